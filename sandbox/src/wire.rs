@@ -1,0 +1,304 @@
+//! One neighbour on one loopback port: counts its calls and lets the [`Weather`] decide what becomes of each.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use http_body_util::BodyExt as _;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
+use serde::Serialize;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+/// Who is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Neighbour {
+    /// The Commerce Scale Unit.
+    Commerce,
+    /// Entra's token endpoint and the App Service identity endpoint.
+    Entra,
+    /// Cosmos DB.
+    Cosmos,
+    /// Service Bus, its REST face.
+    ServiceBus,
+    /// Dataverse with Customer Insights - Journeys.
+    Dataverse,
+}
+
+impl Neighbour {
+    /// All of them, in the order in which an event meets them.
+    pub const ALL: [Self; 5] = [Self::Entra, Self::Commerce, Self::Cosmos, Self::ServiceBus, Self::Dataverse];
+}
+
+impl fmt::Display for Neighbour {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Commerce => "Commerce",
+            Self::Entra => "Entra",
+            Self::Cosmos => "Cosmos DB",
+            Self::ServiceBus => "Service Bus",
+            Self::Dataverse => "Dataverse",
+        })
+    }
+}
+
+/// One request, as the weather sees it.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Who is called.
+    pub neighbour: Neighbour,
+    /// The request's method.
+    pub method: Method,
+    /// The request's path, without its query.
+    pub path: String,
+    /// How many calls all neighbours together had before this one.
+    pub number: u64,
+}
+
+/// What becomes of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It is served.
+    Serve,
+    /// It is answered with an error status and, perhaps, a `Retry-After`, and has no effect.
+    Refuse(StatusCode, Option<String>),
+    /// The connection breaks before the request has any effect.
+    BreakBefore,
+    /// The request takes effect, and then the connection breaks within the reply.
+    BreakAfter,
+    /// The request takes effect, and its reply ends too early, as if it were complete.
+    CutShort,
+    /// No answer ever comes, and the request has no effect.
+    Hang,
+}
+
+/// A future that borrows nothing.
+pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// Decides what becomes of each call. May take its time: that is the latency.
+pub trait Weather: Send + Sync {
+    /// The fate of `call`.
+    fn fate(&self, call: &Call) -> BoxFuture<Fate>;
+}
+
+/// Every call is served after the same latency.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Fair {
+    /// How long a call takes before it is looked at.
+    pub latency: Duration,
+}
+
+impl Weather for Fair {
+    fn fate(&self, _: &Call) -> BoxFuture<Fate> {
+        let latency = self.latency;
+        Box::pin(async move {
+            if !latency.is_zero() {
+                tokio::time::sleep(latency).await;
+            }
+            Fate::Serve
+        })
+    }
+}
+
+/// What all neighbours of one sandbox share: the weather and the count of calls.
+#[derive(Clone)]
+pub struct Wire {
+    weather: watch::Sender<Arc<dyn Weather>>,
+    calls: Arc<Calls>,
+}
+
+#[derive(Default)]
+struct Calls {
+    all: AtomicU64,
+    each: [AtomicU64; Neighbour::ALL.len()],
+}
+
+impl Wire {
+    /// A wire under this weather.
+    pub fn new(weather: impl Weather + 'static) -> Self {
+        Self { weather: watch::Sender::new(Arc::new(weather)), calls: Arc::default() }
+    }
+
+    /// Changes the weather for all calls from now on.
+    pub fn set_weather(&self, weather: impl Weather + 'static) {
+        self.weather.send_replace(Arc::new(weather));
+    }
+
+    /// How many requests reached each neighbour (whatever became of them).
+    pub fn calls(&self) -> BTreeMap<Neighbour, u64> {
+        Neighbour::ALL.into_iter().map(|n| (n, self.calls.each[n as usize].load(Ordering::Relaxed))).collect()
+    }
+
+    fn decide(&self, neighbour: Neighbour, request: &Request) -> BoxFuture<Fate> {
+        self.calls.each[neighbour as usize].fetch_add(1, Ordering::Relaxed);
+        let call = Call {
+            neighbour,
+            method: request.method().clone(),
+            path: request.uri().path().to_owned(),
+            number: self.calls.all.fetch_add(1, Ordering::Relaxed),
+        };
+        self.weather.borrow().fate(&call)
+    }
+
+    /// Serves `router` as `neighbour` on a loopback port (any free one, unless given) until the returned handle
+    /// is dropped.
+    pub async fn serve(&self, neighbour: Neighbour, router: Router, port: Option<u16>) -> std::io::Result<Served> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port.unwrap_or(0))).await?;
+        let address = listener.local_addr()?;
+        let wire = self.clone();
+        let router = router.layer(middleware::from_fn(move |request, next| {
+            let wire = wire.clone();
+            async move { wire.pass(neighbour, request, next).await }
+        }));
+        let (reachable, _) = watch::channel(true);
+        let task = tokio::spawn(accept(listener, address, router, reachable.subscribe()));
+        Ok(Served { neighbour, address, reachable, task })
+    }
+
+    async fn pass(&self, neighbour: Neighbour, request: Request, next: Next) -> Response {
+        match self.decide(neighbour, &request).await {
+            Fate::Serve => next.run(request).await,
+            Fate::Refuse(status, retry_after) => refusal(status, retry_after.as_deref()),
+            Fate::BreakBefore => broken(Vec::new()),
+            Fate::BreakAfter => {
+                next.run(request).await;
+                broken(Vec::new())
+            }
+            Fate::CutShort => cut_short(next.run(request).await).await,
+            Fate::Hang => std::future::pending().await,
+        }
+    }
+}
+
+/// What a gateway in front of a service says when the service does not.
+fn refusal(status: StatusCode, retry_after: Option<&str>) -> Response {
+    let mut response = Response::new(Body::from(status.canonical_reason().unwrap_or_default()));
+    *response.status_mut() = status;
+    if let Some(value) = retry_after.and_then(|value| HeaderValue::from_str(value).ok()) {
+        response.headers_mut().insert(header::RETRY_AFTER, value);
+    }
+    response
+}
+
+/// A reply that promises more than it sends: the server tears the connection down.
+fn broken(sent: Vec<u8>) -> Response {
+    let chunks = futures::stream::iter([Ok(sent), Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset))]);
+    Response::new(Body::from_stream(chunks))
+}
+
+/// The first half of a reply, passed off as the whole.
+async fn cut_short(response: Response) -> Response {
+    let (mut parts, body) = response.into_parts();
+    let whole = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    parts.headers.remove(header::CONTENT_LENGTH);
+    Response::from_parts(parts, Body::from(whole.slice(..whole.len() / 2)))
+}
+
+/// A neighbour that is being served; gone when dropped.
+pub struct Served {
+    neighbour: Neighbour,
+    address: SocketAddr,
+    reachable: watch::Sender<bool>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Served {
+    /// Who this is.
+    pub fn neighbour(&self) -> Neighbour {
+        self.neighbour
+    }
+
+    /// `http://127.0.0.1:<port>/`.
+    pub fn url(&self) -> String {
+        format!("http://{}/", self.address)
+    }
+
+    /// The port on the loopback address.
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// Takes the neighbour off the network (connections are refused and open ones closed) or puts it back.
+    pub fn set_reachable(&self, reachable: bool) {
+        self.reachable.send_replace(reachable);
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn accept(mut listener: TcpListener, address: SocketAddr, router: Router, mut reachable: watch::Receiver<bool>) {
+    loop {
+        let connections = serve_connections(&listener, &router);
+        tokio::select! {
+            () = connections => return,
+            gone = reachable.wait_for(|reachable| !reachable) => if gone.is_err() { return },
+        }
+        drop(listener);
+        if reachable.wait_for(|reachable| *reachable).await.is_err() {
+            return;
+        }
+        listener = match rebind(address).await {
+            Ok(listener) => listener,
+            Err(error) => {
+                tracing::error!(%address, %error, "the port was taken while the neighbour was away");
+                return;
+            }
+        };
+    }
+}
+
+/// Somebody's outgoing connection may borrow the port for a moment; it is given back soon.
+async fn rebind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let mut attempts = 0;
+    loop {
+        match TcpListener::bind(address).await {
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse && attempts < 200 => {
+                attempts += 1;
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            result => return result,
+        }
+    }
+}
+
+/// Serves connections for as long as this future lives; dropping it closes them all.
+async fn serve_connections(listener: &TcpListener, router: &Router) {
+    let mut connections = tokio::task::JoinSet::new();
+    loop {
+        let stream = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    continue;
+                }
+            },
+            Some(_) = connections.join_next() => continue,
+        };
+        // Replies are small and each is waited for.
+        let _ = stream.set_nodelay(true);
+        let service = TowerToHyperService::new(router.clone());
+        connections.spawn(async move {
+            // A peer that goes away in mid-request (a killed handler) is not this server's trouble.
+            let _ = auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
+        });
+    }
+}
