@@ -1,1 +1,4 @@
 //! Commerce Journeys.
+
+pub mod events;
+pub mod journeys;

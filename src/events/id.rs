@@ -1,0 +1,151 @@
+//! The identity of an event.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// The id of an event's record and of its message, derived from all four fields of the event store's primary key:
+/// transaction id, type, date-time and data area.
+///
+/// Readable (`HOUSTON-17-1721824109286~Checkout~20240724T141702.16~usrt`), one-to-one, and legal both as a Cosmos DB
+/// item id (no `/ \ ? #`) and as a Service Bus `MessageId` (at most 128 characters): every byte but
+/// `A-Z a-z 0-9 - _ . ,` is written as `!XX`. A key that would be too long ends in a name-based
+/// UUID of the whole key instead; `!!` marks those, which no escaped key contains.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EventId(String);
+
+/// Leaves room for the suffix of a later attempt's `MessageId` within 128 characters.
+const LONGEST: usize = 112;
+
+/// Namespace of the UUIDs that stand for over-long keys; any constant will do, as long as it never changes.
+const LONG_KEYS: Uuid = Uuid::from_u128(0x2f0c_8a5e_93d1_4c57_b2aa_6d3a_51be_7f04);
+
+impl EventId {
+    /// The id of the event with this key. `date_time` is taken as an instant if it is one, so that the same moment
+    /// written with or without trailing zeros is the same event.
+    pub fn new(transaction_id: &str, event_type: &str, date_time: &str, data_area_id: &str) -> Self {
+        let moment = parse_moment(date_time).map_or_else(|| escape(date_time), compact);
+        Self::shortened([escape(transaction_id), escape(event_type), moment, escape(data_area_id)].join("~"))
+    }
+
+    /// The id of an entry of the event store that has no usable key: made from its text.
+    pub fn of_malformed(raw: &str) -> Self {
+        Self(format!("malformed!!{}", Uuid::new_v5(&LONG_KEYS, raw.as_bytes()).simple()))
+    }
+
+    fn shortened(whole: String) -> Self {
+        if whole.len() <= LONGEST {
+            return Self(whole);
+        }
+        let name = Uuid::new_v5(&LONG_KEYS, whole.as_bytes()).simple();
+        let kept = &whole[..LONGEST - 2 - 32];
+        Self(format!("{kept}!!{name}"))
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The `MessageId` under which the event is published for the `nth` time (from 0): duplicate detection of Service
+    /// Bus drops a repeated send of one publication, but never a later publication.
+    pub fn message_id(&self, nth: u32) -> String {
+        match nth {
+            0 => self.0.clone(),
+            nth => format!("{}~~{nth}", self.0),
+        }
+    }
+
+    /// A name for this event's trace that is the same wherever and whenever it is derived.
+    pub fn trace_id(&self) -> u128 {
+        Uuid::new_v5(&LONG_KEYS, self.0.as_bytes()).as_u128()
+    }
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Reads the event store's date-time. A missing zone means UTC, as everywhere in Commerce.
+pub(super) fn parse_moment(text: &str) -> Option<DateTime<Utc>> {
+    DateTime::parse_from_rfc3339(text)
+        .or_else(|_| DateTime::parse_from_rfc3339(&format!("{text}Z")))
+        .ok()
+        .map(|moment| moment.to_utc())
+}
+
+fn compact(moment: DateTime<Utc>) -> String {
+    let text = moment.format("%Y%m%dT%H%M%S%.9f").to_string();
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+fn escape(part: &str) -> String {
+    let mut escaped = String::with_capacity(part.len());
+    for byte in part.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b',' => escaped.push(byte.into()),
+            other => escaped.push_str(&format!("!{other:02X}")),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(key: [&str; 4]) -> String {
+        EventId::new(key[0], key[1], key[2], key[3]).to_string()
+    }
+
+    #[test]
+    fn is_readable() {
+        assert_eq!(
+            id(["HOUSTON-HOUSTON-17-1721824109286", "AddCartLines", "2024-07-24T14:17:02.16Z", "usrt"]),
+            "HOUSTON-HOUSTON-17-1721824109286~AddCartLines~20240724T141702.16~usrt"
+        );
+    }
+
+    #[test]
+    fn every_key_field_counts() {
+        let key = ["T1", "Checkout", "2024-07-24T14:17:02.16Z", "usrt"];
+        let others = [
+            ["T2", "Checkout", "2024-07-24T14:17:02.16Z", "usrt"],
+            ["T1", "AddCartLines", "2024-07-24T14:17:02.16Z", "usrt"],
+            ["T1", "Checkout", "2024-07-24T14:17:02.163Z", "usrt"],
+            ["T1", "Checkout", "2024-07-24T14:17:02.16Z", "usr"],
+            ["T1~Checkout", "", "2024-07-24T14:17:02.16Z", "usrt"],
+            ["T1!7E", "Checkout", "2024-07-24T14:17:02.16Z", "usrt"],
+        ];
+        for other in others {
+            assert_ne!(id(key), id(other));
+        }
+    }
+
+    #[test]
+    fn one_moment_is_one_event_however_it_is_written() {
+        let written = ["2024-07-24T14:17:02.16Z", "2024-07-24T14:17:02.160", "2024-07-24T16:17:02.1600000+02:00"];
+        for text in written {
+            assert_eq!(id(["T", "Checkout", text, "usrt"]), "T~Checkout~20240724T141702.16~usrt");
+        }
+        assert_eq!(id(["T", "Checkout", "2024-07-24T14:17:00Z", "u"]), "T~Checkout~20240724T141700~u");
+    }
+
+    #[test]
+    fn is_legal_for_any_key() {
+        let wild = "ä/\\?#~! 'x\u{0}漢".repeat(20);
+        for key in [["", "", "", ""], ["a/b\\c?d#e", "T", "yesterday", "x"], [&wild, &wild, &wild, &wild]] {
+            let id = EventId::new(key[0], key[1], key[2], key[3]);
+            assert!(id.message_id(u32::MAX).len() <= 128);
+            assert!(id.as_str().bytes().all(|b| b.is_ascii_graphic() && !b"/\\?#".contains(&b)), "{id}");
+        }
+        let mut longer = wild.clone();
+        longer.push('x');
+        assert_ne!(id([&wild, "T", "D", "u"]), id([&longer, "T", "D", "u"]));
+    }
+}

@@ -1,0 +1,102 @@
+//! JSON objects whose values stay the text that was received.
+//!
+//! Orders pass through us digit for digit (`184.2200000000000000` must not become `184.22`), and parsing 17 KB into a
+//! tree to look at ten fields would be a waste. So objects are split into fields, and fields stay text.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::value::RawValue;
+
+/// The fields of an object, in the order in which they were written.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RawObject<'a>(pub(crate) Vec<(Cow<'a, str>, Cow<'a, RawValue>)>);
+
+impl<'a> RawObject<'a> {
+    /// Splits an object; `None` if the text is no object.
+    pub(crate) fn split(raw: &'a RawValue) -> Option<Self> {
+        serde_json::from_str(raw.get()).ok()
+    }
+
+    /// The value of a field; the last one if the field is there twice, as JSON parsers have it.
+    pub(crate) fn get(&self, name: &str) -> Option<&RawValue> {
+        self.0.iter().rev().find(|(field, _)| field == name).map(|(_, value)| value.as_ref())
+    }
+
+    /// Empties every array among the fields that `which` names.
+    pub(crate) fn empty_arrays(&mut self, which: impl Fn(&str) -> bool) {
+        for (name, value) in &mut self.0 {
+            if is_array(value) && which(name) {
+                *value = Cow::Owned(empty_array());
+            }
+        }
+    }
+
+    pub(crate) fn to_raw(&self) -> Result<Box<RawValue>, serde_json::Error> {
+        serde_json::value::to_raw_value(self)
+    }
+}
+
+fn empty_array() -> Box<RawValue> {
+    // The literal is an array; a failure here cannot come from the data.
+    RawValue::from_string("[]".to_owned()).unwrap_or_default()
+}
+
+pub(crate) fn is_array(raw: &RawValue) -> bool {
+    raw.get().starts_with('[')
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for RawObject<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields;
+
+        /// A field's name borrows the text where it holds no escape.
+        #[derive(serde::Deserialize)]
+        struct Name<'n>(#[serde(borrow)] Cow<'n, str>);
+
+        impl<'de> Visitor<'de> for Fields {
+            type Value = Vec<(Cow<'de, str>, Cow<'de, RawValue>)>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut fields = Vec::with_capacity(map.size_hint().unwrap_or(16));
+                while let Some((Name(name), value)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
+                    fields.push((name, Cow::Borrowed(value)));
+                }
+                Ok(fields)
+            }
+        }
+
+        deserializer.deserialize_map(Fields).map(Self)
+    }
+}
+
+impl Serialize for RawObject<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, value) in &self.0 {
+            map.serialize_entry(name, value.as_ref())?;
+        }
+        map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_order_and_digits() {
+        let text = r#"{"z":184.2200000000000000,"a":[1,2],"\u0041":"x"}"#;
+        let mut object: RawObject = serde_json::from_str(text).unwrap();
+        assert_eq!(object.get("z").map(RawValue::get), Some("184.2200000000000000"));
+        assert_eq!(object.get("A").map(RawValue::get), Some("\"x\""));
+        object.empty_arrays(|_| true);
+        assert_eq!(serde_json::to_string(&object).unwrap(), r#"{"z":184.2200000000000000,"a":[],"A":"x"}"#);
+    }
+}

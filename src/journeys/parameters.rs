@@ -1,0 +1,154 @@
+//! What a custom trigger is told: one value per parameter, in the JSON form of its declared type.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::Deserialize;
+use serde_json::value::{RawValue, to_raw_value};
+use uuid::Uuid;
+
+use super::pointer::{self, Pointer, View};
+
+/// The types of custom API request parameters that a trigger can have (`customapirequestparameter.type` in Dataverse).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub(super) enum Type {
+    Boolean,
+    DateTime,
+    Decimal,
+    Float,
+    Guid,
+    Integer,
+    Money,
+    String,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Source {
+    Now,
+    ContactId,
+    /// The first of these that is not empty.
+    Message(Vec<Pointer>),
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Parameter {
+    pub(super) source: Source,
+    pub(super) kind: Type,
+    pub(super) default: Option<Box<RawValue>>,
+    pub(super) optional: bool,
+}
+
+/// A required parameter for which this message has no value of the right type.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the parameter {name} has no {kind} value in this event (looked at {looked_at})")]
+pub struct MissingParameter {
+    /// The parameter.
+    pub name: String,
+    kind: String,
+    looked_at: String,
+}
+
+impl Parameter {
+    /// The value as JSON; `None` leaves an optional parameter out.
+    pub(super) fn fill(
+        &self,
+        name: &str,
+        view: &View<'_>,
+        contact: Uuid,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Box<RawValue>>, MissingParameter> {
+        let found = match &self.source {
+            Source::Now => to_raw_value(&timestamp(now)).ok(),
+            Source::ContactId => to_raw_value(&contact).ok(),
+            Source::Message(pointers) => self.from_message(pointers, view),
+        };
+        match found.or_else(|| self.default.clone()) {
+            None if !self.optional => Err(self.missing(name)),
+            found => Ok(found),
+        }
+    }
+
+    /// The first value that says something; failing that, an empty text counts as text.
+    fn from_message(&self, pointers: &[Pointer], view: &View<'_>) -> Option<Box<RawValue>> {
+        let values = || pointers.iter().filter_map(|pointer| view.get(pointer));
+        values().filter(|value| !pointer::is_empty(value)).find_map(|value| self.kind.convert(value)).or_else(|| {
+            values().find(|value| self.kind == Type::String && value.get() == "\"\"").map(ToOwned::to_owned)
+        })
+    }
+
+    fn missing(&self, name: &str) -> MissingParameter {
+        let looked_at = match &self.source {
+            Source::Message(pointers) => pointers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+            Source::Now | Source::ContactId => String::new(),
+        };
+        MissingParameter { name: name.to_owned(), kind: format!("{:?}", self.kind), looked_at }
+    }
+}
+
+/// A moment as Dataverse reads it.
+fn timestamp(moment: DateTime<Utc>) -> String {
+    moment.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+impl Type {
+    /// The value in this type's JSON form, if it can be had. Numbers keep their digits.
+    pub(super) fn convert(self, value: &RawValue) -> Option<Box<RawValue>> {
+        let text = pointer::scalar(value)?;
+        match self {
+            Self::String => to_raw_value(&text).ok(),
+            Self::Decimal | Self::Money | Self::Float => number(&text),
+            Self::Integer => whole(&text),
+            Self::Boolean => text.parse::<bool>().ok().and_then(|yes| to_raw_value(&yes).ok()),
+            Self::Guid => Uuid::parse_str(&text).ok().and_then(|id| to_raw_value(&id).ok()),
+            Self::DateTime => moment(&text).and_then(|moment| to_raw_value(&timestamp(moment)).ok()),
+        }
+    }
+}
+
+fn number(text: &str) -> Option<Box<RawValue>> {
+    let is_number = serde_json::from_str::<serde_json::Number>(text).is_ok();
+    if is_number { RawValue::from_string(text.to_owned()).ok() } else { None }
+}
+
+/// `2.0` is a whole number to Commerce, and not to Dataverse.
+fn whole(text: &str) -> Option<Box<RawValue>> {
+    let (integer, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let is_whole = fraction.bytes().all(|digit| digit == b'0');
+    let integer: i64 = integer.parse().ok()?;
+    if is_whole { to_raw_value(&integer).ok() } else { None }
+}
+
+fn moment(text: &str) -> Option<DateTime<Utc>> {
+    let moment =
+        DateTime::parse_from_rfc3339(text).or_else(|_| DateTime::parse_from_rfc3339(&format!("{text}Z"))).ok()?;
+    Some(moment.to_utc())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn convert(kind: Type, value: &str) -> Option<String> {
+        let raw = RawValue::from_string(value.to_owned()).unwrap();
+        kind.convert(&raw).map(|value| value.get().to_owned())
+    }
+
+    #[test]
+    fn values_take_the_declared_type_and_keep_their_digits() {
+        let cases = [
+            (Type::Decimal, "184.2200000000000000", Some("184.2200000000000000")),
+            (Type::Decimal, "\"12.50\"", Some("12.50")),
+            (Type::Decimal, "\"many\"", None),
+            (Type::String, "184.20", Some("\"184.20\"")),
+            (Type::String, "\"O'Brien \\\"Bob\\\"\"", Some("\"O'Brien \\\"Bob\\\"\"")),
+            (Type::Integer, "2.0", Some("2")),
+            (Type::Integer, "2.5", None),
+            (Type::Boolean, "true", Some("true")),
+            (Type::Guid, "\"2cf6659a-a87e-4603-b4a9-4438ccb27fad\"", Some("\"2cf6659a-a87e-4603-b4a9-4438ccb27fad\"")),
+            (Type::DateTime, "\"2024-05-15T11:02:08+02:00\"", Some("\"2024-05-15T09:02:08.000Z\"")),
+            (Type::DateTime, "\"soon\"", None),
+            (Type::String, "{}", None),
+        ];
+        for (kind, value, expected) in cases {
+            assert_eq!(convert(kind, value).as_deref(), expected, "{kind:?} {value}");
+        }
+    }
+}
