@@ -1,4 +1,6 @@
 //! Commerce Journeys.
 
+pub mod clock;
 pub mod events;
 pub mod journeys;
+pub mod settings;

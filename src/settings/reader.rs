@@ -1,0 +1,201 @@
+//! Collects the settings and everything that is wrong with them.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use azure_core::credentials::Secret;
+use reqwest::Url;
+
+use super::values::{parse_duration, parse_endpoint};
+use super::{
+    BusCredential, BusSettings, CommerceSettings, DataverseSettings, Identity, PollSettings, SETTINGS, Settings,
+    StoreSettings,
+};
+use crate::events::RetryPolicy;
+
+/// Everything that is missing or wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettingsError(pub Vec<String>);
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} problem(s) with the app settings:", self.0.len())?;
+        self.0.iter().try_for_each(|problem| writeln!(f, "  - {problem}"))
+    }
+}
+
+impl std::error::Error for SettingsError {}
+
+pub(super) struct Reader<'a> {
+    lookup: &'a dyn Fn(&str) -> Option<String>,
+    problems: Vec<String>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(lookup: &'a dyn Fn(&str) -> Option<String>) -> Self {
+        Self { lookup, problems: Vec::new() }
+    }
+
+    pub(super) fn finish(self, settings: Option<Settings>) -> Result<Settings, SettingsError> {
+        match settings {
+            Some(settings) if self.problems.is_empty() => Ok(settings),
+            _ => Err(SettingsError(self.problems)),
+        }
+    }
+
+    pub(super) fn require(&mut self, holds: bool, name: &str, problem: &str) {
+        if !holds {
+            self.problems.push(format!("{name} {problem}"));
+        }
+    }
+
+    /// The setting or its default; blank counts as absent, as an emptied app setting in the portal is.
+    pub(super) fn optional(&self, name: &str) -> Option<String> {
+        let set = (self.lookup)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
+        let default = || SETTINGS.iter().find(|setting| setting.name == name).and_then(|setting| setting.default);
+        set.or_else(|| default().map(str::to_owned))
+    }
+
+    fn required(&mut self, name: &str) -> Option<String> {
+        let value = self.optional(name);
+        self.require(value.is_some(), name, "is missing");
+        value
+    }
+
+    fn secret(&self, name: &str) -> Option<Secret> {
+        self.optional(name).map(Secret::new)
+    }
+
+    fn check<T>(&mut self, name: &str, result: Result<T, &'static str>) -> Option<T> {
+        result.map_err(|problem| self.require(false, name, problem)).ok()
+    }
+
+    fn endpoint(&mut self, name: &str) -> Option<Url> {
+        let text = self.required(name)?;
+        self.check(name, parse_endpoint(&text))
+    }
+
+    pub(super) fn duration(&mut self, name: &str) -> Option<Duration> {
+        let text = self.required(name)?;
+        let duration = parse_duration(&text).ok_or("is not a duration of the form [d.]hh:mm:ss");
+        self.check(
+            name,
+            duration.and_then(
+                |duration| if duration.is_zero() { Err("must be longer than nothing") } else { Ok(duration) },
+            ),
+        )
+    }
+
+    fn number<T: FromStr + PartialOrd>(&mut self, name: &str, least: T, most: T, problem: &'static str) -> Option<T> {
+        let text = self.required(name)?;
+        let number = text.parse().ok().filter(|number| *number >= least && *number <= most);
+        self.check(name, number.ok_or(problem))
+    }
+
+    fn identity(&mut self, authority: &str, tenant: &str, client: &str, secret: &str) -> Option<Identity> {
+        let Some(secret) = self.secret(secret) else { return Some(Identity::Managed) };
+        let authority = self.endpoint(authority);
+        let tenant_id = self.required(tenant);
+        let client_id = self.required(client);
+        let token_url =
+            authority?.join(&format!("{}/oauth2/v2.0/token", tenant_id?)).map_err(|_| "cannot be part of a URL");
+        Some(Identity::Application { token_url: self.check(tenant, token_url)?, client_id: client_id?, secret })
+    }
+
+    pub(super) fn commerce(&mut self) -> Option<CommerceSettings> {
+        let endpoint = self.endpoint("CSUEndpoint");
+        let operating_unit = self.required("OperatingUnitNumber");
+        let audience = self.optional("AudienceD365Commerce").or_else(|| endpoint.as_ref().map(Url::to_string));
+        let identity = self.identity(
+            "AuthorityD365Commerce",
+            "TenantIdD365Commerce",
+            "CommerceClientIdD365Commerce",
+            "CommerceClientSecretD365Commerce",
+        );
+        let concurrency = self.number("CommerceConcurrency", 1, 1000, "must be a number from 1 to 1000");
+        let audience = audience?.trim_end_matches("/.default").trim_end_matches('/').to_owned();
+        Some(CommerceSettings {
+            endpoint: endpoint?,
+            operating_unit: operating_unit?,
+            audience,
+            identity: identity?,
+            concurrency: concurrency?,
+        })
+    }
+
+    pub(super) fn store(&mut self) -> Option<StoreSettings> {
+        let endpoint = self.endpoint("CosmosDbEndpoint");
+        let key = self.secret("CosmosDbKey");
+        let database = self.required("CosmosDbDatabaseId");
+        let container = self.required("CosmosDbContainerId");
+        let region = self.required("CosmosDbRegion");
+        Some(StoreSettings { endpoint: endpoint?, key, database: database?, container: container?, region: region? })
+    }
+
+    pub(super) fn bus(&mut self) -> Option<BusSettings> {
+        let (by_key, by_name) = ("ServiceBusConnection", "ServiceBusConnection__fullyQualifiedNamespace");
+        let credential = match (self.optional(by_key), self.optional(by_name)) {
+            (Some(connection_string), _) => self.check(by_key, BusCredential::parse(&connection_string)),
+            (None, Some(host)) => self.check(by_name, BusCredential::namespace(&host)),
+            (None, None) => {
+                self.require(false, by_key, &format!("or {by_name} is missing"));
+                None
+            }
+        };
+        let topic = self.required("ServiceBusTopicName");
+        let subscription = self.required("ServiceBusSubscriptionName");
+        let bytes = self.number(
+            "ServiceBusMaxMessageBytes",
+            16_384,
+            104_857_600,
+            "must be a number of bytes from 16384 to 104857600",
+        );
+        Some(BusSettings {
+            credential: credential?,
+            topic: topic?,
+            subscription: subscription?,
+            max_message_bytes: bytes?,
+        })
+    }
+
+    pub(super) fn dataverse(&mut self) -> Option<DataverseSettings> {
+        let url = self.endpoint("DataverseUrl");
+        let identity =
+            self.identity("DataverseAuthority", "DataverseTenantId", "DataverseClientId", "DataverseClientSecret");
+        Some(DataverseSettings { url: url?, identity: identity? })
+    }
+
+    pub(super) fn poll(&mut self) -> Option<PollSettings> {
+        let types = self.required("EventTypes")?;
+        let event_types: Vec<String> =
+            types.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect();
+        self.require(!event_types.is_empty(), "EventTypes", "names no event type");
+        let initial_lookback = self.duration("InitialLookback");
+        let overlap = self.duration("PollOverlap");
+        let clock_allowance = self.duration("PollClockAllowance");
+        let page_size = self.number("PollPageSize", 1, 1000, "must be a number from 1 to 1000");
+        let time_budget = self.duration("PollTimeBudget");
+        Some(PollSettings {
+            event_types,
+            initial_lookback: initial_lookback?,
+            overlap: overlap?,
+            clock_allowance: clock_allowance?,
+            page_size: page_size?,
+            time_budget: time_budget?,
+        })
+    }
+
+    pub(super) fn retry(&mut self) -> Option<RetryPolicy> {
+        let first_delay = self.duration("RetryFirstDelay");
+        let longest_delay = self.duration("RetryLongestDelay");
+        let horizon = self.duration("RetryHorizon");
+        let policy = RetryPolicy { first_delay: first_delay?, longest_delay: longest_delay?, horizon: horizon? };
+        self.require(
+            policy.first_delay <= policy.longest_delay,
+            "RetryFirstDelay",
+            "must not be longer than RetryLongestDelay",
+        );
+        Some(policy)
+    }
+}
