@@ -1,5 +1,6 @@
 //! Commerce Journeys.
 
+pub mod clients;
 pub mod clock;
 pub mod events;
 pub mod journeys;

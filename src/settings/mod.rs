@@ -42,6 +42,7 @@ settings! {
     "AudienceD365Commerce": "audience of the Scale Unit's tokens (its server resource id); default: CSUEndpoint";
     "CommerceClientIdD365Commerce": "Entra application that may call the Scale Unit; required with a client secret";
     "CommerceClientSecretD365Commerce": "its secret; without one, the managed identity is used";
+    "AuthSchemeD365Commerce" = "Bearer": "authorization scheme of the Scale Unit: Bearer or id_token";
     "CosmosDbEndpoint": "URL of the Cosmos DB account; required";
     "CosmosDbKey": "account key; without one, the managed identity is used";
     "CosmosDbDatabaseId" = "EventTrackingDB": "database";
@@ -123,6 +124,8 @@ pub struct CommerceSettings {
     pub operating_unit: String,
     /// Audience of its tokens, without `/.default`.
     pub audience: String,
+    /// Authorization scheme.
+    pub scheme: String,
     /// Who we are there.
     pub identity: Identity,
     /// Requests under way at once.

@@ -114,11 +114,18 @@ impl<'a> Reader<'a> {
             "CommerceClientSecretD365Commerce",
         );
         let concurrency = self.number("CommerceConcurrency", 1, 1000, "must be a number from 1 to 1000");
+        let scheme = self.required("AuthSchemeD365Commerce")?;
+        self.require(
+            ["Bearer", "id_token"].contains(&scheme.as_str()),
+            "AuthSchemeD365Commerce",
+            "must be Bearer or id_token",
+        );
         let audience = audience?.trim_end_matches("/.default").trim_end_matches('/').to_owned();
         Some(CommerceSettings {
             endpoint: endpoint?,
             operating_unit: operating_unit?,
             audience,
+            scheme,
             identity: identity?,
             concurrency: concurrency?,
         })

@@ -1,0 +1,329 @@
+//! The Commerce Scale Unit's Retail Server API.
+//!
+//! Events come from the CSU extension's `CommerceEventsController`; orders, carts and customers from the standard
+//! controllers. All calls carry the `OUN` header, which selects the channel.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, SecondsFormat, SubsecRound, TimeDelta, Utc};
+use reqwest::{Client, Method, RequestBuilder, StatusCode, Url};
+use serde::Deserialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+use tokio::sync::Semaphore;
+
+use super::http::{CallError, Caller, Reply};
+use super::identity::Tokens;
+use crate::clock::SharedClock;
+use crate::events::{JsonProblem, read_json};
+use crate::settings::CommerceSettings;
+
+const API_VERSION: (&str, &str) = ("api-version", "7.3");
+
+/// A client of one Scale Unit.
+#[derive(Debug)]
+pub struct Commerce {
+    caller: Caller,
+    endpoint: Url,
+    operating_unit: String,
+    /// Operating unit numbers by channel; asked once each.
+    units: Mutex<HashMap<String, String>>,
+    under_way: Semaphore,
+    /// Versions differ in the verb of the order call; whichever works is remembered.
+    orders_by_post: AtomicBool,
+}
+
+/// Why the Scale Unit did not give what was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum CommerceError {
+    /// It does not answer, or has no time.
+    #[error("the Scale Unit is not available: {cause}")]
+    Unavailable {
+        /// What happened.
+        cause: String,
+        /// How long it asks us to wait.
+        retry_after: Option<Duration>,
+    },
+    /// It knows us and does not let us, or does not know us.
+    #[error(
+        "the Scale Unit refuses our identity ({0}); check the relying party in Commerce shared parameters and its rights on this call"
+    )]
+    Denied(String),
+    /// It has no such thing.
+    #[error("the Scale Unit has no such {0}")]
+    NotFound(&'static str),
+    /// Its reply makes no sense.
+    #[error("the Scale Unit's reply cannot be read: {0}")]
+    Unreadable(String),
+    /// It does not take the request as it is.
+    #[error("the Scale Unit refuses the request: {0}")]
+    Refused(String),
+}
+
+impl CommerceError {
+    /// Whether every other call would fail in the same way just now.
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::Unavailable { .. } | Self::Denied(_) => true,
+            Self::NotFound(_) | Self::Unreadable(_) | Self::Refused(_) => false,
+        }
+    }
+}
+
+impl From<CallError> for CommerceError {
+    fn from(error: CallError) -> Self {
+        // A read that was not answered is simply asked again: lost or never sent makes no difference here.
+        Self::Unavailable { cause: error.to_string(), retry_after: None }
+    }
+}
+
+impl From<JsonProblem> for CommerceError {
+    fn from(problem: JsonProblem) -> Self {
+        Self::Unreadable(problem.to_string())
+    }
+}
+
+/// One page of a search.
+#[derive(Clone, Copy, Debug)]
+pub struct Page {
+    /// Events to leave out at the beginning.
+    pub skip: usize,
+    /// Events at most.
+    pub top: usize,
+}
+
+impl Commerce {
+    /// A client as configured.
+    pub fn new(settings: &CommerceSettings, tokens: Tokens, http: &Client, clock: &SharedClock) -> Self {
+        Self {
+            caller: Caller { http: http.clone(), tokens, scheme: settings.scheme.clone(), clock: clock.clone() },
+            endpoint: settings.endpoint.clone(),
+            operating_unit: settings.operating_unit.clone(),
+            units: Mutex::default(),
+            under_way: Semaphore::new(settings.concurrency),
+            orders_by_post: AtomicBool::new(false),
+        }
+    }
+
+    /// Searches the event store for one exact type, later than `from` and not later than `to`, oldest first.
+    ///
+    /// The extension cuts both bounds to whole seconds; they are widened here so that nothing falls between. Each
+    /// row is returned as text, so that one that cannot be read harms only itself.
+    pub async fn search(
+        &self,
+        event_type: &str,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+        page: Page,
+    ) -> Result<Vec<Box<RawValue>>, CommerceError> {
+        #[derive(Deserialize)]
+        struct Found {
+            value: Vec<Box<RawValue>>,
+        }
+        let to = if to.trunc_subsecs(0) == to { to } else { to.trunc_subsecs(0) + TimeDelta::seconds(1) };
+        let body = json!({"commerceEventSearchCriteria": {
+            "EventType": event_type, "EventDateTimeFrom": whole_seconds(from), "EventDateTimeTo": whole_seconds(to) }});
+        let (skip, top) = (page.skip.to_string(), page.top.to_string());
+        let reply = self
+            .call(&self.operating_unit, |http| {
+                let query = [("$top", top.as_str()), ("$skip", &skip), ("$count", "true"), API_VERSION];
+                self.request(http, Method::POST, "CommerceEventsController/Search").query(&query).json(&body)
+            })
+            .await?;
+        let body = expect(reply, "event search")?;
+        Ok(read_json::<Found>(&body)?.value)
+    }
+
+    /// The order of a transaction, as text.
+    pub async fn order(&self, unit: &str, transaction_id: &str) -> Result<Box<RawValue>, CommerceError> {
+        if !self.orders_by_post.load(Ordering::Relaxed) {
+            let reply = self.call(unit, |http| self.order_by_get(http, transaction_id)).await?;
+            if reply.status != StatusCode::METHOD_NOT_ALLOWED {
+                return entity(reply, "order");
+            }
+            self.orders_by_post.store(true, Ordering::Relaxed);
+        }
+        let body = json!({"transactionId": transaction_id, "searchLocationValue": LOCAL});
+        let path = "SalesOrders/GetSalesOrderDetailsByTransactionId";
+        let reply =
+            self.call(unit, |http| self.request(http, Method::POST, path).query(&[API_VERSION]).json(&body)).await?;
+        entity(reply, "order")
+    }
+
+    fn order_by_get(&self, http: &Client, transaction_id: &str) -> RequestBuilder {
+        let path =
+            format!("SalesOrders/GetSalesOrderDetailsByTransactionId(transactionId=@p1,searchLocationValue={LOCAL})");
+        self.request(http, Method::GET, &path).query(&[("@p1", literal(transaction_id).as_str()), API_VERSION])
+    }
+
+    /// A cart, as text.
+    pub async fn cart(&self, unit: &str, id: &str) -> Result<Box<RawValue>, CommerceError> {
+        self.by_key(unit, "Carts", id, "cart").await
+    }
+
+    /// A customer, as text.
+    pub async fn customer(&self, unit: &str, account_number: &str) -> Result<Box<RawValue>, CommerceError> {
+        self.by_key(unit, "Customers", account_number, "customer").await
+    }
+
+    async fn by_key(
+        &self,
+        unit: &str,
+        set: &str,
+        key: &str,
+        what: &'static str,
+    ) -> Result<Box<RawValue>, CommerceError> {
+        let path = format!("{set}({})", segment(key));
+        let reply = self.call(unit, |http| self.request(http, Method::GET, &path).query(&[API_VERSION])).await?;
+        entity(reply, what)
+    }
+
+    /// The operating unit number of a channel. A Scale Unit whose extension cannot tell gets the configured one.
+    pub async fn operating_unit(&self, channel_id: &str) -> Result<String, CommerceError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            value: String,
+        }
+        if let Some(known) = self.known_unit(channel_id) {
+            return Ok(known);
+        }
+        let path = format!("GetOperatingUnitNumber(channelid={channel_id})");
+        let reply = self
+            .call(&self.operating_unit, |http| self.request(http, Method::GET, &path).query(&[API_VERSION]))
+            .await?;
+        let unit = match expect(reply, "operating unit") {
+            Ok(body) => read_json::<Answer>(&body)?.value,
+            Err(CommerceError::NotFound(_)) => {
+                tracing::warn!(
+                    channel_id,
+                    default = self.operating_unit,
+                    "the Scale Unit cannot tell the channel's operating unit; using the default"
+                );
+                self.operating_unit.clone()
+            }
+            Err(error) => return Err(error),
+        };
+        self.units.lock().unwrap_or_else(PoisonError::into_inner).insert(channel_id.to_owned(), unit.clone());
+        Ok(unit)
+    }
+
+    fn known_unit(&self, channel_id: &str) -> Option<String> {
+        self.units.lock().unwrap_or_else(PoisonError::into_inner).get(channel_id).cloned()
+    }
+
+    fn request(&self, http: &Client, method: Method, path: &str) -> RequestBuilder {
+        let mut url = self.endpoint.clone();
+        url.set_path(&format!("{}Commerce/{path}", url.path()));
+        http.request(method, url)
+    }
+
+    async fn call(&self, unit: &str, build: impl Fn(&Client) -> RequestBuilder) -> Result<Reply, CommerceError> {
+        // The permit bounds what is under way; the semaphore is never closed.
+        let _permit = self.under_way.acquire().await.ok();
+        let reply =
+            self.caller.call(|http| build(http).header("OUN", unit).header("Accept", "application/json")).await?;
+        Ok(reply)
+    }
+}
+
+/// `SearchLocation.Local`: the Scale Unit's own database.
+const LOCAL: u8 = 1;
+
+fn whole_seconds(moment: DateTime<Utc>) -> String {
+    moment.trunc_subsecs(0).to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+/// An OData string literal.
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// The same as (part of) a path segment: what would end the segment is escaped. The rest is the URL's business.
+fn segment(text: &str) -> String {
+    let mut escaped = literal(text);
+    for (character, code) in [("%", "%25"), ("/", "%2F"), ("?", "%3F"), ("#", "%23"), ("\\", "%5C")] {
+        escaped = escaped.replace(character, code);
+    }
+    escaped
+}
+
+fn entity(reply: Reply, what: &'static str) -> Result<Box<RawValue>, CommerceError> {
+    // OData answers an entity that is null with 204.
+    if reply.status == StatusCode::NO_CONTENT || reply.body.as_ref() == b"null" {
+        return Err(CommerceError::NotFound(what));
+    }
+    let body = expect(reply, what)?;
+    let value: Box<RawValue> = read_json(&body)?;
+    if value.get().starts_with('{') {
+        Ok(value)
+    } else {
+        Err(CommerceError::Unreadable(format!("the {what} is not an object")))
+    }
+}
+
+fn expect(reply: Reply, what: &'static str) -> Result<axum::body::Bytes, CommerceError> {
+    if reply.status.is_success() {
+        return Ok(reply.body);
+    }
+    let name = error_name(&reply.body);
+    let cause = format!("{} {name}", reply.status.as_u16()).trim_end().to_owned();
+    if name.contains("ObjectNotFound") || name.contains("CartNotFound") || reply.status == StatusCode::NOT_FOUND {
+        return Err(CommerceError::NotFound(what));
+    }
+    if reply.is_transient() || name.ends_with("StorageRequestTimeout") {
+        return Err(CommerceError::Unavailable { cause, retry_after: reply.retry_after });
+    }
+    if matches!(reply.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+        return Err(CommerceError::Denied(cause));
+    }
+    Err(CommerceError::Refused(cause))
+}
+
+/// The error's name. The shape of error bodies differs between versions; the name is an enum member and is found in any.
+fn error_name(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    let Some(start) = text.find("Microsoft_Dynamics_") else { return String::new() };
+    text[start..]
+        .chars()
+        .take_while(|character| character.is_ascii_alphanumeric() || *character == '_')
+        .take(120)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reply(status: u16, body: &'static str) -> Reply {
+        Reply {
+            status: StatusCode::from_u16(status).unwrap(),
+            retry_after: None,
+            headers: Default::default(),
+            body: body.as_bytes().into(),
+        }
+    }
+
+    #[test]
+    fn every_answer_has_its_meaning() {
+        let not_found = r#"{"ErrorResourceId":"Microsoft_Dynamics_Commerce_Runtime_ObjectNotFound"}"#;
+        let denied = r#"{"error":{"code":"Microsoft_Dynamics_Commerce_Runtime_AuthorizationFailed"}}"#;
+        assert!(matches!(entity(reply(404, ""), "order"), Err(CommerceError::NotFound("order"))));
+        assert!(matches!(entity(reply(400, not_found), "order"), Err(CommerceError::NotFound(_))));
+        assert!(matches!(entity(reply(204, ""), "order"), Err(CommerceError::NotFound(_))));
+        assert!(matches!(entity(reply(403, denied), "order"), Err(CommerceError::Denied(_))));
+        assert!(matches!(entity(reply(503, ""), "order"), Err(CommerceError::Unavailable { .. })));
+        assert!(matches!(entity(reply(429, ""), "order"), Err(CommerceError::Unavailable { .. })));
+        assert!(matches!(entity(reply(400, "{}"), "order"), Err(CommerceError::Refused(_))));
+        assert!(matches!(entity(reply(200, r#"{"Id":"#), "order"), Err(CommerceError::Unreadable(_))));
+        assert!(matches!(entity(reply(200, "[]"), "order"), Err(CommerceError::Unreadable(_))));
+        assert_eq!(entity(reply(200, r#"{"Id":1.50}"#), "order").unwrap().get(), r#"{"Id":1.50}"#);
+    }
+
+    #[test]
+    fn keys_with_quotes_and_slashes_stay_one_segment() {
+        assert_eq!(segment("O'Brien/50%?#"), "'O''Brien%2F50%25%3F%23'");
+    }
+}

@@ -1,0 +1,334 @@
+//! Dataverse Web API v9.2: contacts, and the custom triggers of Customer Insights - Journeys.
+//!
+//! Status codes and headers follow "Use the Web API" of the Dataverse developer guide (create, update, conditional
+//! operations, service protection limits). Error messages may quote column values, so only codes leave this file.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use reqwest::{Client, Method, RequestBuilder, StatusCode, Url};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use super::http::{CallError, Caller, Reply};
+use super::identity::Tokens;
+use crate::clock::SharedClock;
+use crate::events::{JsonProblem, read_json};
+use crate::settings::DataverseSettings;
+
+/// A client of one environment.
+#[derive(Debug)]
+pub struct Dataverse {
+    caller: Caller,
+    base: Url,
+}
+
+/// Why Dataverse did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum DataverseError {
+    /// It does not answer, throttles, or has a bad moment. Nothing was done.
+    #[error("Dataverse is not available: {cause}")]
+    Unavailable {
+        /// What happened.
+        cause: String,
+        /// How long it asks us to wait.
+        retry_after: Option<Duration>,
+    },
+    /// The request left, and no answer came that says whether it was carried out.
+    #[error("Dataverse's answer was lost: {0}")]
+    AnswerLost(String),
+    /// It does not know us, or we lack a privilege.
+    #[error("Dataverse refuses our identity ({0}); check the application user and its security role")]
+    Denied(String),
+    /// There is no such row, table or action.
+    #[error("Dataverse has no such {what} ({cause})")]
+    NotFound {
+        /// What was looked for.
+        what: &'static str,
+        /// Status and code.
+        cause: String,
+    },
+    /// The row exists already, or has changed since it was read.
+    #[error("a Dataverse row is in another state than expected ({0})")]
+    Conflict(String),
+    /// It does not take the request as it is.
+    #[error("Dataverse refuses the request ({0})")]
+    Refused(String),
+}
+
+impl From<CallError> for DataverseError {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Identity(super::identity::IdentityError::Refused { .. }) => Self::Denied(error.to_string()),
+            CallError::Identity(_) | CallError::NotSent(_) => {
+                Self::Unavailable { cause: error.to_string(), retry_after: None }
+            }
+            CallError::AnswerLost(cause) => Self::AnswerLost(cause),
+        }
+    }
+}
+
+impl From<JsonProblem> for DataverseError {
+    fn from(problem: JsonProblem) -> Self {
+        Self::AnswerLost(problem.to_string())
+    }
+}
+
+/// What we look at of a contact.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ContactRow {
+    /// The row's version.
+    #[serde(rename = "@odata.etag")]
+    pub etag: String,
+    /// The row's id.
+    pub contactid: Uuid,
+    /// The customer's account number in Commerce.
+    pub msdyn_contactnumber: Option<String>,
+    /// The e-mail address.
+    pub emailaddress1: Option<String>,
+    /// The company (legal entity), where Dual-write set one.
+    #[serde(rename = "_msdyn_company_value")]
+    pub company: Option<Uuid>,
+}
+
+/// Columns to set on a contact; absent ones are left alone. Every column that is sent counts as a change.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct ContactColumns {
+    /// First name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub firstname: Option<String>,
+    /// Last name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lastname: Option<String>,
+    /// E-mail address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub emailaddress1: Option<String>,
+    /// Account number in Commerce.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub msdyn_contactnumber: Option<String>,
+    /// Party number in Commerce.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub msdyn_partynumber: Option<String>,
+    /// Whether this is somebody to sell to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub msdyn_sellable: Option<bool>,
+    /// `/cdm_companies(<id>)`.
+    #[serde(rename = "msdyn_company@odata.bind", skip_serializing_if = "Option::is_none")]
+    pub company: Option<String>,
+    /// `/msdyn_customergroups(<id>)`.
+    #[serde(rename = "msdyn_customergroupid@odata.bind", skip_serializing_if = "Option::is_none")]
+    pub customer_group: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Rows<T> {
+    value: Vec<T>,
+}
+
+const CONTACT_COLUMNS: &str = "contactid,msdyn_contactnumber,emailaddress1,_msdyn_company_value";
+
+impl Dataverse {
+    /// A client as configured.
+    pub fn new(settings: &DataverseSettings, tokens: Tokens, http: &Client, clock: &SharedClock) -> Self {
+        let mut base = settings.url.clone();
+        base.set_path("/api/data/v9.2/");
+        let caller = Caller { http: http.clone(), tokens, scheme: "Bearer".to_owned(), clock: clock.clone() };
+        Self { caller, base }
+    }
+
+    /// The active contacts that carry this account number or this e-mail address, oldest first: one request for both.
+    pub async fn contacts(&self, number: Option<&str>, email: Option<&str>) -> Result<Vec<ContactRow>, DataverseError> {
+        let column = |name: &str, value: &str| format!("{name} eq '{}'", value.replace('\'', "''"));
+        let either: Vec<String> = [
+            number.map(|number| column("msdyn_contactnumber", number)),
+            email.map(|email| column("emailaddress1", email)),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        if either.is_empty() {
+            return Ok(Vec::new());
+        }
+        let filter = format!("statecode eq 0 and ({})", either.join(" or "));
+        // Several customers may share an address; fifty are enough to find the one without a number of somebody else.
+        let query = [("$select", CONTACT_COLUMNS), ("$filter", &filter), ("$orderby", "createdon asc"), ("$top", "50")];
+        let reply = self.call(Method::GET, "contacts", |request| request.query(&query)).await?;
+        let body = expect(reply, "contact table")?;
+        Ok(read_json::<Rows<ContactRow>>(&body)?.value)
+    }
+
+    /// A contact by id.
+    pub async fn contact(&self, id: Uuid) -> Result<ContactRow, DataverseError> {
+        let reply = self
+            .call(Method::GET, &format!("contacts({id})"), |request| request.query(&[("$select", CONTACT_COLUMNS)]))
+            .await?;
+        Ok(read_json(&expect(reply, "contact")?)?)
+    }
+
+    /// Creates the contact with this id; [`DataverseError::Conflict`] if it exists.
+    pub async fn create_contact(&self, id: Uuid, columns: &ContactColumns) -> Result<(), DataverseError> {
+        self.write_contact(id, columns, "if-none-match", "*").await
+    }
+
+    /// Changes a contact that still has this version; [`DataverseError::Conflict`] if it has changed.
+    pub async fn update_contact(&self, id: Uuid, etag: &str, columns: &ContactColumns) -> Result<(), DataverseError> {
+        self.write_contact(id, columns, "if-match", etag).await
+    }
+
+    async fn write_contact(
+        &self,
+        id: Uuid,
+        columns: &ContactColumns,
+        guard: &'static str,
+        version: &str,
+    ) -> Result<(), DataverseError> {
+        let reply = self
+            .call(Method::PATCH, &format!("contacts({id})"), |request| request.header(guard, version).json(columns))
+            .await?;
+        expect(reply, "contact").map(drop)
+    }
+
+    /// The company (legal entity) with this code.
+    pub async fn company(&self, code: &str) -> Result<Option<Uuid>, DataverseError> {
+        self.lookup("cdm_companies", "cdm_companyid", &format!("cdm_companycode eq '{}'", code.replace('\'', "''")))
+            .await
+    }
+
+    /// The customer group with this id in a company.
+    pub async fn customer_group(&self, group: &str, company: Uuid) -> Result<Option<Uuid>, DataverseError> {
+        let filter = format!("msdyn_groupid eq '{}' and _msdyn_company_value eq {company}", group.replace('\'', "''"));
+        self.lookup("msdyn_customergroups", "msdyn_customergroupid", &filter).await
+    }
+
+    /// The id of the first row that matches. A table that is not there (no Dual-write) has no rows.
+    async fn lookup(&self, table: &str, key: &str, filter: &str) -> Result<Option<Uuid>, DataverseError> {
+        let query = [("$select", key), ("$filter", filter), ("$top", "1")];
+        let reply = self.call(Method::GET, table, |request| request.query(&query)).await?;
+        let body = match expect(reply, "table") {
+            Err(DataverseError::NotFound { .. }) => return Ok(None),
+            other => other?,
+        };
+        let rows: Rows<BTreeMap<String, serde_json::Value>> = read_json(&body)?;
+        let id = rows
+            .value
+            .first()
+            .and_then(|row| row.get(key))
+            .and_then(|id| id.as_str())
+            .and_then(|id| Uuid::parse_str(id).ok());
+        Ok(id)
+    }
+
+    /// Invokes a custom trigger: an unbound action without response. Not idempotent.
+    pub async fn invoke(
+        &self,
+        trigger: &str,
+        parameters: &BTreeMap<&str, Box<RawValue>>,
+        traceparent: &str,
+    ) -> Result<(), DataverseError> {
+        let reply = self
+            .call(Method::POST, trigger, |request| request.header("traceparent", traceparent).json(parameters))
+            .await?;
+        // A gateway that gave up waiting, or an answer that is not Dataverse's own, does not say that nothing happened.
+        let undecided = matches!(reply.status, StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT)
+            || (reply.status == StatusCode::INTERNAL_SERVER_ERROR && error_code(&reply.body).is_none());
+        if undecided {
+            return Err(DataverseError::AnswerLost(format!("status {}", reply.status.as_u16())));
+        }
+        expect(reply, "custom trigger").map(drop)
+    }
+
+    async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        complete: impl Fn(RequestBuilder) -> RequestBuilder,
+    ) -> Result<Reply, DataverseError> {
+        let mut url = self.base.clone();
+        url.set_path(&format!("{}{path}", self.base.path()));
+        let build = |http: &Client| {
+            let request = http.request(method.clone(), url.clone());
+            complete(
+                request
+                    .header("accept", "application/json")
+                    .header("odata-version", "4.0")
+                    .header("odata-maxversion", "4.0"),
+            )
+        };
+        Ok(self.caller.call(build).await?)
+    }
+}
+
+fn expect(reply: Reply, what: &'static str) -> Result<axum::body::Bytes, DataverseError> {
+    if reply.status.is_success() {
+        return Ok(reply.body);
+    }
+    let code = error_code(&reply.body).unwrap_or_default();
+    let cause = format!("{} {code}", reply.status.as_u16()).trim_end().to_owned();
+    Err(match reply.status {
+        _ if reply.is_transient() => DataverseError::Unavailable { cause, retry_after: reply.retry_after },
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => DataverseError::Denied(cause),
+        StatusCode::NOT_FOUND => DataverseError::NotFound { what, cause },
+        StatusCode::PRECONDITION_FAILED => DataverseError::Conflict(cause),
+        _ => DataverseError::Refused(cause),
+    })
+}
+
+/// `error.code` of a Dataverse error body; `None` if the body is not one.
+fn error_code(body: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Body {
+        error: Error,
+    }
+    #[derive(Deserialize)]
+    struct Error {
+        code: String,
+    }
+    let Body { error } = serde_json::from_slice(body).ok()?;
+    let tame: String = error
+        .code
+        .chars()
+        .filter(|character| character.is_ascii_alphanumeric() || "_.".contains(*character))
+        .take(60)
+        .collect();
+    Some(tame)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(status: u16, body: &'static str) -> DataverseError {
+        let status = StatusCode::from_u16(status).unwrap();
+        expect(
+            Reply { status, retry_after: None, headers: Default::default(), body: body.as_bytes().into() },
+            "contact",
+        )
+        .unwrap_err()
+    }
+
+    #[test]
+    fn every_status_has_its_meaning() {
+        let throttled = r#"{"error":{"code":"0x80072322","message":"Number of requests exceeded the limit of 6000"}}"#;
+        assert!(
+            matches!(judged(429, throttled), DataverseError::Unavailable { cause, .. } if cause == "429 0x80072322")
+        );
+        assert!(matches!(judged(503, "<html>"), DataverseError::Unavailable { .. }));
+        assert!(matches!(judged(401, ""), DataverseError::Denied(_)));
+        assert!(matches!(judged(403, ""), DataverseError::Denied(_)));
+        assert!(matches!(
+            judged(404, r#"{"error":{"code":"","message":"contact With Id = 1 Does Not Exist"}}"#),
+            DataverseError::NotFound { .. }
+        ));
+        assert!(matches!(
+            judged(
+                412,
+                r#"{"error":{"code":"0x80040237","message":"A record with matching key values already exists."}}"#
+            ),
+            DataverseError::Conflict(_)
+        ));
+        assert!(
+            matches!(judged(400, r#"{"error":{"code":"0x0","message":"ann@example.com is too long"}}"#), DataverseError::Refused(cause) if cause == "400 0x0")
+        );
+    }
+}

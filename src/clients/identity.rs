@@ -1,0 +1,203 @@
+//! Entra tokens: client credentials, or the function app's managed identity.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use azure_core::credentials::{Secret, TokenCredential};
+use azure_identity::{ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId};
+use chrono::{DateTime, TimeDelta, Utc};
+use reqwest::Client;
+use serde::Deserialize;
+use tokio::sync::Mutex;
+
+use super::http::{CallError, Reply};
+use crate::clock::SharedClock;
+use crate::settings::Identity;
+
+/// A token is replaced this long before it expires, so that it does not expire under a request.
+const EARLY: TimeDelta = TimeDelta::minutes(5);
+
+/// Why there is no token.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// Entra or the identity endpoint does not answer.
+    #[error("no token for {audience}: {cause}")]
+    Unavailable {
+        /// For whom it was wanted.
+        audience: String,
+        /// What happened.
+        cause: String,
+    },
+    /// It answers, and refuses.
+    #[error("no token for {audience}: {cause}; check tenant, application and secret, or the managed identity")]
+    Refused {
+        /// For whom it was wanted.
+        audience: String,
+        /// The error code.
+        cause: String,
+    },
+}
+
+/// The tokens of one identity for one audience, each used until shortly before it expires.
+pub struct Tokens {
+    source: Source,
+    audience: String,
+    clock: SharedClock,
+    /// Locked while a token is fetched, so that a hundred callers make one request.
+    current: Mutex<Option<Token>>,
+}
+
+enum Source {
+    Application { http: Client, identity: Application },
+    Managed(Arc<dyn TokenCredential>),
+}
+
+struct Application {
+    token_url: reqwest::Url,
+    client_id: String,
+    secret: Secret,
+}
+
+#[derive(Clone)]
+struct Token {
+    text: Arc<str>,
+    expires: DateTime<Utc>,
+}
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tokens").field("audience", &self.audience).finish_non_exhaustive()
+    }
+}
+
+/// The managed identity as the Azure SDK knows it: user-assigned if `client_id` is given.
+pub fn managed_identity(client_id: Option<&str>) -> Result<Arc<dyn TokenCredential>, azure_core::Error> {
+    let user_assigned_id = client_id.map(|id| UserAssignedId::ClientId(id.to_owned()));
+    let credential = ManagedIdentityCredential::new(Some(ManagedIdentityCredentialOptions {
+        user_assigned_id,
+        ..Default::default()
+    }))?;
+    Ok(credential)
+}
+
+impl Tokens {
+    /// Tokens of `identity` for `audience` (without `/.default`). `managed` is used where the identity is the app's own.
+    pub fn new(
+        identity: &Identity,
+        audience: &str,
+        managed: &Arc<dyn TokenCredential>,
+        http: &Client,
+        clock: &SharedClock,
+    ) -> Self {
+        let source = match identity {
+            Identity::Managed => Source::Managed(managed.clone()),
+            Identity::Application { token_url, client_id, secret } => {
+                let identity =
+                    Application { token_url: token_url.clone(), client_id: client_id.clone(), secret: secret.clone() };
+                Source::Application { http: http.clone(), identity }
+            }
+        };
+        Self { source, audience: audience.to_owned(), clock: clock.clone(), current: Mutex::new(None) }
+    }
+
+    /// A token with some life left.
+    pub async fn bearer(&self) -> Result<Arc<str>, IdentityError> {
+        let mut current = self.current.lock().await;
+        if let Some(token) = current.as_ref().filter(|token| self.clock.now() < token.expires - EARLY) {
+            return Ok(token.text.clone());
+        }
+        let fresh = self.fetch().await?;
+        *current = Some(fresh.clone());
+        Ok(fresh.text)
+    }
+
+    /// Forgets `token`, which a neighbour has refused. One that has replaced it in the meantime is kept.
+    pub async fn refused(&self, token: &str) {
+        let mut current = self.current.lock().await;
+        if current.as_ref().is_some_and(|current| current.text.as_ref() == token) {
+            *current = None;
+        }
+    }
+
+    /// Forgets whatever token there is.
+    pub async fn forget(&self) {
+        *self.current.lock().await = None;
+    }
+
+    async fn fetch(&self) -> Result<Token, IdentityError> {
+        match &self.source {
+            Source::Application { http, identity } => self.fetch_for_application(http, identity).await,
+            Source::Managed(credential) => self.fetch_managed(credential.as_ref()).await,
+        }
+    }
+
+    /// The client credentials grant of the Microsoft identity platform, v2.0. Not through `azure_identity`, whose
+    /// credential insists on `https` even for loopback.
+    async fn fetch_for_application(&self, http: &Client, identity: &Application) -> Result<Token, IdentityError> {
+        let scope = format!("{}/.default", self.audience);
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("client_id", &identity.client_id),
+            ("client_secret", identity.secret.secret()),
+            ("scope", &scope),
+        ];
+        let asked = self.clock.now();
+        let reply = match Reply::to(http.post(identity.token_url.clone()).form(&form), asked).await {
+            Ok(reply) => reply,
+            Err(CallError::Identity(error)) => return Err(error),
+            Err(CallError::NotSent(cause) | CallError::AnswerLost(cause)) => return Err(self.unavailable(cause)),
+        };
+        if !reply.status.is_success() {
+            let transient = reply.is_transient();
+            let cause = format!("{} {}", reply.status, entra_code(&reply.body));
+            return Err(if transient { self.unavailable(cause) } else { self.refused_because(cause) });
+        }
+        let granted: Granted = serde_json::from_slice(&reply.body)
+            .map_err(|_| self.unavailable("the token endpoint's answer cannot be read".to_owned()))?;
+        Ok(Token { text: granted.access_token.into(), expires: asked + Duration::from_secs(granted.expires_in) })
+    }
+
+    async fn fetch_managed(&self, credential: &dyn TokenCredential) -> Result<Token, IdentityError> {
+        let scope = format!("{}/.default", self.audience);
+        let granted = credential.get_token(&[&scope], None).await.map_err(|error| match error.http_status() {
+            Some(status) if (400..500).contains(&u16::from(status)) && u16::from(status) != 429 => {
+                self.refused_because(format!("the identity endpoint answers {status}"))
+            }
+            _ => self.unavailable("the identity endpoint does not answer".to_owned()),
+        })?;
+        let expires = DateTime::from_timestamp(granted.expires_on.unix_timestamp(), 0).unwrap_or_default();
+        Ok(Token { text: granted.token.secret().into(), expires })
+    }
+
+    fn unavailable(&self, cause: String) -> IdentityError {
+        IdentityError::Unavailable { audience: self.audience.clone(), cause }
+    }
+
+    fn refused_because(&self, cause: String) -> IdentityError {
+        IdentityError::Refused { audience: self.audience.clone(), cause }
+    }
+}
+
+#[derive(Deserialize)]
+struct Granted {
+    access_token: String,
+    expires_in: u64,
+}
+
+/// `invalid_client (AADSTS7000215)`: Entra's error and its code, without the sentence around it.
+fn entra_code(body: &[u8]) -> String {
+    #[derive(Deserialize)]
+    struct Refusal {
+        error: String,
+        #[serde(default)]
+        error_codes: Vec<u64>,
+    }
+    match serde_json::from_slice::<Refusal>(body) {
+        Ok(Refusal { error, error_codes }) => {
+            let codes: Vec<String> = error_codes.iter().map(|code| format!("AADSTS{code}")).collect();
+            format!("{error} {}", codes.join(" ")).trim_end().to_owned()
+        }
+        Err(_) => String::new(),
+    }
+}

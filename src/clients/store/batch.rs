@@ -1,0 +1,200 @@
+//! Many records in few requests: transactional batches, one partition each.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use azure_core::http::Etag;
+use azure_data_cosmos::feed::FeedScope;
+use azure_data_cosmos::models::TransactionalBatchResponse;
+use azure_data_cosmos::options::{
+    BatchOptions, BatchReplaceOptions, ContentResponseOnWrite, OperationOptionsBuilder, Precondition,
+};
+use azure_data_cosmos::{Query, TransactionalBatch};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use serde::Deserialize;
+
+use super::{Store, StoreError, partition};
+use crate::events::Record;
+
+/// Operations per batch, the service's limit.
+const LARGEST: usize = 100;
+
+/// Batches under way at once; they go to different partitions.
+const AT_ONCE: usize = 8;
+
+/// What became of records to be added.
+#[derive(Debug, Default)]
+pub struct Added {
+    /// Created now, with their versions.
+    pub created: Vec<Record>,
+    /// How many were there already.
+    pub known: usize,
+}
+
+/// What became of records to be saved.
+#[derive(Debug, Default)]
+pub struct Saved {
+    /// Written, with their new versions.
+    pub written: Vec<Record>,
+    /// Left alone, because somebody else had written them since they were read.
+    pub overtaken: Vec<Record>,
+}
+
+impl Store {
+    /// Adds records that are not there yet; those that are, are left alone.
+    pub async fn add(&self, records: Vec<Record>) -> Result<Added, StoreError> {
+        let batches = by_partition(records).into_iter().map(|batch| self.add_batch(batch));
+        let added: Vec<Added> = stream::iter(batches).buffer_unordered(AT_ONCE).try_collect().await?;
+        Ok(added.into_iter().fold(Added::default(), |mut all, one| {
+            all.created.extend(one.created);
+            all.known += one.known;
+            all
+        }))
+    }
+
+    /// Most batches hold only new records. One that does not is refused whole; then it is asked which are known.
+    async fn add_batch(&self, mut records: Vec<Record>) -> Result<Added, StoreError> {
+        let mut known = 0;
+        while let Some(first) = records.first() {
+            let mut batch = TransactionalBatch::new(partition(&first.event.channel_id));
+            for record in &records {
+                batch = batch.create_item(record)?;
+            }
+            match self.run(batch, ContentResponseOnWrite::Disabled).await?.conclude() {
+                Ok(etags) => {
+                    let created =
+                        records.into_iter().zip(etags).map(|(record, etag)| Record { etag, ..record }).collect();
+                    return Ok(Added { created, known });
+                }
+                Err((_, StoreError::Conflict(_))) => {
+                    let there = self.which_exist(&records).await?;
+                    let before = records.len();
+                    records.retain(|record| !there.contains(record.id.as_str()));
+                    known += before - records.len();
+                    if records.len() == before {
+                        return Err(StoreError::Unavailable {
+                            cause: "a record both exists and does not".to_owned(),
+                            retry_after: None,
+                        });
+                    }
+                }
+                Err((_, error)) => return Err(error),
+            }
+        }
+        Ok(Added { created: Vec::new(), known })
+    }
+
+    async fn which_exist(&self, records: &[Record]) -> Result<BTreeSet<String>, StoreError> {
+        #[derive(Deserialize)]
+        struct Found {
+            id: String,
+        }
+        let Some(first) = records.first() else { return Ok(BTreeSet::new()) };
+        let ids: Vec<&str> = records.iter().map(|record| record.id.as_str()).collect();
+        let query = Query::from("SELECT c.id FROM c WHERE ARRAY_CONTAINS(@ids, c.id)").with_parameter("@ids", ids)?;
+        let found: Vec<Found> = self.query(query, FeedScope::partition(partition(&first.event.channel_id))).await?;
+        Ok(found.into_iter().map(|found| found.id).collect())
+    }
+
+    /// Saves records against the versions that they were read with.
+    pub async fn save(&self, records: Vec<Record>) -> Result<Saved, StoreError> {
+        let batches = by_partition(records).into_iter().map(|batch| self.save_batch(batch));
+        let saved: Vec<Saved> = stream::iter(batches).buffer_unordered(AT_ONCE).try_collect().await?;
+        Ok(saved.into_iter().fold(Saved::default(), |mut all, one| {
+            all.written.extend(one.written);
+            all.overtaken.extend(one.overtaken);
+            all
+        }))
+    }
+
+    /// A batch in which one record was overtaken is refused whole and sent again without it.
+    async fn save_batch(&self, mut records: Vec<Record>) -> Result<Saved, StoreError> {
+        let mut overtaken = Vec::new();
+        while let Some(first) = records.first() {
+            let mut batch = TransactionalBatch::new(partition(&first.event.channel_id));
+            for record in &records {
+                batch = batch.replace_item(record.id.to_string(), record, Some(replacing(record.etag.as_deref())))?;
+            }
+            match self.run(batch, ContentResponseOnWrite::Disabled).await?.conclude() {
+                Ok(etags) => {
+                    let written =
+                        records.into_iter().zip(etags).map(|(record, etag)| Record { etag, ..record }).collect();
+                    return Ok(Saved { written, overtaken });
+                }
+                // A record that is gone was removed by its time to live: as good as overtaken.
+                Err((index, StoreError::Conflict(_) | StoreError::Denied(_))) => overtaken.push(records.remove(index)),
+                Err((_, error)) => return Err(error),
+            }
+        }
+        Ok(Saved { written: Vec::new(), overtaken })
+    }
+
+    /// Runs a batch. All of it happens or nothing does.
+    pub(super) async fn run(
+        &self,
+        batch: TransactionalBatch,
+        content: ContentResponseOnWrite,
+    ) -> Result<Outcome, StoreError> {
+        let container = self.container().await?;
+        let operation = OperationOptionsBuilder::new().with_content_response_on_write(content).build();
+        let options = BatchOptions::default().with_operation_options(operation);
+        self.bounded(async {
+            let response = container.execute_transactional_batch(batch, Some(options)).await?;
+            Ok(Outcome(response.into_model()?))
+        })
+        .await
+    }
+}
+
+/// The results of a batch, one per operation.
+pub(super) struct Outcome(TransactionalBatchResponse);
+
+impl Outcome {
+    /// The new versions, or the index of the operation that spoiled the batch and why.
+    pub(super) fn conclude(&self) -> Result<Vec<Option<String>>, (usize, StoreError)> {
+        const SPOILED_BY_ANOTHER: u16 = 424;
+        let results = self.0.results();
+        let culprit = results
+            .iter()
+            .enumerate()
+            .find(|(_, result)| !result.is_success() && result.status_code() != SPOILED_BY_ANOTHER);
+        match culprit {
+            Some((index, result)) => {
+                Err((index, StoreError::judge(result.status_code(), result.substatus_code(), result.retry_after())))
+            }
+            None => Ok(results.iter().map(|result| result.etag().map(str::to_owned)).collect()),
+        }
+    }
+
+    /// The item that operation `index` has read or written.
+    pub(super) fn item<T: serde::de::DeserializeOwned>(&self, index: usize) -> Result<Option<T>, StoreError> {
+        match self.0.results().get(index) {
+            Some(result) => Ok(result.into_model()?),
+            None => Ok(None),
+        }
+    }
+}
+
+pub(super) fn replacing(etag: Option<&str>) -> BatchReplaceOptions {
+    match etag {
+        Some(etag) => {
+            BatchReplaceOptions::default().with_precondition(Precondition::IfMatch(Etag::from(etag.to_owned())))
+        }
+        None => BatchReplaceOptions::default(),
+    }
+}
+
+fn by_partition(records: Vec<Record>) -> Vec<Vec<Record>> {
+    let mut partitions: BTreeMap<String, Vec<Record>> = BTreeMap::new();
+    for record in records {
+        partitions.entry(record.event.channel_id.clone()).or_default().push(record);
+    }
+    let mut batches = Vec::new();
+    for mut rest in partitions.into_values() {
+        while rest.len() > LARGEST {
+            let tail = rest.split_off(LARGEST);
+            batches.push(std::mem::replace(&mut rest, tail));
+        }
+        batches.push(rest);
+    }
+    batches
+}

@@ -1,0 +1,207 @@
+//! Cosmos DB: one record per event, the pollers' cursors, and the claims of deliveries at work.
+//!
+//! All three live in one container, partitioned by channel. Correctness rests on creates and on writes against an
+//! etag only, never on a read being fresh: under session consistency another instance's read may be stale.
+
+mod batch;
+mod claims;
+
+use std::time::Duration;
+
+use azure_core::credentials::TokenCredential;
+use azure_core::http::Etag;
+use azure_data_cosmos::feed::FeedScope;
+use azure_data_cosmos::options::{ItemWriteOptions, Precondition, Region};
+use azure_data_cosmos::{
+    AccountEndpoint, AccountReference, ContainerClient, CosmosClient, CosmosError, PartitionKey, Query, RoutingStrategy,
+};
+use chrono::{DateTime, Utc};
+use futures::TryStreamExt as _;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use tokio::sync::OnceCell;
+
+use crate::events::{EventId, Record};
+use crate::settings::StoreSettings;
+pub use batch::{Added, Saved};
+pub use claims::{Claim, Claimed};
+
+/// A client of the container. Connects with the first call.
+pub struct Store {
+    settings: StoreSettings,
+    managed: Arc<dyn TokenCredential>,
+    timeout: Duration,
+    container: OnceCell<ContainerClient>,
+}
+
+/// Why the store did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It does not answer, or throttles. A write may have been carried out.
+    #[error("Cosmos DB is not available: {cause}")]
+    Unavailable {
+        /// Status and sub-status.
+        cause: String,
+        /// How long it asks us to wait.
+        retry_after: Option<Duration>,
+    },
+    /// Somebody else has written the item since it was read, or created it first.
+    #[error("a Cosmos DB item was changed by somebody else ({0})")]
+    Conflict(String),
+    /// It does not know us, or database or container are not there.
+    #[error("Cosmos DB refuses us ({0}); check endpoint, database, container and the data-plane role assignment")]
+    Denied(String),
+    /// It does not take the request as it is.
+    #[error("Cosmos DB refuses the request ({0})")]
+    Refused(String),
+}
+
+impl StoreError {
+    /// The meaning of a status, which comes from the response as a whole or from one operation of a batch.
+    fn judge(status: u16, sub_status: Option<u32>, retry_after: Option<Duration>) -> Self {
+        let cause = match sub_status {
+            Some(sub) if sub != 0 => format!("{status}/{sub}"),
+            _ => status.to_string(),
+        };
+        match status {
+            409 | 412 => Self::Conflict(cause),
+            401 | 403 | 404 => Self::Denied(cause),
+            408 | 410 | 429 | 449 | 500.. => Self::Unavailable { cause, retry_after },
+            _ => Self::Refused(cause),
+        }
+    }
+}
+
+impl From<CosmosError> for StoreError {
+    fn from(error: CosmosError) -> Self {
+        let status = error.status();
+        let sub_status = status.sub_status().map(|sub| u32::from(sub.value()));
+        let retry_after =
+            error.response().and_then(|response| response.headers().retry_after_ms).map(Duration::from_millis);
+        Self::judge(status.status_code().into(), sub_status, retry_after)
+    }
+}
+
+/// Up to where an event type has been read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// Date-time of the latest event seen, or the time of the read if that is earlier.
+    pub position: DateTime<Utc>,
+    /// Version; absent if the cursor has not been stored yet.
+    pub etag: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct CursorItem {
+    id: String,
+    #[serde(rename = "EventChannelId")]
+    partition: String,
+    position: DateTime<Utc>,
+    #[serde(rename = "_etag", default, skip_serializing)]
+    etag: Option<String>,
+}
+
+/// The partition of the cursors: no channel's record id is a word.
+const CURSORS: &str = "cursors";
+
+impl Store {
+    /// A client as configured. `managed` is used where there is no key.
+    pub fn new(settings: &StoreSettings, managed: Arc<dyn TokenCredential>, timeout: Duration) -> Self {
+        Self { settings: settings.clone(), managed, timeout, container: OnceCell::new() }
+    }
+
+    async fn container(&self) -> Result<&ContainerClient, StoreError> {
+        self.container.get_or_try_init(|| self.bounded(self.connect())).await
+    }
+
+    async fn connect(&self) -> Result<ContainerClient, StoreError> {
+        let settings = &self.settings;
+        let endpoint = AccountEndpoint::from(settings.endpoint.clone());
+        let account = match &settings.key {
+            Some(key) => AccountReference::with_authentication_key(endpoint, key.clone()),
+            None => AccountReference::with_credential(endpoint, self.managed.clone()),
+        };
+        let near = RoutingStrategy::ProximityTo(Region::from(settings.region.clone()));
+        let client = CosmosClient::builder().build(account, near).await?;
+        Ok(client.database_client(&settings.database).container_client(&settings.container, None).await?)
+    }
+
+    /// The SDK retries by itself for longer than a caller can wait; whatever it is doing ends here.
+    async fn bounded<T>(&self, operation: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        let timed_out = || StoreError::Unavailable { cause: "no answer in time".to_owned(), retry_after: None };
+        tokio::time::timeout(self.timeout, operation).await.unwrap_or_else(|_| Err(timed_out()))
+    }
+
+    /// The cursor of an event type, if it was ever polled.
+    pub async fn cursor(&self, event_type: &str) -> Result<Option<Cursor>, StoreError> {
+        let item: Option<CursorItem> = self.read(CURSORS, &cursor_id(event_type)).await?;
+        Ok(item.map(|item| Cursor { position: item.position, etag: item.etag }))
+    }
+
+    /// Moves a cursor from the version that was read; returns it with its new version.
+    pub async fn move_cursor(
+        &self,
+        event_type: &str,
+        position: DateTime<Utc>,
+        etag: Option<&str>,
+    ) -> Result<Cursor, StoreError> {
+        let container = self.container().await?;
+        let item = CursorItem { id: cursor_id(event_type), partition: CURSORS.to_owned(), position, etag: None };
+        let written = self
+            .bounded(async {
+                let response = match etag {
+                    None => container.create_item(CURSORS, &item.id, &item, None).await?,
+                    Some(etag) => container.replace_item(CURSORS, &item.id, &item, Some(against(etag))).await?,
+                };
+                Ok(response.headers().etag().map(ToString::to_string))
+            })
+            .await?;
+        Ok(Cursor { position, etag: written })
+    }
+
+    /// The record of an event.
+    pub async fn record(&self, channel_id: &str, id: &EventId) -> Result<Option<Record>, StoreError> {
+        self.read(channel_id, id.as_str()).await
+    }
+
+    /// Unfinished records whose time has come, oldest event first, at most `limit`.
+    pub async fn due(&self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Record>, StoreError> {
+        let text = "SELECT TOP @limit * FROM c WHERE c.due <= @now AND c.status IN ('new', 'retrying', 'processing') ORDER BY c.EventDateTime";
+        let query = Query::from(text).with_parameter("@limit", limit)?.with_parameter("@now", now)?;
+        self.query(query, FeedScope::full_container()).await
+    }
+
+    async fn query<T: DeserializeOwned + Send + 'static>(
+        &self,
+        query: Query,
+        scope: FeedScope,
+    ) -> Result<Vec<T>, StoreError> {
+        let container = self.container().await?;
+        self.bounded(async { Ok(container.query_items::<T>(query, scope, None).await?.try_collect().await?) }).await
+    }
+
+    async fn read<T: DeserializeOwned>(&self, partition: &str, id: &str) -> Result<Option<T>, StoreError> {
+        let container = self.container().await?;
+        self.bounded(async {
+            match container.read_item(partition.to_owned(), id, None).await {
+                Ok(response) => Ok(Some(response.into_model()?)),
+                Err(error) if error.status().is_not_found() => Ok(None),
+                Err(error) => Err(error.into()),
+            }
+        })
+        .await
+    }
+}
+
+fn cursor_id(event_type: &str) -> String {
+    EventId::new("cursor", event_type, "", "").to_string()
+}
+
+fn against(etag: &str) -> ItemWriteOptions {
+    ItemWriteOptions::default().with_precondition(Precondition::IfMatch(Etag::from(etag.to_owned())))
+}
+
+fn partition(channel_id: &str) -> PartitionKey {
+    PartitionKey::from(channel_id.to_owned())
+}
