@@ -7,6 +7,8 @@ mod entity;
 mod message;
 mod state;
 
+pub mod rest;
+
 #[cfg(test)]
 mod tests;
 
