@@ -6,6 +6,7 @@ mod broker;
 mod entity;
 mod message;
 mod state;
+mod topic;
 
 pub mod rest;
 

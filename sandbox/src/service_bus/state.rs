@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::{Notify, oneshot};
@@ -14,6 +13,7 @@ use uuid::Uuid;
 use super::broker::Delivery;
 use super::entity::{EntityPath, SubscriptionOptions, TopicOptions};
 use super::message::{DeadLetter, Message, NewMessage};
+use super::topic::Topic;
 use crate::clock::{Busy, Clock};
 
 /// What happens at a given time. Alarms of the same moment go off in this order.
@@ -25,37 +25,6 @@ enum Alarm {
     Lock(EntityPath, i64, Uuid),
     /// A message nobody holds has outlived its time.
     Expiry(EntityPath, i64),
-}
-
-pub(super) struct Topic {
-    pub(super) options: TopicOptions,
-    subscriptions: Vec<EntityPath>,
-    last_sequence: i64,
-    remembered: Memory,
-    scheduled: BTreeMap<u64, Arc<NewMessage>>,
-    last_schedule: u64,
-}
-
-/// The message ids of a duplicate detection window.
-#[derive(Default)]
-struct Memory {
-    since: HashMap<String, DateTime<Utc>>,
-    order: VecDeque<(DateTime<Utc>, String)>,
-}
-
-impl Memory {
-    /// Whether `id` is new within the window; from now on it is not.
-    fn is_new(&mut self, id: &str, now: DateTime<Utc>, window: Duration) -> bool {
-        while let Some((_, old)) = self.order.pop_front_if(|(since, _)| *since + window <= now) {
-            self.since.remove(&old);
-        }
-        if self.since.contains_key(id) {
-            return false;
-        }
-        self.since.insert(id.to_owned(), now);
-        self.order.push_back((now, id.to_owned()));
-        true
-    }
 }
 
 /// The messages of a subscription, or its dead letters.
@@ -118,15 +87,7 @@ impl State {
     }
 
     pub(super) fn add_topic(&mut self, key: String, options: TopicOptions) {
-        let topic = Topic {
-            options,
-            subscriptions: Vec::new(),
-            last_sequence: 0,
-            remembered: Memory::default(),
-            scheduled: BTreeMap::new(),
-            last_schedule: 0,
-        };
-        self.topics.insert(key, topic);
+        self.topics.insert(key, Topic::new(options));
     }
 
     /// Adds a subscription and its dead letters; the topic exists.
@@ -190,9 +151,7 @@ impl State {
         let Some(topic) = self.topics.get_mut(key) else { return };
         // Service Bus names messages by a GUID without hyphens when their sender does not.
         let id = message.message_id.get_or_insert_with(|| Uuid::new_v4().simple().to_string());
-        if let Some(window) = topic.options.duplicate_detection_window
-            && !topic.remembered.is_new(id, now, window)
-        {
+        if topic.is_duplicate(id, now) {
             return;
         }
         let due = message.scheduled_enqueue_time.filter(|due| *due > now);
@@ -209,9 +168,7 @@ impl State {
 
     fn schedule(&mut self, key: &str, due: DateTime<Utc>, message: Arc<NewMessage>) {
         let Some(topic) = self.topics.get_mut(key) else { return };
-        topic.last_schedule += 1;
-        let number = topic.last_schedule;
-        topic.scheduled.insert(number, message);
+        let number = topic.schedule(message);
         self.set_alarm(due, Alarm::Scheduled(key.to_owned(), number));
     }
 
@@ -225,8 +182,7 @@ impl State {
     fn enqueue(&mut self, key: &str, content: &Arc<NewMessage>) {
         let enqueued_time = self.clock.now();
         let Some(topic) = self.topics.get_mut(key) else { return };
-        topic.last_sequence += 1;
-        let sequence_number = topic.last_sequence;
+        let sequence_number = topic.next_sequence();
         let topic_ttl = topic.options.default_ttl;
         for path in topic.subscriptions.clone() {
             let Some(queue) = self.queues.get(&path) else { continue };

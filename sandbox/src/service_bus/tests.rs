@@ -330,3 +330,33 @@ async fn settings_outside_their_limits_are_refused() {
     let orphan = broker.create_subscription("nowhere", SubscriptionOptions::new("s"));
     assert_eq!(orphan, Err(CreateError::NoTopic));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn schedules_are_punctual_among_many_receivers_and_threads() {
+    let (broker, busy) = plain();
+    let receivers: Vec<_> = (0..4)
+        .map(|_| {
+            let broker = broker.clone();
+            tokio::spawn(async move {
+                for _ in 0..100 {
+                    let delivery = broker.receive(&orders()).await.unwrap();
+                    tokio::task::yield_now().await;
+                    let (message, now) = (&delivery.message, broker.clock().now());
+                    assert_eq!(Some(message.enqueued_time), message.content.scheduled_enqueue_time);
+                    assert_eq!(delivery.locked_until, now + TimeDelta::seconds(60));
+                    broker.complete(delivery.lock_token).unwrap();
+                }
+            })
+        })
+        .collect();
+    // Later ones first, so that every send moves the broker's next deadline forward.
+    for second in (1..=400).rev() {
+        let at = start() + TimeDelta::seconds(second);
+        broker.send(TOPIC, vec![NewMessage { scheduled_enqueue_time: Some(at), ..NewMessage::default() }]).unwrap();
+    }
+    drop(busy);
+    for receiver in receivers {
+        receiver.await.unwrap();
+    }
+    assert_eq!(broker.counts(&orders()).unwrap(), Counts::default());
+}
