@@ -141,26 +141,31 @@ impl Clock {
 }
 
 /// One guard of an invocation, lent to the clock for the time of a sleep, and taken back even if the sleeper is
-/// killed in its sleep.
-struct Lent<'a>(&'a Arc<Simulation>, bool);
+/// killed in its sleep. Lends nothing when nobody holds one.
+struct Lent<'a> {
+    simulation: &'a Arc<Simulation>,
+    owed: bool,
+}
 
 impl<'a> Lent<'a> {
     fn new(simulation: &'a Arc<Simulation>) -> Self {
-        simulation.leave();
-        Self(simulation, false)
+        let owed = simulation.leave();
+        Self { simulation, owed }
     }
 
     fn returned(mut self, mut woken: Busy) {
-        // The sleeper woke with a guard of its own, which takes the lent one's place.
-        woken.0 = None;
-        self.1 = true;
+        if self.owed {
+            // The sleeper woke with a guard of its own, which takes the lent one's place.
+            woken.0 = None;
+            self.owed = false;
+        }
     }
 }
 
 impl Drop for Lent<'_> {
     fn drop(&mut self) {
-        if !self.1 {
-            self.0.lock().busy += 1;
+        if self.owed {
+            self.simulation.lock().busy += 1;
         }
     }
 }
@@ -175,11 +180,14 @@ impl Simulation {
         Busy(Some(this.clone()))
     }
 
-    fn leave(&self) {
+    /// Gives one guard up, if there is one.
+    fn leave(&self) -> bool {
         let mut state = self.lock();
-        state.busy = state.busy.saturating_sub(1);
+        let held = state.busy > 0;
+        state.busy -= usize::from(held);
         drop(state);
         self.changed.notify_one();
+        held
     }
 }
 
@@ -270,5 +278,13 @@ mod tests {
         clock.sleep_inside(Duration::from_secs(30)).await;
         assert_eq!(clock.now(), midnight() + TimeDelta::seconds(30));
         drop(busy);
+    }
+
+    #[tokio::test]
+    async fn a_sleep_inside_nothing_leaves_nothing_behind() {
+        let clock = Clock::simulated(midnight());
+        clock.sleep_inside(Duration::from_secs(30)).await;
+        drop(clock.sleep(Duration::from_secs(30)).await);
+        assert_eq!(clock.now(), midnight() + TimeDelta::seconds(60));
     }
 }

@@ -1,0 +1,316 @@
+//! The broker's handle: what senders and receivers do.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use chrono::{DateTime, Utc};
+use futures::future::Either;
+use tokio::sync::{Notify, oneshot};
+use uuid::Uuid;
+
+use super::entity::{Counts, CreateError, EntityPath, SubscriptionOptions, TopicOptions, fold};
+use super::message::{Message, NewMessage};
+use super::state::State;
+use crate::clock::{Busy, Clock};
+
+/// There is no such topic or subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the messaging entity could not be found")]
+pub struct EntityNotFound;
+
+/// Why nothing of a send was taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// There is no such topic.
+    #[error("the messaging entity could not be found")]
+    EntityNotFound,
+    /// A message, or the batch as a whole, is larger than the topic allows; both in bytes.
+    #[error("the message or batch has {size} bytes; the limit is {limit}")]
+    TooLarge {
+        /// What the topic allows.
+        limit: usize,
+        /// What was sent.
+        size: usize,
+    },
+    /// A message has a property that is not accepted.
+    #[error("{0}")]
+    Invalid(&'static str),
+}
+
+/// Why a message is not settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SettleError {
+    /// The lock ran out, or the message was settled before.
+    #[error("the lock is not held: it expired, or the message was settled")]
+    LockLost,
+    /// Dead letters cannot be dead-lettered.
+    #[error("the message is among the dead letters already")]
+    AlreadyDead,
+}
+
+/// A message in the hands of a receiver.
+#[derive(Debug)]
+pub struct Delivery {
+    /// Settles the message.
+    pub lock_token: Uuid,
+    /// When the receiver loses it, unless renewed.
+    pub locked_until: DateTime<Utc>,
+    /// The message; this delivery is counted.
+    pub message: Message,
+    /// Keeps simulated time still from the moment at which the message was handed over; dropped by its consumer.
+    pub busy: Busy,
+}
+
+/// A cheap handle to one namespace's topics and subscriptions.
+///
+/// Must be made inside a Tokio runtime, on which it lets locks run out and schedules fall due.
+#[derive(Clone)]
+pub struct Broker {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    clock: Clock,
+    state: Mutex<State>,
+    rung: Arc<Notify>,
+}
+
+impl Inner {
+    /// The state, with everything done that was due.
+    fn state(&self) -> MutexGuard<'_, State> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.run_due();
+        state
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.rung.notify_one();
+    }
+}
+
+impl Broker {
+    /// A broker without topics.
+    pub fn new(clock: Clock) -> Self {
+        let rung = Arc::new(Notify::new());
+        let state = Mutex::new(State::new(clock.clone(), rung.clone()));
+        let inner = Arc::new(Inner { clock: clock.clone(), state, rung: rung.clone() });
+        tokio::spawn(keep_time(Arc::downgrade(&inner), clock, rung));
+        Self { inner }
+    }
+
+    /// The time that locks and schedules follow.
+    pub fn clock(&self) -> &Clock {
+        &self.inner.clock
+    }
+
+    /// Adds a topic.
+    pub fn create_topic(&self, options: TopicOptions) -> Result<(), CreateError> {
+        options.check()?;
+        let key = fold(&options.name);
+        let mut state = self.inner.state();
+        if state.topics.contains_key(&key) {
+            return Err(CreateError::Exists);
+        }
+        state.add_topic(key, options);
+        Ok(())
+    }
+
+    /// Adds a subscription, which takes what is sent from now on.
+    pub fn create_subscription(&self, topic: &str, options: SubscriptionOptions) -> Result<(), CreateError> {
+        options.check()?;
+        let mut state = self.inner.state();
+        let Some(name) = state.topics.get(&fold(topic)).map(|topic| topic.options.name.clone()) else {
+            return Err(CreateError::NoTopic);
+        };
+        let path = EntityPath::new(name, options.name.clone());
+        if state.has(&path.folded()) {
+            return Err(CreateError::Exists);
+        }
+        state.add_subscription(&path, options);
+        Ok(())
+    }
+
+    /// The largest message or batch that the topic takes, in bytes.
+    pub fn max_message_bytes(&self, topic: &str) -> Result<usize, EntityNotFound> {
+        self.inner.state().topics.get(&fold(topic)).map(|topic| topic.options.max_message_bytes).ok_or(EntityNotFound)
+    }
+
+    /// Takes all messages, in this order, or none. A duplicate is taken and dropped.
+    pub fn send(&self, topic: &str, messages: Vec<NewMessage>) -> Result<(), SendError> {
+        let key = fold(topic);
+        let mut state = self.inner.state();
+        let limit = state.topics.get(&key).ok_or(SendError::EntityNotFound)?.options.max_message_bytes;
+        if let Some(flaw) = messages.iter().find_map(NewMessage::flaw) {
+            return Err(SendError::Invalid(flaw));
+        }
+        let size = messages.iter().map(NewMessage::size).sum();
+        if size > limit {
+            return Err(SendError::TooLarge { limit, size });
+        }
+        for message in messages {
+            state.accept(&key, message);
+        }
+        Ok(())
+    }
+
+    /// The next message, now or when there is one. Those who wait are served in the order in which they came.
+    pub async fn receive(&self, entity: &EntityPath) -> Result<Delivery, EntityNotFound> {
+        let mut waiting = match self.receive_or_wait(entity)? {
+            Either::Left(delivery) => return Ok(delivery),
+            Either::Right(waiting) => waiting,
+        };
+        (&mut waiting.answer).await.map_err(|_| EntityNotFound)
+    }
+
+    fn receive_or_wait(&self, entity: &EntityPath) -> Result<Either<Delivery, Waiting<'_>>, EntityNotFound> {
+        let path = entity.folded();
+        let mut state = self.inner.state();
+        if !state.has(&path) {
+            return Err(EntityNotFound);
+        }
+        if let Some(delivery) = state.take_first(&path) {
+            return Ok(Either::Left(delivery));
+        }
+        let (number, answer) = state.wait(&path);
+        Ok(Either::Right(Waiting { broker: self, path, number, answer }))
+    }
+
+    /// The next message, if there is one now.
+    pub fn try_receive(&self, entity: &EntityPath) -> Result<Option<Delivery>, EntityNotFound> {
+        let path = entity.folded();
+        let mut state = self.inner.state();
+        if state.has(&path) { Ok(state.take_first(&path)) } else { Err(EntityNotFound) }
+    }
+
+    /// Removes the message: its receiver is done with it.
+    pub fn complete(&self, lock: Uuid) -> Result<(), SettleError> {
+        self.inner.state().unlock(lock).map(drop).ok_or(SettleError::LockLost)
+    }
+
+    /// Gives the message back, at once available again; after the last allowed delivery it is dead-lettered.
+    pub fn abandon(&self, lock: Uuid) -> Result<(), SettleError> {
+        self.inner.state().release(lock).ok_or(SettleError::LockLost)
+    }
+
+    /// Moves the message to the dead letters.
+    pub fn dead_letter(&self, lock: Uuid, reason: &str, description: &str) -> Result<(), SettleError> {
+        let mut state = self.inner.state();
+        let is_dead = state.held(lock).ok_or(SettleError::LockLost)?.is_dead();
+        if is_dead {
+            return Err(SettleError::AlreadyDead);
+        }
+        let (path, message) = state.unlock(lock).ok_or(SettleError::LockLost)?;
+        state.bury(&path, message, reason, description);
+        Ok(())
+    }
+
+    /// Keeps the message for another lock duration from now; returns its end.
+    pub fn renew(&self, lock: Uuid) -> Result<DateTime<Utc>, SettleError> {
+        self.inner.state().renew(lock).ok_or(SettleError::LockLost)
+    }
+
+    /// Whether `lock` holds the message with this id or sequence number, received from `entity`.
+    pub fn holds(&self, lock: Uuid, entity: &EntityPath, message: &str) -> bool {
+        self.inner.state().held(lock).is_some_and(|held| held.is(&entity.folded(), message))
+    }
+
+    /// Whether the subscription (or its dead letters) exists.
+    pub fn exists(&self, entity: &EntityPath) -> bool {
+        self.inner.state().has(&entity.folded())
+    }
+
+    /// How many messages there are.
+    pub fn counts(&self, entity: &EntityPath) -> Result<Counts, EntityNotFound> {
+        let path = entity.folded();
+        let state = self.inner.state();
+        if !state.has(&path) {
+            return Err(EntityNotFound);
+        }
+        let dead = path.dead_letters();
+        Ok(Counts {
+            active: state.available(&path),
+            locked: state.locked(&path).count(),
+            scheduled: if path.dead_letter { 0 } else { state.scheduled(&path) },
+            dead_lettered: state.available(&dead) + state.locked(&dead).count(),
+        })
+    }
+
+    /// The first `max` messages, locked ones included, without receiving them.
+    pub fn peek(&self, entity: &EntityPath, max: usize) -> Result<Vec<Message>, EntityNotFound> {
+        let path = entity.folded();
+        let state = self.inner.state();
+        if !state.has(&path) {
+            return Err(EntityNotFound);
+        }
+        let mut messages = state.messages(&path);
+        messages.truncate(max);
+        Ok(messages)
+    }
+
+    /// All dead letters of a subscription.
+    pub fn dead_letters(&self, topic: &str, subscription: &str) -> Result<Vec<Message>, EntityNotFound> {
+        self.peek(&EntityPath::new(topic, subscription).dead_letters(), usize::MAX)
+    }
+
+    /// Weather: the lock runs out now.
+    pub fn expire_lock(&self, lock: Uuid) -> Result<(), SettleError> {
+        self.abandon(lock)
+    }
+
+    /// Weather: the next message that is sent is enqueued twice, as when a sender repeats itself unawares.
+    /// Duplicate detection does not see the second copy.
+    pub fn duplicate_next_send(&self) {
+        self.inner.state().doubled += 1;
+    }
+
+    /// Removes all messages of the entity, locked ones included (scheduled ones are the topic's and stay); returns
+    /// how many there were.
+    pub fn purge(&self, entity: &EntityPath) -> Result<usize, EntityNotFound> {
+        let path = entity.folded();
+        let mut state = self.inner.state();
+        if state.has(&path) { Ok(state.purge(&path)) } else { Err(EntityNotFound) }
+    }
+}
+
+/// A receiver in the queue. One that goes away takes no message with it.
+struct Waiting<'a> {
+    broker: &'a Broker,
+    path: EntityPath,
+    number: u64,
+    answer: oneshot::Receiver<Delivery>,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let mut state = self.broker.inner.state();
+        state.stop_waiting(&self.path, self.number);
+        if let Ok(delivery) = self.answer.try_recv() {
+            state.put_back(delivery.lock_token);
+        }
+    }
+}
+
+/// Lets alarms go off in time, for as long as there is a broker.
+async fn keep_time(broker: Weak<Inner>, clock: Clock, rung: Arc<Notify>) {
+    let mut woken: Option<Busy> = None;
+    loop {
+        let Some((wake, ringing)) = broker.upgrade().map(|inner| inner.state().next_wake()) else { return };
+        let Some(wake) = wake else {
+            drop((woken.take(), ringing));
+            rung.notified().await;
+            continue;
+        };
+        let mut sleep = std::pin::pin!(clock.sleep_until(wake));
+        // The first poll sets the sleeper; simulated time may only go on after it.
+        let slept = futures::poll!(sleep.as_mut());
+        drop((woken.take(), ringing));
+        woken = match slept {
+            std::task::Poll::Ready(busy) => Some(busy),
+            std::task::Poll::Pending => tokio::select! {
+                busy = sleep => Some(busy),
+                () = rung.notified() => None,
+            },
+        };
+    }
+}

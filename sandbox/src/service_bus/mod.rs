@@ -1,0 +1,18 @@
+//! Azure Service Bus: topics, subscriptions and dead letters in memory, and the protocols in front of them.
+//!
+//! [`Broker`] keeps the messages and knows no protocol; [`rest`] is its HTTP face.
+
+mod broker;
+mod entity;
+mod message;
+mod state;
+mod topic;
+
+pub mod rest;
+
+#[cfg(test)]
+mod tests;
+
+pub use broker::{Broker, Delivery, EntityNotFound, SendError, SettleError};
+pub use entity::{Counts, CreateError, EntityPath, SubscriptionOptions, TopicOptions};
+pub use message::{DeadLetter, Message, NewMessage, Property};

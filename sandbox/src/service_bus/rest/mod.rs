@@ -1,0 +1,241 @@
+//! The HTTP face of the broker: Service Bus REST.
+//!
+//! <https://learn.microsoft.com/rest/api/servicebus/service-bus-runtime-rest>
+
+mod reply;
+mod sas;
+mod target;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header, request};
+use axum::response::Response;
+use bytes::Bytes;
+use uuid::Uuid;
+
+use self::reply::Refusal;
+pub use self::sas::SasKey;
+use self::target::Target;
+use super::{Broker, Delivery, EntityNotFound, EntityPath, SendError, SettleError};
+use crate::auth::TokenCheck;
+
+/// How long a receiver waits that does not say.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+/// What is read of a body at most; all topics refuse long before.
+const MOST_BYTES: usize = 8 * 1024 * 1024;
+
+/// The namespace that the face shows.
+#[derive(Clone, Debug)]
+pub struct RestOptions {
+    /// Its host name, e.g. `contoso.servicebus.windows.net`; signatures for it are good here.
+    pub namespace: String,
+    /// Its shared access policies; none where only Entra tokens are taken.
+    pub keys: Vec<SasKey>,
+    /// Whether a property header with bare text is refused (there is a report of the service doing so) or taken for
+    /// text.
+    pub strict_properties: bool,
+}
+
+/// Service Bus over HTTP. A cheap handle.
+#[derive(Clone)]
+pub struct ServiceBusRest {
+    broker: Broker,
+    options: Arc<RestOptions>,
+    check: Arc<dyn TokenCheck>,
+}
+
+impl ServiceBusRest {
+    /// A face for `broker`; `check` judges tokens that are not shared access signatures.
+    pub fn new(broker: Broker, options: RestOptions, check: Arc<dyn TokenCheck>) -> Self {
+        Self { broker, options: Arc::new(options), check }
+    }
+
+    /// The routes, to be served on a port of their own.
+    pub fn router(&self) -> Router {
+        Router::new().fallback(handle).with_state(self.clone())
+    }
+
+    /// What an application is given to connect with the first policy, if there is one.
+    pub fn connection_string(&self, port: u16) -> Option<String> {
+        self.options.keys.first().map(|SasKey { name, key }| {
+            format!(
+                "Endpoint=sb://127.0.0.1:{port};SharedAccessKeyName={name};SharedAccessKey={key};\
+                 UseDevelopmentEmulator=true"
+            )
+        })
+    }
+
+    /// Permission comes first: who has none does not learn what exists.
+    fn authorize(&self, request: &request::Parts) -> Result<(), Refusal> {
+        let authorization = match request.headers.get(header::AUTHORIZATION).map(HeaderValue::to_str) {
+            Some(Ok(value)) => Some(value),
+            Some(Err(_)) => return Err(crate::auth::TokenProblem::Malformed.into()),
+            None => None,
+        };
+        let verdict = match authorization.and_then(|value| value.strip_prefix(sas::SCHEME)) {
+            Some(parameters) => {
+                let hosts = [self.options.namespace.as_str(), "127.0.0.1", "localhost"];
+                let asked = sas::Asked { hosts: &hosts, path: request.uri.path(), now: self.broker.clock().now() };
+                sas::check(parameters, &self.options.keys, &asked)
+            }
+            None => self.check.check(authorization),
+        };
+        verdict.map_err(Refusal::from)
+    }
+
+    async fn answer(&self, request: &request::Parts, body: Body) -> Result<Response, Refusal> {
+        self.authorize(request)?;
+        let unknown = || Refusal::new(StatusCode::NOT_FOUND, "The path names nothing that exists here.");
+        match (Target::parse(request.uri.path()).ok_or_else(unknown)?, &request.method) {
+            (Target::Topic(topic), &Method::POST) => self.send(&topic, &request.headers, body).await,
+            (Target::Head(entity), &Method::POST) => self.peek_lock(&entity, request).await,
+            (Target::Head(entity), &Method::DELETE) => self.receive_and_delete(&entity, request).await,
+            (Target::Locked(entity, message, lock), &Method::DELETE) => {
+                let lock = self.lock(&entity, &message, &lock)?;
+                settled(self.broker.complete(lock))
+            }
+            (Target::Locked(entity, message, lock), &Method::PUT) => {
+                let lock = self.lock(&entity, &message, &lock)?;
+                settled(self.broker.abandon(lock))
+            }
+            (Target::Locked(entity, message, lock), &Method::POST) => {
+                let lock = self.lock(&entity, &message, &lock)?;
+                settled(self.broker.renew(lock).map(drop))
+            }
+            _ => Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "The method is not supported here.")),
+        }
+    }
+
+    async fn send(&self, topic: &str, headers: &HeaderMap, body: Body) -> Result<Response, Refusal> {
+        let limit = self.broker.max_message_bytes(topic)?;
+        let body = to_bytes(body, MOST_BYTES).await;
+        let body = body.map_err(|_| Refusal::bad("The body could not be read, or is far too large."))?;
+        // Whether a batch is measured as it is sent or as it is unpacked is not documented. The stricter of the two:
+        // as it is sent here, as it is unpacked by the broker.
+        if body.len() > limit {
+            return Err(SendError::TooLarge { limit, size: body.len() }.into());
+        }
+        let messages = if is_batch(headers) {
+            wire::batch(&body)?
+        } else {
+            vec![wire::single(headers, body, self.options.strict_properties)?]
+        };
+        self.broker.send(topic, messages)?;
+        let mut response = empty(StatusCode::CREATED);
+        if let Some(value) = headers.get(header::CONTENT_TYPE) {
+            response.headers_mut().insert(header::CONTENT_TYPE, value.clone());
+        }
+        Ok(response)
+    }
+
+    async fn peek_lock(&self, entity: &EntityPath, request: &request::Parts) -> Result<Response, Refusal> {
+        let Some(delivery) = self.receive(entity, timeout(request)?).await? else {
+            return Ok(empty(StatusCode::NO_CONTENT));
+        };
+        let mut response = received(StatusCode::CREATED, &delivery, true);
+        if let Some(location) = location(entity, &delivery, request) {
+            response.headers_mut().insert(header::LOCATION, location);
+        }
+        Ok(response)
+    }
+
+    async fn receive_and_delete(&self, entity: &EntityPath, request: &request::Parts) -> Result<Response, Refusal> {
+        let Some(delivery) = self.receive(entity, timeout(request)?).await? else {
+            return Ok(empty(StatusCode::NO_CONTENT));
+        };
+        self.broker.complete(delivery.lock_token).map_err(lost)?;
+        Ok(received(StatusCode::OK, &delivery, false))
+    }
+
+    /// The next message, if there is one within `timeout`. Waiting lends the caller's guard to simulated time: a
+    /// caller inside an invocation would otherwise hold still the very time that it waits for.
+    async fn receive(&self, entity: &EntityPath, timeout: Duration) -> Result<Option<Delivery>, EntityNotFound> {
+        if let Some(delivery) = self.broker.try_receive(entity)? {
+            return Ok(Some(delivery));
+        }
+        if timeout.is_zero() {
+            return Ok(None);
+        }
+        tokio::select! {
+            biased;
+            delivery = self.broker.receive(entity) => delivery.map(Some),
+            () = self.broker.clock().sleep_inside(timeout) => Ok(None),
+        }
+    }
+
+    /// The lock that the path names, if it holds that message.
+    fn lock(&self, entity: &EntityPath, message: &str, lock: &str) -> Result<Uuid, Refusal> {
+        if !self.broker.exists(entity) {
+            return Err(EntityNotFound.into());
+        }
+        let lock = lock.parse().ok().filter(|lock| self.broker.holds(*lock, entity, message));
+        lock.ok_or_else(|| lost(SettleError::LockLost))
+    }
+}
+
+async fn handle(State(rest): State<ServiceBusRest>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let result = rest.answer(&parts, body).await;
+    result.unwrap_or_else(|refusal| refusal.reply(parts.uri.path(), rest.broker.clock().now()))
+}
+
+fn is_batch(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    content_type.split(';').next().is_some_and(|media| media.trim().eq_ignore_ascii_case(wire::BATCH))
+}
+
+/// `timeout` of the query, in seconds.
+fn timeout(request: &request::Parts) -> Result<Duration, Refusal> {
+    let query = request.uri.query().unwrap_or_default();
+    let given =
+        query.split('&').filter_map(|pair| pair.split_once('=')).find(|(n, _)| n.eq_ignore_ascii_case("timeout"));
+    match given {
+        None => Ok(DEFAULT_TIMEOUT),
+        Some((_, seconds)) => seconds
+            .parse::<u32>()
+            .map(|seconds| Duration::from_secs(seconds.into()))
+            .map_err(|_| Refusal::bad(format!("The timeout '{seconds}' is invalid."))),
+    }
+}
+
+/// The address of the locked message, on the server that the caller knows.
+fn location(entity: &EntityPath, delivery: &Delivery, request: &request::Parts) -> Option<HeaderValue> {
+    let named = request.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = named.or_else(|| request.uri.authority().map(|authority| authority.as_str()))?;
+    let EntityPath { topic, subscription, dead_letter } = entity;
+    let dead = if *dead_letter { "/$DeadLetterQueue" } else { "" };
+    let (sequence, lock) = (delivery.message.sequence_number, delivery.lock_token);
+    let address = format!("http://{host}/{topic}/subscriptions/{subscription}{dead}/messages/{sequence}/{lock}");
+    HeaderValue::try_from(address).ok()
+}
+
+fn received(status: StatusCode, delivery: &Delivery, locked: bool) -> Response {
+    let body: Bytes = delivery.message.content.body.clone();
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    *response.headers_mut() = wire::headers(delivery, locked);
+    response
+}
+
+fn settled(result: Result<(), SettleError>) -> Result<Response, Refusal> {
+    result.map(|()| empty(StatusCode::OK)).map_err(lost)
+}
+
+/// The reference gives 404 for a lock that is not held any more.
+fn lost(error: SettleError) -> Refusal {
+    Refusal::new(StatusCode::NOT_FOUND, format!("40400: {error}."))
+}
+
+fn empty(status: StatusCode) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}

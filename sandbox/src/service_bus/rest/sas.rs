@@ -1,0 +1,145 @@
+//! Shared access signatures.
+//!
+//! <https://learn.microsoft.com/azure/service-bus-messaging/service-bus-sas>
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, Utc};
+use hmac::{Hmac, Mac as _};
+use percent_encoding::percent_decode_str;
+use sha2::Sha256;
+
+use crate::auth::TokenProblem;
+
+/// The scheme word of the `Authorization` header.
+pub(super) const SCHEME: &str = "SharedAccessSignature ";
+
+/// A shared access policy of the namespace; it may send and listen.
+#[derive(Clone, Debug)]
+pub struct SasKey {
+    /// The policy's name.
+    pub name: String,
+    /// The key as it stands in a connection string; its characters are the secret, not what they decode to.
+    pub key: String,
+}
+
+/// One token, its parts as they came.
+struct Token<'a> {
+    /// The resource, still encoded: it was signed so.
+    resource: &'a str,
+    signature: Vec<u8>,
+    expiry: &'a str,
+    policy: String,
+}
+
+/// What a token is asked to open.
+pub(super) struct Asked<'a> {
+    /// The host names that this namespace answers to.
+    pub(super) hosts: &'a [&'a str],
+    /// The request's path.
+    pub(super) path: &'a str,
+    pub(super) now: DateTime<Utc>,
+}
+
+/// Judges the parameters of a token (what follows the scheme word).
+pub(super) fn check(parameters: &str, keys: &[SasKey], asked: &Asked<'_>) -> Result<(), TokenProblem> {
+    let token = read(parameters).ok_or(TokenProblem::Malformed)?;
+    let expiry: i64 = token.expiry.parse().map_err(|_| TokenProblem::Malformed)?;
+    let key = keys.iter().find(|key| key.name == token.policy).ok_or(TokenProblem::Forged)?;
+    let mut mac = Hmac::<Sha256>::new_from_slice(key.key.as_bytes()).map_err(|_| TokenProblem::Forged)?;
+    mac.update(format!("{}\n{}", token.resource, token.expiry).as_bytes());
+    mac.verify_slice(&token.signature).map_err(|_| TokenProblem::Forged)?;
+    if expiry <= asked.now.timestamp() {
+        return Err(TokenProblem::Expired);
+    }
+    let resource = decode(token.resource).ok_or(TokenProblem::Malformed)?;
+    if covers(&resource, asked) { Ok(()) } else { Err(TokenProblem::WrongAudience) }
+}
+
+fn read(parameters: &str) -> Option<Token<'_>> {
+    let find = |name| parameters.split('&').filter_map(|pair| pair.split_once('=')).find(|(n, _)| *n == name);
+    Some(Token {
+        resource: find("sr")?.1,
+        signature: STANDARD.decode(decode(find("sig")?.1)?).ok()?,
+        expiry: find("se")?.1,
+        policy: decode(find("skn")?.1)?,
+    })
+}
+
+fn decode(text: &str) -> Option<String> {
+    percent_decode_str(text).decode_utf8().ok().map(Into::into)
+}
+
+/// Whether the resource is the request's address or something above it.
+fn covers(resource: &str, asked: &Asked<'_>) -> bool {
+    let resource = resource.split_once("://").map_or(resource, |(_, rest)| rest);
+    let resource = resource.split('?').next().unwrap_or_default();
+    let (authority, path) = resource.split_once('/').unwrap_or((resource, ""));
+    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+    asked.hosts.iter().any(|known| known.eq_ignore_ascii_case(host)) && is_above(path, asked.path)
+}
+
+fn is_above(resource: &str, path: &str) -> bool {
+    let mut asked = path.trim_matches('/').split('/');
+    let mut given = resource.trim_matches('/').split('/').filter(|segment| !segment.is_empty());
+    given.all(|segment| asked.next().is_some_and(|asked| same(segment, asked)))
+}
+
+fn same(left: &str, right: &str) -> bool {
+    let plain = |text: &str| decode(text).unwrap_or_default();
+    plain(left).eq_ignore_ascii_case(&plain(right))
+}
+
+/// A token as a client makes it.
+#[cfg(test)]
+pub(super) fn sign(resource: &str, key: &SasKey, expiry: i64) -> String {
+    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+    let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let resource = encode(resource);
+    let mut mac = Hmac::<Sha256>::new_from_slice(key.key.as_bytes()).unwrap();
+    mac.update(format!("{resource}\n{expiry}").as_bytes());
+    let signature = encode(&STANDARD.encode(mac.finalize().into_bytes()));
+    format!("{SCHEME}sr={resource}&sig={signature}&se={expiry}&skn={}", key.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> SasKey {
+        SasKey { name: "RootManageSharedAccessKey".to_owned(), key: "c2VjcmV0".to_owned() }
+    }
+
+    fn judge(token: &str, path: &str) -> Result<(), TokenProblem> {
+        let now = DateTime::from_timestamp(1_760_000_000, 0).unwrap();
+        let hosts = ["shop.servicebus.windows.net", "127.0.0.1"];
+        check(token.strip_prefix(SCHEME).unwrap(), &[key()], &Asked { hosts: &hosts, path, now })
+    }
+
+    #[test]
+    fn a_token_opens_its_resource_and_what_is_below() {
+        for resource in [
+            "https://shop.servicebus.windows.net/orders/messages?timeout=5",
+            "sb://shop.servicebus.windows.net/",
+            "http://127.0.0.1:5300/Orders",
+            "shop.servicebus.windows.net",
+        ] {
+            assert_eq!(judge(&sign(resource, &key(), 1_760_000_001), "/orders/messages"), Ok(()), "{resource}");
+        }
+        for resource in ["https://other.servicebus.windows.net/", "http://127.0.0.1/order", "http://127.0.0.1/b"] {
+            let verdict = judge(&sign(resource, &key(), 1_760_000_001), "/orders/messages");
+            assert_eq!(verdict, Err(TokenProblem::WrongAudience), "{resource}");
+        }
+    }
+
+    #[test]
+    fn old_forged_and_garbled_tokens_are_refused() {
+        let resource = "https://shop.servicebus.windows.net/";
+        assert_eq!(judge(&sign(resource, &key(), 1_760_000_000), "/orders"), Err(TokenProblem::Expired));
+        let other = SasKey { key: "b3RoZXI=".to_owned(), ..key() };
+        assert_eq!(judge(&sign(resource, &other, 1_760_000_001), "/orders"), Err(TokenProblem::Forged));
+        let unknown = SasKey { name: "nobody".to_owned(), ..key() };
+        assert_eq!(judge(&sign(resource, &unknown, 1_760_000_001), "/orders"), Err(TokenProblem::Forged));
+        assert_eq!(judge("SharedAccessSignature sr=x&se=1", "/orders"), Err(TokenProblem::Malformed));
+    }
+}

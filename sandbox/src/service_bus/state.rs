@@ -1,0 +1,360 @@
+//! Everything that a broker knows, behind its mutex: no method here waits.
+//!
+//! Whatever has a time (a lock, a schedule, an expiry) has an alarm. Due alarms are dealt with before anything else
+//! happens, so that nobody can settle a message whose lock ran out a moment ago.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use tokio::sync::{Notify, oneshot};
+use uuid::Uuid;
+
+use super::broker::Delivery;
+use super::entity::{EntityPath, SubscriptionOptions, TopicOptions};
+use super::message::{DeadLetter, Message, NewMessage};
+use super::topic::Topic;
+use crate::clock::{Busy, Clock};
+
+/// What happens at a given time. Alarms of the same moment go off in this order.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Alarm {
+    /// A scheduled message of this topic is due.
+    Scheduled(String, u64),
+    /// A receiver kept a message for too long.
+    Lock(EntityPath, i64, Uuid),
+    /// A message nobody holds has outlived its time.
+    Expiry(EntityPath, i64),
+}
+
+/// The messages of a subscription, or its dead letters.
+pub(super) struct Queue {
+    path: EntityPath,
+    options: Arc<SubscriptionOptions>,
+    available: BTreeMap<i64, Message>,
+    waiting: VecDeque<(u64, oneshot::Sender<Delivery>)>,
+}
+
+/// A message that a receiver has to itself.
+pub(super) struct Held {
+    path: EntityPath,
+    message: Message,
+    until: DateTime<Utc>,
+}
+
+impl Held {
+    /// Whether it is among the dead letters.
+    pub(super) fn is_dead(&self) -> bool {
+        self.path.dead_letter
+    }
+
+    /// Whether it is a message with this id or sequence number, received here.
+    pub(super) fn is(&self, path: &EntityPath, name: &str) -> bool {
+        self.path == *path && (self.message.message_id == name || self.message.sequence_number.to_string() == name)
+    }
+}
+
+pub(super) struct State {
+    clock: Clock,
+    /// Rung when an alarm is earlier than the time for which the broker's sleeper has set itself.
+    rung: Arc<Notify>,
+    wake: Option<DateTime<Utc>>,
+    /// Keeps simulated time still until the sleeper has heard the bell.
+    ringing: Option<Busy>,
+    alarms: BTreeSet<(DateTime<Utc>, Alarm)>,
+    pub(super) topics: BTreeMap<String, Topic>,
+    queues: BTreeMap<EntityPath, Queue>,
+    locks: HashMap<Uuid, Held>,
+    last_receiver: u64,
+    /// How many of the next messages are enqueued twice.
+    pub(super) doubled: usize,
+}
+
+impl State {
+    pub(super) fn new(clock: Clock, rung: Arc<Notify>) -> Self {
+        Self {
+            clock,
+            rung,
+            wake: None,
+            ringing: None,
+            alarms: BTreeSet::new(),
+            topics: BTreeMap::new(),
+            queues: BTreeMap::new(),
+            locks: HashMap::new(),
+            last_receiver: 0,
+            doubled: 0,
+        }
+    }
+
+    pub(super) fn add_topic(&mut self, key: String, options: TopicOptions) {
+        self.topics.insert(key, Topic::new(options));
+    }
+
+    /// Adds a subscription and its dead letters; the topic exists.
+    pub(super) fn add_subscription(&mut self, path: &EntityPath, options: SubscriptionOptions) {
+        let options = Arc::new(options);
+        for path in [path.clone(), path.dead_letters()] {
+            let queue = Queue {
+                path: path.clone(),
+                options: options.clone(),
+                available: BTreeMap::new(),
+                waiting: VecDeque::new(),
+            };
+            self.queues.insert(path.folded(), queue);
+        }
+        if let Some(topic) = self.topics.get_mut(&path.folded().topic) {
+            topic.subscriptions.push(path.folded());
+        }
+    }
+
+    pub(super) fn has(&self, path: &EntityPath) -> bool {
+        self.queues.contains_key(path)
+    }
+
+    // ---- time
+
+    fn set_alarm(&mut self, at: DateTime<Utc>, alarm: Alarm) {
+        self.alarms.insert((at, alarm));
+        if self.wake.is_none_or(|wake| at < wake) {
+            self.wake = Some(at);
+            self.ringing.get_or_insert_with(|| self.clock.busy());
+            self.rung.notify_one();
+        }
+    }
+
+    /// Deals with everything whose time has come.
+    pub(super) fn run_due(&mut self) {
+        let now = self.clock.now();
+        while self.alarms.first().is_some_and(|(at, _)| *at <= now) {
+            match self.alarms.pop_first() {
+                Some((_, Alarm::Scheduled(topic, number))) => self.enqueue_scheduled(&topic, number),
+                Some((_, Alarm::Lock(_, _, token))) => {
+                    self.release(token);
+                }
+                Some((_, Alarm::Expiry(path, sequence))) => self.expire(&path, sequence),
+                None => return,
+            }
+        }
+    }
+
+    /// The next alarm, for the broker's sleeper, and the guard to hold until it has set itself for it.
+    pub(super) fn next_wake(&mut self) -> (Option<DateTime<Utc>>, Option<Busy>) {
+        self.wake = self.alarms.first().map(|(at, _)| *at);
+        (self.wake, self.ringing.take())
+    }
+
+    // ---- sending
+
+    /// Takes a message that has been found good; `key` is an existing topic.
+    pub(super) fn accept(&mut self, key: &str, mut message: NewMessage) {
+        let now = self.clock.now();
+        let Some(topic) = self.topics.get_mut(key) else { return };
+        // Service Bus names messages by a GUID without hyphens when their sender does not.
+        let id = message.message_id.get_or_insert_with(|| Uuid::new_v4().simple().to_string());
+        if topic.is_duplicate(id, now) {
+            return;
+        }
+        let due = message.scheduled_enqueue_time.filter(|due| *due > now);
+        let message = Arc::new(message);
+        let copies = if self.doubled > 0 { 2 } else { 1 };
+        self.doubled = self.doubled.saturating_sub(1);
+        for _ in 0..copies {
+            match due {
+                Some(due) => self.schedule(key, due, message.clone()),
+                None => self.enqueue(key, &message),
+            }
+        }
+    }
+
+    fn schedule(&mut self, key: &str, due: DateTime<Utc>, message: Arc<NewMessage>) {
+        let Some(topic) = self.topics.get_mut(key) else { return };
+        let number = topic.schedule(message);
+        self.set_alarm(due, Alarm::Scheduled(key.to_owned(), number));
+    }
+
+    fn enqueue_scheduled(&mut self, key: &str, number: u64) {
+        if let Some(message) = self.topics.get_mut(key).and_then(|topic| topic.scheduled.remove(&number)) {
+            self.enqueue(key, &message);
+        }
+    }
+
+    /// A copy for every subscription; a topic without any drops the message, as the real one does.
+    fn enqueue(&mut self, key: &str, content: &Arc<NewMessage>) {
+        let enqueued_time = self.clock.now();
+        let Some(topic) = self.topics.get_mut(key) else { return };
+        let sequence_number = topic.next_sequence();
+        let topic_ttl = topic.options.default_ttl;
+        for path in topic.subscriptions.clone() {
+            let Some(queue) = self.queues.get(&path) else { continue };
+            let longest = topic_ttl.min(queue.options.default_ttl);
+            let message = Message {
+                sequence_number,
+                message_id: content.message_id.clone().unwrap_or_default(),
+                enqueued_time,
+                time_to_live: content.time_to_live.unwrap_or(longest).min(longest),
+                delivery_count: 0,
+                dead_letter: None,
+                content: content.clone(),
+            };
+            self.make_available(&path, message);
+        }
+    }
+
+    // ---- receiving
+
+    fn make_available(&mut self, path: &EntityPath, message: Message) {
+        let (sequence, expires_at) = (message.sequence_number, message.expires_at());
+        if let Some(queue) = self.queues.get_mut(path) {
+            queue.available.insert(sequence, message);
+        }
+        if !path.dead_letter {
+            if expires_at <= self.clock.now() {
+                return self.expire(path, sequence);
+            }
+            self.set_alarm(expires_at, Alarm::Expiry(path.clone(), sequence));
+        }
+        self.hand_out(path);
+    }
+
+    fn hand_out(&mut self, path: &EntityPath) {
+        while let Some(queue) = self.queues.get_mut(path)
+            && !queue.available.is_empty()
+            && let Some((_, receiver)) = queue.waiting.pop_front()
+        {
+            if let Some(delivery) = self.take_first(path)
+                && let Err(delivery) = receiver.send(delivery)
+            {
+                self.put_back(delivery.lock_token);
+            }
+        }
+    }
+
+    /// Locks the first available message and counts the delivery.
+    pub(super) fn take_first(&mut self, path: &EntityPath) -> Option<Delivery> {
+        let queue = self.queues.get_mut(path)?;
+        let (sequence, mut message) = queue.available.pop_first()?;
+        message.delivery_count += 1;
+        let lock_token = Uuid::new_v4();
+        let locked_until = self.clock.now() + queue.options.lock_duration;
+        self.alarms.remove(&(message.expires_at(), Alarm::Expiry(path.clone(), sequence)));
+        let held = Held { path: path.clone(), message: message.clone(), until: locked_until };
+        self.locks.insert(lock_token, held);
+        self.set_alarm(locked_until, Alarm::Lock(path.clone(), sequence, lock_token));
+        Some(Delivery { lock_token, locked_until, message, busy: self.clock.busy() })
+    }
+
+    /// Registers a receiver; `path` exists.
+    pub(super) fn wait(&mut self, path: &EntityPath) -> (u64, oneshot::Receiver<Delivery>) {
+        let (sender, receiver) = oneshot::channel();
+        self.last_receiver += 1;
+        if let Some(queue) = self.queues.get_mut(path) {
+            queue.waiting.push_back((self.last_receiver, sender));
+        }
+        (self.last_receiver, receiver)
+    }
+
+    pub(super) fn stop_waiting(&mut self, path: &EntityPath, receiver: u64) {
+        if let Some(queue) = self.queues.get_mut(path) {
+            queue.waiting.retain(|(number, _)| *number != receiver);
+        }
+    }
+
+    // ---- settling
+
+    pub(super) fn held(&self, token: Uuid) -> Option<&Held> {
+        self.locks.get(&token)
+    }
+
+    /// Ends a lock and gives back what it held, as (entity, message).
+    pub(super) fn unlock(&mut self, token: Uuid) -> Option<(EntityPath, Message)> {
+        let Held { path, message, until } = self.locks.remove(&token)?;
+        self.alarms.remove(&(until, Alarm::Lock(path.clone(), message.sequence_number, token)));
+        Some((path, message))
+    }
+
+    /// A full lock duration from now on.
+    pub(super) fn renew(&mut self, token: Uuid) -> Option<DateTime<Utc>> {
+        let held = self.locks.get_mut(&token)?;
+        let until = self.clock.now() + self.queues.get(&held.path)?.options.lock_duration;
+        let alarm = Alarm::Lock(held.path.clone(), held.message.sequence_number, token);
+        let before = (held.until, alarm.clone());
+        held.until = until;
+        self.alarms.remove(&before);
+        self.set_alarm(until, alarm);
+        Some(until)
+    }
+
+    /// Takes a message from a receiver that did not complete it: abandoned, or kept for too long.
+    pub(super) fn release(&mut self, token: Uuid) -> Option<()> {
+        let (path, message) = self.unlock(token)?;
+        let most = self.queues.get(&path)?.options.max_delivery_count;
+        if message.delivery_count >= most && !path.dead_letter {
+            let description = format!("the message was delivered {} times and never completed", message.delivery_count);
+            self.bury(&path, message, "MaxDeliveryCountExceeded", &description);
+        } else {
+            self.make_available(&path, message);
+        }
+        Some(())
+    }
+
+    /// As if the message had never been handed out.
+    pub(super) fn put_back(&mut self, token: Uuid) {
+        if let Some((path, mut message)) = self.unlock(token) {
+            message.delivery_count = message.delivery_count.saturating_sub(1);
+            self.make_available(&path, message);
+        }
+    }
+
+    /// Moves a message to the dead letters of `path`.
+    pub(super) fn bury(&mut self, path: &EntityPath, mut message: Message, reason: &str, description: &str) {
+        let source = self.queues.get(path).map(|queue| queue.path.to_string()).unwrap_or_default();
+        message.dead_letter =
+            Some(DeadLetter { reason: reason.to_owned(), description: description.to_owned(), source });
+        self.make_available(&path.dead_letters(), message);
+    }
+
+    fn expire(&mut self, path: &EntityPath, sequence: i64) {
+        let Some(queue) = self.queues.get_mut(path) else { return };
+        if let Some(message) = queue.available.remove(&sequence)
+            && queue.options.dead_letter_on_expiry
+        {
+            self.bury(path, message, "TTLExpiredException", "the message expired before it was completed");
+        }
+    }
+
+    // ---- looking
+
+    pub(super) fn locked<'a>(&'a self, path: &'a EntityPath) -> impl Iterator<Item = (Uuid, &'a Message)> {
+        self.locks.iter().filter(move |(_, held)| held.path == *path).map(|(token, held)| (*token, &held.message))
+    }
+
+    pub(super) fn available(&self, path: &EntityPath) -> usize {
+        self.queues.get(path).map_or(0, |queue| queue.available.len())
+    }
+
+    pub(super) fn scheduled(&self, path: &EntityPath) -> usize {
+        self.topics.get(&path.topic).map_or(0, |topic| topic.scheduled.len())
+    }
+
+    /// All messages of the entity, locked or not, in order.
+    pub(super) fn messages(&self, path: &EntityPath) -> Vec<Message> {
+        let available = self.queues.get(path).into_iter().flat_map(|queue| queue.available.values());
+        let mut all: Vec<_> = available.chain(self.locked(path).map(|(_, message)| message)).cloned().collect();
+        all.sort_by_key(|message| message.sequence_number);
+        all
+    }
+
+    /// Empties the entity; its locks are lost.
+    pub(super) fn purge(&mut self, path: &EntityPath) -> usize {
+        let tokens: Vec<_> = self.locked(path).map(|(token, _)| token).collect();
+        for token in &tokens {
+            self.unlock(*token);
+        }
+        let Some(queue) = self.queues.get_mut(path) else { return 0 };
+        let available = std::mem::take(&mut queue.available);
+        for message in available.values() {
+            self.alarms.remove(&(message.expires_at(), Alarm::Expiry(path.clone(), message.sequence_number)));
+        }
+        tokens.len() + available.len()
+    }
+}

@@ -1,0 +1,72 @@
+//! A topic's own memory: its numbers, its schedule and the message ids it has seen.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::entity::{EntityPath, TopicOptions};
+use super::message::NewMessage;
+
+pub(super) struct Topic {
+    pub(super) options: TopicOptions,
+    pub(super) subscriptions: Vec<EntityPath>,
+    /// Messages whose time has not come, by number.
+    pub(super) scheduled: BTreeMap<u64, Arc<NewMessage>>,
+    last_schedule: u64,
+    last_sequence: i64,
+    remembered: Memory,
+}
+
+impl Topic {
+    pub(super) fn new(options: TopicOptions) -> Self {
+        Self {
+            options,
+            subscriptions: Vec::new(),
+            scheduled: BTreeMap::new(),
+            last_schedule: 0,
+            last_sequence: 0,
+            remembered: Memory::default(),
+        }
+    }
+
+    pub(super) fn next_sequence(&mut self) -> i64 {
+        self.last_sequence += 1;
+        self.last_sequence
+    }
+
+    /// Keeps a message until its time comes, and numbers it for its alarm.
+    pub(super) fn schedule(&mut self, message: Arc<NewMessage>) -> u64 {
+        self.last_schedule += 1;
+        self.scheduled.insert(self.last_schedule, message);
+        self.last_schedule
+    }
+
+    /// Whether duplicate detection is on and has met this id within its window.
+    pub(super) fn is_duplicate(&mut self, id: &str, now: DateTime<Utc>) -> bool {
+        self.options.duplicate_detection_window.is_some_and(|window| !self.remembered.is_new(id, now, window))
+    }
+}
+
+/// The message ids of a duplicate detection window.
+#[derive(Default)]
+struct Memory {
+    since: HashMap<String, DateTime<Utc>>,
+    order: VecDeque<(DateTime<Utc>, String)>,
+}
+
+impl Memory {
+    /// Whether `id` is new within the window; from now on it is not.
+    fn is_new(&mut self, id: &str, now: DateTime<Utc>, window: Duration) -> bool {
+        while let Some((_, old)) = self.order.pop_front_if(|(since, _)| *since + window <= now) {
+            self.since.remove(&old);
+        }
+        if self.since.contains_key(id) {
+            return false;
+        }
+        self.since.insert(id.to_owned(), now);
+        self.order.push_back((now, id.to_owned()));
+        true
+    }
+}
