@@ -1,4 +1,8 @@
 //! Everything around Commerce Journeys, on one machine and with no account anywhere.
 
+pub mod auth;
 pub mod clock;
+pub mod dataverse;
+pub mod entra;
+mod urlencoded;
 pub mod wire;
