@@ -2,5 +2,8 @@
 
 pub mod auth;
 pub mod clock;
+pub mod dataverse;
+pub mod entra;
 pub mod service_bus;
+mod urlencoded;
 pub mod wire;

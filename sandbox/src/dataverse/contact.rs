@@ -1,0 +1,104 @@
+//! A contact, as audits and tests see it.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::rows::{Changes, Row, Value};
+
+/// A contact.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contact {
+    /// `contactid`. When adding one, nil asks for a new id.
+    pub id: Uuid,
+    /// `firstname`.
+    pub first_name: Option<String>,
+    /// `lastname`.
+    pub last_name: Option<String>,
+    /// `fullname`, computed.
+    pub full_name: Option<String>,
+    /// `emailaddress1`.
+    pub email: Option<String>,
+    /// `mobilephone`.
+    pub mobile_phone: Option<String>,
+    /// `telephone1`.
+    pub telephone: Option<String>,
+    /// `msdyn_contactnumber`: the customer's account number in Commerce.
+    pub contact_number: Option<String>,
+    /// `msdyn_partynumber`.
+    pub party_number: Option<String>,
+    /// `msdyn_sellable`.
+    pub sellable: Option<bool>,
+    /// `_msdyn_company_value`.
+    pub company: Option<Uuid>,
+    /// `_msdyn_customergroupid_value`.
+    pub customer_group: Option<Uuid>,
+    /// `createdon`, computed.
+    pub created_on: DateTime<Utc>,
+    /// `modifiedon`, computed.
+    pub modified_on: DateTime<Utc>,
+    /// The row version, computed.
+    pub version: u64,
+}
+
+impl Contact {
+    pub(super) fn from_row(row: &Row) -> Self {
+        Self {
+            id: row.id,
+            first_name: text(row, "firstname"),
+            last_name: text(row, "lastname"),
+            full_name: text(row, "fullname"),
+            email: text(row, "emailaddress1"),
+            mobile_phone: text(row, "mobilephone"),
+            telephone: text(row, "telephone1"),
+            contact_number: text(row, "msdyn_contactnumber"),
+            party_number: text(row, "msdyn_partynumber"),
+            sellable: match row.get("msdyn_sellable") {
+                Some(Value::Bool(sellable)) => Some(*sellable),
+                _ => None,
+            },
+            company: id(row, "_msdyn_company_value"),
+            customer_group: id(row, "_msdyn_customergroupid_value"),
+            created_on: time(row, "createdon"),
+            modified_on: time(row, "modifiedon"),
+            version: row.version,
+        }
+    }
+
+    /// What a caller could have written.
+    pub(super) fn changes(&self) -> Changes {
+        let text = |text: &Option<String>| text.clone().filter(|text| !text.is_empty()).map(Value::Text);
+        Changes::from([
+            ("firstname", text(&self.first_name)),
+            ("lastname", text(&self.last_name)),
+            ("emailaddress1", text(&self.email)),
+            ("mobilephone", text(&self.mobile_phone)),
+            ("telephone1", text(&self.telephone)),
+            ("msdyn_contactnumber", text(&self.contact_number)),
+            ("msdyn_partynumber", text(&self.party_number)),
+            ("msdyn_sellable", self.sellable.map(Value::Bool)),
+            ("_msdyn_company_value", self.company.map(Value::Id)),
+            ("_msdyn_customergroupid_value", self.customer_group.map(Value::Id)),
+        ])
+    }
+}
+
+fn text(row: &Row, column: &str) -> Option<String> {
+    match row.get(column) {
+        Some(Value::Text(text)) => Some(text.clone()),
+        _ => None,
+    }
+}
+
+fn id(row: &Row, column: &str) -> Option<Uuid> {
+    match row.get(column) {
+        Some(Value::Id(id)) => Some(*id),
+        _ => None,
+    }
+}
+
+fn time(row: &Row, column: &str) -> DateTime<Utc> {
+    match row.get(column) {
+        Some(Value::Time(time)) => *time,
+        _ => DateTime::default(),
+    }
+}

@@ -1,0 +1,75 @@
+//! What Customer Insights - Journeys makes of a trigger's call.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use super::State;
+use super::payload::guid;
+use super::refusal::Refusal;
+use super::schema::Table;
+
+/// An accepted call of a custom trigger.
+///
+/// There is no telling two calls for the same thing apart from two things: each is a journey of its own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StartedJourney {
+    /// Counts from 1.
+    pub number: u64,
+    /// The trigger's name.
+    pub trigger: String,
+    /// The contact that is on the journey: `msdynmkt_profileid`, if it is a contact's id and `msdynmkt_signaluserauthid`
+    /// is the same. Otherwise the call was accepted all the same, and nobody hears anything.
+    pub contact: Option<Uuid>,
+    /// The parameters.
+    pub parameters: Value,
+    /// The call's body, with every number as it was written.
+    pub body: String,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// The call's `traceparent` header.
+    pub traceparent: Option<String>,
+}
+
+impl StartedJourney {
+    /// A parameter as it was written in the body: a number with all its digits, a text with its quotes.
+    pub fn as_written(&self, parameter: &str) -> Option<String> {
+        let values: BTreeMap<String, &RawValue> = serde_json::from_str(&self.body).ok()?;
+        values.get(parameter).map(|value| value.get().to_owned())
+    }
+}
+
+/// Checks a call and starts its journey.
+pub(super) fn start(
+    state: &mut State,
+    name: &str,
+    body: &[u8],
+    traceparent: Option<&str>,
+    at: DateTime<Utc>,
+) -> Result<(), Refusal> {
+    let published = state.triggers.get(name).filter(|trigger| trigger.published);
+    let trigger = published.ok_or_else(|| Refusal::unknown_segment(name))?.trigger.clone();
+    let body = std::str::from_utf8(body).map_err(|error| Refusal::payload("", error))?;
+    trigger.check(body)?;
+    let parameters = serde_json::from_str(body).map_err(|error| Refusal::payload("", error))?;
+    state.started.push(StartedJourney {
+        number: state.started.len() as u64 + 1,
+        trigger: name.to_owned(),
+        contact: contact(state, &parameters),
+        parameters,
+        body: body.to_owned(),
+        at,
+        traceparent: traceparent.map(str::to_owned),
+    });
+    Ok(())
+}
+
+fn contact(state: &State, parameters: &Value) -> Option<Uuid> {
+    let id = |name: &str| parameters.get(name).and_then(Value::as_str).and_then(guid);
+    let profile = id("msdynmkt_profileid")?;
+    let same = id("msdynmkt_signaluserauthid") == Some(profile);
+    state.rows.get(Table::Contacts, profile).filter(|_| same).map(|row| row.id)
+}

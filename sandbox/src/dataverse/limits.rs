@@ -1,0 +1,104 @@
+//! Service protection limits: so many requests in a sliding window, and so many at once.
+//!
+//! Microsoft's page: "Service protection API limits". The third facet, combined execution time, is left out: nothing
+//! here takes any.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use chrono::{DateTime, Utc};
+
+use super::refusal::{self, Refusal};
+
+/// What one application user may ask of one server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Requests in a window.
+    pub requests: usize,
+    /// The window's length.
+    pub window: Duration,
+    /// Requests at the same time.
+    pub concurrent: usize,
+    /// How long each request is at work, by the machine's clock: without it hardly two are ever at work together.
+    pub work: Duration,
+}
+
+impl Default for Limits {
+    /// The documented defaults, and no work.
+    fn default() -> Self {
+        Self { requests: 6000, window: Duration::from_secs(300), concurrent: 52, work: Duration::ZERO }
+    }
+}
+
+/// Counts requests against the limits.
+pub(super) struct Gate {
+    limits: Limits,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// When the requests of the window came, refused ones included: pushing on makes the wait longer.
+    arrivals: VecDeque<DateTime<Utc>>,
+    at_work: usize,
+}
+
+/// A request at work.
+pub(super) struct Pass(Arc<Gate>);
+
+impl Gate {
+    pub(super) fn new(limits: Limits) -> Arc<Self> {
+        Arc::new(Self { limits, state: Mutex::default() })
+    }
+
+    /// How long a request is at work.
+    pub(super) fn work(&self) -> Duration {
+        self.limits.work
+    }
+
+    /// Lets a request in, or says when to come again.
+    pub(super) fn enter(self: &Arc<Self>, now: DateTime<Utc>) -> Result<Pass, Refusal> {
+        let Limits { requests, window, concurrent, .. } = self.limits;
+        let mut state = self.lock();
+        while state.arrivals.front().is_some_and(|arrival| *arrival + window <= now) {
+            state.arrivals.pop_front();
+        }
+        state.arrivals.push_back(now);
+        if let Some(earlier) = state.arrivals.len().checked_sub(requests + 1) {
+            let free = state.arrivals.get(earlier).map_or(now, |arrival| *arrival + window);
+            return Err(too_many_requests(requests, window, free - now));
+        }
+        if state.at_work >= concurrent {
+            return Err(too_many_at_once(concurrent));
+        }
+        state.at_work += 1;
+        Ok(Pass(self.clone()))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.at_work = state.at_work.saturating_sub(1);
+    }
+}
+
+fn too_many_requests(requests: usize, window: Duration, wait: chrono::TimeDelta) -> Refusal {
+    let seconds = window.as_secs();
+    let message = format!("Number of requests exceeded the limit of {requests} over time window of {seconds} seconds.");
+    // Rounded up: whoever waits exactly so long gets in.
+    let wait = wait.num_milliseconds().max(1).unsigned_abs().div_ceil(1000);
+    Refusal { retry_after: Some(wait), ..Refusal::new(StatusCode::TOO_MANY_REQUESTS, refusal::REQUESTS, message) }
+}
+
+fn too_many_at_once(concurrent: usize) -> Refusal {
+    let message = format!("Number of concurrent requests exceeded the limit of {concurrent}.");
+    // How long Dataverse asks to wait here is not documented.
+    Refusal { retry_after: Some(2), ..Refusal::new(StatusCode::TOO_MANY_REQUESTS, refusal::CONCURRENT, message) }
+}

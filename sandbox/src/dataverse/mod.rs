@@ -1,0 +1,165 @@
+//! Dataverse with Customer Insights - Journeys: contacts, the Dual-write tables they refer to, and custom triggers.
+//!
+//! Wire formats: Microsoft's "Use the Microsoft Dataverse Web API", "Service protection API limits" and "Troubleshoot
+//! Dataverse Web API client errors".
+
+mod asked;
+mod contact;
+mod demo;
+mod filter;
+mod journeys;
+mod lexer;
+mod limits;
+mod payload;
+mod query;
+mod refusal;
+mod rows;
+mod schema;
+mod service;
+mod triggers;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::Router;
+use uuid::Uuid;
+
+use crate::auth::TokenCheck;
+use crate::clock::Clock;
+use rows::{Changes, Condition, Rows, Value};
+use schema::Table;
+
+pub use contact::Contact;
+pub use demo::{ABANDONED_CART, FEEDBACK_REQUEST, LOYALTY_INVITATION, ORDER_CONFIRMATION, demo_triggers};
+pub use journeys::StartedJourney;
+pub use limits::Limits;
+pub use triggers::{Parameter, ParameterKind, Trigger, UnknownKind};
+
+/// What kind of environment it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DataverseOptions {
+    /// Whether Dual-write is installed: without it there are neither companies nor customer groups, and a contact
+    /// cannot refer to them.
+    pub dual_write: bool,
+    /// Service protection limits, if they are to be enforced.
+    pub limits: Option<Limits>,
+    /// The most rows that a page has.
+    pub max_page_size: usize,
+}
+
+impl Default for DataverseOptions {
+    fn default() -> Self {
+        Self { dual_write: true, limits: None, max_page_size: 5000 }
+    }
+}
+
+/// A Dataverse environment. Clones are the same environment.
+#[derive(Clone)]
+pub struct Dataverse {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    clock: Clock,
+    check: Arc<dyn TokenCheck>,
+    options: DataverseOptions,
+    gate: Option<Arc<limits::Gate>>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    rows: Rows,
+    triggers: BTreeMap<String, Published>,
+    started: Vec<StartedJourney>,
+}
+
+struct Published {
+    trigger: Arc<Trigger>,
+    published: bool,
+}
+
+impl Dataverse {
+    /// An environment without rows or triggers, whose callers have to pass `check`.
+    pub fn new(clock: Clock, check: Arc<dyn TokenCheck>, options: DataverseOptions) -> Self {
+        let gate = options.limits.map(limits::Gate::new);
+        Self { inner: Arc::new(Inner { clock, check, options, gate, state: Mutex::default() }) }
+    }
+
+    /// The Web API, version 9.2.
+    pub fn router(&self) -> Router {
+        service::router(self.clone())
+    }
+
+    /// Adds a company (legal entity) and returns its id.
+    pub fn add_company(&self, code: &str, name: &str) -> Uuid {
+        let text = |text: &str| Some(Value::Text(text.to_owned()));
+        let changes = Changes::from([("cdm_companycode", text(code)), ("cdm_name", text(name))]);
+        self.seed(Table::Companies, Uuid::new_v4(), changes)
+    }
+
+    /// Adds a customer group of a company (or of none) and returns its id.
+    pub fn add_customer_group(&self, group_id: &str, company: Option<Uuid>) -> Uuid {
+        let changes = Changes::from([
+            ("msdyn_groupid", Some(Value::Text(group_id.to_owned()))),
+            ("_msdyn_company_value", company.map(Value::Id)),
+        ]);
+        self.seed(Table::CustomerGroups, Uuid::new_v4(), changes)
+    }
+
+    /// Adds a contact (or replaces the one with its id) and returns its id. What is computed need not be given.
+    pub fn add_contact(&self, contact: &Contact) -> Uuid {
+        let id = if contact.id.is_nil() { Uuid::new_v4() } else { contact.id };
+        self.seed(Table::Contacts, id, contact.changes())
+    }
+
+    /// Removes a contact, and says whether there was one.
+    pub fn delete_contact(&self, id: Uuid) -> bool {
+        self.lock().rows.delete(Table::Contacts, id, Condition::Update).is_ok()
+    }
+
+    /// All contacts, ordered by id.
+    pub fn contacts(&self) -> Vec<Contact> {
+        self.lock().rows.all(Table::Contacts).map(Contact::from_row).collect()
+    }
+
+    /// Adds a trigger, ready to use, or replaces the one of its name.
+    pub fn register_trigger(&self, trigger: Trigger) {
+        let name = trigger.name.clone();
+        self.lock().triggers.insert(name, Published { trigger: Arc::new(trigger), published: true });
+    }
+
+    /// Takes a trigger out of use or puts it back, and says whether there is one of that name. What is not in use is
+    /// unknown to callers.
+    pub fn set_published(&self, trigger: &str, published: bool) -> bool {
+        let mut state = self.lock();
+        let found = state.triggers.get_mut(trigger);
+        found.map(|found| found.published = published).is_some()
+    }
+
+    /// Every accepted call of a trigger so far, in order.
+    pub fn started(&self) -> Vec<StartedJourney> {
+        self.started_after(0)
+    }
+
+    /// The accepted calls whose number is greater than `number`: for those who look again and again.
+    pub fn started_after(&self, number: u64) -> Vec<StartedJourney> {
+        let seen = usize::try_from(number).unwrap_or(usize::MAX);
+        self.lock().started.get(seen..).unwrap_or_default().to_vec()
+    }
+
+    fn seed(&self, table: Table, id: Uuid, changes: Changes) -> Uuid {
+        let now = self.inner.clock.now();
+        if let Err(refusal) = self.lock().rows.save(table, id, changes, Condition::Upsert, now) {
+            tracing::error!(table = table.set(), ?refusal, "a row that refers to nothing was not added");
+        }
+        id
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,120 @@
+//! The body of a create or an update: which columns it sets, to what.
+
+use serde_json::{Map, Value as Json};
+use uuid::Uuid;
+
+use super::refusal::{self, Refusal};
+use super::rows::{Changes, Value};
+use super::schema::{Column, Kind, Table};
+
+/// Reads a body for `table`; `dual_write` says whether its tables can be referred to.
+///
+/// The real Dataverse drops some values for columns that it fills in itself (`createdon`, `fullname`) without a word;
+/// here they are refused, because sending them is a mistake.
+pub(super) fn read(table: Table, dual_write: bool, body: &[u8]) -> Result<Changes, Refusal> {
+    let object: Map<String, Json> =
+        serde_json::from_slice(body).map_err(|error| Refusal::payload(table.set(), error.to_string()))?;
+    object.iter().map(|(name, value)| change(table, dual_write, name, value)).collect()
+}
+
+fn change(table: Table, dual_write: bool, name: &str, value: &Json) -> Result<(&'static str, Option<Value>), Refusal> {
+    if let Some(navigation) = name.strip_suffix("@odata.bind") {
+        return bind(table, dual_write, navigation, value);
+    }
+    let column = table.column(name, dual_write).ok_or_else(|| invalid_property(table, name))?;
+    match column.kind {
+        Kind::Lookup { .. } => Err(Refusal::payload(table.set(), "a lookup is set through its navigation property")),
+        _ if !column.writable => Err(Refusal::payload(table.set(), format!("'{name}' cannot be written"))),
+        _ => Ok((column.name, convert(table, column, value)?)),
+    }
+}
+
+fn invalid_property(table: Table, name: &str) -> Refusal {
+    let message = format!(
+        "An error occurred while validating input parameters: Invalid property '{name}' was found in entity \
+         'Microsoft.Dynamics.CRM.{}'.",
+        table.logical()
+    );
+    Refusal::bad_request(refusal::UNKNOWN_PROPERTY, message)
+}
+
+/// The value of a plain column. An empty text is stored as null.
+fn convert(table: Table, column: &Column, value: &Json) -> Result<Option<Value>, Refusal> {
+    let mismatch = || {
+        let reason =
+            format!("Cannot convert the value of '{}' to the expected type '{}'.", column.name, column.kind.edm());
+        Refusal::payload(table.set(), reason)
+    };
+    let converted = match (column.kind, value) {
+        (Kind::Key, Json::Null) => return Err(mismatch()),
+        (_, Json::Null) => return Ok(None),
+        (Kind::Text(_), Json::String(text)) if text.is_empty() => return Ok(None),
+        (Kind::Text(max), Json::String(text)) => Value::Text(fitting(table, column, text, max)?),
+        (Kind::Key, Json::String(text)) => Value::Id(guid(text).ok_or_else(mismatch)?),
+        (Kind::Bool, Json::Bool(bool)) => Value::Bool(*bool),
+        (Kind::Int, Json::Number(number)) => {
+            let int = number.as_i64().filter(|int| i32::try_from(*int).is_ok());
+            Value::Int(int.ok_or_else(mismatch)?)
+        }
+        _ => return Err(mismatch()),
+    };
+    Ok(Some(converted))
+}
+
+fn fitting(table: Table, column: &Column, text: &str, max: usize) -> Result<String, Refusal> {
+    if text.encode_utf16().count() <= max {
+        return Ok(text.to_owned());
+    }
+    let message = format!(
+        "A validation error occurred. The length of the '{}' attribute of the '{}' entity exceeded the maximum \
+         allowed length of '{max}'.",
+        column.name,
+        table.logical()
+    );
+    Err(Refusal::bad_request(refusal::TOO_LONG, message))
+}
+
+/// `"<navigation>@odata.bind": "/<entity set>(<guid>)"`; null takes the reference away.
+fn bind(
+    table: Table,
+    dual_write: bool,
+    navigation: &str,
+    value: &Json,
+) -> Result<(&'static str, Option<Value>), Refusal> {
+    let found = table.columns(dual_write).find_map(|column| match column.kind {
+        Kind::Lookup { navigation: name, target } if name == navigation => Some((column.name, target)),
+        _ => None,
+    });
+    let Some((column, target)) = found else {
+        let reason = format!(
+            "An undeclared property '{navigation}' which only has property annotations in the payload but no \
+             property value was found in the payload."
+        );
+        return Err(Refusal::payload(table.set(), reason));
+    };
+    match value {
+        Json::Null => Ok((column, None)),
+        Json::String(uri) => {
+            let id = bound(uri, target);
+            let id = id.ok_or_else(|| Refusal::payload(table.set(), format!("'{navigation}' is bound to no row.")))?;
+            Ok((column, Some(Value::Id(id))))
+        }
+        _ => Err(Refusal::payload(table.set(), format!("'{navigation}' must be bound to an address."))),
+    }
+}
+
+/// The id in `cdm_companies(<guid>)`, `/cdm_companies(<guid>)` or an absolute address.
+fn bound(uri: &str, target: Table) -> Option<Uuid> {
+    let relative = match uri.split_once("/api/data/v9.2/") {
+        Some((origin, rest)) if origin.starts_with("http://") || origin.starts_with("https://") => rest,
+        Some(_) => return None,
+        None => uri.strip_prefix('/').unwrap_or(uri),
+    };
+    let key = relative.strip_prefix(target.set())?.strip_prefix('(')?.strip_suffix(')')?;
+    guid(key)
+}
+
+/// A GUID in its usual form, with hyphens and nothing around it.
+pub(super) fn guid(text: &str) -> Option<Uuid> {
+    Uuid::parse_str(text).ok().filter(|_| text.len() == 36)
+}

@@ -1,0 +1,239 @@
+//! The rows, and what a write does to them.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use axum::http::StatusCode;
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::{Map, json};
+use uuid::Uuid;
+
+use super::refusal::{self, Refusal};
+use super::schema::{Column, Kind, Table};
+
+/// What a column holds when it is not null.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Value {
+    Text(String),
+    Bool(bool),
+    Int(i64),
+    Id(Uuid),
+    Time(DateTime<Utc>),
+}
+
+impl Value {
+    /// As the database compares: text without regard to case. `None` if the two are of different kinds.
+    pub(super) fn compare(&self, other: &Self) -> Option<Ordering> {
+        match (self, other) {
+            (Self::Text(a), Self::Text(b)) => Some(lower_case(a).cmp(lower_case(b))),
+            (Self::Bool(a), Self::Bool(b)) => Some(a.cmp(b)),
+            (Self::Int(a), Self::Int(b)) => Some(a.cmp(b)),
+            (Self::Id(a), Self::Id(b)) => Some(a.cmp(b)),
+            (Self::Time(a), Self::Time(b)) => Some(a.cmp(b)),
+            _ => None,
+        }
+    }
+
+    fn json(&self) -> serde_json::Value {
+        match self {
+            Self::Text(text) => json!(text),
+            Self::Bool(bool) => json!(bool),
+            Self::Int(int) => json!(int),
+            Self::Id(id) => json!(id.to_string()),
+            Self::Time(time) => json!(time.to_rfc3339_opts(SecondsFormat::Secs, true)),
+        }
+    }
+}
+
+fn lower_case(text: &str) -> impl Iterator<Item = char> {
+    text.chars().flat_map(char::to_lowercase)
+}
+
+/// A row of any table.
+#[derive(Clone, Debug)]
+pub(super) struct Row {
+    pub(super) id: Uuid,
+    /// Grows with every write to any row.
+    pub(super) version: u64,
+    values: BTreeMap<&'static str, Value>,
+}
+
+impl Row {
+    /// The value of a column, unless it is null.
+    pub(super) fn get(&self, column: &str) -> Option<&Value> {
+        self.values.get(column)
+    }
+
+    /// The row's version as an entity tag.
+    pub(super) fn etag(&self) -> String {
+        format!("W/\"{}\"", self.version)
+    }
+
+    /// The row on the wire. The key is always there.
+    pub(super) fn json<'a>(
+        &self,
+        table: Table,
+        columns: impl Iterator<Item = &'a Column>,
+    ) -> Map<String, serde_json::Value> {
+        let mut object = Map::new();
+        object.insert("@odata.etag".to_owned(), json!(self.etag()));
+        for column in columns {
+            let value = self.get(column.name).map_or(serde_json::Value::Null, Value::json);
+            object.insert(column.name.to_owned(), value);
+        }
+        object.insert(table.key().to_owned(), json!(self.id.to_string()));
+        object
+    }
+
+    fn text(&self, column: &str) -> &str {
+        match self.get(column) {
+            Some(Value::Text(text)) => text,
+            _ => "",
+        }
+    }
+}
+
+/// What a write sets: each column's new value, null included.
+pub(super) type Changes = BTreeMap<&'static str, Option<Value>>;
+
+/// What must hold for a write to happen (`If-Match`, `If-None-Match`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Condition {
+    /// Nothing: create or update.
+    Upsert,
+    /// The row must exist.
+    Update,
+    /// The row must exist in this version.
+    UpdateVersion(u64),
+    /// The row must not exist.
+    Create,
+}
+
+/// What a write did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Saved {
+    Created,
+    Updated,
+}
+
+/// All rows of all tables.
+pub(super) struct Rows {
+    tables: BTreeMap<(Table, Uuid), Row>,
+    version: u64,
+}
+
+impl Default for Rows {
+    fn default() -> Self {
+        // Row versions of an environment in use have seven digits and more.
+        Self { tables: BTreeMap::new(), version: 4_710_000 }
+    }
+}
+
+impl Rows {
+    /// All rows of a table, in no order that means anything (it is that of the ids).
+    pub(super) fn all(&self, table: Table) -> impl Iterator<Item = &Row> {
+        self.tables.range((table, Uuid::nil())..=(table, Uuid::max())).map(|(_, row)| row)
+    }
+
+    /// One row.
+    pub(super) fn get(&self, table: Table, id: Uuid) -> Option<&Row> {
+        self.tables.get(&(table, id))
+    }
+
+    /// Writes a row, or refuses and changes nothing.
+    pub(super) fn save(
+        &mut self,
+        table: Table,
+        id: Uuid,
+        changes: Changes,
+        condition: Condition,
+        now: DateTime<Utc>,
+    ) -> Result<Saved, Refusal> {
+        let saved = self.permit(table, id, condition)?;
+        self.check_links(table, &changes)?;
+        self.version += 1;
+        let version = self.version;
+        let row = self.tables.entry((table, id)).or_insert_with(|| new_row(table, id, now));
+        row.version = version;
+        for (column, value) in changes {
+            match value {
+                Some(value) => row.values.insert(column, value),
+                None => row.values.remove(column),
+            };
+        }
+        if table == Table::Contacts {
+            compute(row, now);
+        }
+        Ok(saved)
+    }
+
+    /// Removes a row, or refuses.
+    pub(super) fn delete(&mut self, table: Table, id: Uuid, condition: Condition) -> Result<(), Refusal> {
+        let condition = if condition == Condition::Upsert { Condition::Update } else { condition };
+        self.permit(table, id, condition)?;
+        self.tables.remove(&(table, id));
+        Ok(())
+    }
+
+    fn permit(&self, table: Table, id: Uuid, condition: Condition) -> Result<Saved, Refusal> {
+        match (self.get(table, id), condition) {
+            (None, Condition::Upsert | Condition::Create) => Ok(Saved::Created),
+            (Some(_), Condition::Upsert | Condition::Update) => Ok(Saved::Updated),
+            (Some(row), Condition::UpdateVersion(version)) if row.version == version => Ok(Saved::Updated),
+            (Some(_), Condition::UpdateVersion(_)) => Err(stale()),
+            (Some(_), Condition::Create) => Err(duplicate()),
+            // The documentation's example of this very case has no code.
+            (None, Condition::Update | Condition::UpdateVersion(_)) => Err(Refusal { code: "", ..absent(table, id) }),
+        }
+    }
+
+    fn check_links(&self, table: Table, changes: &Changes) -> Result<(), Refusal> {
+        for column in table.columns(true) {
+            let Kind::Lookup { target, .. } = column.kind else { continue };
+            if let Some(Some(Value::Id(id))) = changes.get(column.name)
+                && self.get(target, *id).is_none()
+            {
+                return Err(absent(target, *id));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn new_row(table: Table, id: Uuid, now: DateTime<Utc>) -> Row {
+    let mut values = BTreeMap::new();
+    if table == Table::Contacts {
+        values.insert("createdon", Value::Time(now));
+        values.insert("statecode", Value::Int(0));
+        values.insert("statuscode", Value::Int(1));
+    }
+    values.insert(table.key(), Value::Id(id));
+    Row { id, version: 0, values }
+}
+
+/// The columns that Dataverse fills in itself.
+fn compute(row: &mut Row, now: DateTime<Utc>) {
+    let full_name = format!("{} {}", row.text("firstname"), row.text("lastname")).trim().to_owned();
+    if full_name.is_empty() {
+        row.values.remove("fullname");
+    } else {
+        row.values.insert("fullname", Value::Text(full_name));
+    }
+    row.values.insert("modifiedon", Value::Time(now));
+}
+
+/// There is no such row.
+pub(super) fn absent(table: Table, id: Uuid) -> Refusal {
+    let message = format!("Entity '{}' With Id = {id} Does Not Exist", table.logical());
+    Refusal::new(StatusCode::NOT_FOUND, refusal::NO_ROW, message)
+}
+
+fn duplicate() -> Refusal {
+    let message = "A record with matching key values already exists.";
+    Refusal::new(StatusCode::PRECONDITION_FAILED, refusal::DUPLICATE, message)
+}
+
+fn stale() -> Refusal {
+    let message = "The version of the existing record doesn't match the RowVersion property provided.";
+    Refusal::new(StatusCode::PRECONDITION_FAILED, refusal::STALE, message)
+}

@@ -1,0 +1,139 @@
+//! Custom triggers of Customer Insights - Journeys: unbound actions with typed parameters.
+//!
+//! Wire format: "Use Web API actions" and the `customapirequestparameter` table in Microsoft's documentation.
+
+use std::collections::BTreeMap;
+
+use chrono::DateTime;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::payload::guid;
+use super::refusal::{self, Refusal};
+
+/// A custom trigger.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Trigger {
+    /// The action's name, with the number that each environment makes up.
+    #[serde(rename = "trigger")]
+    pub name: String,
+    /// What it takes.
+    pub parameters: Vec<Parameter>,
+}
+
+/// A parameter of a custom trigger.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Parameter {
+    /// Its name, `msdynmkt_` and the attribute in lower case.
+    pub name: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: ParameterKind,
+    /// Whether it may be left out.
+    pub optional: bool,
+}
+
+/// A parameter's type, by its code in `customapirequestparameter.type`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u8")]
+#[expect(missing_docs, reason = "the names are Dataverse's")]
+pub enum ParameterKind {
+    Boolean = 0,
+    DateTime = 1,
+    Decimal = 2,
+    Float = 6,
+    Integer = 7,
+    Money = 8,
+    String = 10,
+    Guid = 12,
+}
+
+/// A type that no custom trigger of the sandbox can have.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} is not the code of a parameter type that the sandbox knows")]
+pub struct UnknownKind(u8);
+
+impl TryFrom<u8> for ParameterKind {
+    type Error = UnknownKind;
+
+    fn try_from(code: u8) -> Result<Self, UnknownKind> {
+        use ParameterKind as Kind;
+        let kinds = [Kind::Boolean, Kind::DateTime, Kind::Decimal, Kind::Float, Kind::Integer, Kind::Money];
+        let mut kinds = kinds.into_iter().chain([Kind::String, Kind::Guid]);
+        kinds.find(|kind| *kind as u8 == code).ok_or(UnknownKind(code))
+    }
+}
+
+impl Trigger {
+    /// Reads `{"trigger": name, "parameters": [{"name", "type", "optional"}]}`.
+    pub fn from_json(text: &str) -> serde_json::Result<Self> {
+        serde_json::from_str(text)
+    }
+
+    /// Checks a call's body: every parameter of the right type, none missing and none that is not declared.
+    pub(super) fn check(&self, body: &str) -> Result<(), Refusal> {
+        // Numbers stay text here: a decimal must not pass through a binary fraction.
+        let values: BTreeMap<String, &RawValue> =
+            serde_json::from_str(body).map_err(|error| Refusal::payload("", error.to_string()))?;
+        for name in values.keys() {
+            if !self.parameters.iter().any(|parameter| parameter.name == *name) {
+                let reason = format!(
+                    "The parameter '{name}' in the request payload is not a valid parameter for the operation '{}'.",
+                    self.name
+                );
+                return Err(Refusal::payload("", reason));
+            }
+        }
+        self.parameters.iter().try_for_each(|parameter| parameter.check(values.get(&parameter.name).copied()))
+    }
+}
+
+impl Parameter {
+    /// A required parameter.
+    pub fn required(name: &str, kind: ParameterKind) -> Self {
+        Self { name: name.to_owned(), kind, optional: false }
+    }
+
+    /// An optional parameter.
+    pub fn optional(name: &str, kind: ParameterKind) -> Self {
+        Self { name: name.to_owned(), kind, optional: true }
+    }
+
+    /// A required parameter must have a value, and null is none; an empty text is one.
+    fn check(&self, value: Option<&RawValue>) -> Result<(), Refusal> {
+        let Some(value) = value.map(RawValue::get).filter(|value| *value != "null") else {
+            return if self.optional { Ok(()) } else { Err(self.missing()) };
+        };
+        if self.kind.accepts(value) {
+            return Ok(());
+        }
+        let reason = format!("Cannot convert the value of '{}' to the expected type {:?}.", self.name, self.kind);
+        Err(Refusal::payload("", reason))
+    }
+
+    fn missing(&self) -> Refusal {
+        let message = format!("The required parameter '{}' is missing.", self.name);
+        Refusal::bad_request(refusal::MISSING_PARAMETER, message)
+    }
+}
+
+impl ParameterKind {
+    /// Whether a JSON value, as it was written, is one of this type.
+    fn accepts(self, raw: &str) -> bool {
+        let text = || serde_json::from_str::<String>(raw).ok();
+        match self {
+            Self::Boolean => raw == "true" || raw == "false",
+            Self::DateTime => text().is_some_and(|text| DateTime::parse_from_rfc3339(&text).is_ok()),
+            // The range of a decimal; its scale is not limited.
+            Self::Decimal | Self::Money => number(raw).is_some_and(|number| number.abs() < 7.9e28),
+            Self::Float => number(raw).is_some(),
+            Self::Integer => raw.parse::<i32>().is_ok(),
+            Self::String => text().is_some(),
+            Self::Guid => text().is_some_and(|text| guid(&text).is_some()),
+        }
+    }
+}
+
+fn number(raw: &str) -> Option<f64> {
+    serde_json::from_str::<f64>(raw).ok()
+}

@@ -1,0 +1,188 @@
+//! Entra: the token endpoint for client credentials, and the App Service identity endpoint.
+//!
+//! Wire formats: "Microsoft identity platform and the OAuth 2.0 client credentials flow" and "How to use managed
+//! identities for App Service and Azure Functions" in Microsoft's documentation.
+
+mod client_credentials;
+mod identity_endpoint;
+mod token;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::{get, post};
+
+use crate::auth::{TokenCheck, TokenProblem};
+use crate::clock::Clock;
+use token::{Claims, Mint};
+
+/// Who may ask for tokens, and what they get.
+#[derive(Clone, Debug)]
+pub struct EntraOptions {
+    /// The one tenant that exists here.
+    pub tenant: String,
+    /// How long a token is good.
+    pub token_lifetime: Duration,
+    /// App registrations with a secret.
+    pub clients: Vec<Client>,
+    /// The function app's identity.
+    pub managed_identity: ManagedIdentity,
+}
+
+impl Default for EntraOptions {
+    fn default() -> Self {
+        Self {
+            tenant: "7f4e1c52-8d3b-4a90-b6ce-25d1f0a9e813".to_owned(),
+            token_lifetime: Duration::from_secs(60 * 60),
+            clients: Vec::new(),
+            managed_identity: ManagedIdentity {
+                client_id: "c19a5d3e-60b2-4f7c-9e84-d72b0f6a1395".to_owned(),
+                header: "sandbox-identity".to_owned(),
+            },
+        }
+    }
+}
+
+/// An app registration.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// Its application id.
+    pub client_id: String,
+    /// Its client secret.
+    pub secret: String,
+}
+
+/// A managed identity, as App Service offers it to the process.
+#[derive(Clone, Debug)]
+pub struct ManagedIdentity {
+    /// The identity's application id.
+    pub client_id: String,
+    /// The value that `X-IDENTITY-HEADER` must have (the app finds it in `IDENTITY_HEADER`).
+    pub header: String,
+}
+
+/// Entra, with one tenant. Clones are the same Entra.
+#[derive(Clone)]
+pub struct Entra {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    clock: Clock,
+    tenant: String,
+    token_lifetime: Duration,
+    managed_identity: ManagedIdentity,
+    mint: Mint,
+    state: Mutex<State>,
+}
+
+struct State {
+    clients: Vec<Client>,
+    /// How many tokens there are.
+    issued: u64,
+    /// Tokens up to this number are no longer good.
+    revoked: u64,
+}
+
+impl Entra {
+    /// An Entra that has issued nothing yet.
+    pub fn new(clock: Clock, options: EntraOptions) -> Self {
+        let EntraOptions { tenant, token_lifetime, clients, managed_identity } = options;
+        let state = Mutex::new(State { clients, issued: 0, revoked: 0 });
+        Self { inner: Arc::new(Inner { clock, tenant, token_lifetime, managed_identity, mint: Mint::new(), state }) }
+    }
+
+    /// `POST /{tenant}/oauth2/v2.0/token` and `GET /msi/token`.
+    pub fn router(&self) -> Router {
+        Router::new()
+            .route("/{tenant}/oauth2/v2.0/token", post(client_credentials::token))
+            .route("/msi/token", get(identity_endpoint::token))
+            .with_state(self.clone())
+    }
+
+    /// A check for a neighbour that answers to these audiences, each with or without its trailing slash.
+    pub fn check_for(&self, audiences: &[&str]) -> AudienceCheck {
+        AudienceCheck { entra: self.clone(), audiences: audiences.iter().map(|a| bare(a).to_owned()).collect() }
+    }
+
+    /// Every token issued so far is refused as expired from now on.
+    pub fn revoke_all(&self) {
+        let mut state = self.lock();
+        state.revoked = state.issued;
+    }
+
+    /// Gives an app registration another secret, or creates it.
+    pub fn set_secret(&self, client_id: &str, secret: &str) {
+        let mut state = self.lock();
+        state.clients.retain(|client| client.client_id != client_id);
+        state.clients.push(Client { client_id: client_id.to_owned(), secret: secret.to_owned() });
+    }
+
+    /// How many tokens have been issued.
+    pub fn issued(&self) -> u64 {
+        self.lock().issued
+    }
+
+    /// A new token and its end in Unix seconds.
+    fn issue(&self, client_id: &str, audience: &str) -> (String, i64) {
+        let jti = {
+            let mut state = self.lock();
+            state.issued += 1;
+            state.issued
+        };
+        let now = self.inner.clock.now().timestamp();
+        let exp = now + self.lifetime_seconds();
+        let tid = self.inner.tenant.clone();
+        let iss = format!("https://sts.windows.net/{tid}/");
+        let appid = client_id.to_owned();
+        let claims = Claims { aud: audience.to_owned(), iss, iat: now, nbf: now, exp, appid, tid, jti };
+        (self.inner.mint.sign(&claims), exp)
+    }
+
+    fn lifetime_seconds(&self) -> i64 {
+        i64::try_from(self.inner.token_lifetime.as_secs()).unwrap_or(i64::MAX / 2)
+    }
+
+    fn secret_of(&self, client_id: &str) -> Option<String> {
+        let state = self.lock();
+        state.clients.iter().find(|client| client.client_id == client_id).map(|client| client.secret.clone())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Accepts this Entra's tokens for certain audiences, until they expire or are revoked.
+pub struct AudienceCheck {
+    entra: Entra,
+    audiences: Vec<String>,
+}
+
+impl TokenCheck for AudienceCheck {
+    fn check(&self, authorization: Option<&str>) -> Result<(), TokenProblem> {
+        let claims = self.entra.inner.mint.read(credentials(authorization)?)?;
+        let revoked = claims.jti <= self.entra.lock().revoked;
+        if revoked || self.entra.inner.clock.now().timestamp() >= claims.exp {
+            return Err(TokenProblem::Expired);
+        }
+        let known = self.audiences.iter().any(|audience| audience.eq_ignore_ascii_case(bare(&claims.aud)));
+        if known { Ok(()) } else { Err(TokenProblem::WrongAudience) }
+    }
+}
+
+/// The token of a header. Commerce takes `id_token` beside `Bearer`; who takes only one of them checks that first.
+fn credentials(authorization: Option<&str>) -> Result<&str, TokenProblem> {
+    let (scheme, token) = authorization.ok_or(TokenProblem::Missing)?.split_once(' ').ok_or(TokenProblem::Malformed)?;
+    let known = scheme.eq_ignore_ascii_case("Bearer") || scheme.eq_ignore_ascii_case("id_token");
+    let token = token.trim();
+    if known && !token.is_empty() { Ok(token) } else { Err(TokenProblem::Malformed) }
+}
+
+fn bare(audience: &str) -> &str {
+    audience.trim_end_matches('/')
+}
+
+#[cfg(test)]
+mod tests;

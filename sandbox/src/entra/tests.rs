@@ -1,0 +1,217 @@
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
+
+use super::*;
+use crate::wire::{Fair, Neighbour, Served, Wire};
+
+const AUDIENCE: &str = "https://contoso.crm.dynamics.com";
+
+struct World {
+    entra: Entra,
+    clock: Clock,
+    served: Served,
+    http: reqwest::Client,
+}
+
+fn noon() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_760_000_000, 0).unwrap()
+}
+
+impl World {
+    async fn new() -> Self {
+        let clock = Clock::simulated(noon());
+        let clients = vec![Client { client_id: "app".to_owned(), secret: "s+e/c=ret".to_owned() }];
+        let entra =
+            Entra::new(clock.clone(), EntraOptions { tenant: "home".to_owned(), clients, ..Default::default() });
+        let served = Wire::new(Fair::default()).serve(Neighbour::Entra, entra.router(), None).await.unwrap();
+        Self { entra, clock, served, http: reqwest::Client::new() }
+    }
+
+    async fn post(&self, tenant: &str, form: &str) -> (u16, Value) {
+        let request = self
+            .http
+            .post(format!("{}{tenant}/oauth2/v2.0/token", self.served.url()))
+            .header("Content-Type", "application/x-www-form-urlencoded")
+            .body(form.to_owned());
+        Self::answer(request).await
+    }
+
+    async fn identity(&self, header: Option<&str>, query: &str) -> (u16, Value) {
+        let mut request = self.http.get(format!("{}msi/token?{query}", self.served.url()));
+        if let Some(header) = header {
+            request = request.header("X-IDENTITY-HEADER", header);
+        }
+        Self::answer(request).await
+    }
+
+    async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
+        let response = request.send().await.unwrap();
+        let status = response.status().as_u16();
+        (status, serde_json::from_str(&response.text().await.unwrap()).unwrap())
+    }
+
+    async fn token(&self) -> String {
+        let (status, body) = self.post("home", &good_form()).await;
+        assert_eq!(status, 200);
+        body["access_token"].as_str().unwrap().to_owned()
+    }
+
+    fn judge(&self, token: &str) -> Result<(), TokenProblem> {
+        self.entra.check_for(&[AUDIENCE]).check(Some(&format!("Bearer {token}")))
+    }
+}
+
+fn good_form() -> String {
+    "grant_type=client_credentials&client_id=app&client_secret=s%2Be%2Fc%3Dret\
+     &scope=https%3A%2F%2Fcontoso.crm.dynamics.com%2F.default"
+        .to_owned()
+}
+
+#[tokio::test]
+async fn client_credentials_buy_a_token() {
+    let world = World::new().await;
+    let (status, body) = world.post("home", &good_form()).await;
+    assert_eq!(status, 200);
+    assert_eq!(body["token_type"], "Bearer");
+    assert_eq!(body["expires_in"], 3599);
+    assert_eq!(body["ext_expires_in"], 3599);
+    assert_eq!(world.judge(body["access_token"].as_str().unwrap()), Ok(()));
+}
+
+#[tokio::test]
+async fn each_mistake_has_its_own_code() {
+    let world = World::new().await;
+    let good = good_form();
+    let without = |name: &str| good.split('&').filter(|p| !p.starts_with(name)).collect::<Vec<_>>().join("&");
+    let table = [
+        ("away", good.clone(), 400, "invalid_request", 90_002),
+        ("home", without("grant_type"), 400, "invalid_request", 900_144),
+        ("home", good.replace("client_credentials", "password"), 400, "unsupported_grant_type", 70_003),
+        ("home", without("client_id"), 400, "invalid_request", 900_144),
+        ("home", good.replace("=app", "=other"), 400, "unauthorized_client", 700_016),
+        ("home", good.replace("%2Be", "+e"), 401, "invalid_client", 7_000_215),
+        ("home", without("client_secret"), 401, "invalid_client", 7_000_216),
+        ("home", without("scope"), 400, "invalid_request", 900_144),
+        ("home", good.replace("%2F.default", ""), 400, "invalid_scope", 70_011),
+        ("home", good.replace("https%3A%2F%2Fcontoso.crm.dynamics.com", ""), 400, "invalid_scope", 70_011),
+    ];
+    for (tenant, form, status, error, code) in table {
+        let (got, body) = world.post(tenant, &form).await;
+        assert_eq!((got, body["error"].as_str()), (status, Some(error)), "{form}");
+        assert_eq!(body["error_codes"][0], code);
+        assert!(body["error_description"].as_str().unwrap().starts_with(&format!("AADSTS{code}: ")));
+    }
+    assert_eq!(world.entra.issued(), 0);
+}
+
+#[tokio::test]
+async fn a_json_body_is_not_a_form() {
+    let world = World::new().await;
+    let request = world.http.post(format!("{}home/oauth2/v2.0/token", world.served.url())).body(good_form());
+    let (status, body) = World::answer(request.header("Content-Type", "application/json")).await;
+    assert_eq!((status, &body["error_codes"][0]), (400, &Value::from(900_144)));
+}
+
+#[tokio::test]
+async fn a_new_secret_replaces_the_old_one() {
+    let world = World::new().await;
+    world.entra.set_secret("app", "rolled");
+    assert_eq!(world.post("home", &good_form()).await.0, 401);
+    assert_eq!(world.post("home", &good_form().replace("s%2Be%2Fc%3Dret", "rolled")).await.0, 200);
+}
+
+#[tokio::test]
+async fn no_two_tokens_are_equal() {
+    let world = World::new().await;
+    let _busy = world.clock.busy();
+    assert_ne!(world.token().await, world.token().await);
+}
+
+#[tokio::test]
+async fn a_token_expires_to_the_second() {
+    let world = World::new().await;
+    let token = world.token().await;
+    drop(world.clock.sleep(Duration::from_secs(3599)).await);
+    assert_eq!(world.judge(&token), Ok(()));
+    drop(world.clock.sleep(Duration::from_secs(1)).await);
+    assert_eq!(world.judge(&token), Err(TokenProblem::Expired));
+    assert_eq!(world.judge(&world.token().await), Ok(()));
+}
+
+#[tokio::test]
+async fn revocation_reaches_all_tokens_so_far_and_no_later_one() {
+    let world = World::new().await;
+    let token = world.token().await;
+    world.entra.revoke_all();
+    assert_eq!(world.judge(&token), Err(TokenProblem::Expired));
+    assert_eq!(world.judge(&world.token().await), Ok(()));
+}
+
+#[tokio::test]
+async fn audiences_differ_but_not_by_a_slash() {
+    let world = World::new().await;
+    let header = format!("Bearer {}", world.token().await);
+    let judge = |audience: &str| world.entra.check_for(&[audience]).check(Some(&header));
+    assert_eq!(judge("https://contoso.crm.dynamics.com/"), Ok(()));
+    assert_eq!(judge("https://fabrikam.crm.dynamics.com"), Err(TokenProblem::WrongAudience));
+    assert_eq!(world.entra.check_for(&["https://a", AUDIENCE]).check(Some(&header)), Ok(()));
+}
+
+#[tokio::test]
+async fn a_stranger_token_is_forged() {
+    let (world, other) = (World::new().await, World::new().await);
+    let token = world.token().await;
+    let (head, signature) = token.rsplit_once('.').unwrap();
+    for forged in [other.token().await, format!("{head}x.{signature}"), "x.y.z".to_owned(), "x".to_owned()] {
+        assert_eq!(world.judge(&forged), Err(TokenProblem::Forged));
+    }
+}
+
+#[tokio::test]
+async fn the_header_is_read_strictly() {
+    let world = World::new().await;
+    let token = world.token().await;
+    let check = world.entra.check_for(&[AUDIENCE]);
+    assert_eq!(check.check(None), Err(TokenProblem::Missing));
+    for header in ["Bearer", "Bearer ", "Basic abc", token.as_str()] {
+        assert_eq!(check.check(Some(header)), Err(TokenProblem::Malformed));
+    }
+    assert_eq!(check.check(Some(&format!("id_token {token}"))), Ok(()));
+}
+
+#[tokio::test]
+async fn the_identity_endpoint_answers_as_app_service_does() {
+    let world = World::new().await;
+    let id = EntraOptions::default().managed_identity.client_id;
+    let query = "resource=https%3A%2F%2Fcontoso.crm.dynamics.com&api-version=2019-08-01";
+    for query in [query.to_owned(), format!("{query}&client_id={id}")] {
+        let (status, body) = world.identity(Some("sandbox-identity"), &query).await;
+        assert_eq!(status, 200);
+        let expires_on: i64 = body["expires_on"].as_str().unwrap().parse().unwrap();
+        assert_eq!(expires_on, (noon() + TimeDelta::hours(1)).timestamp());
+        assert_eq!((&body["token_type"], &body["resource"]), (&Value::from("Bearer"), &Value::from(AUDIENCE)));
+        assert_eq!(body["client_id"], id.as_str());
+        assert_eq!(world.judge(body["access_token"].as_str().unwrap()), Ok(()));
+    }
+}
+
+#[tokio::test]
+async fn the_identity_endpoint_refuses_what_it_does_not_know() {
+    let world = World::new().await;
+    let header = Some("sandbox-identity");
+    let table = [
+        (None, "resource=r&api-version=2019-08-01", 401),
+        (Some("wrong"), "resource=r&api-version=2019-08-01", 401),
+        (header, "resource=r&api-version=2017-09-01", 400),
+        (header, "resource=r", 400),
+        (header, "api-version=2019-08-01", 400),
+        (header, "resource=r&api-version=2019-08-01&client_id=nobody", 400),
+        (header, "resource=r&api-version=2019-08-01&mi_res_id=x", 400),
+    ];
+    for (header, query, expected) in table {
+        let (status, body) = world.identity(header, query).await;
+        assert_eq!((status, &body["statusCode"]), (expected, &Value::from(expected)), "{query}");
+    }
+}
