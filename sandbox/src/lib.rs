@@ -1,4 +1,7 @@
 //! Everything around Commerce Journeys, on one machine and with no account anywhere.
 
+pub mod auth;
 pub mod clock;
+pub mod csu;
+pub mod shop;
 pub mod wire;
