@@ -17,13 +17,13 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::Response;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 
 use self::error::Refusal;
 use self::search::Cache;
 use self::url::{Path, Query};
 use crate::auth::TokenCheck;
-use crate::shop::{self, Channel, Shop};
+use crate::shop::{self, Channel, Shop, SqlDateTime};
 
 /// A Scale Unit; clones share it.
 #[derive(Clone)]
@@ -57,7 +57,7 @@ impl Default for CsuOptions {
 struct Memory {
     cache: Cache,
     /// By the name of the application that synchronises.
-    last_sync: HashMap<String, DateTime<Utc>>,
+    last_sync: HashMap<String, SqlDateTime>,
 }
 
 /// A request that was let in: whose it is and what it asks.

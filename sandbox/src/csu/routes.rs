@@ -3,14 +3,13 @@
 use axum::http::{Method, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
-use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::error::Refusal;
 use super::url::{Literal, Path, Segment};
 use super::{Csu, Request, json, text};
-use crate::shop::{self, CartOpening, Checkout, Fields, Item, Json, SERVICE_ROOT};
+use crate::shop::{self, CartOpening, Checkout, Fields, Item, Json, SERVICE_ROOT, SqlDateTime};
 
 /// An operation and the part of the path that says on what.
 pub(super) enum Route<'a> {
@@ -117,15 +116,15 @@ impl Csu {
         if self.0.shop.has_cart(request.channel.id, id) { Ok(()) } else { Err(Refusal::NotFound) }
     }
 
-    /// UNCONFIRMED: what an application that never synchronised is told; here, SQL's "no date".
+    /// UNCONFIRMED: what an application that never synchronised is told; here, the "no date" of all SQL columns.
     fn last_sync(&self, body: Synchronisation) -> Result<String, Refusal> {
         let app = body.checked()?;
-        let last = self.state().last_sync.get(&app).copied().unwrap_or_else(no_date);
-        Ok(primitive("Edm.DateTimeOffset", last.to_rfc3339_opts(SecondsFormat::Millis, true)))
+        let last = self.state().last_sync.get(&app).copied().unwrap_or_default();
+        Ok(primitive("Edm.DateTimeOffset", last.to_string()))
     }
 
     fn set_last_sync(&self, body: Synchronisation) -> Result<Response, Refusal> {
-        let (app, now) = (body.checked()?, self.0.shop.clock().now());
+        let (app, now) = (body.checked()?, SqlDateTime::nearest(self.0.shop.clock().now()));
         self.state().last_sync.insert(app, now);
         Ok(json(StatusCode::NO_CONTENT, ""))
     }
@@ -156,11 +155,6 @@ fn primitive(edm_type: &str, value: String) -> String {
     let mut fields = Fields::default();
     fields.set("@odata.context", format!("{SERVICE_ROOT}/$metadata#{edm_type}")).set("value", Json::from(value));
     fields.text()
-}
-
-fn no_date() -> DateTime<Utc> {
-    // Seconds from 1900-01-01 to 1970-01-01.
-    DateTime::from_timestamp(-2_208_988_800, 0).unwrap_or_default()
 }
 
 fn ok(body: impl Into<axum::body::Body>) -> Response {

@@ -274,7 +274,7 @@ mod tests {
             assert_eq!(body["Email"], customer.email);
             assert_eq!(body["Addresses"][0]["DataAreaId"], customer.data_area);
             let fields = body.as_object().unwrap();
-            assert!(fields.len() > 60 && fields.values().all(|value| !value.is_null()));
+            assert!(fields.len() == 69 && fields.values().all(|value| !value.is_null()));
         }
     }
 }

@@ -36,6 +36,13 @@ impl SqlDateTime {
     }
 }
 
+/// What SQL columns hold that have no date: 1900-01-01.
+impl Default for SqlDateTime {
+    fn default() -> Self {
+        Self(-2_208_988_800 * 300)
+    }
+}
+
 /// As .NET's JSON writer has it, trailing zeros cut: `2024-07-24T14:17:02.16Z`.
 impl fmt::Display for SqlDateTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
