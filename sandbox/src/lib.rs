@@ -2,8 +2,10 @@
 
 pub mod auth;
 pub mod clock;
+pub mod csu;
 pub mod dataverse;
 pub mod entra;
 pub mod service_bus;
+pub mod shop;
 mod urlencoded;
 pub mod wire;

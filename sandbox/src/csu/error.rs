@@ -1,0 +1,103 @@
+//! What the Retail Server refuses, and how it says so.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use serde_json::json;
+
+use crate::auth::TokenProblem;
+use crate::shop::ShopError;
+
+/// Why a request is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    NoSuchRoute,
+    NotFound,
+    ApiVersion,
+    InvalidChannel,
+    Token(TokenProblem),
+    /// What the client asks makes no sense; says what.
+    Invalid(String),
+    MediaType,
+    AlreadyCheckedOut,
+}
+
+impl Refusal {
+    pub(super) fn invalid(what: impl ToString) -> Self {
+        Self::Invalid(what.to_string())
+    }
+
+    /// UNCONFIRMED: which status goes with which error; the names are members of the runtime's error enumerations.
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::NoSuchRoute | Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Token(_) => StatusCode::UNAUTHORIZED,
+            Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::ApiVersion | Self::InvalidChannel | Self::Invalid(_) | Self::AlreadyCheckedOut => {
+                StatusCode::BAD_REQUEST
+            }
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::NoSuchRoute => "Microsoft_Dynamics_Commerce_WrongEndpoint",
+            Self::NotFound => "Microsoft_Dynamics_Commerce_Runtime_ObjectNotFound",
+            Self::ApiVersion => "Microsoft_Dynamics_Commerce_Runtime_RetailServerApiVersionNotSupported",
+            Self::InvalidChannel => "Microsoft_Dynamics_Commerce_Runtime_InvalidChannel",
+            Self::Token(TokenProblem::WrongAudience) => "Microsoft_Dynamics_Commerce_Runtime_InvalidAudience",
+            Self::Token(TokenProblem::Forged) => "Microsoft_Dynamics_Commerce_Runtime_InvalidIssuer",
+            Self::Token(TokenProblem::Missing | TokenProblem::Malformed | TokenProblem::Expired) => {
+                "Microsoft_Dynamics_Commerce_Runtime_AuthenticationFailed"
+            }
+            Self::Invalid(_) | Self::MediaType => "Microsoft_Dynamics_Commerce_Runtime_InvalidRequest",
+            Self::AlreadyCheckedOut => "Microsoft_Dynamics_Commerce_Runtime_CartAlreadyCheckedOut",
+        }
+    }
+
+    fn message(&self) -> String {
+        match self {
+            Self::NoSuchRoute => "No operation is served under this address.".to_owned(),
+            Self::NotFound => "The object was not found in this channel.".to_owned(),
+            Self::ApiVersion => {
+                "The api-version parameter is missing or names a version that is not served.".to_owned()
+            }
+            Self::InvalidChannel => "The OUN header is missing or names no operating unit.".to_owned(),
+            Self::Token(problem) => format!("Authentication failed: {problem}."),
+            Self::Invalid(what) => what.clone(),
+            Self::MediaType => "The body must be application/json.".to_owned(),
+            Self::AlreadyCheckedOut => "The cart is checked out.".to_owned(),
+        }
+    }
+
+    /// UNCONFIRMED: the body's shape; this is OData 4.0's (JSON Format, "Error Response").
+    pub(super) fn into_response(self) -> Response {
+        let body = json!({ "error": { "code": self.name(), "message": self.message() } });
+        let mut response = super::json(self.status(), body.to_string());
+        if matches!(self, Self::Token(_)) {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+impl From<TokenProblem> for Refusal {
+    fn from(problem: TokenProblem) -> Self {
+        Self::Token(problem)
+    }
+}
+
+impl From<ShopError> for Refusal {
+    fn from(error: ShopError) -> Self {
+        match error {
+            ShopError::NoSuchCart | ShopError::NoSuchCustomer | ShopError::NoSuchProduct => Self::NotFound,
+            ShopError::AlreadyCheckedOut => Self::AlreadyCheckedOut,
+            ShopError::NoSuchChannel => Self::InvalidChannel,
+            ShopError::CartExists
+            | ShopError::CustomerExists
+            | ShopError::NoLines
+            | ShopError::Quantity
+            | ShopError::TooLong { .. }
+            | ShopError::BlankKey => Self::invalid(error),
+        }
+    }
+}

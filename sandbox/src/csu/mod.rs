@@ -1,0 +1,127 @@
+//! The Commerce Scale Unit: its Retail Server routes over a [`Shop`], with the event framework's extension.
+//!
+//! Wire format after Microsoft's Commerce Scale Unit documentation ("Retail Server customer and consumer APIs",
+//! "Consume Retail Server APIs in external applications") and the published event framework sample. Where neither
+//! says what happens, the comment says UNCONFIRMED and the stricter form is taken.
+
+mod error;
+mod routes;
+mod search;
+mod url;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::response::Response;
+use chrono::TimeDelta;
+
+use self::error::Refusal;
+use self::search::Cache;
+use self::url::{Path, Query};
+use crate::auth::TokenCheck;
+use crate::shop::{self, Channel, Shop, SqlDateTime};
+
+/// A Scale Unit; clones share it.
+#[derive(Clone)]
+pub struct Csu(Arc<Inner>);
+
+struct Inner {
+    shop: Shop,
+    tokens: Arc<dyn TokenCheck>,
+    options: CsuOptions,
+    state: Mutex<Memory>,
+}
+
+/// What an installation may have set otherwise.
+#[derive(Clone, Debug)]
+pub struct CsuOptions {
+    /// The largest page. UNCONFIRMED: no maximum is documented; asking for more is refused rather than cut short,
+    /// because a page that is cut looks like the last one.
+    pub max_top: usize,
+    /// How long the extension serves a window that it served before.
+    pub cache_for: TimeDelta,
+}
+
+impl Default for CsuOptions {
+    fn default() -> Self {
+        Self { max_top: 1000, cache_for: TimeDelta::hours(1) }
+    }
+}
+
+/// What lives in the Scale Unit itself and not in the shop's database.
+#[derive(Default)]
+struct Memory {
+    cache: Cache,
+    /// By the name of the application that synchronises.
+    last_sync: HashMap<String, SqlDateTime>,
+}
+
+/// A request that was let in: whose it is and what it asks.
+struct Request<'a> {
+    channel: &'static Channel,
+    query: &'a Query,
+    headers: &'a HeaderMap,
+    body: &'a [u8],
+}
+
+/// The versions of the Retail Server API that are served.
+const API_VERSIONS: [&str; 3] = ["7.1", "7.2", "7.3"];
+
+impl Csu {
+    /// A Scale Unit that serves `shop` to whom `entra_check` lets in.
+    pub fn new(shop: Shop, entra_check: Arc<dyn TokenCheck>, options: CsuOptions) -> Self {
+        Self(Arc::new(Inner { shop, tokens: entra_check, options, state: Mutex::default() }))
+    }
+
+    /// The Retail Server's routes, below `/Commerce/` and, as a base address that ends in a slash makes it,
+    /// `//Commerce/`.
+    pub fn router(&self) -> Router {
+        // OData paths carry keys and arguments in parentheses, in any encoding: they are read here, not by patterns.
+        Router::new().fallback(serve).with_state(self.clone())
+    }
+
+    fn answer(&self, method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Result<Response, Refusal> {
+        let path = Path::parse(uri.path()).ok_or(Refusal::NoSuchRoute)??;
+        let route = routes::find(method, &path).ok_or(Refusal::NoSuchRoute)?;
+        self.0.tokens.check(text(headers, header::AUTHORIZATION.as_str()))?;
+        let query = Query::parse(uri.query().unwrap_or_default())?;
+        if !query.get("api-version").is_some_and(|version| API_VERSIONS.contains(&version)) {
+            return Err(Refusal::ApiVersion);
+        }
+        let channel = text(headers, "OUN").and_then(shop::channel_of_oun).ok_or(Refusal::InvalidChannel)?;
+        self.run(route, &Request { channel, query: &query, headers, body })
+    }
+
+    fn state(&self) -> MutexGuard<'_, Memory> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn serve(State(csu): State<Csu>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+    // One request is one moment: simulated time does not pass within it.
+    let _busy = csu.0.shop.clock().busy();
+    match csu.answer(&method, &uri, &headers, &body) {
+        Ok(response) => response,
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+fn json(status: StatusCode, body: impl Into<Body>) -> Response {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; odata.metadata=minimal"));
+    headers.insert("odata-version", HeaderValue::from_static("4.0"));
+    response
+}
+
+#[cfg(test)]
+mod tests;

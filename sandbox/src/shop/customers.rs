@@ -1,0 +1,280 @@
+//! The retailer's customers: several hundred people with the names and addresses that break things.
+
+use std::sync::LazyLock;
+
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom as _;
+use rand::{RngExt as _, SeedableRng as _};
+
+use super::fields::{Fields, Json};
+
+/// A customer account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Customer {
+    /// Account number, the key within the retailer.
+    pub account: String,
+    /// The company that the account belongs to.
+    pub data_area: &'static str,
+    /// Given name.
+    pub first_name: String,
+    /// Family name.
+    pub last_name: String,
+    /// `Email`; empty for none.
+    pub email: String,
+    /// `ReceiptEmail`; empty for none.
+    pub receipt_email: String,
+    /// Phone number; empty for none.
+    pub phone: String,
+    /// Customer group.
+    pub group: &'static str,
+    /// `Language`.
+    pub language: &'static str,
+    /// `CurrencyCode`.
+    pub currency: &'static str,
+    /// Party number in the global address book.
+    pub party_number: String,
+    /// The base of the record ids in the account's rows.
+    pub record_id: i64,
+    /// Loyalty card, which only carts and orders carry.
+    pub loyalty_card: Option<String>,
+}
+
+impl Customer {
+    /// First and last name.
+    pub fn name(&self) -> String {
+        format!("{} {}", self.first_name, self.last_name).trim().to_owned()
+    }
+
+    /// Where the customer gets receipts, else any mail; `None` if nowhere.
+    pub fn reachable_at(&self) -> Option<&str> {
+        [&self.receipt_email, &self.email].into_iter().find(|email| !email.is_empty()).map(String::as_str)
+    }
+
+    /// The account as the Retail Server shows it.
+    pub(crate) fn body(&self) -> String {
+        static CUSTOMER: LazyLock<Fields> = LazyLock::new(|| Fields::template(include_str!("bodies/customer.json")));
+        let mut fields = CUSTOMER.clone();
+        fields
+            .set("AccountNumber", &self.account)
+            .set("RecordId", self.record_id)
+            .set("CreatedDateTime", "2023-02-11T08:14:52Z")
+            .set_all(&["Phone", "Cellphone"], &self.phone)
+            .set("Email", &self.email)
+            .set("ReceiptEmail", &self.receipt_email)
+            .set("Name", self.name())
+            .set("PersonNameId", self.record_id + 1)
+            .set("FirstName", &self.first_name)
+            .set("LastName", &self.last_name)
+            .set("DirectoryPartyRecordId", self.record_id + 2)
+            .set("PartyNumber", &self.party_number)
+            .set("CustomerTypeValue", 1)
+            .set("Language", self.language)
+            .set("CustomerGroup", self.group)
+            .set("CurrencyCode", self.currency)
+            .set("RetailCustomerTableRecordId", self.record_id + 3)
+            .set("Addresses", Json::from_iter([self.address()]))
+            .set("Contacts", Json::from_iter(self.contacts()));
+        fields.entity("Customers")
+    }
+
+    fn address(&self) -> Fields {
+        let mut address = address(&self.name(), self.data_area);
+        address
+            .set("RecordId", self.record_id + 4)
+            .set("PartyNumber", &self.party_number)
+            .set("DirectoryPartyTableRecordId", self.record_id + 2)
+            .set("IsPrimary", true);
+        address
+    }
+
+    fn contacts(&self) -> Vec<Fields> {
+        static CONTACT: LazyLock<Fields> = LazyLock::new(|| Fields::template(include_str!("bodies/contact.json")));
+        let values = [(1, &self.phone), (2, &self.email)].into_iter().filter(|(_, value)| !value.is_empty());
+        let contact = |(kind, value): (i64, &String)| {
+            let mut contact = CONTACT.clone();
+            contact
+                .set("AddressTypeValue", kind)
+                .set("RecordId", self.record_id + 4 + kind)
+                .set("PartyRecordId", self.record_id + 2)
+                .set("PartyNumber", &self.party_number)
+                .set("Value", value)
+                .set("IsPrimary", true);
+            contact
+        };
+        values.map(contact).collect()
+    }
+}
+
+/// Somebody's postal address in the country of a company.
+pub(super) fn address(name: &str, data_area: &str) -> Fields {
+    static ADDRESS: LazyLock<Fields> = LazyLock::new(|| Fields::template(include_str!("bodies/address.json")));
+    let (street, city, zip, region, short) = match data_area {
+        "demf" => ("Straße des 17. Juni 135", "Berlin", "10623", "DEU", "DE"),
+        _ => ("1200 Bagby St", "Houston", "77002", "USA", "US"),
+    };
+    let mut address = ADDRESS.clone();
+    address
+        .set("Name", name)
+        .set("FullAddress", format!("{street}\n{city} {zip}\n{region}"))
+        .set("Street", street)
+        .set("City", city)
+        .set("ZipCode", zip)
+        .set("ThreeLetterISORegionName", region)
+        .set("TwoLetterISORegionName", short)
+        .set("AddressTypeValue", 6)
+        .set("DataAreaId", data_area);
+    address
+}
+
+/// Names that a retailer's customers really have: apostrophes, quotes, accents, other scripts, one that stands alone.
+const NAMES: [(&str, &str); 28] = [
+    ("Sarah", "Miller"),
+    ("Siobhán", "O'Brien"),
+    ("Robert \"Bob\"", "Smith"),
+    ("José", "García Núñez"),
+    ("محمد", "الأحمد"),
+    ("小明", "王"),
+    ("Ελένη", "Παπαδοπούλου"),
+    ("Jürgen", "Groß"),
+    ("Анна", "Иванова"),
+    ("花子", "佐藤"),
+    ("Łukasz", "Żółć"),
+    ("D'Angelo", "D'Souza"),
+    ("Madonna", ""),
+    ("Zoë", "van 't Hoff"),
+    ("Ng", "Ồn"),
+    ("דוד", "כהן"),
+    ("Priya", "Venkataraman-Subramanian"),
+    ("James", "Li"),
+    ("Mary Ann", "Johnson\\Jones"),
+    ("राहुल", "शर्मा"),
+    ("Noah", "Null"),
+    ("Olga", "Øst"),
+    ("Kim", "{{name}}"),
+    ("Peter", "<b>Parker</b>"),
+    ("민준", "김"),
+    ("Ada", "Lovelace"),
+    ("Tim & Tom", "Taylor"),
+    ("Emoji", "🛒"),
+];
+
+/// How many accounts the retailer has when the day begins.
+pub(super) const ACCOUNTS: usize = 640;
+
+/// The retailer's customers; the same for the same seed.
+pub(super) fn generate(seed: u64) -> Vec<Customer> {
+    let mut rng = StdRng::seed_from_u64(seed);
+    (0..ACCOUNTS).map(|index| customer(account(index), index, &mut rng)).collect()
+}
+
+/// One account number in sixty has an apostrophe, as imported ones do.
+fn account(index: usize) -> String {
+    match index % 60 {
+        59 => format!("O'{index:04}"),
+        _ if is_german(index) => format!("DE-{index:06}"),
+        _ => format!("{:06}", 1_000 + index),
+    }
+}
+
+fn is_german(index: usize) -> bool {
+    index % 8 == 7
+}
+
+/// A customer who is not yet one: account number and everything else by chance.
+pub(super) fn newcomer(rng: &mut StdRng) -> Customer {
+    let number = rng.random_range(10_000_000..100_000_000_usize);
+    let mut customer = customer(format!("{number:09}"), number, rng);
+    // The first mail goes to the address that was given when signing up.
+    customer.email = email(&customer, number, rng);
+    customer
+}
+
+fn customer(account: String, index: usize, rng: &mut StdRng) -> Customer {
+    let (first_name, last_name) = NAMES.choose(rng).copied().unwrap_or_default();
+    let german = is_german(index);
+    let mut customer = Customer {
+        account,
+        data_area: if german { "demf" } else { "usrt" },
+        first_name: first_name.to_owned(),
+        last_name: last_name.to_owned(),
+        email: String::new(),
+        receipt_email: String::new(),
+        phone: if rng.random_ratio(3, 4) { format!("555 01{:02} {index:04}", index % 100) } else { String::new() },
+        group: ["10", "20", "30", "B2C", ""].choose(rng).copied().unwrap_or_default(),
+        language: if german { "de" } else { "en-us" },
+        currency: if german { "EUR" } else { "USD" },
+        party_number: format!("{:09}", 300_000 + index),
+        record_id: 68_719_500_000 + 16 * i64::try_from(index).unwrap_or_default(),
+        loyalty_card: rng.random_ratio(2, 5).then(|| format!("{}", 550_000 + index)),
+    };
+    // Twelve in a hundred have no address at all, some only one for receipts.
+    match rng.random_range(0..100) {
+        0..12 => {}
+        12..18 => customer.receipt_email = email(&customer, index, rng),
+        18..40 => {
+            customer.email = email(&customer, index, rng);
+            customer.receipt_email = format!("receipts.{index}@example.net");
+        }
+        _ => customer.email = email(&customer, index, rng),
+    }
+    customer
+}
+
+/// An address that is nobody else's, with what is legal before the `@`.
+fn email(customer: &Customer, index: usize, rng: &mut StdRng) -> String {
+    let ascii: String = customer.last_name.chars().filter(|c| c.is_ascii_alphabetic() || *c == '\'').collect();
+    let name = if ascii.is_empty() { "customer".to_owned() } else { ascii.to_lowercase() };
+    let domain = ["example.com", "example.org", "shop.example.net"].choose(rng).copied().unwrap_or_default();
+    let tag = ["+shop", "", "+o'shop", "", ".x"].choose(rng).copied().unwrap_or_default();
+    format!("{name}.{index}{tag}@{domain}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn the_same_seed_makes_the_same_people() {
+        assert_eq!(generate(7), generate(7));
+        assert_ne!(generate(7), generate(8));
+    }
+
+    #[test]
+    fn people_are_as_various_as_promised() {
+        let customers = generate(7);
+        let distinct = |of: fn(&Customer) -> &String| {
+            let all: Vec<_> = customers.iter().map(of).filter(|text| !text.is_empty()).collect();
+            assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len());
+        };
+        distinct(|customer| &customer.account);
+        distinct(|customer| &customer.email);
+        distinct(|customer| &customer.receipt_email);
+        let some = |test: fn(&Customer) -> bool| assert!(customers.iter().any(test));
+        some(|customer| customer.last_name.contains('\''));
+        some(|customer| customer.first_name.contains('"'));
+        some(|customer| !customer.first_name.is_ascii());
+        some(|customer| customer.email.contains('+'));
+        some(|customer| customer.email.contains('\''));
+        some(|customer| customer.account.contains('\''));
+        some(|customer| customer.reachable_at().is_none());
+        some(|customer| customer.email.is_empty() && !customer.receipt_email.is_empty());
+        some(|customer| customer.loyalty_card.is_none());
+        some(|customer| customer.data_area == "demf");
+    }
+
+    #[test]
+    fn bodies_carry_empty_strings_and_no_nulls() {
+        for customer in generate(1) {
+            let body: Value = serde_json::from_str(&customer.body()).unwrap();
+            assert_eq!(body["AccountNumber"], customer.account);
+            assert_eq!(body["Email"], customer.email);
+            assert_eq!(body["Addresses"][0]["DataAreaId"], customer.data_area);
+            let fields = body.as_object().unwrap();
+            assert!(fields.len() == 69 && fields.values().all(|value| !value.is_null()));
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! The event framework's store: rows in an SQL table, each visible once its transaction is committed.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+use std::ops::Bound;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+
+use super::ShopError;
+use super::fields::Fields;
+
+/// A time as SQL Server's `datetime` stores it: in ticks of 1/300 of a second since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SqlDateTime(i64);
+
+impl SqlDateTime {
+    /// The tick that is nearest to `time`.
+    pub fn nearest(time: DateTime<Utc>) -> Self {
+        Self((time.timestamp_micros() * 3 + 5_000).div_euclid(10_000))
+    }
+
+    /// The whole second that `time` lies in.
+    pub fn second_of(time: DateTime<Utc>) -> Self {
+        Self(time.timestamp() * 300)
+    }
+
+    /// The next tick.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+
+    /// The time as SQL Server shows it, rounded to .000, .003 or .007 seconds.
+    pub fn to_utc(self) -> DateTime<Utc> {
+        DateTime::from_timestamp_millis((self.0 * 10 + 1).div_euclid(3)).unwrap_or_default()
+    }
+}
+
+/// What SQL columns hold that have no date: 1900-01-01.
+impl Default for SqlDateTime {
+    fn default() -> Self {
+        Self(-2_208_988_800 * 300)
+    }
+}
+
+/// As .NET's JSON writer has it, trailing zeros cut: `2024-07-24T14:17:02.16Z`.
+impl fmt::Display for SqlDateTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.to_utc().to_rfc3339_opts(SecondsFormat::Millis, true);
+        let text = text.trim_end_matches('Z').trim_end_matches('0').trim_end_matches('.');
+        write!(f, "{text}Z")
+    }
+}
+
+/// One row of the table (`CommerceEventEntity`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventRow {
+    /// `EventTransactionId`: the cart's id, of a checkout too. At most 44 characters.
+    pub transaction_id: String,
+    /// `EventDateTime`: the server's time just before the commit.
+    pub date_time: SqlDateTime,
+    /// `EventType`, at most 20 characters.
+    pub event_type: String,
+    /// `EventDataAreaId`: the company, at most 4 characters.
+    pub data_area_id: String,
+    /// `EventData`; what is longer than 64 characters is cut.
+    pub data: String,
+    /// `EventChannelId`.
+    pub channel_id: i64,
+    /// `EventTerminalId`, at most 10 characters.
+    pub terminal_id: String,
+    /// `EventStaffId`, at most 25 characters.
+    pub staff_id: String,
+    /// `EventCustomerId`: the account number, empty for guests. At most 38 characters.
+    pub customer_id: String,
+}
+
+impl EventRow {
+    /// The row as the Retail Server shows it.
+    pub(crate) fn body(&self) -> Fields {
+        let mut fields = Fields::default();
+        fields
+            .set("EventTransactionId", &self.transaction_id)
+            .set("EventDateTime", self.date_time.to_string())
+            .set("EventType", &self.event_type)
+            .set("EventDataAreaId", &self.data_area_id)
+            .set("EventData", &self.data)
+            .set("EventChannelId", self.channel_id)
+            .set("EventTerminalId", &self.terminal_id)
+            .set("EventStaffId", &self.staff_id)
+            .set("EventCustomerId", &self.customer_id)
+            .set("ExtensionProperties", super::fields::Json::from_iter([]));
+        fields
+    }
+
+    /// Refuses what the table's columns cannot hold; cuts the data, as the extension does.
+    pub(super) fn fitted(mut self) -> Result<Self, ShopError> {
+        let columns = [
+            ("EventTransactionId", &self.transaction_id, 44),
+            ("EventType", &self.event_type, 20),
+            ("EventDataAreaId", &self.data_area_id, 4),
+            ("EventTerminalId", &self.terminal_id, 10),
+            ("EventStaffId", &self.staff_id, 25),
+            ("EventCustomerId", &self.customer_id, 38),
+        ];
+        for (column, value, limit) in columns {
+            if width(value) > limit {
+                return Err(ShopError::TooLong { column, limit });
+            }
+        }
+        if self.transaction_id.trim().is_empty() || self.event_type.trim().is_empty() {
+            return Err(ShopError::BlankKey);
+        }
+        self.data = cut(&self.data, 64);
+        Ok(self)
+    }
+
+    fn key(&self) -> Key {
+        // The key's collation ignores case, and so does uniqueness.
+        let fold = |text: &str| text.trim_end_matches(' ').to_lowercase();
+        (fold(&self.transaction_id), fold(&self.event_type), self.date_time, fold(&self.data_area_id))
+    }
+}
+
+type Key = (String, String, SqlDateTime, String);
+
+/// How many characters `NVARCHAR` needs: UTF-16 code units.
+fn width(text: &str) -> usize {
+    text.encode_utf16().count()
+}
+
+fn cut(text: &str, limit: usize) -> String {
+    let mut used = 0;
+    text.chars()
+        .take_while(|c| {
+            used += c.len_utf16();
+            used <= limit
+        })
+        .collect()
+}
+
+/// What a search looks for.
+#[derive(Clone, Debug)]
+pub struct EventSearch {
+    /// One exact type, compared as SQL Server's default collation does; `None` for all.
+    pub event_type: Option<String>,
+    /// Only later stamps than this one.
+    pub after: Option<SqlDateTime>,
+    /// No later stamps than this one.
+    pub until: Option<SqlDateTime>,
+    /// How many rows to leave out.
+    pub skip: usize,
+    /// How many rows to return at most.
+    pub top: usize,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct EventStore {
+    /// By stamp, then in the order of writing.
+    rows: BTreeMap<(SqlDateTime, u64), (EventRow, DateTime<Utc>)>,
+    keys: HashSet<Key>,
+    written: u64,
+}
+
+impl EventStore {
+    /// Writes a row that is visible from `committed` on. A row with the same key is avoided by a later stamp, tick
+    /// by tick, as two inserts one after the other would have got.
+    pub(super) fn insert(&mut self, mut row: EventRow, committed: DateTime<Utc>) -> EventRow {
+        while !self.keys.insert(row.key()) {
+            row.date_time = row.date_time.next();
+        }
+        self.written += 1;
+        self.rows.insert((row.date_time, self.written), (row.clone(), committed));
+        row
+    }
+
+    /// The rows that are visible at `now`, oldest stamp first: a page of them, and how many there are.
+    pub(super) fn search(&self, search: &EventSearch, now: DateTime<Utc>) -> (Vec<EventRow>, usize) {
+        let from = search.after.map_or(Bound::Unbounded, |after| Bound::Excluded((after, u64::MAX)));
+        let to = search.until.map_or(Bound::Unbounded, |until| Bound::Included((until, u64::MAX)));
+        if search.after >= search.until && search.until.is_some() {
+            return (Vec::new(), 0);
+        }
+        let found = self.rows.range((from, to)).map(|(_, stored)| stored);
+        let found: Vec<_> = found.filter(|(row, committed)| *committed <= now && search.wants(row)).collect();
+        let page = found.iter().skip(search.skip).take(search.top).map(|(row, _)| row.clone()).collect();
+        (page, found.len())
+    }
+
+    /// Removes rows with stamps before `limit`; their keys are free again.
+    pub(super) fn remove_before(&mut self, limit: SqlDateTime) -> usize {
+        let kept = self.rows.split_off(&(limit, 0));
+        let removed = std::mem::replace(&mut self.rows, kept);
+        for (row, _) in removed.values() {
+            self.keys.remove(&row.key());
+        }
+        removed.len()
+    }
+}
+
+impl EventSearch {
+    fn wants(&self, row: &EventRow) -> bool {
+        let Some(wanted) = &self.event_type else { return true };
+        wanted.trim_end_matches(' ').eq_ignore_ascii_case(row.event_type.trim_end_matches(' '))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> SqlDateTime {
+        SqlDateTime::nearest(text.parse().unwrap())
+    }
+
+    #[test]
+    fn stamps_have_sql_precision_and_no_trailing_zeros() {
+        for (time, shown) in [
+            ("2024-07-24T14:17:02.160Z", "2024-07-24T14:17:02.16Z"),
+            ("2024-07-24T14:19:29.402Z", "2024-07-24T14:19:29.403Z"),
+            ("2024-07-24T14:19:29.998Z", "2024-07-24T14:19:29.997Z"),
+            ("2024-07-24T14:19:29.999Z", "2024-07-24T14:19:30Z"),
+            ("2024-07-24T14:10:00Z", "2024-07-24T14:10:00Z"),
+            ("2024-07-24T00:00:00.5Z", "2024-07-24T00:00:00.5Z"),
+        ] {
+            assert_eq!(at(time).to_string(), shown);
+            assert_eq!(at(shown), at(time), "a stamp read back is the same stamp");
+        }
+    }
+
+    #[test]
+    fn data_is_cut_and_other_columns_refuse() {
+        let row = EventRow {
+            transaction_id: "t".into(),
+            date_time: at("2024-07-24T14:10:00Z"),
+            event_type: "AddCartLines".into(),
+            data_area_id: "usrt".into(),
+            data: "é".repeat(80),
+            channel_id: 1,
+            terminal_id: String::new(),
+            staff_id: String::new(),
+            customer_id: String::new(),
+        };
+        assert_eq!(row.clone().fitted().unwrap().data, "é".repeat(64));
+        let long = EventRow { transaction_id: "x".repeat(45), ..row.clone() };
+        assert!(matches!(long.fitted(), Err(ShopError::TooLong { column: "EventTransactionId", limit: 44 })));
+        let blank = EventRow { event_type: " ".into(), ..row };
+        assert!(matches!(blank.fitted(), Err(ShopError::BlankKey)));
+    }
+}
