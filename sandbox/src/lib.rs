@@ -1,4 +1,6 @@
 //! Everything around Commerce Journeys, on one machine and with no account anywhere.
 
+pub mod auth;
 pub mod clock;
+pub mod cosmos;
 pub mod wire;
