@@ -2,6 +2,7 @@
 
 pub mod auth;
 pub mod clock;
+pub mod cosmos;
 pub mod csu;
 pub mod dataverse;
 pub mod entra;
