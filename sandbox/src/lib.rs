@@ -1,5 +1,6 @@
 //! Everything around Commerce Journeys, on one machine and with no account anywhere.
 
+pub mod audit;
 pub mod auth;
 pub mod clock;
 pub mod cosmos;
