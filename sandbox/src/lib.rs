@@ -1,7 +1,9 @@
 //! Everything around Commerce Journeys, on one machine and with no account anywhere.
 
+pub mod audit;
 pub mod auth;
 pub mod clock;
+pub mod cosmos;
 pub mod csu;
 pub mod dataverse;
 pub mod entra;

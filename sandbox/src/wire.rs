@@ -157,7 +157,16 @@ impl Wire {
     /// Serves `router` as `neighbour` on a loopback port (any free one, unless given) until the returned handle
     /// is dropped.
     pub async fn serve(&self, neighbour: Neighbour, router: Router, port: Option<u16>) -> std::io::Result<Served> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port.unwrap_or(0))).await?;
+        self.serve_on(neighbour, router, Self::bind(port).await?)
+    }
+
+    /// Takes a loopback port (any free one, unless given) for a router that must know its address beforehand.
+    pub async fn bind(port: Option<u16>) -> std::io::Result<TcpListener> {
+        TcpListener::bind((Ipv4Addr::LOCALHOST, port.unwrap_or(0))).await
+    }
+
+    /// Serves `router` as `neighbour` on a port taken with [`Wire::bind`] until the returned handle is dropped.
+    pub fn serve_on(&self, neighbour: Neighbour, router: Router, listener: TcpListener) -> std::io::Result<Served> {
         let address = listener.local_addr()?;
         let wire = self.clone();
         let router = router.layer(middleware::from_fn(move |request, next| {

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::entity::{Counts, CreateError, EntityPath, SubscriptionOptions, TopicOptions, fold};
 use super::message::{Message, NewMessage};
 use super::state::State;
+use super::topic::Topic;
 use crate::clock::{Busy, Clock};
 
 /// There is no such topic or subscription.
@@ -134,6 +135,11 @@ impl Broker {
     /// The largest message or batch that the topic takes, in bytes.
     pub fn max_message_bytes(&self, topic: &str) -> Result<usize, EntityNotFound> {
         self.inner.state().topics.get(&fold(topic)).map(|topic| topic.options.max_message_bytes).ok_or(EntityNotFound)
+    }
+
+    /// How many messages the topic has passed on to its subscriptions so far; duplicates are not among them.
+    pub fn enqueued(&self, topic: &str) -> Result<u64, EntityNotFound> {
+        self.inner.state().topics.get(&fold(topic)).map(Topic::enqueued).ok_or(EntityNotFound)
     }
 
     /// Takes all messages, in this order, or none. A duplicate is taken and dropped.

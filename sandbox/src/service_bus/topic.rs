@@ -36,6 +36,11 @@ impl Topic {
         self.last_sequence
     }
 
+    /// How many messages have been enqueued.
+    pub(super) fn enqueued(&self) -> u64 {
+        u64::try_from(self.last_sequence).unwrap_or_default()
+    }
+
     /// Keeps a message until its time comes, and numbers it for its alarm.
     pub(super) fn schedule(&mut self, message: Arc<NewMessage>) -> u64 {
         self.last_schedule += 1;

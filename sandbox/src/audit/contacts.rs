@@ -1,0 +1,54 @@
+//! Whose contact is whose, and which there are twice.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use uuid::Uuid;
+
+use crate::dataverse::Contact;
+use crate::shop::LedgerEntry;
+
+/// The contacts by id.
+pub(super) struct Contacts<'a>(HashMap<Uuid, &'a Contact>);
+
+impl<'a> Contacts<'a> {
+    pub(super) fn new(contacts: &'a [Contact]) -> Self {
+        Self(contacts.iter().map(|contact| (contact.id, contact)).collect())
+    }
+
+    /// Why a journey with this contact does not reach the customer of `entry`.
+    pub(super) fn objection(&self, contact: Option<Uuid>, entry: &LedgerEntry) -> Option<&'static str> {
+        let Some(contact) = contact.and_then(|id| self.0.get(&id)) else {
+            return Some("its contact does not exist");
+        };
+        let same_email = || {
+            let (ours, theirs) = (contact.email.as_deref(), entry.email.as_deref());
+            matches!((ours, theirs), (Some(ours), Some(theirs)) if ours.to_lowercase() == theirs.to_lowercase())
+        };
+        match &entry.account {
+            Some(account) if contact.contact_number.as_ref() == Some(account) => None,
+            Some(_) => Some("its contact does not carry the customer's number"),
+            None if same_email() => None,
+            None => Some("its contact does not carry the guest's e-mail"),
+        }
+    }
+}
+
+/// Descriptions of contacts that there should be once: by customer number, and by the e-mail of guests of whom at least
+/// one contact is younger than the day.
+pub(super) fn duplicates(contacts: &[Contact], before: &BTreeSet<Uuid>) -> Vec<String> {
+    let mut by_number = BTreeMap::<_, Vec<&Contact>>::new();
+    let mut by_email = BTreeMap::<_, Vec<&Contact>>::new();
+    for contact in contacts {
+        match (&contact.contact_number, &contact.email) {
+            (Some(number), _) => by_number.entry(number.to_lowercase()).or_default().push(contact),
+            (None, Some(email)) => by_email.entry(email.to_lowercase()).or_default().push(contact),
+            (None, None) => {}
+        }
+    }
+    let numbers = by_number.iter().filter(|(_, same)| same.len() > 1);
+    let emails = by_email.iter().filter(|(_, same)| same.len() > 1 && same.iter().any(|it| !before.contains(&it.id)));
+    let numbers = numbers.map(|(number, same)| format!("{} contacts carry the customer number {number}", same.len()));
+    let emails =
+        emails.map(|(email, same)| format!("{} contacts without a number carry the e-mail {email}", same.len()));
+    numbers.chain(emails).collect()
+}

@@ -1,0 +1,176 @@
+//! The four journeys of the shipped `journeys.json`: when each is due, and what it must be told.
+
+use std::fmt;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::dataverse::{ABANDONED_CART, FEEDBACK_REQUEST, LOYALTY_INVITATION, ORDER_CONFIRMATION, StartedJourney};
+use crate::shop::{self, ChannelKind, LedgerEntry, OrderFacts};
+
+/// A journey that the audit knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Journey {
+    /// After every checkout.
+    OrderConfirmation,
+    /// After every checkout.
+    FeedbackRequest,
+    /// After a checkout without a loyalty card.
+    LoyaltyInvitation,
+    /// After something was put into a cart.
+    AbandonedCart,
+}
+
+/// What one journey is about: of one occasion there is one journey.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Occasion {
+    /// Which journey.
+    pub journey: Journey,
+    /// The order's internal transaction id, or the cart's id and the moment at which it was filled.
+    pub key: String,
+}
+
+impl Journey {
+    /// All of them, in the order of `journeys.json`.
+    pub const ALL: [Self; 4] =
+        [Self::OrderConfirmation, Self::FeedbackRequest, Self::LoyaltyInvitation, Self::AbandonedCart];
+
+    /// What is enabled in `journeys.json` as it is shipped.
+    pub const DEFAULT: [Self; 1] = [Self::OrderConfirmation];
+
+    /// Its name in `journeys.json`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OrderConfirmation => "order-confirmation",
+            Self::FeedbackRequest => "feedback-request",
+            Self::LoyaltyInvitation => "loyalty-invitation",
+            Self::AbandonedCart => "abandoned-cart",
+        }
+    }
+
+    /// Its custom trigger in the sandbox's Dataverse.
+    pub fn trigger(self) -> &'static str {
+        match self {
+            Self::OrderConfirmation => ORDER_CONFIRMATION,
+            Self::FeedbackRequest => FEEDBACK_REQUEST,
+            Self::LoyaltyInvitation => LOYALTY_INVITATION,
+            Self::AbandonedCart => ABANDONED_CART,
+        }
+    }
+
+    /// The app setting that holds its custom trigger's name.
+    pub fn setting(self) -> &'static str {
+        match self {
+            Self::OrderConfirmation => "OrderConfirmationTrigger",
+            Self::FeedbackRequest => "FeedbackRequestTrigger",
+            Self::LoyaltyInvitation => "LoyaltyInvitationTrigger",
+            Self::AbandonedCart => "AbandonedCartTrigger",
+        }
+    }
+
+    /// The occasion that this entry is for this journey, whether or not anybody can be reached about it.
+    pub fn occasion(self, entry: &LedgerEntry) -> Option<Occasion> {
+        let key = match self {
+            Self::AbandonedCart if entry.event.event_type == "AddCartLines" => {
+                cart_key(&entry.event.transaction_id, entry.event.date_time.to_utc())
+            }
+            Self::AbandonedCart => return None,
+            Self::LoyaltyInvitation if entry.loyalty_card.is_some() => return None,
+            Self::OrderConfirmation | Self::FeedbackRequest | Self::LoyaltyInvitation => {
+                entry.order.as_ref()?.internal_transaction_id.to_lowercase()
+            }
+        };
+        Some(Occasion { journey: self, key })
+    }
+
+    /// The occasion that a started journey names; `None` if it names none.
+    pub(super) fn occasion_of(started: &StartedJourney) -> Option<Occasion> {
+        let journey = Self::ALL.into_iter().find(|journey| journey.trigger() == started.trigger)?;
+        let text = |name: &str| started.parameters.get(name).and_then(Value::as_str);
+        let key = match journey {
+            Self::AbandonedCart => cart_key(text("msdynmkt_cartid")?, moment(text("msdynmkt_addedat")?)?),
+            _ => text("msdynmkt_bindingid")?.to_lowercase(),
+        };
+        Some(Occasion { journey, key })
+    }
+
+    /// What the trigger was told that the ledger says otherwise, by parameter.
+    pub(super) fn errors(self, entry: &LedgerEntry, started: &StartedJourney) -> Vec<&'static str> {
+        let Some(order) = &entry.order else { return Vec::new() };
+        let facts = match self {
+            Self::OrderConfirmation => confirmation(entry, order),
+            Self::FeedbackRequest => feedback(entry, order),
+            Self::LoyaltyInvitation => invitation(entry, order),
+            Self::AbandonedCart => Vec::new(),
+        };
+        facts.into_iter().filter(|(name, fact)| !fact.agrees(name, started)).map(|(name, _)| name).collect()
+    }
+}
+
+impl fmt::Display for Journey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+fn cart_key(cart: &str, added: DateTime<Utc>) -> String {
+    format!("{cart} {}", added.to_rfc3339_opts(SecondsFormat::Millis, true))
+}
+
+fn moment(text: &str) -> Option<DateTime<Utc>> {
+    DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc())
+}
+
+/// What a parameter must say.
+enum Fact<'a> {
+    Text(&'a str),
+    /// A number, digit for digit.
+    Number(&'a str),
+    /// A time, however it is written.
+    Moment(&'a str),
+}
+
+type Facts<'a> = Vec<(&'static str, Fact<'a>)>;
+
+impl Fact<'_> {
+    fn agrees(&self, parameter: &str, started: &StartedJourney) -> bool {
+        let text = started.parameters.get(parameter).and_then(Value::as_str);
+        match self {
+            Self::Text(fact) => text == Some(fact),
+            Self::Number(fact) => started.as_written(parameter).as_deref() == Some(fact),
+            Self::Moment(fact) => text.and_then(moment).is_some_and(|told| Some(told) == moment(fact)),
+        }
+    }
+}
+
+fn confirmation<'a>(entry: &'a LedgerEntry, order: &'a OrderFacts) -> Facts<'a> {
+    vec![
+        ("msdynmkt_amountpaid", Fact::Number(&order.amount_paid)),
+        ("msdynmkt_currencycode", Fact::Text(&order.currency)),
+        ("msdynmkt_channelreferenceid", Fact::Text(&order.channel_reference_id)),
+        ("msdynmkt_createddatetime", Fact::Text(&order.created)),
+        ("msdynmkt_name", Fact::Text(&order.name)),
+        ("msdynmkt_receiptemail", Fact::Text(entry.email.as_deref().unwrap_or_default())),
+        ("msdynmkt_salesid", Fact::Text(&order.sales_id)),
+    ]
+}
+
+fn feedback<'a>(entry: &'a LedgerEntry, order: &'a OrderFacts) -> Facts<'a> {
+    let store = shop::channel(entry.event.channel_id).filter(|channel| channel.kind == ChannelKind::InStore);
+    vec![
+        ("msdynmkt_orderid", Fact::Text(&entry.event.transaction_id)),
+        ("msdynmkt_receiptemail", Fact::Text(entry.email.as_deref().unwrap_or_default())),
+        ("msdynmkt_purchasedat", Fact::Moment(&order.created)),
+        ("msdynmkt_storename", Fact::Text(store.map_or("", |channel| channel.name))),
+    ]
+}
+
+fn invitation<'a>(entry: &'a LedgerEntry, order: &'a OrderFacts) -> Facts<'a> {
+    vec![
+        ("msdynmkt_orderid", Fact::Text(&entry.event.transaction_id)),
+        ("msdynmkt_amountpaid", Fact::Number(&order.amount_paid)),
+        ("msdynmkt_currencycode", Fact::Text(&order.currency)),
+    ]
+}

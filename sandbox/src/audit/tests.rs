@@ -1,0 +1,325 @@
+use std::collections::BTreeSet;
+
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::*;
+use crate::clock::Clock;
+use crate::shop::{Action, Ending, Item, PRODUCTS, Shop, Shopper};
+
+/// A shop's little day, and what a faultless handler would have made of it.
+struct Day {
+    shop: Shop,
+    ledger: Vec<LedgerEntry>,
+    started: Vec<StartedJourney>,
+    contacts: Vec<Contact>,
+    before: BTreeSet<Uuid>,
+    explained: Vec<Explained>,
+    left_over: Counts,
+    enabled: Vec<Journey>,
+}
+
+impl Day {
+    fn new() -> Self {
+        let shop = Shop::new(Clock::real(), 1);
+        for action in shop.plan(40, 1) {
+            shop.perform(&action).unwrap();
+        }
+        let mut day = Self {
+            ledger: shop.ledger(),
+            shop,
+            started: Vec::new(),
+            contacts: Vec::new(),
+            before: BTreeSet::new(),
+            explained: Vec::new(),
+            left_over: Counts::default(),
+            enabled: Journey::ALL.to_vec(),
+        };
+        for (occasion, entry) in expected(&day.ledger.clone(), &Journey::ALL) {
+            let contact = day.contact(entry);
+            day.start(&occasion, entry, contact);
+        }
+        day
+    }
+
+    /// The customer's contact, created if need be.
+    fn contact(&mut self, entry: &LedgerEntry) -> Uuid {
+        let found = self.contacts.iter().find(|contact| match &entry.account {
+            Some(account) => contact.contact_number.as_ref() == Some(account),
+            None => contact.contact_number.is_none() && contact.email == entry.email,
+        });
+        if let Some(found) = found {
+            return found.id;
+        }
+        let id = Uuid::new_v4();
+        let (email, contact_number) = (entry.email.clone(), entry.account.clone());
+        self.contacts.push(Contact { id, email, contact_number, ..Contact::default() });
+        id
+    }
+
+    fn start(&mut self, occasion: &Occasion, entry: &LedgerEntry, contact: Uuid) {
+        let body = told(occasion.journey, entry);
+        self.started.push(StartedJourney {
+            number: self.started.len() as u64 + 1,
+            trigger: occasion.journey.trigger().to_owned(),
+            contact: Some(contact),
+            parameters: serde_json::from_str(&body).unwrap(),
+            body,
+            at: entry.committed + TimeDelta::milliseconds(800),
+            traceparent: None,
+        });
+    }
+
+    /// The first start of a journey, to be tampered with.
+    fn first(&mut self, journey: Journey) -> &mut StartedJourney {
+        self.started.iter_mut().find(|started| started.trigger == journey.trigger()).unwrap()
+    }
+
+    /// Starts the first journey of a kind once more; returns the numbers of both.
+    fn again(&mut self, journey: Journey) -> (u64, u64) {
+        let mut again = self.first(journey).clone();
+        let first = again.number;
+        again.number = self.started.len() as u64 + 1;
+        self.started.push(again);
+        (first, self.started.len() as u64)
+    }
+
+    fn tell(&mut self, journey: Journey, parameter: &str, value: &str) {
+        let started = self.first(journey);
+        let old = started.as_written(parameter).unwrap();
+        let (old, new) = (format!("\"{parameter}\":{old}"), format!("\"{parameter}\":{value}"));
+        started.body = started.body.replace(&old, &new);
+        started.parameters = serde_json::from_str(&started.body).unwrap();
+    }
+
+    fn audit(&self) -> Audit {
+        Audit::of(&Evidence {
+            ledger: &self.ledger,
+            started: &self.started,
+            contacts: &self.contacts,
+            before: &self.before,
+            enabled: &self.enabled,
+            explained: &self.explained,
+            left_over: self.left_over,
+        })
+    }
+
+    /// How many findings of each kind: lost, duplicated, uncertain, misdirected, contacts.
+    fn findings(&self) -> [usize; 5] {
+        let audit = self.audit();
+        assert_eq!(
+            audit.is_clean(),
+            audit.lost.len() + audit.duplicated.len() + audit.misdirected.len() + audit.duplicate_contacts.len() == 0
+        );
+        [
+            audit.lost.len(),
+            audit.duplicated.len(),
+            audit.uncertain.len(),
+            audit.misdirected.len(),
+            audit.duplicate_contacts.len(),
+        ]
+    }
+}
+
+/// What the shipped `journeys.json` makes of an event; amounts as they were written.
+fn told(journey: Journey, entry: &LedgerEntry) -> String {
+    let email = entry.email.as_deref().unwrap_or_default();
+    let id = &entry.event.transaction_id;
+    let mut told = match (journey, &entry.order) {
+        (Journey::OrderConfirmation, Some(order)) => json!({
+            "msdynmkt_channelreferenceid": order.channel_reference_id,
+            "msdynmkt_createddatetime": order.created,
+            "msdynmkt_currencycode": order.currency,
+            "msdynmkt_name": order.name,
+            "msdynmkt_receiptemail": email,
+            "msdynmkt_salesid": order.sales_id,
+        }),
+        (Journey::FeedbackRequest, Some(order)) => json!({
+            "msdynmkt_orderid": id,
+            "msdynmkt_receiptemail": email,
+            "msdynmkt_purchasedat": order.created,
+            "msdynmkt_storename": if id.starts_with("HOUSTON") || id.starts_with("SEATTLE") { &id[..7] } else { "" },
+        }),
+        (Journey::LoyaltyInvitation, Some(order)) => {
+            json!({ "msdynmkt_orderid": id, "msdynmkt_currencycode": order.currency })
+        }
+        _ => json!({ "msdynmkt_cartid": id, "msdynmkt_addedat": entry.event.date_time.to_string() }),
+    };
+    let Some(order) = &entry.order else { return told.to_string() };
+    told["msdynmkt_bindingid"] = Value::from(order.internal_transaction_id.clone());
+    let told = told.to_string();
+    format!("{},\"msdynmkt_amountpaid\":{}}}", &told[..told.len() - 1], order.amount_paid)
+}
+
+#[test]
+fn a_clean_day_is_clean() {
+    let day = Day::new();
+    let audit = day.audit();
+    assert!(audit.is_clean(), "{audit:?}");
+    assert_eq!(audit.events, day.ledger.len());
+    assert_eq!(audit.expected(), day.started.len());
+    assert_eq!(audit.journeys.len(), 4);
+    assert!(audit.journeys.iter().all(|journey| journey.expected > 0 && journey.expected == journey.started));
+    assert_eq!(audit.latency, Some(Latency { p50_ms: 800, p99_ms: 800, max_ms: 800 }));
+}
+
+#[test]
+fn only_the_reachable_get_journeys_and_only_those_without_a_card_an_invitation() {
+    let day = Day::new();
+    let checkouts: Vec<_> = day.ledger.iter().filter(|entry| entry.order.is_some()).collect();
+    let reachable: Vec<_> = checkouts.iter().filter(|it| it.account.is_some() || it.email.is_some()).collect();
+    assert!(reachable.len() < checkouts.len());
+    let invited = reachable.iter().filter(|it| it.loyalty_card.is_none()).count();
+    let counts: Vec<_> = day.audit().journeys.iter().map(|journey| journey.expected).collect();
+    assert_eq!(counts[..3], [reachable.len(), reachable.len(), invited]);
+    assert_eq!(due(&day.ledger, &Journey::DEFAULT), reachable.len());
+}
+
+#[test]
+fn what_is_not_enabled_is_not_expected() {
+    let mut day = Day::new();
+    day.enabled = Journey::DEFAULT.to_vec();
+    let [lost, duplicated, _, misdirected, _] = day.findings();
+    let others = day.started.iter().filter(|it| it.trigger != Journey::OrderConfirmation.trigger()).count();
+    assert_eq!([lost, duplicated, misdirected], [0, 0, others]);
+}
+
+#[test]
+fn a_lost_journey_is_found() {
+    let mut day = Day::new();
+    day.started.remove(0);
+    assert_eq!(day.findings(), [1, 0, 0, 0, 0]);
+    assert_eq!(day.audit().lost[0].what, "never started");
+}
+
+#[test]
+fn the_second_filling_of_a_cart_is_an_occasion_of_its_own() {
+    let mut day = Day::new();
+    let item = Item { product: PRODUCTS[0].id, quantity: 1 };
+    let account = day.shop.customers()[0].account.clone();
+    let action = Action {
+        channel: crate::shop::CHANNELS[0].id,
+        shopper: Shopper::Known(account),
+        adds: vec![vec![item], vec![item]],
+        ending: Ending::WalkAway,
+    };
+    day.shop.perform(&action).unwrap();
+    day.ledger = day.shop.ledger();
+    assert_eq!(day.findings(), [2, 0, 0, 0, 0]);
+}
+
+#[test]
+fn a_repetition_is_found_for_each_kind_of_journey() {
+    for journey in Journey::ALL {
+        let mut day = Day::new();
+        day.again(journey);
+        assert_eq!(day.findings(), [0, 1, 0, 0, 0], "{journey}");
+        day.again(journey);
+        assert_eq!(day.findings(), [0, 2, 0, 0, 0], "{journey}");
+    }
+}
+
+#[test]
+fn a_lost_answer_excuses_one_repetition() {
+    let mut day = Day::new();
+    let (first, second) = day.again(Journey::OrderConfirmation);
+    day.explained.push(Explained { started_number: first });
+    assert_eq!(day.findings(), [0, 0, 1, 0, 0]);
+    day.again(Journey::OrderConfirmation);
+    assert_eq!(day.findings(), [0, 1, 1, 0, 0]);
+    day.explained.push(Explained { started_number: second });
+    assert_eq!(day.findings(), [0, 0, 2, 0, 0]);
+}
+
+#[test]
+fn a_later_lost_answer_excuses_nothing_before_it() {
+    let mut day = Day::new();
+    let (_, second) = day.again(Journey::OrderConfirmation);
+    day.explained.push(Explained { started_number: second });
+    assert_eq!(day.findings(), [0, 1, 0, 0, 0]);
+}
+
+#[test]
+fn a_strangers_contact_is_found() {
+    let mut day = Day::new();
+    let stranger = Contact { id: Uuid::new_v4(), contact_number: Some("nobody's".into()), ..Contact::default() };
+    let id = stranger.id;
+    day.contacts.push(stranger);
+    day.first(Journey::FeedbackRequest).contact = Some(id);
+    assert_eq!(day.findings(), [0, 0, 0, 1, 0]);
+    day.first(Journey::AbandonedCart).contact = None;
+    assert_eq!(day.findings(), [0, 0, 0, 2, 0]);
+}
+
+#[test]
+fn a_guest_is_known_by_the_e_mail_whatever_its_case() {
+    let mut day = Day::new();
+    let guest = day.contacts.iter_mut().find(|contact| contact.contact_number.is_none()).unwrap();
+    guest.email = guest.email.as_ref().map(|email| email.to_uppercase());
+    assert_eq!(day.findings(), [0; 5]);
+    let guest = day.contacts.iter_mut().find(|contact| contact.contact_number.is_none()).unwrap();
+    guest.email = Some("somebody@else.example".to_owned());
+    let [lost, duplicated, _, misdirected, contacts] = day.findings();
+    assert_eq!([lost, duplicated, contacts], [0; 3]);
+    assert!(misdirected > 0);
+}
+
+#[test]
+fn wrong_values_are_found_digit_for_digit() {
+    for (journey, parameter, value) in [
+        (Journey::OrderConfirmation, "msdynmkt_amountpaid", "1.0"),
+        (Journey::OrderConfirmation, "msdynmkt_currencycode", "\"XTS\""),
+        (Journey::OrderConfirmation, "msdynmkt_receiptemail", "\"somebody@else.example\""),
+        (Journey::OrderConfirmation, "msdynmkt_createddatetime", "\"2001-01-01T00:00:00.000Z\""),
+        (Journey::FeedbackRequest, "msdynmkt_purchasedat", "\"2001-01-01T00:00:00Z\""),
+        (Journey::FeedbackRequest, "msdynmkt_storename", "\"BERLIN\""),
+        (Journey::LoyaltyInvitation, "msdynmkt_orderid", "\"\""),
+    ] {
+        let mut day = Day::new();
+        day.tell(journey, parameter, value);
+        let audit = day.audit();
+        assert_eq!(day.findings(), [0, 0, 0, 1, 0], "{parameter}");
+        assert!(audit.misdirected[0].what.ends_with(parameter), "{}", audit.misdirected[0]);
+    }
+    let mut day = Day::new();
+    let amount = day.first(Journey::OrderConfirmation).as_written("msdynmkt_amountpaid").unwrap();
+    day.tell(Journey::OrderConfirmation, "msdynmkt_amountpaid", &format!("{amount}0"));
+    assert_eq!(day.findings(), [0, 0, 0, 1, 0], "the same amount with other digits");
+}
+
+#[test]
+fn a_journey_about_nothing_is_found() {
+    let mut day = Day::new();
+    day.tell(Journey::OrderConfirmation, "msdynmkt_bindingid", "\"00000000-0000-0000-0000-000000000000\"");
+    assert_eq!(day.findings(), [1, 0, 0, 1, 0]);
+    day.first(Journey::AbandonedCart).trigger = "msdynmkt_somethingelse_1".to_owned();
+    assert_eq!(day.findings(), [2, 0, 0, 2, 0]);
+}
+
+#[test]
+fn contacts_that_are_there_twice_are_found() {
+    let mut day = Day::new();
+    let with_number = day.contacts.iter().find(|contact| contact.contact_number.is_some()).unwrap();
+    day.contacts.push(Contact { id: Uuid::new_v4(), email: None, ..with_number.clone() });
+    assert_eq!(day.findings(), [0, 0, 0, 0, 1]);
+    let guest = day.contacts.iter().find(|contact| contact.contact_number.is_none()).unwrap();
+    let email = guest.email.as_ref().map(|email| email.to_uppercase());
+    day.contacts.push(Contact { id: Uuid::new_v4(), email, ..guest.clone() });
+    assert_eq!(day.findings(), [0, 0, 0, 0, 2]);
+    day.before = day.contacts.iter().map(|contact| contact.id).collect();
+    assert_eq!(day.findings(), [0, 0, 0, 0, 1], "guests' contacts of old are nobody's fault");
+}
+
+#[test]
+fn left_overs_are_no_clean_end() {
+    let mut day = Day::new();
+    for left_over in [
+        Counts { active: 1, ..Counts::default() },
+        Counts { scheduled: 1, ..Counts::default() },
+        Counts { dead_lettered: 1, ..Counts::default() },
+    ] {
+        day.left_over = left_over;
+        assert!(!day.audit().is_clean(), "{left_over:?}");
+    }
+}

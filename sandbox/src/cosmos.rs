@@ -1,0 +1,234 @@
+//! A Cosmos DB account on a loopback port: the SDK team's own in-memory account behind real HTTP, with real keys.
+//!
+//! The account keeps items for ever: it knows no time to live, and `_ts` is the machine's time, not the sandbox's.
+
+mod authorization;
+mod usage;
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::Response;
+use azure_core::http::Request as SdkRequest;
+use azure_data_cosmos_driver::in_memory_emulator::{
+    ConsistencyLevel, ContainerConfig, InMemoryEmulatorHttpClient, VirtualAccountConfig, VirtualRegion,
+};
+use bytes::Bytes;
+use http_body_util::BodyExt as _;
+use serde_json::{Value, json};
+
+use crate::auth::{AnyToken, TokenCheck};
+use crate::wire::{Neighbour, Served, Wire};
+
+use authorization::{Caller, Keys, Refused};
+pub use usage::Usage;
+
+/// The account's only region.
+pub const REGION: &str = "West Europe";
+
+/// The key of the account unless another is given (base64, as all account keys are).
+pub const KEY: &str = "c2FuZGJveC1jb3Ntb3MtYWNjb3VudC1rZXktb2YtdGhlLWRlbW8tc2hvcC1ub3QtYS1zZWNyZXQhIQ==";
+
+/// How the account is set up.
+#[derive(Clone)]
+pub struct CosmosOptions {
+    /// The database that exists from the start.
+    pub database: String,
+    /// The container in it.
+    pub container: String,
+    /// The container's partition key path.
+    pub partition_key: String,
+    /// The account key, base64.
+    pub key: String,
+    /// Into how many physical partitions the container is split.
+    pub partition_count: u32,
+    /// Judges Entra tokens (`type=aad`).
+    pub tokens: Arc<dyn TokenCheck>,
+}
+
+impl Default for CosmosOptions {
+    fn default() -> Self {
+        Self {
+            database: "EventTrackingDB".to_owned(),
+            container: "ProcessedEvents".to_owned(),
+            partition_key: "/EventChannelId".to_owned(),
+            key: KEY.to_owned(),
+            partition_count: 2,
+            tokens: Arc::new(AnyToken),
+        }
+    }
+}
+
+/// The account, served until dropped.
+pub struct CosmosAccount {
+    served: Served,
+    account: Arc<Account>,
+}
+
+struct Account {
+    url: String,
+    options: CosmosOptions,
+    keys: Keys,
+    memory: InMemoryEmulatorHttpClient,
+    usage: Mutex<Usage>,
+}
+
+impl CosmosAccount {
+    /// Opens the account on a loopback port (any free one, unless given).
+    ///
+    /// # Errors
+    ///
+    /// When the port is taken, the key is not base64, or the account's shape is not allowed.
+    pub async fn start(wire: &Wire, port: Option<u16>, options: CosmosOptions) -> io::Result<Self> {
+        let listener = Wire::bind(port).await?;
+        // Clients are told this address when they ask the account for its regions, so it must exist beforehand.
+        let url = format!("http://{}/", listener.local_addr()?);
+        let account = Arc::new(Account::new(url, options)?);
+        let router = Router::new().fallback(serve).with_state(account.clone());
+        let served = wire.serve_on(Neighbour::Cosmos, router, listener)?;
+        Ok(Self { served, account })
+    }
+
+    /// Where the account listens, and its switch.
+    pub fn served(&self) -> &Served {
+        &self.served
+    }
+
+    /// `http://127.0.0.1:<port>/`.
+    pub fn url(&self) -> String {
+        self.served.url()
+    }
+
+    /// The account key, base64.
+    pub fn key(&self) -> &str {
+        &self.account.options.key
+    }
+
+    /// All items of the container with their system properties, read past the network.
+    ///
+    /// # Errors
+    ///
+    /// When the in-memory account refuses or answers something unreadable.
+    pub async fn documents(&self) -> io::Result<Vec<Value>> {
+        let CosmosOptions { database, container, .. } = &self.account.options;
+        let path = format!("dbs/{database}/colls/{container}/docs");
+        let (status, _, body) = self.account.execute("GET", &path, &HeaderMap::new(), Bytes::new()).await?;
+        if !status.is_success() {
+            return Err(io::Error::other(format!("the account answered {status} to its own read")));
+        }
+        let mut feed: Value = serde_json::from_slice(&body)?;
+        match feed["Documents"].take() {
+            Value::Array(documents) => Ok(documents),
+            _ => Err(io::Error::other("the account's feed holds no documents")),
+        }
+    }
+
+    /// What has been done with the account so far.
+    pub fn usage(&self) -> Usage {
+        self.account.usage.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Account {
+    fn new(url: String, options: CosmosOptions) -> io::Result<Self> {
+        let region = VirtualRegion::new(REGION, url.parse().map_err(io::Error::other)?);
+        let config = VirtualAccountConfig::new(vec![region])
+            .map_err(io::Error::other)?
+            .with_consistency(ConsistencyLevel::Session);
+        let memory = InMemoryEmulatorHttpClient::try_new(config).map_err(io::Error::other)?;
+        let container =
+            ContainerConfig::new().with_partition_count(options.partition_count).build().map_err(io::Error::other)?;
+        let partition_key = options.partition_key.as_str().into();
+        memory.store().create_database(&options.database);
+        memory.store().create_container_with_config(&options.database, &options.container, partition_key, container);
+        let keys = Keys::new(&options.key, options.tokens.clone())?;
+        Ok(Self { url, options, keys, memory, usage: Mutex::default() })
+    }
+
+    async fn execute(
+        &self,
+        method: &str,
+        path_and_query: &str,
+        headers: &HeaderMap,
+        body: Bytes,
+    ) -> io::Result<(StatusCode, HeaderMap, Bytes)> {
+        let url = format!("{}{}", self.url, path_and_query.trim_start_matches('/'));
+        let request = sdk_request(method, &url, headers, body)?;
+        let response = self.memory.execute_request(&request).await.map_err(io::Error::other)?;
+        let response = response.try_into_raw_response().await.map_err(io::Error::other)?;
+        let status = StatusCode::from_u16(response.status().into()).map_err(io::Error::other)?;
+        let mut headers = HeaderMap::new();
+        for (name, value) in response.headers().iter() {
+            headers.append(
+                HeaderName::try_from(name.as_str()).map_err(io::Error::other)?,
+                HeaderValue::from_str(value.as_str()).map_err(io::Error::other)?,
+            );
+        }
+        let body: &[u8] = response.body().as_ref();
+        Ok((status, headers, Bytes::copy_from_slice(body)))
+    }
+
+    fn count(&self, change: impl FnOnce(&mut Usage)) {
+        change(&mut self.usage.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+fn sdk_request(method: &str, url: &str, headers: &HeaderMap, body: Bytes) -> io::Result<SdkRequest> {
+    let url = url.parse().map_err(io::Error::other)?;
+    let mut request = SdkRequest::new(url, method.parse().map_err(io::Error::other)?);
+    for (name, value) in headers {
+        let value = value.to_str().map_err(io::Error::other)?;
+        request.insert_header(name.as_str().to_owned(), value.to_owned());
+    }
+    request.set_body(body);
+    Ok(request)
+}
+
+async fn serve(State(account): State<Arc<Account>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let Ok(body) = body.collect().await.map(|body| body.to_bytes()) else {
+        return problem(StatusCode::BAD_REQUEST, "BadRequest", "The request ended too early.");
+    };
+    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    match account.keys.admit(&parts.method, parts.uri.path(), &parts.headers) {
+        Ok(Caller::Key | Caller::Entra) => {}
+        Err(refused) => {
+            account.count(|usage| usage.refused += 1);
+            return refusal(&refused);
+        }
+    }
+    let operations = usage::operations(&parts.method, parts.uri.path(), &parts.headers, &body);
+    match account.execute(parts.method.as_str(), path, &parts.headers, body).await {
+        Ok((status, headers, body)) => {
+            account.count(|usage| usage.add(&operations, &headers));
+            let mut response = Response::new(Body::from(body));
+            *response.status_mut() = status;
+            *response.headers_mut() = headers;
+            response
+        }
+        Err(error) => problem(StatusCode::BAD_REQUEST, "BadRequest", &error.to_string()),
+    }
+}
+
+fn refusal(refused: &Refused) -> Response {
+    match refused {
+        Refused::Unauthorized(why) => problem(StatusCode::UNAUTHORIZED, "Unauthorized", why),
+        Refused::Forbidden(why) => problem(StatusCode::FORBIDDEN, "Forbidden", why),
+    }
+}
+
+/// An error in the account's form: <https://learn.microsoft.com/rest/api/cosmos-db/http-status-codes-for-cosmosdb>.
+fn problem(status: StatusCode, code: &str, message: &str) -> Response {
+    let mut response = Response::new(Body::from(json!({ "code": code, "message": message }).to_string()));
+    *response.status_mut() = status;
+    response.headers_mut().insert("content-type", HeaderValue::from_static("application/json"));
+    response.headers_mut().insert("x-ms-request-charge", HeaderValue::from_static("0"));
+    response
+}
+
+#[cfg(test)]
+mod tests;
