@@ -3,4 +3,5 @@
 pub mod auth;
 pub mod clock;
 pub mod cosmos;
+pub mod host;
 pub mod wire;
