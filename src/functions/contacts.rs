@@ -38,7 +38,7 @@ pub(super) async fn find(app: &App, person: &Person) -> Result<Option<ContactRow
     // Numbers are per company, so a contact that has a company must have this one; asked for once an hour.
     let company = if rows.iter().any(|row| row.company.is_some()) { company(app, person).await? } else { None };
     rows.retain(|row| !is_another_customers(row, person, company));
-    let by_number = rows.iter().position(|row| carries_number(row));
+    let by_number = rows.iter().position(carries_number);
     Ok(match by_number.filter(|_| person.number.is_some()) {
         Some(index) => Some(rows.swap_remove(index)),
         None => rows.into_iter().next(),
