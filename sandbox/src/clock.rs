@@ -111,12 +111,7 @@ impl Clock {
             }
             Time::Simulated(simulation) => {
                 let (woken, sleep) = oneshot::channel();
-                {
-                    let mut state = simulation.lock();
-                    let key = (wake - self.skew, state.arrivals);
-                    state.arrivals += 1;
-                    state.sleepers.insert(key, woken);
-                }
+                let _bed = Simulation::lie_down(simulation, wake - self.skew, woken);
                 simulation.changed.notify_one();
                 // The sender is only ever dropped together with the whole simulation.
                 sleep.await.unwrap_or(Busy(None))
@@ -170,6 +165,17 @@ impl Drop for Lent<'_> {
     }
 }
 
+/// A sleeper's place; one who gives up sleeping (a time-out that was not needed) is not waited for.
+struct Bed(Arc<Simulation>, (DateTime<Utc>, u64));
+
+impl Drop for Bed {
+    fn drop(&mut self) {
+        let sleeper = self.0.lock().sleepers.remove(&self.1);
+        // Dropped outside the lock, like everything that may hold a guard.
+        drop(sleeper);
+    }
+}
+
 impl Simulation {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -178,6 +184,14 @@ impl Simulation {
     fn busy(this: &Arc<Self>) -> Busy {
         this.lock().busy += 1;
         Busy(Some(this.clone()))
+    }
+
+    fn lie_down(this: &Arc<Self>, wake: DateTime<Utc>, woken: oneshot::Sender<Busy>) -> Bed {
+        let mut state = this.lock();
+        let key = (wake, state.arrivals);
+        state.arrivals += 1;
+        state.sleepers.insert(key, woken);
+        Bed(this.clone(), key)
     }
 
     /// Gives one guard up, if there is one.
@@ -269,6 +283,20 @@ mod tests {
         drop(busy);
         sleeper.await.unwrap();
         assert_eq!(clock.now(), midnight() + TimeDelta::seconds(1));
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_a_sleep_that_was_given_up() {
+        let clock = Clock::simulated(midnight());
+        let busy = clock.busy();
+        let mut needless = Box::pin(clock.sleep(Duration::from_secs(60)));
+        assert!(futures::poll!(&mut needless).is_pending());
+        drop(needless);
+        drop(busy);
+        drop(clock.sleep(Duration::from_secs(3600)).await);
+        assert_eq!(clock.now(), midnight() + TimeDelta::hours(1));
+        let Time::Simulated(simulation) = &clock.time else { unreachable!() };
+        assert!(simulation.lock().sleepers.is_empty());
     }
 
     #[tokio::test]

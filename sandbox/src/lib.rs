@@ -7,6 +7,7 @@ pub mod cosmos;
 pub mod csu;
 pub mod dataverse;
 pub mod entra;
+pub mod host;
 pub mod service_bus;
 pub mod shop;
 mod urlencoded;

@@ -1,0 +1,327 @@
+//! Reads a function app's folder as the Functions host does, and refuses what the host would refuse.
+//!
+//! Formats: <https://learn.microsoft.com/azure/azure-functions/functions-host-json> and
+//! <https://learn.microsoft.com/azure/azure-functions/functions-custom-handlers>.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::function::{self, Function, Trigger};
+
+/// App settings: what the handler finds in its environment.
+pub type Settings = BTreeMap<String, String>;
+
+/// Why an app cannot be hosted.
+#[derive(Debug, thiserror::Error)]
+pub enum AppProblem {
+    /// A file or folder cannot be read.
+    #[error("{path}: {source}")]
+    Unreadable {
+        /// What was to be read.
+        path: String,
+        /// Why it was not.
+        source: std::io::Error,
+    },
+    /// A file is not the JSON it should be.
+    #[error("{path}: {source}")]
+    Malformed {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// `host.json` asks for something the host cannot do.
+    #[error("host.json: {0}")]
+    Host(String),
+    /// A function asks for something the host cannot do.
+    #[error("function '{function}': {reason}")]
+    Function {
+        /// The function's folder.
+        function: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// An app setting that something refers to does not exist.
+    #[error("{wanted_by}: the app setting '{name}' does not resolve to a value")]
+    MissingSetting {
+        /// Who refers to it.
+        wanted_by: String,
+        /// Its name.
+        name: String,
+    },
+}
+
+/// A function app, ready to be hosted.
+#[derive(Clone, Debug)]
+pub struct App {
+    /// Its folder.
+    pub root: PathBuf,
+    /// Its settings.
+    pub settings: Settings,
+    /// The handler's executable, relative to `directory` unless absolute.
+    pub executable: PathBuf,
+    /// The handler's arguments.
+    pub arguments: Vec<String>,
+    /// The handler's working directory.
+    pub directory: PathBuf,
+    /// How long an invocation may take; `None` is for ever.
+    pub function_timeout: Option<Duration>,
+    /// Messages handled at a time; `None` is 16 for each core.
+    pub max_concurrent_calls: Option<usize>,
+    /// How long a message's lock is renewed while its invocation runs.
+    pub max_auto_lock_renewal: Duration,
+    /// The first segment of HTTP functions' paths, usually `api`.
+    pub route_prefix: String,
+    /// The functions, by name.
+    pub functions: Vec<Function>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct HostJson {
+    version: Option<String>,
+    function_timeout: Option<String>,
+    custom_handler: Option<CustomHandler>,
+    extension_bundle: Option<ExtensionBundle>,
+    #[serde(default)]
+    extensions: Extensions,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CustomHandler {
+    description: Description,
+    #[serde(default)]
+    enable_forwarding_http_request: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Description {
+    #[serde(default)]
+    default_executable_path: String,
+    #[serde(default)]
+    arguments: Vec<String>,
+    #[serde(default)]
+    working_directory: String,
+}
+
+#[derive(Deserialize)]
+struct ExtensionBundle {
+    id: String,
+    version: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Extensions {
+    service_bus: ServiceBus,
+    http: Http,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct ServiceBus {
+    max_concurrent_calls: Option<usize>,
+    max_auto_lock_renewal_duration: String,
+    auto_complete_messages: bool,
+}
+
+impl Default for ServiceBus {
+    fn default() -> Self {
+        Self {
+            max_concurrent_calls: None,
+            max_auto_lock_renewal_duration: "00:05:00".to_owned(),
+            auto_complete_messages: true,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Http {
+    route_prefix: String,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self { route_prefix: "api".to_owned() }
+    }
+}
+
+impl App {
+    /// Reads `host.json` and every `*/function.json` under `root`.
+    ///
+    /// # Errors
+    ///
+    /// Whatever would keep the host, or any one function, from starting. The real host starts without a function
+    /// whose settings are missing; here that is an error, because nobody would notice.
+    pub fn read(root: &Path, settings: &Settings) -> Result<Self, AppProblem> {
+        let host: HostJson = read_json(&root.join("host.json"))?;
+        if host.version.as_deref() != Some("2.0") {
+            return Err(AppProblem::Host("version must be \"2.0\"".to_owned()));
+        }
+        let handler = host.custom_handler.ok_or_else(|| AppProblem::Host("there is no customHandler".to_owned()))?;
+        if handler.description.default_executable_path.is_empty() {
+            return Err(AppProblem::Host("customHandler.description.defaultExecutablePath is empty".to_owned()));
+        }
+        check_runtime(settings)?;
+        let app = Self {
+            root: root.to_owned(),
+            settings: settings.clone(),
+            executable: handler.description.default_executable_path.into(),
+            arguments: handler.description.arguments,
+            directory: root.join(handler.description.working_directory),
+            function_timeout: function_timeout(host.function_timeout.as_deref())?,
+            max_concurrent_calls: host.extensions.service_bus.max_concurrent_calls,
+            max_auto_lock_renewal: duration(&host.extensions.service_bus.max_auto_lock_renewal_duration)?,
+            route_prefix: host.extensions.http.route_prefix,
+            functions: function::read_all(root, settings)?,
+        };
+        app.check_bundle(host.extension_bundle.as_ref(), host.extensions.service_bus.auto_complete_messages)?;
+        app.check_forwarding(handler.enable_forwarding_http_request)?;
+        app.check_storage()?;
+        Ok(app)
+    }
+
+    fn any(&self, wanted: impl Fn(&Trigger) -> bool) -> bool {
+        self.functions.iter().any(|function| wanted(&function.trigger))
+    }
+
+    fn check_bundle(&self, bundle: Option<&ExtensionBundle>, auto_complete: bool) -> Result<(), AppProblem> {
+        if !self.any(|trigger| matches!(trigger, Trigger::ServiceBus(_))) {
+            return Ok(());
+        }
+        // Only HTTP and timer triggers come with the host itself.
+        if !bundle.is_some_and(|it| it.id == "Microsoft.Azure.Functions.ExtensionBundle" && !it.version.is_empty()) {
+            return Err(AppProblem::Host("a Service Bus trigger needs the extensionBundle".to_owned()));
+        }
+        if !auto_complete {
+            // A custom handler has no means to settle a message itself: each would be delivered until dead.
+            return Err(AppProblem::Host("autoCompleteMessages must stay on for a custom handler".to_owned()));
+        }
+        if self.max_concurrent_calls == Some(0) {
+            return Err(AppProblem::Host("maxConcurrentCalls must be at least 1".to_owned()));
+        }
+        Ok(())
+    }
+
+    fn check_forwarding(&self, forwarding: bool) -> Result<(), AppProblem> {
+        if !forwarding && self.any(|trigger| matches!(trigger, Trigger::Http(_))) {
+            return Err(AppProblem::Host(
+                "HTTP functions are served only with customHandler.enableForwardingHttpRequest here".to_owned(),
+            ));
+        }
+        Ok(())
+    }
+
+    /// A timer's lock and status live in the host's storage account.
+    fn check_storage(&self) -> Result<(), AppProblem> {
+        let names = ["AzureWebJobsStorage", "AzureWebJobsStorage__accountName", "AzureWebJobsStorage__blobServiceUri"];
+        let stored = names.iter().any(|name| self.settings.get(*name).is_some_and(|value| !value.is_empty()));
+        if !stored && self.any(|trigger| matches!(trigger, Trigger::Timer(_))) {
+            return Err(missing("the timer trigger", names[0]));
+        }
+        Ok(())
+    }
+}
+
+fn check_runtime(settings: &Settings) -> Result<(), AppProblem> {
+    match settings.get("FUNCTIONS_WORKER_RUNTIME").map(String::as_str) {
+        None | Some("custom") => Ok(()),
+        Some(other) => Err(AppProblem::Host(format!("FUNCTIONS_WORKER_RUNTIME is '{other}' instead of 'custom'"))),
+    }
+}
+
+pub(super) fn missing(wanted_by: &str, name: &str) -> AppProblem {
+    AppProblem::MissingSetting { wanted_by: wanted_by.to_owned(), name: name.to_owned() }
+}
+
+pub(super) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, AppProblem> {
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|source| AppProblem::Unreadable { path: name.clone(), source })?;
+    serde_json::from_str(&text).map_err(|source| AppProblem::Malformed { path: name, source })
+}
+
+/// `-1` is for ever, nothing is the default of every plan but Consumption.
+fn function_timeout(text: Option<&str>) -> Result<Option<Duration>, AppProblem> {
+    match text {
+        Some("-1") => Ok(None),
+        Some(text) => duration(text).map(Some),
+        None => Ok(Some(Duration::from_secs(30 * 60))),
+    }
+}
+
+/// `[d.]hh:mm:ss`.
+fn duration(text: &str) -> Result<Duration, AppProblem> {
+    parse_duration(text).ok_or_else(|| AppProblem::Host(format!("'{text}' is not a duration [d.]hh:mm:ss")))
+}
+
+fn parse_duration(text: &str) -> Option<Duration> {
+    let (days, time) = text.split_once('.').unwrap_or(("0", text));
+    let mut parts = time.split(':').map(str::parse::<u64>);
+    let (hours, minutes, seconds) = (parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?);
+    let in_range = parts.next().is_none() && hours < 24 && minutes < 60 && seconds < 60;
+    let days: u64 = days.parse().ok()?;
+    in_range.then(|| Duration::from_secs(((days * 24 + hours) * 60 + minutes) * 60 + seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::testing::{ALL, Folder, settings};
+
+    #[test]
+    fn durations_are_written_as_the_host_writes_them() {
+        assert_eq!(parse_duration("00:05:00"), Some(Duration::from_secs(300)));
+        assert_eq!(parse_duration("1.00:00:10"), Some(Duration::from_secs(86_410)));
+        assert_eq!(parse_duration("00:60:00"), None);
+        assert_eq!(parse_duration("5"), None);
+    }
+
+    fn refusal(files: &[(&str, &str)], settings: &Settings) -> String {
+        App::read(Folder::new(files).path(), settings).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_missing_setting_is_named() {
+        for name in ["PollSchedule", "ServiceBusTopicName", "ServiceBusConnection", "AzureWebJobsStorage"] {
+            let mut settings = settings();
+            settings.remove(name);
+            assert!(refusal(&ALL, &settings).contains(&format!("'{name}'")), "{name}");
+        }
+        let mut identity = settings();
+        identity.remove("ServiceBusConnection");
+        identity.insert("ServiceBusConnection__fullyQualifiedNamespace".to_owned(), "n".to_owned());
+        assert!(App::read(Folder::new(&ALL).path(), &identity).is_ok());
+    }
+
+    #[test]
+    fn what_the_host_would_not_start_is_refused() {
+        let changed = |file: &str, from: &str, to: &str| {
+            let files = ALL.map(|(name, text)| {
+                let text = if name.starts_with(file) { text.replace(from, to) } else { text.to_owned() };
+                (name, text)
+            });
+            refusal(&files.each_ref().map(|(name, text)| (*name, text.as_str())), &settings())
+        };
+        for (file, from, to, says) in [
+            ("poll", "timerTrigger", "timeTrigger", "'timeTrigger' is not registered"),
+            ("poll", "%PollSchedule%", "every minute", "not an expression of six fields"),
+            ("process", "serviceBusTrigger", "timerTrigger", "'schedule' is missing"),
+            ("host", "extensionBundle", "extensionBunde", "needs the extensionBundle"),
+            ("host", "\"enableForwardingHttpRequest\": true", "\"x\": 1", "enableForwardingHttpRequest"),
+            ("host", "\"2.0\"", "\"1.0\"", "version must be"),
+            ("host", "00:10:00", "10 minutes", "is not a duration"),
+            ("trigger", "\"direction\": \"out\"", "\"direction\": \"in\"", "does not go 'in'"),
+        ] {
+            let reason = changed(file, from, to);
+            assert!(reason.contains(says), "{reason}");
+        }
+        let extra = ALL.iter().copied().chain([("poll-events/notes.txt", "")]).collect::<Vec<_>>();
+        assert!(refusal(&extra, &settings()).contains("'notes.txt'"));
+    }
+}

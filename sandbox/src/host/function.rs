@@ -1,0 +1,344 @@
+//! One function: its `function.json`, with the settings it names put in.
+
+use std::path::Path;
+use std::str::FromStr as _;
+
+use axum::http::Method;
+use croner::Cron;
+use croner::parser::{CronParser, Seconds};
+use serde::Deserialize;
+
+use super::app::{AppProblem, Settings, missing, read_json};
+
+/// A function and what sets it off.
+#[derive(Clone, Debug)]
+pub struct Function {
+    /// Its folder's name.
+    pub name: String,
+    /// What sets it off.
+    pub trigger: Trigger,
+}
+
+/// What sets a function off.
+#[derive(Clone, Debug)]
+pub enum Trigger {
+    /// The clock.
+    Timer(TimerTrigger),
+    /// A message of a queue or subscription.
+    ServiceBus(ServiceBusTrigger),
+    /// An HTTP request.
+    Http(HttpTrigger),
+}
+
+/// `timerTrigger`.
+#[derive(Clone, Debug)]
+pub struct TimerTrigger {
+    /// The binding's name.
+    pub binding: String,
+    /// When it is due, in UTC.
+    pub schedule: Box<Cron>,
+    /// Whether the host remembers the last run in its storage; by default not for schedules under a minute.
+    pub monitored: bool,
+    /// Whether it also runs whenever the host starts.
+    pub run_on_startup: bool,
+}
+
+/// `serviceBusTrigger`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceBusTrigger {
+    /// The binding's name.
+    pub binding: String,
+    /// Where its messages come from.
+    pub entity: Entity,
+    /// The connection string, or the namespace for which an identity is used.
+    pub connection: Connection,
+    /// Whether the function asks for the body's bytes.
+    pub binary: bool,
+}
+
+/// A source of messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entity {
+    /// A queue's name.
+    Queue(String),
+    /// A subscription of a topic.
+    Subscription {
+        /// The topic's name.
+        topic: String,
+        /// The subscription's name.
+        subscription: String,
+    },
+}
+
+/// How the host reaches a namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Connection {
+    /// A connection string with a shared access key.
+    String(String),
+    /// A fully qualified namespace, for the managed identity.
+    Namespace(String),
+}
+
+/// `httpTrigger` with its `http` output.
+#[derive(Clone, Debug)]
+pub struct HttpTrigger {
+    /// Its path behind the prefix.
+    pub route: String,
+    /// Its methods; none means all.
+    pub methods: Vec<Method>,
+    /// Whose key it wants.
+    pub auth: AuthLevel,
+}
+
+/// Whose key an HTTP function wants.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AuthLevel {
+    /// Nobody's.
+    Anonymous,
+    /// The function's or the master's.
+    #[default]
+    Function,
+    /// The master's.
+    Admin,
+}
+
+#[derive(Deserialize)]
+struct FunctionJson {
+    #[serde(default)]
+    disabled: bool,
+    bindings: Vec<Binding>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Binding {
+    name: String,
+    #[serde(rename = "type")]
+    kind: String,
+    direction: Option<String>,
+    data_type: Option<String>,
+    cardinality: Option<String>,
+    is_sessions_enabled: Option<bool>,
+    schedule: Option<String>,
+    use_monitor: Option<bool>,
+    run_on_startup: Option<bool>,
+    topic_name: Option<String>,
+    subscription_name: Option<String>,
+    queue_name: Option<String>,
+    connection: Option<String>,
+    route: Option<String>,
+    methods: Option<Vec<String>>,
+    auth_level: Option<AuthLevel>,
+}
+
+/// Reads every function of an app, in the order of their names.
+pub(super) fn read_all(root: &Path, settings: &Settings) -> Result<Vec<Function>, AppProblem> {
+    let unreadable = |source| AppProblem::Unreadable { path: root.display().to_string(), source };
+    let mut folders = Vec::new();
+    for entry in std::fs::read_dir(root).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if path.join("function.json").is_file() {
+            folders.push(path);
+        }
+    }
+    folders.sort();
+    let mut functions = Vec::new();
+    for folder in folders {
+        functions.extend(read(&folder, settings)?);
+    }
+    if functions.is_empty() {
+        return Err(AppProblem::Host("no job functions found".to_owned()));
+    }
+    Ok(functions)
+}
+
+/// Reads one function; a disabled one is none.
+fn read(folder: &Path, settings: &Settings) -> Result<Option<Function>, AppProblem> {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let problem = |reason: String| AppProblem::Function { function: name.clone(), reason };
+    if !is_function_name(&name) {
+        return Err(problem("this is no function name".to_owned()));
+    }
+    check_alone(folder).map_err(problem)?;
+    let json: FunctionJson = read_json(&folder.join("function.json"))?;
+    let off = settings.get(&format!("AzureWebJobs.{name}.Disabled"));
+    if json.disabled || off.is_some_and(|off| off.eq_ignore_ascii_case("true") || off == "1") {
+        return Ok(None);
+    }
+    let reader = Reader { function: &name, settings };
+    let trigger = reader.trigger(json.bindings)?;
+    Ok(Some(Function { name, trigger }))
+}
+
+/// The host may take any other file of the folder for the function's script.
+fn check_alone(folder: &Path) -> Result<(), String> {
+    for entry in std::fs::read_dir(folder).map_err(|error| error.to_string())? {
+        let entry = entry.map_err(|error| error.to_string())?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name != "function.json" {
+            return Err(format!("'{name}' lies beside function.json and may be taken for a script"));
+        }
+    }
+    Ok(())
+}
+
+fn is_function_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.len() <= 128
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+}
+
+struct Reader<'a> {
+    function: &'a str,
+    settings: &'a Settings,
+}
+
+impl Reader<'_> {
+    fn problem(&self, reason: impl Into<String>) -> AppProblem {
+        AppProblem::Function { function: self.function.to_owned(), reason: reason.into() }
+    }
+
+    fn missing(&self, name: &str) -> AppProblem {
+        missing(&format!("function '{}'", self.function), name)
+    }
+
+    fn trigger(&self, bindings: Vec<Binding>) -> Result<Trigger, AppProblem> {
+        let (mut triggers, mut outputs) = (Vec::new(), Vec::new());
+        for binding in bindings {
+            match (binding.kind.as_str(), binding.direction.as_deref()) {
+                ("timerTrigger" | "serviceBusTrigger" | "httpTrigger", Some("in") | None) => triggers.push(binding),
+                ("http", Some("out")) => outputs.push(binding),
+                ("timerTrigger" | "serviceBusTrigger" | "httpTrigger" | "http", direction) => {
+                    let direction = direction.unwrap_or("none");
+                    return Err(self.problem(format!("'{}' does not go '{direction}'", binding.kind)));
+                }
+                (kind, _) => return Err(self.problem(format!("the binding type '{kind}' is not registered"))),
+            }
+        }
+        let (Some(trigger), true) = (triggers.pop(), triggers.is_empty()) else {
+            return Err(self.problem("there must be exactly one trigger"));
+        };
+        match trigger.kind.as_str() {
+            "timerTrigger" => self.timer(trigger).map(Trigger::Timer),
+            "serviceBusTrigger" => self.service_bus(trigger).map(Trigger::ServiceBus),
+            // Requests are forwarded only for functions with an HTTP input and an HTTP output and nothing else.
+            _ if outputs.len() == 1 => self.http(trigger).map(Trigger::Http),
+            _ => Err(self.problem("an httpTrigger needs exactly one 'http' output here")),
+        }
+    }
+
+    fn timer(&self, binding: Binding) -> Result<TimerTrigger, AppProblem> {
+        let text = self.required(binding.schedule.as_deref(), "schedule")?;
+        let schedule = schedule(&text).map_err(|reason| self.problem(format!("schedule '{text}': {reason}")))?;
+        Ok(TimerTrigger {
+            binding: binding.name,
+            monitored: binding.use_monitor.unwrap_or(true) && !is_frequent(&schedule),
+            run_on_startup: binding.run_on_startup.unwrap_or(false),
+            schedule: Box::new(schedule),
+        })
+    }
+
+    fn service_bus(&self, binding: Binding) -> Result<ServiceBusTrigger, AppProblem> {
+        if binding.cardinality.as_deref().is_some_and(|cardinality| cardinality != "one") {
+            return Err(self.problem("only cardinality 'one' is served here"));
+        }
+        if binding.is_sessions_enabled == Some(true) {
+            return Err(self.problem("sessions are not served here"));
+        }
+        let binary = match binding.data_type.as_deref() {
+            None | Some("string") => false,
+            Some("binary") => true,
+            Some(other) => return Err(self.problem(format!("dataType '{other}' is not known"))),
+        };
+        let connection = self.connection(binding.connection.as_deref().unwrap_or("ServiceBus"))?;
+        Ok(ServiceBusTrigger { entity: self.entity(&binding)?, binding: binding.name, connection, binary })
+    }
+
+    fn entity(&self, binding: &Binding) -> Result<Entity, AppProblem> {
+        if binding.queue_name.is_some() {
+            return self.required(binding.queue_name.as_deref(), "queueName").map(Entity::Queue);
+        }
+        Ok(Entity::Subscription {
+            topic: self.required(binding.topic_name.as_deref(), "topicName")?,
+            subscription: self.required(binding.subscription_name.as_deref(), "subscriptionName")?,
+        })
+    }
+
+    /// The setting of the name itself wins over `<name>__fullyQualifiedNamespace`; either may be prefixed
+    /// `AzureWebJobs`.
+    fn connection(&self, name: &str) -> Result<Connection, AppProblem> {
+        let find = |name: String| self.settings.get(&name).filter(|value| !value.is_empty()).cloned();
+        let either = |name: &str| find(format!("AzureWebJobs{name}")).or_else(|| find(name.to_owned()));
+        if let Some(text) = either(name) {
+            return Ok(Connection::String(text));
+        }
+        either(&format!("{name}__fullyQualifiedNamespace")).map(Connection::Namespace).ok_or_else(|| self.missing(name))
+    }
+
+    fn http(&self, binding: Binding) -> Result<HttpTrigger, AppProblem> {
+        let route = binding.route.unwrap_or_else(|| self.function.to_owned());
+        if route.contains(['{', '}', '*', ':']) {
+            return Err(self.problem("routes with parameters are not served here"));
+        }
+        let methods = binding.methods.unwrap_or_default();
+        let methods: Result<_, _> = methods.iter().map(|name| Method::from_str(&name.to_uppercase())).collect();
+        Ok(HttpTrigger {
+            route: self.expand(&route)?,
+            methods: methods.map_err(|_| self.problem("a method cannot be read"))?,
+            auth: binding.auth_level.unwrap_or_default(),
+        })
+    }
+
+    fn required(&self, text: Option<&str>, property: &str) -> Result<String, AppProblem> {
+        match text.map(|text| self.expand(text)).transpose()? {
+            Some(text) if !text.is_empty() => Ok(text),
+            _ => Err(self.problem(format!("'{property}' is missing"))),
+        }
+    }
+
+    /// Puts settings in place of `%Name%`.
+    fn expand(&self, text: &str) -> Result<String, AppProblem> {
+        let mut expanded = String::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once('%') {
+            let (name, after) = after.split_once('%').ok_or_else(|| self.problem(format!("'{text}' has one '%'")))?;
+            expanded += before;
+            expanded += self.settings.get(name).filter(|it| !it.is_empty()).ok_or_else(|| self.missing(name))?;
+            rest = after;
+        }
+        Ok(expanded + rest)
+    }
+}
+
+/// NCRONTAB: six fields; a day must fit both the day of month and the day of week.
+fn schedule(text: &str) -> Result<Cron, String> {
+    if text.split_whitespace().count() != 6 || text.contains(['#', '?', '@', '+']) {
+        return Err("not an expression of six fields".to_owned());
+    }
+    let parser = CronParser::builder().seconds(Seconds::Required).dom_and_dow(true).sloppy_ranges(true).build();
+    parser.parse(text).map_err(|error| error.to_string())
+}
+
+/// Whether any two neighbouring runs are less than a minute apart, as far as the host looks ahead.
+fn is_frequent(schedule: &Cron) -> bool {
+    let times: Vec<_> = schedule.iter_after(chrono::DateTime::UNIX_EPOCH).take(5).collect();
+    times.windows(2).any(|pair| pair[1] - pair[0] < chrono::TimeDelta::minutes(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn schedules_are_ncrontab() {
+        assert!(is_frequent(&schedule("*/20 * * * * *").unwrap()));
+        assert!(!is_frequent(&schedule("0 */5 * * * *").unwrap()));
+        assert!(schedule("*/5 * * * *").is_err());
+        assert!(schedule("00:00:20").is_err());
+        // The 1st, if it is a Monday.
+        let both = schedule("0 0 0 1 * 1").unwrap();
+        let first = both.find_next_occurrence(&chrono::DateTime::UNIX_EPOCH, false).unwrap();
+        assert_eq!(first.to_rfc3339(), "1970-06-01T00:00:00+00:00");
+    }
+}

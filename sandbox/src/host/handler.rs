@@ -1,0 +1,232 @@
+//! Keeps the handler alive by the host's rules.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
+
+use super::Inner;
+use super::events::{Cause, Death, HostEvent};
+use super::launch::{Exit, Launched, Start, free_port};
+
+/// How often the host asks whether the handler answers yet, and for how long.
+const READY_POLL: Duration = Duration::from_millis(25);
+const READY_POLLS: u32 = 30_000 / 25;
+
+/// Errors after which the host stops, and the quiet time after which it forgets them.
+const ERRORS: u32 = 3;
+const QUIET: TimeDelta = TimeDelta::minutes(30);
+
+/// The exit code with which a handler asks to be restarted.
+const RESTART: i32 = 200;
+
+/// Where the handler is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// On its way: invocations wait.
+    Starting,
+    /// It answers on this port.
+    Ready(u16),
+    /// It ended in peace and nothing restarts it: invocations find nobody.
+    Gone,
+    /// The host has given up: nothing is received and nothing is due.
+    Stopped,
+}
+
+/// What invocations watch.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Life {
+    pub phase: Phase,
+    /// Counts handlers.
+    pub handler: u64,
+    /// Counts instances, each with its host.
+    pub instance: u64,
+}
+
+impl Default for Life {
+    fn default() -> Self {
+        Self { phase: Phase::Starting, handler: 0, instance: 0 }
+    }
+}
+
+/// What the supervisor is told.
+pub(super) enum Order {
+    /// Replace the handler; the answer comes when the old one is gone.
+    Replace(Death, oneshot::Sender<()>),
+    /// An invocation of this handler ran out of time.
+    TimedOut(u64),
+    /// End it for good.
+    ShutDown(oneshot::Sender<()>),
+}
+
+struct End {
+    cause: Cause,
+    done: Option<oneshot::Sender<()>>,
+}
+
+impl From<Cause> for End {
+    fn from(cause: Cause) -> Self {
+        Self { cause, done: None }
+    }
+}
+
+/// Starts the handler again and again until the host shuts down.
+pub(super) async fn supervise(inner: Arc<Inner>, mut orders: mpsc::UnboundedReceiver<Order>) {
+    let mut errors = Errors::default();
+    loop {
+        let mut end = live(&inner, &mut orders).await;
+        let mut next = errors.next(&end.cause, inner.clock.now());
+        inner.change_life(&end, next);
+        inner.report(HostEvent::HandlerDied(end.cause));
+        if next == Some(Phase::Stopped) {
+            inner.report(HostEvent::Stopped);
+        }
+        while next.is_some_and(|phase| phase != Phase::Starting) {
+            end = obey(&inner, &mut orders).await;
+            next = errors.next(&end.cause, inner.clock.now());
+            inner.change_life(&end, next);
+        }
+        if let Some(done) = end.done {
+            // The caller may have stopped waiting.
+            let _ = done.send(());
+        }
+        if next.is_none() {
+            return;
+        }
+    }
+}
+
+impl Inner {
+    /// Tells all invocations at once that the handler is gone, with whom, and what comes next.
+    fn change_life(&self, end: &End, next: Option<Phase>) {
+        let instance = matches!(end.cause, Cause::Replaced(Death::Instance) | Cause::ShutDown);
+        self.life.send_modify(|life| {
+            life.phase = next.unwrap_or(Phase::Stopped);
+            life.handler += 1;
+            life.instance += u64::from(instance);
+        });
+    }
+}
+
+/// One handler from its start to its end.
+async fn live(inner: &Inner, orders: &mut mpsc::UnboundedReceiver<Order>) -> End {
+    // A start costs real time only: no simulated second passes while the handler is on its way.
+    let busy = inner.clock.busy();
+    let mut launched = match launch(inner).await {
+        Ok(launched) => launched,
+        Err(error) => return Cause::NotStarted(error.to_string()).into(),
+    };
+    let end = tokio::select! {
+        exit = &mut launched.exited => return Cause::Exited(exit).into(),
+        end = obey(inner, orders) => Some(end),
+        ready = answers(inner, launched.port) => (!ready).then(|| {
+            Cause::NotStarted("no answer to GET / within 30 s".to_owned()).into()
+        }),
+    };
+    let end = match end {
+        Some(end) => end,
+        None => {
+            inner.life.send_modify(|life| life.phase = Phase::Ready(launched.port));
+            inner.report(HostEvent::HandlerStarted { port: launched.port });
+            drop(busy);
+            tokio::select! {
+                exit = &mut launched.exited => return Cause::Exited(exit).into(),
+                end = obey(inner, orders) => end,
+            }
+        }
+    };
+    kill(launched).await;
+    end
+}
+
+async fn kill(launched: Launched) {
+    (launched.kill)();
+    launched.exited.await;
+}
+
+/// Waits for an order that concerns the present handler.
+async fn obey(inner: &Inner, orders: &mut mpsc::UnboundedReceiver<Order>) -> End {
+    loop {
+        match orders.recv().await {
+            Some(Order::Replace(death, done)) => return End { cause: Cause::Replaced(death), done: Some(done) },
+            Some(Order::TimedOut(handler)) if handler == inner.life.borrow().handler => return Cause::TimedOut.into(),
+            // That handler is dead already.
+            Some(Order::TimedOut(_)) => {}
+            Some(Order::ShutDown(done)) => return End { cause: Cause::ShutDown, done: Some(done) },
+            None => return Cause::ShutDown.into(),
+        }
+    }
+}
+
+async fn launch(inner: &Inner) -> std::io::Result<Launched> {
+    let app = &inner.app;
+    let port = free_port()?;
+    let mut environment = app.settings.clone();
+    let port_text = port.to_string();
+    let root = app.root.display().to_string();
+    let worker = Uuid::new_v4().to_string();
+    for (name, value) in [
+        ("FUNCTIONS_CUSTOMHANDLER_PORT", port_text.as_str()),
+        ("FUNCTIONS_HTTPWORKER_PORT", port_text.as_str()),
+        ("FUNCTIONS_CUSTOMHANDLER_WORKER_ID", worker.as_str()),
+        ("FUNCTIONS_APP_ROOT_PATH", root.as_str()),
+        ("FUNCTIONS_WORKER_RUNTIME", "custom"),
+    ] {
+        environment.insert(name.to_owned(), value.to_owned());
+    }
+    let start = Start {
+        executable: app.executable.clone(),
+        arguments: app.arguments.clone(),
+        directory: app.directory.clone(),
+        environment,
+        port,
+        output: inner.output.clone(),
+    };
+    inner.launch.launch(start).await
+}
+
+/// Any answer will do, even 404.
+async fn answers(inner: &Inner, port: u16) -> bool {
+    for _ in 0..READY_POLLS {
+        if inner.client.get(format!("http://127.0.0.1:{port}/")).send().await.is_ok() {
+            return true;
+        }
+        tokio::time::sleep(READY_POLL).await;
+    }
+    false
+}
+
+/// The host's patience.
+#[derive(Default)]
+struct Errors {
+    count: u32,
+    last: Option<DateTime<Utc>>,
+}
+
+impl Errors {
+    /// What follows after the handler's end; nothing after a shut-down.
+    fn next(&mut self, cause: &Cause, now: DateTime<Utc>) -> Option<Phase> {
+        match cause {
+            Cause::Exited(Exit(Some(0))) => Some(Phase::Gone),
+            Cause::Exited(Exit(Some(RESTART))) | Cause::TimedOut => Some(Phase::Starting),
+            Cause::Replaced(_) => {
+                // The platform's doing, not the handler's.
+                *self = Self::default();
+                Some(Phase::Starting)
+            }
+            Cause::ShutDown => None,
+            Cause::Exited(_) | Cause::NotStarted(_) => Some(self.add(now)),
+        }
+    }
+
+    fn add(&mut self, now: DateTime<Utc>) -> Phase {
+        if self.last.is_some_and(|last| now - last > QUIET) {
+            self.count = 0;
+        }
+        self.count += 1;
+        self.last = Some(now);
+        if self.count >= ERRORS { Phase::Stopped } else { Phase::Starting }
+    }
+}

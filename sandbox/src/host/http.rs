@@ -1,0 +1,120 @@
+//! HTTP functions: keys, methods, and the request passed on as it came.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::Response;
+use axum::routing::any;
+use percent_encoding::percent_decode_str;
+
+use super::Inner;
+use super::events::Outcome;
+use super::function::{AuthLevel, HttpTrigger, Trigger};
+use super::invoke::{Answer, Call, Invocation};
+
+/// The largest request body that is taken, in bytes: the host's default.
+const MAX_BODY: usize = 104_857_600;
+
+/// The keys of the app's HTTP functions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keys {
+    /// Opens functions of level `function`.
+    pub function: String,
+    /// Opens everything.
+    pub master: String,
+}
+
+/// Headers that belong to one connection.
+const OF_THE_CONNECTION: [&str; 7] =
+    ["host", "connection", "keep-alive", "transfer-encoding", "content-length", "te", "upgrade"];
+
+/// The functions' paths.
+pub(super) fn router(inner: &Arc<Inner>) -> Router {
+    let mut router = Router::new();
+    for function in &inner.app.functions {
+        let Trigger::Http(trigger) = &function.trigger else { continue };
+        let path = [inner.app.route_prefix.as_str(), trigger.route.as_str()]
+            .iter()
+            .filter(|part| !part.is_empty())
+            .map(|part| format!("/{}", part.trim_matches('/')))
+            .collect::<String>();
+        let (inner, function, trigger) = (inner.clone(), function.name.clone(), trigger.clone());
+        let serve = move |request: Request| {
+            let (inner, function, trigger) = (inner.clone(), function.clone(), trigger.clone());
+            async move { serve(&inner, &function, &trigger, request).await }
+        };
+        router = router.route(&path, any(serve));
+    }
+    router
+}
+
+async fn serve(inner: &Inner, function: &str, trigger: &HttpTrigger, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    // Methods are part of the host's routes: no route, no function.
+    if !trigger.methods.is_empty() && !trigger.methods.contains(&parts.method) {
+        return empty(StatusCode::NOT_FOUND);
+    }
+    if !admits(&inner.keys, trigger.auth, &parts.uri, &parts.headers) {
+        inner.count(|counters| counters.refused += 1);
+        return empty(StatusCode::UNAUTHORIZED);
+    }
+    let Ok(body) = axum::body::to_bytes(body, MAX_BODY).await else {
+        return empty(StatusCode::PAYLOAD_TOO_LARGE);
+    };
+    let path_and_query = parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
+    let mut headers = parts.headers;
+    without_connection(&mut headers);
+    let call = Call { method: parts.method, path_and_query, headers, body };
+    let mut invocation = Invocation::begin(inner, function, inner.clock.busy());
+    match invocation.forward(call).await {
+        Ok(answer) => {
+            invocation.end(&Outcome::Succeeded);
+            passed_on(answer)
+        }
+        Err(outcome) => {
+            invocation.end(&outcome);
+            // A lost instance leaves its front end without an answer.
+            let lost = outcome == Outcome::Lost;
+            empty(if lost { StatusCode::BAD_GATEWAY } else { StatusCode::INTERNAL_SERVER_ERROR })
+        }
+    }
+}
+
+/// The header wins over the query, as in the host.
+fn admits(keys: &Keys, level: AuthLevel, uri: &Uri, headers: &HeaderMap) -> bool {
+    let sent = headers.get("x-functions-key").and_then(|key| key.to_str().ok().map(str::to_owned));
+    let sent = sent.or_else(|| code(uri.query()?)).unwrap_or_default();
+    match level {
+        AuthLevel::Anonymous => true,
+        AuthLevel::Function => sent == keys.function || sent == keys.master,
+        AuthLevel::Admin => sent == keys.master,
+    }
+}
+
+fn code(query: &str) -> Option<String> {
+    let value = query.split('&').find_map(|pair| pair.strip_prefix("code="))?;
+    Some(percent_decode_str(value).decode_utf8_lossy().into_owned())
+}
+
+fn without_connection(headers: &mut HeaderMap) {
+    for name in OF_THE_CONNECTION {
+        headers.remove(name);
+    }
+}
+
+fn passed_on(mut answer: Answer) -> Response {
+    without_connection(&mut answer.headers);
+    let mut response = Response::new(Body::from(answer.body));
+    *response.status_mut() = answer.status;
+    *response.headers_mut() = answer.headers;
+    response
+}
+
+fn empty(status: StatusCode) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}

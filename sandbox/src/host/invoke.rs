@@ -1,0 +1,256 @@
+//! One invocation: the call to the handler and what the host makes of the answer.
+
+use std::future::pending;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use futures::stream;
+use http_body_util::StreamBody;
+use hyper::body::Frame;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
+use reqwest::{Body, Method, StatusCode};
+use serde::Deserialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::Inner;
+use super::events::{HostEvent, Outcome};
+use super::handler::{Life, Order, Phase};
+use super::launch::Level;
+use crate::clock::Busy;
+
+/// The host version whose source the rules were read from.
+const HOST_VERSION: &str = "4.1037.0";
+const HOST_AGENT: &str = "Azure-Functions-Host/4.1037.0";
+
+/// An invocation in flight.
+pub(super) struct Invocation<'a> {
+    inner: &'a Inner,
+    function: &'a str,
+    pub id: Uuid,
+    began: DateTime<Utc>,
+    /// Stands still unless the handler sleeps on the clock; let go of when the handler will never answer.
+    busy: Option<Busy>,
+    instance: u64,
+}
+
+/// A handler's answer, whole.
+pub(super) struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+/// What the handler is sent.
+pub(super) struct Call {
+    pub method: Method,
+    pub path_and_query: String,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+/// What the host makes of an answer to a POST of its own.
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    Done(Vec<String>),
+    Failed(String),
+    /// The host waits on for a result that never comes.
+    Never,
+}
+
+impl<'a> Invocation<'a> {
+    pub(super) fn begin(inner: &'a Inner, function: &'a str, busy: Busy) -> Self {
+        let id = Uuid::new_v4();
+        let instance = inner.life.borrow().instance;
+        inner.in_flight.send_modify(|count| *count += 1);
+        inner.report(HostEvent::Started { function: function.to_owned(), id });
+        Self { inner, function, id, began: inner.clock.now(), busy: Some(busy), instance }
+    }
+
+    /// Sends the host's own form of invocation and judges the answer.
+    pub(super) async fn post(&mut self, payload: &Value) -> Outcome {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+        let call = Call {
+            method: Method::POST,
+            path_and_query: format!("/{}", self.function),
+            headers,
+            body: payload.to_string().into(),
+        };
+        self.guarded(call, |invocation, answer| match verdict(&answer) {
+            Verdict::Done(logs) => {
+                logs.iter().for_each(|line| (invocation.inner.output)(Level::Information, line));
+                Some(Ok(()))
+            }
+            Verdict::Failed(reason) => Some(Err(reason)),
+            Verdict::Never => None,
+        })
+        .await
+        .map_or_else(|outcome| outcome, |()| Outcome::Succeeded)
+    }
+
+    /// Passes an HTTP request on; any answer is the caller's.
+    pub(super) async fn forward(&mut self, call: Call) -> Result<Answer, Outcome> {
+        self.guarded(call, |_, answer| Some(Ok(answer))).await
+    }
+
+    /// Calls the handler; the outcome is an error unless `judge` accepts an answer. No verdict is for ever.
+    async fn guarded<T>(
+        &mut self,
+        call: Call,
+        judge: impl FnOnce(&Self, Answer) -> Option<Result<T, String>>,
+    ) -> Result<T, Outcome> {
+        let (inner, instance, began) = (self.inner, self.instance, self.began);
+        let (handler, port) = self.handler().await?;
+        let deadline = async {
+            match inner.app.function_timeout {
+                Some(timeout) => inner.clock.sleep_until(began + timeout).await,
+                None => pending().await,
+            }
+        };
+        let answered = async {
+            match send(inner, self.id, port, call).await {
+                Ok(answer) => match judge(self, answer) {
+                    Some(verdict) => verdict,
+                    None => {
+                        // Nobody acts on behalf of this invocation any more.
+                        self.busy = None;
+                        pending().await
+                    }
+                },
+                Err(error) => Err(error),
+            }
+        };
+        tokio::select! {
+            biased;
+            answer = answered => answer.map_err(|reason| {
+                if inner.life.borrow().instance == instance { Outcome::Failed(reason) } else { Outcome::Lost }
+            }),
+            life = inner.until(|life| life.handler != handler) => {
+                let lost = life.is_none_or(|life| life.instance != instance);
+                Err(if lost { Outcome::Lost } else { Outcome::Failed("the handler died".to_owned()) })
+            }
+            busy = deadline => {
+                self.busy = Some(busy);
+                inner.order(Order::TimedOut(handler));
+                Err(Outcome::Failed("the function timed out".to_owned()))
+            }
+        }
+    }
+
+    /// Waits for a handler that answers.
+    async fn handler(&self) -> Result<(u64, u16), Outcome> {
+        let instance = self.instance;
+        let changed = |life: &Life| life.instance != instance || life.phase != Phase::Starting;
+        let Some(life) = self.inner.until(changed).await.filter(|life| life.instance == instance) else {
+            return Err(Outcome::Lost);
+        };
+        match life.phase {
+            Phase::Ready(port) => Ok((life.handler, port)),
+            Phase::Gone => Err(Outcome::Failed("the handler has exited: connection refused".to_owned())),
+            Phase::Stopped | Phase::Starting => Err(Outcome::Failed("the host has stopped".to_owned())),
+        }
+    }
+
+    /// Tells the world how it ended.
+    pub(super) fn end(&self, outcome: &Outcome) {
+        let took = self.inner.clock.now() - self.began;
+        let function = self.function.to_owned();
+        self.inner.report(HostEvent::Ended { function, id: self.id, outcome: outcome.clone(), took });
+    }
+}
+
+impl Drop for Invocation<'_> {
+    fn drop(&mut self) {
+        self.inner.in_flight.send_modify(|count| *count -= 1);
+    }
+}
+
+async fn send(inner: &Inner, id: Uuid, port: u16, call: Call) -> Result<Answer, String> {
+    let mut headers = call.headers;
+    // A caller's own user agent is kept, as the rest of a forwarded request.
+    headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(HOST_AGENT));
+    headers.insert("x-azure-functions-hostversion", HeaderValue::from_static(HOST_VERSION));
+    if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
+        headers.insert("x-azure-functions-invocationid", id);
+    }
+    let url = format!("http://127.0.0.1:{port}{}", call.path_and_query);
+    let request = inner.client.request(call.method, url).headers(headers).body(of_unknown_length(call.body));
+    let response = request.send().await.map_err(|error| chain(&error))?;
+    let (status, headers) = (response.status(), response.headers().clone());
+    let body = response.bytes().await.map_err(|error| chain(&error))?;
+    Ok(Answer { status, headers, body })
+}
+
+/// The host does not say how long its bodies are, so they travel in chunks.
+fn of_unknown_length(body: Bytes) -> Body {
+    let frames = (!body.is_empty()).then(|| Ok::<_, std::convert::Infallible>(Frame::data(body)));
+    Body::wrap(StreamBody::new(stream::iter(frames)))
+}
+
+/// An error with its causes: the last one says what happened.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        text = format!("{text}: {source}");
+        next = source.source();
+    }
+    text
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Reply {
+    #[serde(default)]
+    logs: Option<Vec<String>>,
+    #[serde(default, rename = "Outputs")]
+    _outputs: Option<serde_json::Map<String, Value>>,
+}
+
+fn verdict(answer: &Answer) -> Verdict {
+    if !answer.status.is_success() {
+        return Verdict::Failed(format!("the handler answered {}", answer.status));
+    }
+    // An empty body is read as null whatever its type, and null is no result.
+    if answer.body.is_empty() {
+        return Verdict::Never;
+    }
+    let media_type = answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if media_type != "application/json" && media_type != "text/json" {
+        return Verdict::Failed(format!("no MediaTypeFormatter is available to read '{media_type}'"));
+    }
+    match serde_json::from_slice::<Option<Reply>>(&answer.body) {
+        Ok(None) => Verdict::Never,
+        Ok(Some(reply)) => Verdict::Done(reply.logs.unwrap_or_default()),
+        Err(error) => Verdict::Failed(format!("the handler's answer is not what it should be: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(status: u16, media_type: &'static str, body: &'static str) -> Verdict {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+        verdict(&Answer { status: StatusCode::from_u16(status).unwrap(), headers, body: body.into() })
+    }
+
+    #[test]
+    fn answers_are_judged_as_the_host_judges_them() {
+        let json = "application/json; charset=utf-8";
+        let done = r#"{"Outputs":{},"Logs":["a"],"ReturnValue":null}"#;
+        assert_eq!(judged(200, json, done), Verdict::Done(vec!["a".to_owned()]));
+        assert_eq!(judged(201, json, "{}"), Verdict::Done(vec![]));
+        assert_eq!(judged(200, json, ""), Verdict::Never);
+        assert_eq!(judged(204, "text/plain", ""), Verdict::Never);
+        assert_eq!(judged(200, json, "null"), Verdict::Never);
+        for (status, media_type, body) in
+            [(500, json, done), (404, json, done), (200, "text/plain", done), (200, json, "{"), (200, json, "[1]")]
+        {
+            assert!(matches!(judged(status, media_type, body), Verdict::Failed(_)), "{status} {media_type} {body}");
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! The Service Bus trigger: several messages at a time, each under a lock that is renewed while it is handled.
+
+use std::convert::Infallible;
+use std::future::pending;
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
+
+use super::Inner;
+use super::events::{HostEvent, Outcome};
+use super::function::ServiceBusTrigger;
+use super::handler::Phase;
+use super::invoke::Invocation;
+use super::message::{Delivery, MessageSource};
+use super::payload;
+
+/// Receives and handles messages one after the other until the host is dropped; many of these run at a time.
+pub(super) async fn run(
+    inner: Arc<Inner>,
+    function: String,
+    trigger: ServiceBusTrigger,
+    source: Arc<dyn MessageSource>,
+) {
+    loop {
+        if !inner.running().await {
+            return;
+        }
+        tokio::select! {
+            delivery = source.receive() => handle(&inner, &function, &trigger, &*source, delivery).await,
+            _ = inner.until(|life| life.phase == Phase::Stopped) => {}
+        }
+    }
+}
+
+async fn handle(
+    inner: &Inner,
+    function: &str,
+    trigger: &ServiceBusTrigger,
+    source: &dyn MessageSource,
+    delivery: Delivery,
+) {
+    let payload = payload::message(function, trigger, inner.clock.now(), &delivery);
+    let Delivery { lock_token, locked_until, busy, .. } = delivery;
+    let mut invocation = Invocation::begin(inner, function, busy);
+    let outcome = tokio::select! {
+        outcome = invocation.post(&payload) => outcome,
+        never = renew(inner, source, lock_token, locked_until) => match never {},
+    };
+    // The invocation holds time still until the message is settled.
+    let settled = match &outcome {
+        Outcome::Succeeded => source.complete(lock_token).await,
+        Outcome::Failed(_) => source.abandon(lock_token).await,
+        // Nobody is left to settle it.
+        Outcome::Lost => Ok(()),
+    };
+    if let Err(problem) = settled {
+        let reason = problem.to_string();
+        inner.report(HostEvent::Unsettled { function: function.to_owned(), id: invocation.id, reason });
+    }
+    invocation.end(&outcome);
+}
+
+/// Renews the lock for as long as the host is allowed to, and then waits for ever.
+async fn renew(
+    inner: &Inner,
+    source: &dyn MessageSource,
+    lock_token: Uuid,
+    mut locked_until: DateTime<Utc>,
+) -> Infallible {
+    let longest = TimeDelta::from_std(inner.app.max_auto_lock_renewal).unwrap_or(TimeDelta::MAX);
+    let last = inner.clock.now().checked_add_signed(longest).unwrap_or(DateTime::<Utc>::MAX_UTC);
+    let instance = inner.life.borrow().instance;
+    loop {
+        let at = locked_until - margin(locked_until - inner.clock.now());
+        if at > last {
+            return pending().await;
+        }
+        let _busy = inner.clock.sleep_until(at).await;
+        if inner.life.borrow().instance != instance {
+            return pending().await;
+        }
+        match source.renew(lock_token).await {
+            Ok(until) => locked_until = until,
+            // The invocation goes on; its end finds the lock lost.
+            Err(problem) => {
+                tracing::debug!(%problem, "a lock was not renewed");
+                return pending().await;
+            }
+        }
+        inner.count(|counters| counters.renewals += 1);
+    }
+}
+
+/// How long before a lock's end the client library renews it: half of what is left, at most ten seconds.
+fn margin(left: TimeDelta) -> TimeDelta {
+    (left / 2).min(TimeDelta::seconds(10)).max(TimeDelta::zero())
+}

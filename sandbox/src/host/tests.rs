@@ -1,0 +1,365 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get, post};
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
+
+use super::testing::{ALL, Folder, InProcess, Queue, settings};
+use super::*;
+
+fn midnight() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_760_054_400, 0).unwrap()
+}
+
+/// One invocation as the handler saw it.
+#[derive(Clone)]
+struct Call {
+    function: String,
+    headers: HeaderMap,
+    body: Value,
+    at: DateTime<Utc>,
+}
+
+/// What the handler saw and how it behaves.
+#[derive(Default)]
+struct Seen {
+    clock: Mutex<Option<Clock>>,
+    calls: Mutex<Vec<Call>>,
+    /// Answers to come, else a proper one.
+    answers: Mutex<Vec<(u16, &'static str, &'static str)>>,
+    /// How long an invocation sleeps on the sandbox's clock.
+    sleep: Mutex<Duration>,
+    /// Invocations that never answer.
+    stuck: AtomicUsize,
+}
+
+impl Seen {
+    fn calls(&self) -> Vec<Call> {
+        self.calls.lock().unwrap().clone()
+    }
+}
+
+async fn invoked(
+    State(seen): State<Arc<Seen>>,
+    Path(function): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let clock = seen.clock.lock().unwrap().clone().unwrap();
+    let body = serde_json::from_slice(&body).unwrap();
+    seen.calls.lock().unwrap().push(Call { function, headers, body, at: clock.now() });
+    if seen.stuck.load(Ordering::SeqCst) > 0 {
+        seen.stuck.fetch_sub(1, Ordering::SeqCst);
+        return std::future::pending().await;
+    }
+    let sleep = *seen.sleep.lock().unwrap();
+    if !sleep.is_zero() {
+        clock.sleep_inside(sleep).await;
+    }
+    let good = (200, "application/json", r#"{"Outputs":{},"Logs":[],"ReturnValue":null}"#);
+    let (status, media_type, body) = seen.answers.lock().unwrap().pop().unwrap_or(good);
+    (StatusCode::from_u16(status).unwrap(), [("content-type", media_type)], body).into_response()
+}
+
+async fn echoed(request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+    let seen = json!({
+        "method": parts.method.as_str(), "uri": parts.uri.to_string(), "body": String::from_utf8_lossy(&body),
+        "own": parts.headers.get("x-own").is_some(),
+        "id": parts.headers.get("x-azure-functions-invocationid").is_some(),
+    });
+    (StatusCode::IM_A_TEAPOT, [("x-answer", "yes")], seen.to_string()).into_response()
+}
+
+struct World {
+    seen: Arc<Seen>,
+    queue: Arc<Queue>,
+    launch: Arc<InProcess>,
+    host: Host,
+}
+
+/// A host at midnight; time stands still until the returned guard is dropped.
+fn world(files: &[(&str, &str)], settings: &Settings) -> (World, crate::clock::Busy) {
+    world_with_exits(files, settings, &[])
+}
+
+fn world_with_exits(files: &[(&str, &str)], settings: &Settings, exits: &[i32]) -> (World, crate::clock::Busy) {
+    let clock = Clock::simulated(midnight());
+    let busy = clock.busy();
+    let seen = Arc::new(Seen::default());
+    *seen.clock.lock().unwrap() = Some(clock.clone());
+    let router = Router::new()
+        .route("/", get(|| async { StatusCode::NOT_FOUND }))
+        .route("/{function}", post(invoked))
+        .route("/api/{function}", any(echoed))
+        .with_state(seen.clone());
+    let launch = InProcess::new(router);
+    launch.exits.lock().unwrap().extend(exits);
+    let queue = Queue::new(&clock);
+    let source = queue.clone();
+    let folder = Folder::new(files);
+    let host = Host::start(HostOptions {
+        app: App::read(folder.path(), settings).unwrap(),
+        clock: clock.clone(),
+        launch: launch.clone(),
+        sources: Box::new(move |_| Ok(source.clone())),
+        keys: Keys { function: "f-key".to_owned(), master: "m-key".to_owned() },
+        output: Arc::new(|_, _| {}),
+    })
+    .unwrap();
+    (World { seen, queue, launch, host }, busy)
+}
+
+/// Waits for the `count`th end of an invocation.
+async fn ended(events: &mut broadcast::Receiver<HostEvent>) -> (String, Outcome, TimeDelta) {
+    loop {
+        if let HostEvent::Ended { function, outcome, took, .. } = events.recv().await.unwrap() {
+            return (function, outcome, took);
+        }
+    }
+}
+
+async fn wait_for(events: &mut broadcast::Receiver<HostEvent>, wanted: impl Fn(&HostEvent) -> bool) -> HostEvent {
+    loop {
+        let event = events.recv().await.unwrap();
+        if wanted(&event) {
+            return event;
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_handler_is_told_its_port_and_its_settings() {
+    let (world, _busy) = world(&ALL, &settings());
+    assert!(world.host.ready().await);
+    let started = world.launch.started.lock().unwrap();
+    let environment = &started[0].environment;
+    assert_eq!(environment["FUNCTIONS_CUSTOMHANDLER_PORT"], started[0].port.to_string());
+    assert_eq!(environment["FUNCTIONS_WORKER_RUNTIME"], "custom");
+    assert_eq!(environment["ServiceBusTopicName"], "order-events");
+}
+
+#[tokio::test]
+async fn a_timer_runs_by_its_schedule() {
+    let (world, busy) = world(&ALL[..2], &settings());
+    let mut events = world.host.events();
+    drop(busy);
+    for _ in 0..3 {
+        assert_eq!(ended(&mut events).await.1, Outcome::Succeeded);
+    }
+    let calls = world.seen.calls();
+    for (n, Call { function, headers, body, at }) in calls.iter().take(3).enumerate() {
+        assert_eq!(function, "poll-events");
+        assert_eq!(*at, midnight() + TimeDelta::seconds(20 * (n as i64 + 1)));
+        assert_eq!(
+            body["Data"]["timer"],
+            json!({ "Schedule": { "AdjustForDST": true }, "ScheduleStatus": null, "IsPastDue": false })
+        );
+        assert_eq!(headers["transfer-encoding"], "chunked");
+        assert_eq!(headers["user-agent"], "Azure-Functions-Host/4.1037.0");
+        assert!(headers.contains_key("x-azure-functions-invocationid"));
+    }
+}
+
+#[tokio::test]
+async fn an_occurrence_within_a_run_is_skipped() {
+    let (world, busy) = world(&ALL[..2], &settings());
+    let mut events = world.host.events();
+    *world.seen.sleep.lock().unwrap() = Duration::from_secs(30);
+    drop(busy);
+    let (_, _, took) = ended(&mut events).await;
+    assert_eq!(took, TimeDelta::seconds(30));
+    ended(&mut events).await;
+    let times: Vec<_> = world.seen.calls().iter().map(|call| (call.at - midnight()).num_seconds()).collect();
+    assert_eq!(times[..2], [20, 60]);
+    // The second run may not have been looked at yet.
+    assert!(world.host.counters().skipped >= 1);
+}
+
+#[tokio::test]
+async fn a_monitored_timer_makes_up_for_a_lost_run() {
+    let mut settings = settings();
+    settings.insert("PollSchedule".to_owned(), "0 */5 * * * *".to_owned());
+    let (world, busy) = world(&ALL[..2], &settings);
+    let mut events = world.host.events();
+    world.seen.stuck.store(1, Ordering::SeqCst);
+    drop(busy);
+    wait_for(&mut events, |event| matches!(event, HostEvent::Started { .. })).await;
+    while world.seen.calls().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    world.host.replace_handler(Death::Instance).await;
+    assert_eq!(ended(&mut events).await.1, Outcome::Lost);
+    assert_eq!(ended(&mut events).await.1, Outcome::Succeeded);
+    let calls = world.seen.calls();
+    assert_eq!(calls[1].body["Data"]["timer"]["IsPastDue"], true);
+    assert_eq!(calls[1].body["Data"]["timer"]["ScheduleStatus"]["Last"], "2025-10-10T00:00:00+00:00");
+}
+
+#[tokio::test]
+async fn a_message_arrives_encoded_twice_and_is_completed() {
+    let (world, _busy) = world(&ALL[2..3].iter().chain(&ALL[..1]).copied().collect::<Vec<_>>(), &settings());
+    let mut events = world.host.events();
+    world.queue.send(r#"{"a":1}"#);
+    assert_eq!(ended(&mut events).await.1, Outcome::Succeeded);
+    assert_eq!(world.queue.counts(), (1, 0, 0, 0));
+    let Call { function, body, .. } = &world.seen.calls()[0];
+    assert_eq!(function, "process-message");
+    assert_eq!(body["Data"].to_string(), r#"{"message":"\"{\\\"a\\\":1}\""}"#);
+    assert_eq!(body["Metadata"]["MessageId"], "\"m-1\"");
+}
+
+fn with_queue() -> (World, crate::clock::Busy) {
+    world(&[ALL[0], ALL[2]], &settings())
+}
+
+#[tokio::test]
+async fn a_failure_gives_the_message_back() {
+    let (world, _busy) = with_queue();
+    let mut events = world.host.events();
+    world.seen.answers.lock().unwrap().extend([(200, "text/plain", "fine"), (500, "application/json", "{}")]);
+    world.queue.send("x");
+    assert!(matches!(ended(&mut events).await.1, Outcome::Failed(_)));
+    assert!(matches!(ended(&mut events).await.1, Outcome::Failed(_)));
+    assert_eq!(ended(&mut events).await.1, Outcome::Succeeded);
+    assert_eq!(world.queue.counts(), (1, 2, 0, 0));
+    assert_eq!(world.seen.calls()[2].body["Metadata"]["DeliveryCount"], "3");
+}
+
+#[tokio::test]
+async fn a_lock_is_renewed_while_the_handler_works() {
+    let (world, busy) = with_queue();
+    let mut events = world.host.events();
+    *world.seen.sleep.lock().unwrap() = Duration::from_secs(240);
+    world.queue.send("x");
+    drop(busy);
+    let (_, outcome, took) = ended(&mut events).await;
+    assert_eq!((outcome, took), (Outcome::Succeeded, TimeDelta::minutes(4)));
+    assert_eq!(world.queue.counts(), (1, 0, 0, 0));
+    assert!(world.host.counters().renewals >= 4);
+}
+
+#[tokio::test]
+async fn a_lock_is_not_renewed_for_ever() {
+    let (world, busy) = with_queue();
+    let mut events = world.host.events();
+    *world.seen.sleep.lock().unwrap() = Duration::from_secs(420);
+    world.queue.send("x");
+    drop(busy);
+    let unsettled = wait_for(&mut events, |event| matches!(event, HostEvent::Unsettled { .. })).await;
+    assert!(matches!(unsettled, HostEvent::Unsettled { reason, .. } if reason == "the lock is lost"));
+    assert_eq!(ended(&mut events).await.1, Outcome::Succeeded);
+}
+
+#[tokio::test]
+async fn an_empty_200_hangs_until_the_handler_is_killed() {
+    let (world, busy) = with_queue();
+    let mut events = world.host.events();
+    world.seen.answers.lock().unwrap().push((200, "application/json", ""));
+    world.queue.send("x");
+    drop(busy);
+    let (_, outcome, took) = ended(&mut events).await;
+    assert_eq!((outcome, took), (Outcome::Failed("the function timed out".to_owned()), TimeDelta::minutes(10)));
+    wait_for(&mut events, |event| matches!(event, HostEvent::HandlerStarted { .. })).await;
+    assert_eq!(world.host.counters().handler_starts, 2);
+}
+
+async fn stuck(world: &World) {
+    world.seen.stuck.store(1, Ordering::SeqCst);
+    world.queue.send("x");
+    while world.seen.calls().is_empty() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_killed_process_gives_its_messages_back() {
+    let (world, _busy) = with_queue();
+    let mut events = world.host.events();
+    stuck(&world).await;
+    assert!(!world.host.idle());
+    world.host.replace_handler(Death::Process).await;
+    assert!(matches!(ended(&mut events).await.1, Outcome::Failed(_)));
+    assert_eq!(ended(&mut events).await.1, Outcome::Succeeded);
+    assert_eq!(world.queue.counts(), (1, 1, 0, 0));
+    world.host.until_idle().await;
+}
+
+#[tokio::test]
+async fn a_replaced_instance_leaves_its_locks() {
+    let (world, _busy) = with_queue();
+    let mut events = world.host.events();
+    stuck(&world).await;
+    world.host.replace_handler(Death::Instance).await;
+    assert_eq!(ended(&mut events).await.1, Outcome::Lost);
+    assert_eq!(world.queue.counts(), (0, 0, 0, 1));
+    world.queue.send("y");
+    assert_eq!(ended(&mut events).await.1, Outcome::Succeeded);
+    assert_eq!(world.queue.counts(), (1, 0, 0, 1));
+}
+
+#[tokio::test]
+async fn the_third_error_stops_the_host() {
+    let (world, _busy) = world_with_exits(&[ALL[0], ALL[2]], &settings(), &[1, 200, 1, 1]);
+    let mut events = world.host.events();
+    wait_for(&mut events, |event| *event == HostEvent::Stopped).await;
+    assert!(!world.host.ready().await);
+    world.queue.send("x");
+    world.host.replace_handler(Death::Instance).await;
+    assert_eq!(ended(&mut events).await.1, Outcome::Succeeded);
+    assert_eq!(world.host.counters().handler_deaths, 4);
+}
+
+#[tokio::test]
+async fn nothing_restarts_a_handler_that_ends_in_peace() {
+    let (world, _busy) = world_with_exits(&[ALL[0], ALL[2]], &settings(), &[0]);
+    assert!(!world.host.ready().await);
+    let mut events = world.host.events();
+    world.queue.send("x");
+    assert!(matches!(ended(&mut events).await.1, Outcome::Failed(_)));
+    world.host.replace_handler(Death::Process).await;
+    assert!(world.host.ready().await);
+}
+
+async fn served(world: &World) -> (String, tokio::task::JoinHandle<()>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/api/trigger-journey", listener.local_addr().unwrap());
+    let router = world.host.router();
+    (url, tokio::spawn(async move { axum::serve(listener, router).await.unwrap() }))
+}
+
+#[tokio::test]
+async fn requests_are_passed_on_as_they_came() {
+    let (world, _busy) = world(&[ALL[0], ALL[3]], &settings());
+    let (url, _server) = served(&world).await;
+    let client = reqwest::Client::new();
+    let url = format!("{url}?code=f-key&x=1");
+    let answer = client.post(url).header("x-own", "1").body("{}").send().await.unwrap();
+    assert_eq!(answer.status(), 418);
+    assert_eq!(answer.headers()["x-answer"], "yes");
+    let seen: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+    assert_eq!(
+        seen,
+        json!({
+            "method": "POST", "uri": "/api/trigger-journey?code=f-key&x=1", "body": "{}", "own": true, "id": true,
+        })
+    );
+}
+
+#[tokio::test]
+async fn a_wrong_key_or_method_reaches_nobody() {
+    let (world, _busy) = world(&[ALL[0], ALL[3]], &settings());
+    let (url, _server) = served(&world).await;
+    let client = reqwest::Client::new();
+    assert_eq!(client.post(&url).send().await.unwrap().status(), 401);
+    assert_eq!(client.post(&url).header("x-functions-key", "no").send().await.unwrap().status(), 401);
+    assert_eq!(client.get(&url).header("x-functions-key", "f-key").send().await.unwrap().status(), 404);
+    assert_eq!(client.post(&url).header("x-functions-key", "m-key").send().await.unwrap().status(), 418);
+    assert_eq!(world.host.counters().refused, 2);
+}

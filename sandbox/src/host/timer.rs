@@ -1,0 +1,80 @@
+//! The timer trigger: <https://learn.microsoft.com/azure/azure-functions/functions-bindings-timer>.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use croner::Cron;
+
+use super::Inner;
+use super::events::Outcome;
+use super::function::TimerTrigger;
+use super::handler::Phase;
+use super::invoke::Invocation;
+use super::payload::{self, ScheduleStatus};
+use crate::clock::Busy;
+
+/// Runs a function by its schedule, one run at a time, until the host is dropped.
+pub(super) async fn run(inner: Arc<Inner>, function: String, trigger: TimerTrigger) {
+    let mut timer = Timer { inner: &inner, function: &function, trigger: &trigger, status: None };
+    loop {
+        if !inner.running().await {
+            return;
+        }
+        timer.serve_one_instance().await;
+    }
+}
+
+struct Timer<'a> {
+    inner: &'a Inner,
+    function: &'a str,
+    trigger: &'a TimerTrigger,
+    /// What the host's storage knows of the last run: it outlives an instance.
+    status: Option<ScheduleStatus>,
+}
+
+impl Timer<'_> {
+    async fn serve_one_instance(&mut self) {
+        let born = *self.inner.life.borrow();
+        let past_due = self.status.is_some_and(|status| status.next <= self.inner.clock.now());
+        if past_due || self.trigger.run_on_startup {
+            self.invoke(self.inner.clock.busy(), past_due).await;
+        }
+        loop {
+            let Some(next) = next(&self.trigger.schedule, self.inner.clock.now()) else {
+                // A date that never comes.
+                return std::future::pending().await;
+            };
+            if self.trigger.monitored && self.status.is_none() {
+                // A new timer is remembered from its first day on, so that a missed first run is noticed.
+                let now = self.inner.clock.now();
+                self.status = Some(ScheduleStatus { last: now, last_updated: now, next });
+            }
+            tokio::select! {
+                _ = self.inner.until(|life| life.instance != born.instance || life.phase == Phase::Stopped) => return,
+                busy = self.inner.clock.sleep_until(next) => self.invoke(busy, false).await,
+            }
+            let missed = self.trigger.schedule.iter_after(next).take_while(|time| *time <= self.inner.clock.now());
+            self.inner.count(|counters| counters.skipped += missed.count() as u64);
+        }
+    }
+
+    async fn invoke(&mut self, busy: Busy, past_due: bool) {
+        let began = self.inner.clock.now();
+        let status = self.status.filter(|_| self.trigger.monitored);
+        let payload = payload::timer(self.function, &self.trigger.binding, began, status, past_due);
+        let mut invocation = Invocation::begin(self.inner, self.function, busy);
+        let outcome = invocation.post(&payload).await;
+        invocation.end(&outcome);
+        if self.trigger.monitored && outcome != Outcome::Lost {
+            let now = self.inner.clock.now();
+            // A failed run is not repeated: the schedule goes on.
+            if let Some(next) = next(&self.trigger.schedule, now) {
+                self.status = Some(ScheduleStatus { last: began, last_updated: now, next });
+            }
+        }
+    }
+}
+
+fn next(schedule: &Cron, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    schedule.find_next_occurrence(&now, false).ok()
+}
