@@ -10,5 +10,7 @@ pub mod entra;
 pub mod host;
 pub mod service_bus;
 pub mod shop;
+pub mod stage;
 mod urlencoded;
 pub mod wire;
+pub mod world;

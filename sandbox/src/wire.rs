@@ -241,6 +241,11 @@ impl Served {
         self.address.port()
     }
 
+    /// Whether the neighbour is on the network, now and from now on.
+    pub fn reachability(&self) -> watch::Receiver<bool> {
+        self.reachable.subscribe()
+    }
+
     /// Takes the neighbour off the network (connections are refused and open ones closed) or puts it back.
     pub fn set_reachable(&self, reachable: bool) {
         self.reachable.send_replace(reachable);

@@ -1,0 +1,314 @@
+//! All neighbours of the handler on one machine, and what the function app must be told to find them.
+
+mod function_app;
+mod people;
+mod settings;
+mod source;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use uuid::Uuid;
+
+use crate::audit::{Audit, Evidence, Explained, Journey};
+use crate::auth::TokenCheck;
+use crate::clock::Clock;
+use crate::cosmos::{CosmosAccount, CosmosOptions};
+use crate::csu::{Csu, CsuOptions};
+use crate::dataverse::{Dataverse, DataverseOptions, demo_triggers};
+use crate::entra::{Client, Entra, EntraOptions};
+use crate::service_bus::rest::{RestOptions, SasKey, ServiceBusRest};
+use crate::service_bus::{Broker, Counts, CreateError, EntityPath, SubscriptionOptions, TopicOptions};
+use crate::shop::Shop;
+use crate::wire::{Fair, Neighbour, Served, Wire};
+
+pub use self::function_app::{FUNCTION_KEY, FunctionApp, HostingProblem, MASTER_KEY};
+pub use self::source::BrokerSource;
+
+/// The topic on which events travel.
+pub const TOPIC: &str = "order-events";
+/// The subscription of `process-message`.
+pub const SUBSCRIPTION: &str = "order-subscription";
+/// The first port of the block that is used when ports are to be the same every time.
+pub const PORT_BASE: u16 = 7700;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// The application that may call the Scale Unit.
+const COMMERCE_CLIENT: (&str, &str) = ("0b6e2f57-3d1a-4c88-a2f9-71c4d5e8b360", "sandbox-commerce-secret");
+/// The application user of Dataverse.
+const DATAVERSE_CLIENT: (&str, &str) = ("5a9d14c3-82e7-4b06-9f3d-e60c7b2a1f48", "sandbox-dataverse-secret");
+/// The shared access policy of the namespace.
+const SAS: (&str, &str) = ("RootManageSharedAccessKey", "c2FuZGJveC1zZXJ2aWNlLWJ1cy1rZXk=");
+
+/// How a world is set up.
+pub struct WorldOptions {
+    /// The time that all neighbours share.
+    pub clock: Clock,
+    /// Decides the shop's customers and everything that it gives out.
+    pub seed: u64,
+    /// The first of a block of ports, one for each neighbour and one for the function app; any free ones if `None`.
+    pub ports: Option<u16>,
+    /// The network.
+    pub wire: Wire,
+    /// The Scale Unit.
+    pub csu: CsuOptions,
+    /// Dataverse.
+    pub dataverse: DataverseOptions,
+    /// How long Entra's tokens are good.
+    pub token_lifetime: Duration,
+}
+
+impl WorldOptions {
+    /// A world in fair weather on free ports.
+    pub fn new(clock: Clock) -> Self {
+        Self {
+            clock,
+            seed: 1,
+            ports: None,
+            wire: Wire::new(Fair::default()),
+            csu: CsuOptions::default(),
+            dataverse: DataverseOptions::default(),
+            token_lifetime: 60 * MINUTE,
+        }
+    }
+}
+
+/// Why there is no world.
+#[derive(Debug, thiserror::Error)]
+pub enum WorldProblem {
+    /// A port is taken.
+    #[error("{neighbour} cannot listen{}: {source}", port.map(|port| format!(" on port {port}")).unwrap_or_default())]
+    Port {
+        /// Who wanted it.
+        neighbour: Neighbour,
+        /// The port, if a certain one was wanted.
+        port: Option<u16>,
+        /// Why it was not to be had.
+        source: io::Error,
+    },
+    /// The topic or its subscription was not created.
+    #[error("Service Bus: {0}")]
+    Bus(#[from] CreateError),
+}
+
+/// All neighbours, served until dropped.
+pub struct World {
+    clock: Clock,
+    wire: Wire,
+    ports: Option<u16>,
+    shop: Shop,
+    entra: Entra,
+    tenant: String,
+    dataverse: Dataverse,
+    broker: Broker,
+    cosmos: CosmosAccount,
+    /// All but Cosmos DB, which serves itself.
+    served: BTreeMap<Neighbour, Served>,
+    connection_string: String,
+    before: BTreeSet<Uuid>,
+}
+
+impl World {
+    /// Starts everything. Must be called inside a Tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// When a port is taken.
+    pub async fn start(options: WorldOptions) -> Result<Self, WorldProblem> {
+        let _busy = options.clock.busy();
+        let mut sites = Sites::open(&options).await?;
+        let (entra, tenant) = entra(&options);
+        let shop = Shop::new(options.clock.clone(), options.seed);
+        let check = |audience: &str| -> Arc<dyn TokenCheck> { Arc::new(entra.check_for(&[audience])) };
+        let csu = Csu::new(shop.clone(), check(&sites.url(Neighbour::Commerce)?), options.csu);
+        let dataverse =
+            Dataverse::new(options.clock.clone(), check(&sites.url(Neighbour::Dataverse)?), options.dataverse);
+        demo_triggers().into_iter().for_each(|trigger| dataverse.register_trigger(trigger));
+        people::introduce(&dataverse, &shop);
+        let broker = broker(&options.clock)?;
+        let bus = ServiceBusRest::new(broker.clone(), rest_options(), check("https://servicebus.azure.net"));
+        let cosmos = CosmosOptions { tokens: check("https://cosmos.azure.com"), ..CosmosOptions::default() };
+        let cosmos_port = port(options.ports, Neighbour::Cosmos);
+        let cosmos = CosmosAccount::start(&options.wire, cosmos_port, cosmos)
+            .await
+            .map_err(problem(Neighbour::Cosmos, cosmos_port))?;
+        for (neighbour, router) in [
+            (Neighbour::Entra, entra.router()),
+            (Neighbour::Commerce, csu.router()),
+            (Neighbour::ServiceBus, bus.router()),
+            (Neighbour::Dataverse, dataverse.router()),
+        ] {
+            sites.serve(neighbour, router)?;
+        }
+        let bus_port = sites.served.get(&Neighbour::ServiceBus).map_or(0, Served::port);
+        Ok(Self {
+            clock: options.clock,
+            wire: options.wire,
+            ports: options.ports,
+            shop,
+            entra,
+            tenant,
+            before: dataverse.contacts().iter().map(|contact| contact.id).collect(),
+            dataverse,
+            broker,
+            cosmos,
+            served: sites.served,
+            connection_string: bus.connection_string(bus_port).unwrap_or_default(),
+        })
+    }
+
+    /// The time that all neighbours share.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The network: its weather and its count of calls.
+    pub fn wire(&self) -> &Wire {
+        &self.wire
+    }
+
+    /// The shop behind the Scale Unit.
+    pub fn shop(&self) -> &Shop {
+        &self.shop
+    }
+
+    /// Entra.
+    pub fn entra(&self) -> &Entra {
+        &self.entra
+    }
+
+    /// Dataverse.
+    pub fn dataverse(&self) -> &Dataverse {
+        &self.dataverse
+    }
+
+    /// Service Bus.
+    pub fn broker(&self) -> &Broker {
+        &self.broker
+    }
+
+    /// Cosmos DB.
+    pub fn cosmos(&self) -> &CosmosAccount {
+        &self.cosmos
+    }
+
+    /// A neighbour's place on the network, to find it or to take it away.
+    pub fn served(&self, neighbour: Neighbour) -> &Served {
+        self.served.get(&neighbour).unwrap_or_else(|| self.cosmos.served())
+    }
+
+    /// `http://127.0.0.1:<port>/`.
+    pub fn url(&self, neighbour: Neighbour) -> String {
+        self.served(neighbour).url()
+    }
+
+    /// The subscription of `process-message`.
+    pub fn subscription(&self) -> EntityPath {
+        EntityPath::new(TOPIC, SUBSCRIPTION)
+    }
+
+    /// What lies on the subscription.
+    pub fn counts(&self) -> Counts {
+        self.broker.counts(&self.subscription()).unwrap_or_default()
+    }
+
+    /// The contacts that were there from the beginning.
+    pub fn contacts_before(&self) -> &BTreeSet<Uuid> {
+        &self.before
+    }
+
+    /// Compares the shop's ledger with what Dataverse started so far. `explained` are starts whose answers were kept
+    /// from the handler.
+    pub fn audit(&self, enabled: &[Journey], explained: &[Explained]) -> Audit {
+        Audit::of(&Evidence {
+            ledger: &self.shop.ledger(),
+            started: &self.dataverse.started(),
+            contacts: &self.dataverse.contacts(),
+            before: &self.before,
+            enabled,
+            explained,
+            left_over: self.counts(),
+        })
+    }
+}
+
+/// Where the neighbours will be: tokens are for addresses, so these must be known first.
+struct Sites {
+    wire: Wire,
+    listeners: BTreeMap<Neighbour, TcpListener>,
+    served: BTreeMap<Neighbour, Served>,
+}
+
+impl Sites {
+    async fn open(options: &WorldOptions) -> Result<Self, WorldProblem> {
+        let mut listeners = BTreeMap::new();
+        for neighbour in Neighbour::ALL.into_iter().filter(|neighbour| *neighbour != Neighbour::Cosmos) {
+            let port = port(options.ports, neighbour);
+            listeners.insert(neighbour, Wire::bind(port).await.map_err(problem(neighbour, port))?);
+        }
+        Ok(Self { wire: options.wire.clone(), listeners, served: BTreeMap::new() })
+    }
+
+    /// The neighbour's address without trailing slash: the audience of its tokens.
+    fn url(&self, neighbour: Neighbour) -> Result<String, WorldProblem> {
+        let address = self.listeners.get(&neighbour).map(TcpListener::local_addr);
+        let address = address.unwrap_or_else(|| Err(io::ErrorKind::NotFound.into()));
+        address.map(|address| format!("http://{address}")).map_err(problem(neighbour, None))
+    }
+
+    fn serve(&mut self, neighbour: Neighbour, router: axum::Router) -> Result<(), WorldProblem> {
+        let listener = self.listeners.remove(&neighbour).ok_or_else(|| io::ErrorKind::NotFound.into());
+        let served = listener.and_then(|listener| self.wire.serve_on(neighbour, router, listener));
+        self.served.insert(neighbour, served.map_err(problem(neighbour, None))?);
+        Ok(())
+    }
+}
+
+/// The neighbour's port in a block.
+fn port(base: Option<u16>, neighbour: Neighbour) -> Option<u16> {
+    let place = Neighbour::ALL.iter().position(|it| *it == neighbour).and_then(|place| u16::try_from(place).ok());
+    base.map(|base| base.saturating_add(place.unwrap_or_default()))
+}
+
+fn problem(neighbour: Neighbour, port: Option<u16>) -> impl FnOnce(io::Error) -> WorldProblem {
+    move |source| WorldProblem::Port { neighbour, port, source }
+}
+
+fn entra(options: &WorldOptions) -> (Entra, String) {
+    let clients = [COMMERCE_CLIENT, DATAVERSE_CLIENT]
+        .map(|(client_id, secret)| Client { client_id: client_id.to_owned(), secret: secret.to_owned() });
+    let entra =
+        EntraOptions { clients: clients.to_vec(), token_lifetime: options.token_lifetime, ..EntraOptions::default() };
+    let tenant = entra.tenant.clone();
+    (Entra::new(options.clock.clone(), entra), tenant)
+}
+
+fn broker(clock: &Clock) -> Result<Broker, CreateError> {
+    let broker = Broker::new(clock.clone());
+    broker.create_topic(TopicOptions { duplicate_detection_window: Some(10 * MINUTE), ..TopicOptions::new(TOPIC) })?;
+    broker.create_subscription(
+        TOPIC,
+        SubscriptionOptions {
+            lock_duration: MINUTE,
+            max_delivery_count: 10,
+            dead_letter_on_expiry: true,
+            ..SubscriptionOptions::new(SUBSCRIPTION)
+        },
+    )?;
+    Ok(broker)
+}
+
+fn rest_options() -> RestOptions {
+    RestOptions {
+        namespace: "sandbox.servicebus.windows.net".to_owned(),
+        keys: vec![SasKey { name: SAS.0.to_owned(), key: SAS.1.to_owned() }],
+        strict_properties: true,
+    }
+}
+
+#[cfg(test)]
+mod tests;

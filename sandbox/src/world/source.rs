@@ -1,0 +1,143 @@
+//! The broker as the Functions host's source of messages.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use super::World;
+use crate::host::{Connection, Delivery, Entity, Message, MessageSource, ServiceBusTrigger, SettleProblem, Sources};
+use crate::service_bus::{self, Broker, EntityPath, Property, SettleError};
+use crate::wire::Neighbour;
+
+/// A subscription, for as long as Service Bus is on the network.
+#[derive(Clone)]
+pub struct BrokerSource {
+    broker: Broker,
+    entity: EntityPath,
+    reachable: watch::Receiver<bool>,
+}
+
+impl World {
+    /// Where the Functions host gets its messages.
+    pub fn sources(&self) -> Box<Sources> {
+        let broker = self.broker().clone();
+        let reachable = self.served(Neighbour::ServiceBus).reachability();
+        let connection = self.connection_string.clone();
+        Box::new(move |trigger| source(trigger, &connection, &broker, &reachable))
+    }
+}
+
+fn source(
+    trigger: &ServiceBusTrigger,
+    connection: &str,
+    broker: &Broker,
+    reachable: &watch::Receiver<bool>,
+) -> Result<Arc<dyn MessageSource>, String> {
+    if !matches!(&trigger.connection, Connection::String(text) if text == connection) {
+        return Err("its connection is not the sandbox's Service Bus".to_owned());
+    }
+    let Entity::Subscription { topic, subscription } = &trigger.entity else {
+        return Err("the sandbox's Service Bus has no queues".to_owned());
+    };
+    let entity = EntityPath::new(topic, subscription);
+    if !broker.exists(&entity) {
+        return Err(format!("there is no subscription {entity}"));
+    }
+    Ok(Arc::new(BrokerSource { broker: broker.clone(), entity, reachable: reachable.clone() }))
+}
+
+impl BrokerSource {
+    /// Waits until Service Bus can be reached. A network that is gone for good is waited for as long.
+    async fn until_reachable(&self, wanted: bool) {
+        if self.reachable.clone().wait_for(|reachable| *reachable == wanted).await.is_err() {
+            std::future::pending().await
+        }
+    }
+
+    fn connected(&self) -> Result<&Broker, SettleProblem> {
+        if *self.reachable.borrow() {
+            Ok(&self.broker)
+        } else {
+            Err(SettleProblem::Unreachable("connection refused".to_owned()))
+        }
+    }
+}
+
+#[async_trait]
+impl MessageSource for BrokerSource {
+    async fn receive(&self) -> Delivery {
+        loop {
+            self.until_reachable(true).await;
+            tokio::select! {
+                received = self.broker.receive(&self.entity) => match received {
+                    Ok(delivery) => return translated(delivery),
+                    Err(error) => {
+                        tracing::error!(%error, entity = %self.entity, "no message will ever come");
+                        std::future::pending().await
+                    }
+                },
+                () = self.until_reachable(false) => {}
+            }
+        }
+    }
+
+    async fn complete(&self, lock_token: Uuid) -> Result<(), SettleProblem> {
+        self.connected()?.complete(lock_token).map_err(problem)
+    }
+
+    async fn abandon(&self, lock_token: Uuid) -> Result<(), SettleProblem> {
+        self.connected()?.abandon(lock_token).map_err(problem)
+    }
+
+    async fn renew(&self, lock_token: Uuid) -> Result<DateTime<Utc>, SettleProblem> {
+        self.connected()?.renew(lock_token).map_err(problem)
+    }
+}
+
+fn problem(error: SettleError) -> SettleProblem {
+    match error {
+        SettleError::LockLost => SettleProblem::LockLost,
+        // Only asked of dead letters, which the host does not receive.
+        SettleError::AlreadyDead => SettleProblem::Unreachable(error.to_string()),
+    }
+}
+
+fn translated(delivery: service_bus::Delivery) -> Delivery {
+    let service_bus::Delivery { lock_token, locked_until, message, busy } = delivery;
+    let expires_at = message.expires_at();
+    let content = &message.content;
+    let message = Message {
+        sequence_number: message.sequence_number,
+        message_id: Some(message.message_id.clone()),
+        body: content.body.clone(),
+        content_type: content.content_type.clone(),
+        correlation_id: content.correlation_id.clone(),
+        subject: content.subject.clone(),
+        to: content.to.clone(),
+        reply_to: content.reply_to.clone(),
+        reply_to_session_id: None,
+        session_id: content.session_id.clone(),
+        partition_key: content.partition_key.clone(),
+        enqueued_time: message.enqueued_time,
+        expires_at,
+        delivery_count: message.delivery_count,
+        dead_letter_source: message.dead_letter.as_ref().map(|dead| dead.source.clone()),
+        application_properties: properties(&content.application_properties),
+    };
+    Delivery { lock_token, locked_until, message, busy }
+}
+
+fn properties(properties: &BTreeMap<String, Property>) -> BTreeMap<String, Value> {
+    let value = |property: &Property| match property {
+        Property::Text(text) => Value::from(text.as_str()),
+        Property::Integer(number) => Value::from(*number),
+        Property::Double(number) => Value::from(*number),
+        Property::Bool(truth) => Value::from(*truth),
+    };
+    properties.iter().map(|(name, property)| (name.clone(), value(property))).collect()
+}

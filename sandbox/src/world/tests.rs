@@ -1,0 +1,104 @@
+use serde_json::Value;
+
+use super::*;
+use crate::host::{Connection, Entity, ServiceBusTrigger};
+use crate::service_bus::NewMessage;
+
+async fn world() -> World {
+    World::start(WorldOptions::new(Clock::real())).await.unwrap()
+}
+
+async fn contacts(settings: &BTreeMap<String, String>, token: &str) -> u16 {
+    let url = format!("{}api/data/v9.2/contacts?$top=1", settings["DataverseUrl"]);
+    reqwest::Client::new().get(url).bearer_auth(token).send().await.unwrap().status().as_u16()
+}
+
+#[tokio::test]
+async fn a_client_secret_opens_dataverse_and_not_the_scale_unit() {
+    let world = world().await;
+    let settings = world.settings_with_secrets();
+    let url = format!("{}{}/oauth2/v2.0/token", settings["DataverseAuthority"], settings["DataverseTenantId"]);
+    let audience = settings["DataverseUrl"].trim_end_matches('/');
+    let form = [
+        ("grant_type", "client_credentials"),
+        ("client_id", &settings["DataverseClientId"]),
+        ("client_secret", &settings["DataverseClientSecret"]),
+        ("scope", &format!("{audience}/.default")),
+    ];
+    let reply = reqwest::Client::new().post(url).form(&form).send().await.unwrap();
+    let reply: Value = reply.json().await.unwrap();
+    let token = reply["access_token"].as_str().unwrap();
+    assert_eq!(contacts(&settings, token).await, 200);
+    let search = format!("{}Commerce/CommerceEventsController/Search?api-version=7.3", settings["CSUEndpoint"]);
+    let refused = reqwest::Client::new().post(search).bearer_auth(token).send().await.unwrap();
+    assert_eq!(refused.status(), 401);
+}
+
+#[tokio::test]
+async fn the_managed_identity_opens_dataverse() {
+    let world = world().await;
+    let settings = world.settings();
+    assert!(!settings.contains_key("DataverseClientSecret"));
+    let query = [
+        ("api-version", "2019-08-01"),
+        ("resource", settings["DataverseUrl"].trim_end_matches('/')),
+        ("client_id", &settings["AZURE_CLIENT_ID"]),
+    ];
+    let request = reqwest::Client::new().get(&settings["IDENTITY_ENDPOINT"]).query(&query);
+    let reply = request.header("X-IDENTITY-HEADER", &settings["IDENTITY_HEADER"]).send().await.unwrap();
+    let reply: Value = reply.json().await.unwrap();
+    assert_eq!(contacts(&settings, reply["access_token"].as_str().unwrap()).await, 200);
+    assert_eq!(world.wire().calls()[&Neighbour::Entra], 1);
+}
+
+#[tokio::test]
+async fn some_people_are_known_beforehand_and_nobody_twice() {
+    let world = world().await;
+    let contacts = world.dataverse().contacts();
+    assert_eq!(contacts.len(), world.contacts_before().len());
+    assert!(contacts.iter().any(|contact| contact.contact_number.is_none() && contact.email.is_some()));
+    let shop = world.shop();
+    let borrowed = contacts.iter().filter(|contact| {
+        let owner = contact.contact_number.as_deref().and_then(|number| shop.customer(number));
+        owner.is_some_and(|owner| contact.email.as_deref() != owner.reachable_at())
+    });
+    assert!(borrowed.count() > 0);
+    assert!(world.audit(&Journey::ALL, &[]).is_clean());
+}
+
+#[tokio::test]
+async fn messages_come_only_over_a_network() {
+    let world = world().await;
+    let mut trigger = ServiceBusTrigger {
+        binding: "message".to_owned(),
+        entity: Entity::Subscription { topic: TOPIC.to_owned(), subscription: SUBSCRIPTION.to_owned() },
+        connection: Connection::String(world.settings()["ServiceBusConnection"].clone()),
+        binary: false,
+    };
+    let sources = world.sources();
+    let source = sources(&trigger).unwrap();
+    world.broker().send(TOPIC, vec![NewMessage { body: "1".into(), ..NewMessage::default() }]).unwrap();
+    world.served(Neighbour::ServiceBus).set_reachable(false);
+    assert!(futures::poll!(source.receive()).is_pending());
+    world.served(Neighbour::ServiceBus).set_reachable(true);
+    let delivery = source.receive().await;
+    assert_eq!(delivery.message.body, "1");
+    world.served(Neighbour::ServiceBus).set_reachable(false);
+    assert!(source.complete(delivery.lock_token).await.is_err());
+    world.served(Neighbour::ServiceBus).set_reachable(true);
+    source.complete(delivery.lock_token).await.unwrap();
+    assert_eq!(world.counts(), Counts::default());
+
+    trigger.entity = Entity::Queue("q".to_owned());
+    assert!(sources(&trigger).is_err());
+    trigger.connection = Connection::Namespace("contoso.servicebus.windows.net".to_owned());
+    assert!(sources(&trigger).is_err());
+}
+
+#[tokio::test]
+async fn a_taken_port_is_named() {
+    let taken = Wire::bind(None).await.unwrap();
+    let ports = Some(taken.local_addr().unwrap().port());
+    let refused = World::start(WorldOptions { ports, ..WorldOptions::new(Clock::real()) }).await;
+    assert!(matches!(refused, Err(WorldProblem::Port { neighbour: Neighbour::Entra, port, .. }) if port == ports));
+}
