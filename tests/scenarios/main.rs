@@ -6,6 +6,7 @@ mod bad_events;
 mod contacts;
 mod pipeline;
 mod reference_failures;
+mod script;
 mod town;
 mod trigger_journey;
 mod wrong_settings;

@@ -6,6 +6,7 @@ use std::io;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -64,6 +65,7 @@ impl Plan {
 pub struct Town {
     pub world: World,
     pub app: FunctionApp,
+    port: Arc<AtomicU16>,
     /// Time stands still for the test until it lets time pass.
     busy: Option<Busy>,
 }
@@ -83,14 +85,20 @@ impl Town {
         settings.insert("RequestTimeout".to_owned(), "00:00:10".to_owned());
         settings.extend(plan.settings.into_iter().map(|(name, value)| (name.to_owned(), value)));
         let app = HostedApp::read(Path::new(env!("CARGO_MANIFEST_DIR")), &settings).unwrap();
-        let launch = Arc::new(InProcess { clock, journeys: plan.journeys });
+        let port = Arc::<AtomicU16>::default();
+        let launch = Arc::new(InProcess { clock, journeys: plan.journeys, port: port.clone() });
         let app = world.host(app, launch, Arc::new(|_, _| {})).await.unwrap();
         assert!(app.host().ready().await);
-        Self { world, app, busy: Some(busy) }
+        Self { world, app, port, busy: Some(busy) }
     }
 
     pub fn shop(&self) -> &Shop {
         self.world.shop()
+    }
+
+    /// Where the handler of this moment listens.
+    pub fn handler_port(&self) -> u16 {
+        self.port.load(Ordering::SeqCst)
     }
 
     pub fn now(&self) -> DateTime<Utc> {
@@ -185,6 +193,7 @@ impl Town {
 struct InProcess {
     clock: Clock,
     journeys: String,
+    port: Arc<AtomicU16>,
 }
 
 #[async_trait]
@@ -198,6 +207,7 @@ impl Launch for InProcess {
         let (kill, killed) = oneshot::channel::<()>();
         let (ended, exited) = oneshot::channel();
         let port = start.port;
+        self.port.store(port, Ordering::SeqCst);
         thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             let code = runtime.block_on(async {
