@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use sandbox::audit::Journey;
 use sandbox::host::Death;
 use sandbox::shop::{CHANNELS, Customer};
-use sandbox::wire::{Fair, Fate, Neighbour};
+use sandbox::wire::{Call, Fair, Fate, Neighbour};
 
 use crate::script::{Calls, Script};
 use crate::town::{Plan, Town, all_journeys};
@@ -77,11 +77,11 @@ async fn events_within_one_second_and_between_two_polls_are_all_seen() {
 #[tokio::test]
 async fn a_crash_leaves_no_event_behind() {
     let mut town = Town::usual().await;
-    town.world
-        .wire()
-        .set_weather(Script::new(|call| if call.path.contains("SalesOrders") { Fate::Hang } else { Fate::Serve }));
+    let calls = Calls::default();
+    let hang = |call: &Call| if call.path.contains("SalesOrders") { Fate::Hang } else { Fate::Serve };
+    town.world.wire().set_weather(Script::new(&calls, hang));
     let checkout = town.checkout(Some(&town.stranger()), None);
-    town.minute().await;
+    town.until(|_| calls.to("SalesOrders") > 0).await;
     assert_eq!(
         town.record(&checkout).await["status"],
         "new",
@@ -201,7 +201,11 @@ async fn a_message_stays_until_its_journeys_have_started() {
     town.checkout(Some(&town.stranger()), None);
     town.pass(TimeDelta::minutes(30)).await;
     let counts = town.world.counts();
-    assert_eq!(counts.active + counts.locked + counts.scheduled, 1 + 1, "a cart and a checkout: {counts:?}");
+    assert_eq!(
+        counts.active + counts.locked + counts.scheduled,
+        1,
+        "the checkout's; nothing is to be done about a cart: {counts:?}"
+    );
     assert_eq!(counts.dead_lettered, 0);
     town.world.served(Neighbour::Dataverse).set_reachable(true);
     town.pass(TimeDelta::minutes(16)).await;

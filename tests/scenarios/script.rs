@@ -8,31 +8,27 @@ type Rule = dyn Fn(&Call) -> Fate + Send + Sync;
 
 /// Calls as they happened.
 #[derive(Clone, Default)]
-pub struct Calls(Arc<Mutex<Vec<Call>>>);
+pub(crate) struct Calls(Arc<Mutex<Vec<Call>>>);
 
 impl Calls {
     /// How many calls went to paths that contain `part`.
-    pub fn to(&self, part: &str) -> usize {
+    pub(crate) fn to(&self, part: &str) -> usize {
         self.0.lock().unwrap().iter().filter(|call| call.path.contains(part)).count()
-    }
-
-    pub fn clear(&self) {
-        self.0.lock().unwrap().clear();
     }
 }
 
-pub struct Script {
+pub(crate) struct Script {
     rule: Arc<Rule>,
     calls: Calls,
 }
 
 impl Script {
-    pub fn new(rule: impl Fn(&Call) -> Fate + Send + Sync + 'static) -> Self {
-        Self { rule: Arc::new(rule), calls: Calls::default() }
+    pub(crate) fn new(calls: &Calls, rule: impl Fn(&Call) -> Fate + Send + Sync + 'static) -> Self {
+        Self { rule: Arc::new(rule), calls: calls.clone() }
     }
 
     /// Fair weather that notes every call.
-    pub fn watching(calls: &Calls) -> Self {
+    pub(crate) fn watching(calls: &Calls) -> Self {
         Self { rule: Arc::new(|_| Fate::Serve), calls: calls.clone() }
     }
 }

@@ -26,52 +26,52 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 /// `journeys.json` as shipped.
-pub const SHIPPED: &str = include_str!("../../journeys.json");
+pub(crate) const SHIPPED: &str = include_str!("../../journeys.json");
 
 /// All four journeys of the shipped file.
-pub fn all_journeys() -> String {
+pub(crate) fn all_journeys() -> String {
     SHIPPED.replace("\"enabled\": false", "\"enabled\": true")
 }
 
 /// How a town differs from the usual one.
-pub struct Plan {
-    pub world: WorldOptions,
-    pub journeys: String,
-    pub settings: Vec<(&'static str, String)>,
+pub(crate) struct Plan {
+    pub(crate) world: WorldOptions,
+    pub(crate) journeys: String,
+    pub(crate) settings: Vec<(&'static str, String)>,
 }
 
 impl Plan {
     /// Simulated time, fair weather, the order confirmation only.
-    pub fn usual() -> Self {
+    pub(crate) fn usual() -> Self {
         // Not earlier than the machine's own time, with which Service Bus signatures are made.
         let now = DateTime::from_timestamp(Utc::now().timestamp() / 60 * 60, 0).unwrap();
         Self { world: WorldOptions::new(Clock::simulated(now)), journeys: SHIPPED.to_owned(), settings: Vec::new() }
     }
 
-    pub fn with_journeys(self, journeys: impl Into<String>) -> Self {
+    pub(crate) fn with_journeys(self, journeys: impl Into<String>) -> Self {
         Self { journeys: journeys.into(), ..self }
     }
 
-    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+    pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.settings.push((name, value.into()));
         self
     }
 
-    pub async fn open(self) -> Town {
+    pub(crate) async fn open(self) -> Town {
         Town::open(self).await
     }
 }
 
-pub struct Town {
-    pub world: World,
-    pub app: FunctionApp,
+pub(crate) struct Town {
+    pub(crate) world: World,
+    pub(crate) app: FunctionApp,
     port: Arc<AtomicU16>,
     /// Time stands still for the test until it lets time pass.
     busy: Option<Busy>,
 }
 
 impl Town {
-    pub async fn usual() -> Self {
+    pub(crate) async fn usual() -> Self {
         Plan::usual().open().await
     }
 
@@ -92,36 +92,32 @@ impl Town {
         Self { world, app, port, busy: Some(busy) }
     }
 
-    pub fn shop(&self) -> &Shop {
+    pub(crate) fn shop(&self) -> &Shop {
         self.world.shop()
     }
 
     /// Where the handler of this moment listens.
-    pub fn handler_port(&self) -> u16 {
+    pub(crate) fn handler_port(&self) -> u16 {
         self.port.load(Ordering::SeqCst)
     }
 
-    pub fn now(&self) -> DateTime<Utc> {
-        self.world.clock().now()
-    }
-
     /// Lets time pass.
-    pub async fn pass(&mut self, time: TimeDelta) {
+    pub(crate) async fn pass(&mut self, time: TimeDelta) {
         drop(self.busy.take());
         self.busy = Some(self.world.clock().sleep(time.to_std().unwrap()).await);
     }
 
     /// Lets a minute pass: three polls and everything they bring about.
-    pub async fn minute(&mut self) {
+    pub(crate) async fn minute(&mut self) {
         self.pass(TimeDelta::minutes(1)).await;
     }
 
     /// A checkout in the first store, of a customer or a guest.
-    pub fn checkout(&self, customer: Option<&str>, email: Option<&str>) -> EventRow {
+    pub(crate) fn checkout(&self, customer: Option<&str>, email: Option<&str>) -> EventRow {
         self.checkout_in(sandbox::shop::CHANNELS[0].id, customer, email)
     }
 
-    pub fn checkout_in(&self, channel: i64, customer: Option<&str>, email: Option<&str>) -> EventRow {
+    pub(crate) fn checkout_in(&self, channel: i64, customer: Option<&str>, email: Option<&str>) -> EventRow {
         let cart = self.fill_cart(channel, customer, 1).transaction_id;
         self.shop()
             .checkout(&cart, Checkout { receipt_email: email.map(str::to_owned), ..Checkout::default() })
@@ -129,7 +125,7 @@ impl Town {
     }
 
     /// A cart with this many lines; the row of its `AddCartLines`.
-    pub fn fill_cart(&self, channel: i64, customer: Option<&str>, lines: usize) -> EventRow {
+    pub(crate) fn fill_cart(&self, channel: i64, customer: Option<&str>, lines: usize) -> EventRow {
         let opening = CartOpening { channel, customer: customer.map(str::to_owned), ..CartOpening::default() };
         let cart = self.shop().open_cart(opening).unwrap();
         let items = vec![Item { product: PRODUCTS[0].id, quantity: 1 }; lines];
@@ -137,7 +133,7 @@ impl Town {
     }
 
     /// A customer with an e-mail address whom Dataverse does not know.
-    pub fn stranger(&self) -> String {
+    pub(crate) fn stranger(&self) -> String {
         let known = self.world.dataverse().contacts();
         let is_known = |account: &str, email: &str| {
             known.iter().any(|contact| {
@@ -154,7 +150,7 @@ impl Town {
     }
 
     /// All event records, by transaction id and type.
-    pub async fn records(&self) -> BTreeMap<(String, String), Value> {
+    pub(crate) async fn records(&self) -> BTreeMap<(String, String), Value> {
         let documents = self.world.cosmos().documents().await.unwrap();
         let text = |document: &Value, field: &str| document[field].as_str().unwrap_or_default().to_owned();
         documents
@@ -164,26 +160,38 @@ impl Town {
             .collect()
     }
 
-    pub async fn record(&self, event: &EventRow) -> Value {
+    pub(crate) async fn record(&self, event: &EventRow) -> Value {
         let key = (event.transaction_id.clone(), event.event_type.clone());
         self.records().await.remove(&key).unwrap_or_else(|| panic!("no record of {key:?}"))
     }
 
     /// Asserts that every event led to what it should, once, and that nothing is left over.
-    pub fn assert_clean(&self, enabled: &[Journey]) {
+    pub(crate) fn assert_clean(&self, enabled: &[Journey]) {
         let audit = self.world.audit(enabled, &[]);
         assert!(audit.is_clean(), "{audit:#?}");
     }
 
+    /// Lets the world go on until something is so; that is waited for in real time.
+    pub(crate) async fn until(&mut self, so: impl Fn(&Self) -> bool) {
+        drop(self.busy.take());
+        while !so(self) {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        self.busy = Some(self.world.clock().busy());
+    }
+
     /// Calls `trigger-journey` through the host; status and body.
-    pub async fn trigger(&self, body: &Value) -> (u16, Value) {
+    pub(crate) async fn trigger(&mut self, body: &Value) -> (u16, Value) {
         self.trigger_raw(body.to_string()).await
     }
 
-    pub async fn trigger_raw(&self, body: String) -> (u16, Value) {
+    pub(crate) async fn trigger_raw(&mut self, body: String) -> (u16, Value) {
+        // The handler may have to wait for something.
+        drop(self.busy.take());
         let url = format!("{}api/trigger-journey", self.app.url());
         let request = reqwest::Client::new().post(url).header("x-functions-key", FUNCTION_KEY);
         let reply = request.header("content-type", "application/json").body(body).send().await.unwrap();
+        self.busy = Some(self.world.clock().busy());
         let status = reply.status().as_u16();
         (status, serde_json::from_str(&reply.text().await.unwrap()).unwrap_or(Value::Null))
     }

@@ -3,9 +3,10 @@
 use chrono::TimeDelta;
 use sandbox::audit::Journey;
 use sandbox::host::Death;
-use sandbox::wire::Neighbour;
+use sandbox::wire::{Call, Fair, Fate, Neighbour};
 use serde_json::{Value, json};
 
+use crate::script::{Calls, Script};
 use crate::town::Town;
 
 const CONFIRMATION: [Journey; 1] = [Journey::OrderConfirmation];
@@ -71,7 +72,7 @@ async fn a_posted_message_is_replayed_like_a_delivered_one() {
 
 #[tokio::test]
 async fn wrong_requests_are_refused_with_the_path_of_the_mistake() {
-    let town = Town::usual().await;
+    let mut town = Town::usual().await;
     let cases = [
         (json!({}), "give one of"),
         (json!({"eventId": "x"}), "eventChannelId"),
@@ -141,16 +142,18 @@ async fn the_function_asks_for_its_key() {
     assert_eq!(reply.status(), 401);
 }
 
+fn is_trigger(call: &Call) -> bool {
+    call.path.ends_with(Journey::OrderConfirmation.trigger())
+}
+
 #[tokio::test]
 async fn a_journey_that_was_cut_off_by_a_crash_is_uncertain_and_not_forgotten() {
-    use crate::script::Script;
-    use sandbox::wire::{Fair, Fate};
     let mut town = Town::usual().await;
-    town.world
-        .wire()
-        .set_weather(Script::new(|call| if call.path.contains("msdynmkt_") { Fate::Hang } else { Fate::Serve }));
+    let calls = Calls::default();
+    let hang = |call: &Call| if is_trigger(call) { Fate::Hang } else { Fate::Serve };
+    town.world.wire().set_weather(Script::new(&calls, hang));
     let event = town.checkout(Some(&town.stranger()), None);
-    town.pass(TimeDelta::seconds(21)).await;
+    town.until(|_| calls.to(Journey::OrderConfirmation.trigger()) > 0).await;
     town.app.host().replace_handler(Death::Process).await;
     town.world.wire().set_weather(Fair::default());
     assert!(town.app.host().ready().await);
