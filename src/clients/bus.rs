@@ -93,13 +93,18 @@ struct BrokerProperties<'a> {
 }
 
 impl Bus {
-    /// A client as configured. `tokens` are used where the connection names no key.
-    pub fn new(settings: &BusSettings, tokens: Tokens, http: &Client, clock: &SharedClock) -> Result<Self, BusError> {
+    /// A client as configured. `tokens` take the place of the signature where the connection names no key.
+    pub fn new(
+        settings: &BusSettings,
+        tokens: Option<Tokens>,
+        http: &Client,
+        clock: &SharedClock,
+    ) -> Result<Self, BusError> {
         let endpoint = settings.credential.endpoint().clone();
-        let (key_name, key, tokens) = match &settings.credential {
-            BusCredential::SharedKey { key_name, key, .. } => (key_name.clone(), key.secret().to_owned(), None),
+        let (key_name, key) = match &settings.credential {
+            BusCredential::SharedKey { key_name, key, .. } => (key_name.clone(), key.secret().to_owned()),
             // The crate signs every request; the signature of an empty key is thrown away for the token.
-            BusCredential::Identity { .. } => (String::new(), String::new(), Some(tokens)),
+            BusCredential::Identity { .. } => (String::new(), String::new()),
         };
         let wire: Arc<dyn HttpClient> = Arc::new(Wire { http: http.clone(), endpoint, tokens, clock: clock.clone() });
         let topic = TopicClient::new(wire, NAMESPACE, settings.topic.clone(), key_name, key)?;

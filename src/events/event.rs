@@ -42,6 +42,9 @@ pub struct CommerceEvent {
     pub extension_properties: Value,
 }
 
+/// The partition of events without channel.
+const UNKNOWN_CHANNEL: &str = "unknown";
+
 /// Why an entry of the event store is not an event that can be worked on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MalformedEvent {
@@ -54,6 +57,32 @@ pub enum MalformedEvent {
 }
 
 impl CommerceEvent {
+    /// Stands for an entry of the event store that cannot be read: its key fields are empty, so that it never passes
+    /// [`CommerceEvent::check`].
+    pub(super) fn unreadable() -> Self {
+        let empty = String::new;
+        Self {
+            transaction_id: empty(),
+            date_time: empty(),
+            event_type: empty(),
+            data_area_id: empty(),
+            data: empty(),
+            channel_id: UNKNOWN_CHANNEL.to_owned(),
+            terminal_id: empty(),
+            staff_id: empty(),
+            customer_id: empty(),
+            extension_properties: Value::Null,
+        }
+    }
+
+    /// Gives an event without channel a partition to be recorded in.
+    pub fn in_some_partition(mut self) -> Self {
+        if self.channel_id.is_empty() {
+            UNKNOWN_CHANNEL.clone_into(&mut self.channel_id);
+        }
+        self
+    }
+
     /// The id of this event's record.
     pub fn id(&self) -> EventId {
         EventId::new(&self.transaction_id, &self.event_type, &self.date_time, &self.data_area_id)

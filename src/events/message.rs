@@ -100,7 +100,7 @@ pub enum Slimmed {
 }
 
 impl Slimmed {
-    const STAGES: [Option<Self>; 4] = [None, Some(Self::LineDetails), Some(Self::Lines), Some(Self::AllArrays)];
+    const STAGES: [Self; 3] = [Self::LineDetails, Self::Lines, Self::AllArrays];
 
     /// The word for it in the record and in the message's `Slimmed` property.
     pub fn name(self) -> &'static str {
@@ -147,44 +147,45 @@ struct EventDetails<'a> {
 }
 
 impl OutgoingMessage {
-    /// Composes the message of an event. A body over `limit` bytes is slimmed until it fits; `None` if even the
-    /// slimmest does not.
+    /// Composes the message of an event. One that does not fit is slimmed until it does; `None` if even the slimmest
+    /// does not.
     pub fn compose(
         record: &Record,
         order: Option<&RawValue>,
         customer: Option<&RawValue>,
-        limit: usize,
+        fits: impl Fn(&Self) -> bool,
     ) -> Option<Self> {
-        let body = |order: Option<&RawValue>, customer: Option<&RawValue>| {
-            let event = EventDetails {
-                event: &record.event,
-                id: record.id.as_str(),
-                status: super::Status::Processing,
-                retry_count: record.retry_count,
-            };
-            serde_json::to_string(&Sent { order, customer, event }).ok()
-        };
-        for slimmed in Slimmed::STAGES {
-            let body = match slimmed {
-                None => body(order, customer)?,
-                Some(stage) => {
-                    let order = order.map(|order| slim_order(order, stage));
-                    let customer = customer.map(|customer| {
-                        if stage == Slimmed::AllArrays { without_arrays(customer) } else { customer.to_owned() }
-                    });
-                    body(order.as_deref(), customer.as_deref())?
-                }
-            };
-            if body.len() <= limit {
-                return Some(Self {
-                    id: record.id.message_id(record.publications),
-                    body,
-                    properties: properties(record, slimmed),
-                    slimmed,
-                });
-            }
+        let whole = Self::build(record, order, customer, None)?;
+        if fits(&whole) {
+            return Some(whole);
         }
-        None
+        Slimmed::STAGES.into_iter().find_map(|stage| {
+            let order = order.map(|order| slim_order(order, stage));
+            let customer = customer.map(|customer| slim_customer(customer, stage));
+            Self::build(record, order.as_deref(), customer.as_deref(), Some(stage)).filter(&fits)
+        })
+    }
+
+    fn build(
+        record: &Record,
+        order: Option<&RawValue>,
+        customer: Option<&RawValue>,
+        slimmed: Option<Slimmed>,
+    ) -> Option<Self> {
+        let event = EventDetails {
+            event: &record.event,
+            id: record.id.as_str(),
+            status: super::Status::Processing,
+            retry_count: record.retry_count,
+        };
+        // Serialising what was parsed from JSON cannot fail.
+        let body = serde_json::to_string(&Sent { order, customer, event }).ok()?;
+        Some(Self {
+            id: record.id.message_id(record.publications),
+            body,
+            properties: properties(record, slimmed),
+            slimmed,
+        })
     }
 }
 
@@ -200,7 +201,7 @@ fn properties(record: &Record, slimmed: Option<Slimmed>) -> Vec<(&'static str, S
 }
 
 /// The W3C trace context of an event: one trace per event, a parent span per publication.
-fn traceparent(record: &Record) -> String {
+pub(crate) fn traceparent(record: &Record) -> String {
     format!("00-{:032x}-{:016x}-01", record.id.trace_id(), u64::from(record.publications) + 1)
 }
 
@@ -209,6 +210,13 @@ fn slim_order(order: &RawValue, stage: Slimmed) -> Box<RawValue> {
         Slimmed::AllArrays => without_arrays(order),
         Slimmed::Lines => emptied(order, |name| LINES.contains(&name)),
         Slimmed::LineDetails => slim_lines(order).unwrap_or_else(|| order.to_owned()),
+    }
+}
+
+fn slim_customer(customer: &RawValue, stage: Slimmed) -> Box<RawValue> {
+    match stage {
+        Slimmed::AllArrays => without_arrays(customer),
+        Slimmed::LineDetails | Slimmed::Lines => customer.to_owned(),
     }
 }
 
@@ -261,7 +269,7 @@ mod tests {
     #[test]
     fn body_has_exactly_three_parts_and_the_received_digits() {
         let order = raw(r#"{"AmountPaid":184.2200000000000000}"#);
-        let message = OutgoingMessage::compose(&record(), Some(&order), None, 10_000).unwrap();
+        let message = OutgoingMessage::compose(&record(), Some(&order), None, |_| true).unwrap();
         assert!(message.body.starts_with(
             r#"{"OrderDetails":{"AmountPaid":184.2200000000000000},"CustomerDetails":null,"EventDetails":{"#
         ));
@@ -283,7 +291,9 @@ mod tests {
             vec![line; 10].join(","),
             "t".repeat(500)
         ));
-        let slimmed = |limit| OutgoingMessage::compose(&record(), Some(&order), None, limit).unwrap();
+        let slimmed = |limit| {
+            OutgoingMessage::compose(&record(), Some(&order), None, |message| message.body.len() <= limit).unwrap()
+        };
         assert_eq!(slimmed(100_000).slimmed, None);
         assert_eq!(slimmed(5_000).slimmed, Some(Slimmed::LineDetails));
         assert!(slimmed(5_000).body.contains(r#""ChargeLines":[]"#));
@@ -291,7 +301,7 @@ mod tests {
         let slimmest = slimmed(600);
         assert_eq!(slimmest.slimmed, Some(Slimmed::AllArrays));
         assert!(slimmest.properties.contains(&("Slimmed", "allArrays".to_owned())));
-        assert!(OutgoingMessage::compose(&record(), Some(&order), None, 100).is_none());
+        assert!(OutgoingMessage::compose(&record(), Some(&order), None, |message| message.body.len() <= 100).is_none());
     }
 
     #[test]
@@ -305,7 +315,7 @@ mod tests {
     #[test]
     fn what_is_composed_can_be_decoded() {
         let order = raw(r#"{"Id":"T1"}"#);
-        let body = OutgoingMessage::compose(&record(), Some(&order), None, 10_000).unwrap().body;
+        let body = OutgoingMessage::compose(&record(), Some(&order), None, |_| true).unwrap().body;
         let message = Message::decode(body.as_bytes()).unwrap();
         assert_eq!(message.event.id(), record().id);
         assert_eq!(message.order.as_deref().map(RawValue::get), Some(r#"{"Id":"T1"}"#));

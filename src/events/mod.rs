@@ -9,6 +9,7 @@ mod retry;
 
 pub use event::{CommerceEvent, MalformedEvent};
 pub use id::EventId;
+pub(crate) use message::traceparent;
 pub use message::{JsonProblem, Message, MessageError, OutgoingMessage, Slimmed, read_json};
 pub(crate) use raw::RawObject;
 pub use record::{JourneyOutcome, Reason, ReasonCode, Record, Status};

@@ -228,6 +228,11 @@ impl Record {
         }
     }
 
+    /// The record of an entry of the event store that cannot be read at all.
+    pub fn unreadable(raw: &str, now: DateTime<Utc>, due: DateTime<Utc>) -> Self {
+        Self { id: EventId::of_malformed(raw), ..Self::new(CommerceEvent::unreadable(), now, due) }
+    }
+
     /// Notes a failure that may pass: it is tried again at `due`.
     pub fn retry_at(&mut self, due: DateTime<Utc>, reason: Reason, now: DateTime<Utc>) {
         self.status = Status::Retrying;

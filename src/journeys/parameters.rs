@@ -58,7 +58,7 @@ impl Parameter {
         let found = match &self.source {
             Source::Now => to_raw_value(&timestamp(now)).ok(),
             Source::ContactId => to_raw_value(&contact).ok(),
-            Source::Message(pointers) => self.from_message(pointers, view),
+            Source::Message(pointers) => self.look_up(pointers, view),
         };
         match found.or_else(|| self.default.clone()) {
             None if !self.optional => Err(self.missing(name)),
@@ -67,7 +67,7 @@ impl Parameter {
     }
 
     /// The first value that says something; failing that, an empty text counts as text.
-    fn from_message(&self, pointers: &[Pointer], view: &View<'_>) -> Option<Box<RawValue>> {
+    fn look_up(&self, pointers: &[Pointer], view: &View<'_>) -> Option<Box<RawValue>> {
         let values = || pointers.iter().filter_map(|pointer| view.get(pointer));
         values().filter(|value| !pointer::is_empty(value)).find_map(|value| self.kind.convert(value)).or_else(|| {
             values().find(|value| self.kind == Type::String && value.get() == "\"\"").map(ToOwned::to_owned)

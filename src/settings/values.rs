@@ -137,14 +137,14 @@ mod tests {
         let parse = |text: &str| BusCredential::parse(text).map(|credential| credential.endpoint().to_string());
         let key = "SharedAccessKeyName=n;SharedAccessKey=abc=";
         assert_eq!(
-            parse(&*format!("Endpoint=sb://c.servicebus.windows.net/;{key}")).unwrap(),
+            parse(&format!("Endpoint=sb://c.servicebus.windows.net/;{key}")).unwrap(),
             "https://c.servicebus.windows.net/"
         );
         assert_eq!(
-            parse(&*format!("Endpoint=sb://127.0.0.1:5672;{key};UseDevelopmentEmulator=true")).unwrap(),
+            parse(&format!("Endpoint=sb://127.0.0.1:5672;{key};UseDevelopmentEmulator=true")).unwrap(),
             "http://127.0.0.1:5672/"
         );
-        assert!(parse(&*format!("Endpoint=sb://example.com;{key};UseDevelopmentEmulator=true")).is_err());
+        assert!(parse(&format!("Endpoint=sb://example.com;{key};UseDevelopmentEmulator=true")).is_err());
         assert!(parse("Endpoint=sb://c.servicebus.windows.net/;SharedAccessKeyName=n").is_err());
     }
 

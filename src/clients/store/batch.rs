@@ -1,6 +1,6 @@
 //! Many records in few requests: transactional batches, one partition each.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use azure_core::http::Etag;
 use azure_data_cosmos::feed::FeedScope;
@@ -9,6 +9,7 @@ use azure_data_cosmos::options::{
     BatchOptions, BatchReplaceOptions, ContentResponseOnWrite, OperationOptionsBuilder, Precondition,
 };
 use azure_data_cosmos::{Query, TransactionalBatch};
+use chrono::{DateTime, Utc};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Deserialize;
 
@@ -28,6 +29,23 @@ pub struct Added {
     pub created: Vec<Record>,
     /// How many were there already.
     pub known: usize,
+}
+
+/// A record that is there already.
+#[derive(Deserialize)]
+struct Found {
+    id: String,
+    #[serde(rename = "seenAt")]
+    seen_at: DateTime<Utc>,
+    #[serde(rename = "_etag")]
+    etag: String,
+}
+
+/// The SDK repeats a batch whose answer was lost, and then meets the records of its first try: seen at the very same
+/// nanosecond, they are this caller's.
+fn is_own(record: Record, there: &BTreeMap<String, Found>) -> Option<Record> {
+    let found = there.get(record.id.as_str()).filter(|found| found.seen_at == record.seen_at)?;
+    Some(Record { etag: Some(found.etag.clone()), ..record })
 }
 
 /// What became of records to be saved.
@@ -54,6 +72,7 @@ impl Store {
     /// Most batches hold only new records. One that does not is refused whole; then it is asked which are known.
     async fn add_batch(&self, mut records: Vec<Record>) -> Result<Added, StoreError> {
         let mut known = 0;
+        let mut created = Vec::new();
         while let Some(first) = records.first() {
             let mut batch = TransactionalBatch::new(partition(&first.event.channel_id));
             for record in &records {
@@ -61,38 +80,35 @@ impl Store {
             }
             match self.run(batch, ContentResponseOnWrite::Disabled).await?.conclude() {
                 Ok(etags) => {
-                    let created =
-                        records.into_iter().zip(etags).map(|(record, etag)| Record { etag, ..record }).collect();
-                    return Ok(Added { created, known });
+                    created.extend(records.into_iter().zip(etags).map(|(record, etag)| Record { etag, ..record }));
+                    break;
                 }
                 Err((_, StoreError::Conflict(_))) => {
                     let there = self.which_exist(&records).await?;
-                    let before = records.len();
-                    records.retain(|record| !there.contains(record.id.as_str()));
-                    known += before - records.len();
-                    if records.len() == before {
-                        return Err(StoreError::Unavailable {
-                            cause: "a record both exists and does not".to_owned(),
-                            retry_after: None,
-                        });
+                    let (known_now, new): (Vec<_>, Vec<_>) =
+                        records.into_iter().partition(|record| there.contains_key(record.id.as_str()));
+                    if known_now.is_empty() {
+                        let cause = "a record both exists and does not".to_owned();
+                        return Err(StoreError::Unavailable { cause, retry_after: None });
                     }
+                    known += known_now.len();
+                    created.extend(known_now.into_iter().filter_map(|record| is_own(record, &there)));
+                    records = new;
                 }
                 Err((_, error)) => return Err(error),
             }
         }
-        Ok(Added { created: Vec::new(), known })
+        known -= created.len();
+        Ok(Added { created, known })
     }
 
-    async fn which_exist(&self, records: &[Record]) -> Result<BTreeSet<String>, StoreError> {
-        #[derive(Deserialize)]
-        struct Found {
-            id: String,
-        }
-        let Some(first) = records.first() else { return Ok(BTreeSet::new()) };
+    async fn which_exist(&self, records: &[Record]) -> Result<BTreeMap<String, Found>, StoreError> {
+        let Some(first) = records.first() else { return Ok(BTreeMap::new()) };
         let ids: Vec<&str> = records.iter().map(|record| record.id.as_str()).collect();
-        let query = Query::from("SELECT c.id FROM c WHERE ARRAY_CONTAINS(@ids, c.id)").with_parameter("@ids", ids)?;
+        let text = "SELECT c.id, c.seenAt, c._etag FROM c WHERE ARRAY_CONTAINS(@ids, c.id)";
+        let query = Query::from(text).with_parameter("@ids", ids)?;
         let found: Vec<Found> = self.query(query, FeedScope::partition(partition(&first.event.channel_id))).await?;
-        Ok(found.into_iter().map(|found| found.id).collect())
+        Ok(found.into_iter().map(|found| (found.id.clone(), found)).collect())
     }
 
     /// Saves records against the versions that they were read with.

@@ -11,9 +11,12 @@ use std::time::Duration;
 use azure_core::credentials::TokenCredential;
 use azure_core::http::Etag;
 use azure_data_cosmos::feed::FeedScope;
-use azure_data_cosmos::options::{ItemWriteOptions, Precondition, Region};
+use azure_data_cosmos::options::{
+    ItemWriteOptions, OperationOptions, OperationOptionsBuilder, Precondition, Region, ThrottlingRetryOptionsBuilder,
+};
 use azure_data_cosmos::{
-    AccountEndpoint, AccountReference, ContainerClient, CosmosClient, CosmosError, PartitionKey, Query, RoutingStrategy,
+    AccountEndpoint, AccountReference, ContainerClient, CosmosClient, CosmosError, CosmosRuntime, PartitionKey, Query,
+    RoutingStrategy,
 };
 use chrono::{DateTime, Utc};
 use futures::TryStreamExt as _;
@@ -123,8 +126,22 @@ impl Store {
             None => AccountReference::with_credential(endpoint, self.managed.clone()),
         };
         let near = RoutingStrategy::ProximityTo(Region::from(settings.region.clone()));
-        let client = CosmosClient::builder().build(account, near).await?;
+        // A runtime of our own, because the SDK's shared one outlives the Tokio runtime that it was first used in.
+        let runtime = CosmosRuntime::builder().with_default_operation_options(self.patience()).build().await?;
+        let client = CosmosClient::builder().with_runtime(runtime).build(account, near).await?;
         Ok(client.database_client(&settings.database).container_client(&settings.container, None).await?)
+    }
+
+    /// How long the SDK may try by itself: by default two minutes against throttling, which is longer than a lease.
+    fn patience(&self) -> OperationOptions {
+        let throttling = ThrottlingRetryOptionsBuilder::new()
+            .with_max_retry_count(3)
+            .with_max_retry_wait_time(self.timeout / 3)
+            .build();
+        OperationOptionsBuilder::new()
+            .with_throttling_retry_options(throttling)
+            .with_max_failover_retry_count(1)
+            .build()
     }
 
     /// The SDK retries by itself for longer than a caller can wait; whatever it is doing ends here.

@@ -1,0 +1,155 @@
+//! Finds a customer's contact in Dataverse, or creates it, once however many deliveries try.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
+
+use super::person::Person;
+use crate::app::App;
+use crate::clients::dataverse::{ContactColumns, ContactRow, Dataverse, DataverseError};
+
+/// Companies and customer groups, which hardly ever change, and are asked for again after an hour.
+#[derive(Debug, Default)]
+pub struct Contacts {
+    companies: Mutex<Shelf>,
+    groups: Mutex<Shelf>,
+}
+
+type Shelf = HashMap<String, (Option<Uuid>, DateTime<Utc>)>;
+
+const FRESH_FOR: TimeDelta = TimeDelta::hours(1);
+
+/// Namespace of contact ids. Changing it would make a second contact of every customer who has none but ours.
+const CONTACTS: Uuid = Uuid::from_u128(0x8a1f_6c2e_0d57_4b39_9e64_c07b_15d2_a3f8);
+
+/// A contact, and whether it was there before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Resolved {
+    pub(super) id: Uuid,
+    pub(super) created: bool,
+}
+
+/// Finds the person's contact: by account number, then by e-mail, the oldest first. One found by e-mail that carries
+/// the number of another customer is not this person's. `None` if there is none.
+pub(super) async fn find(app: &App, person: &Person) -> Result<Option<ContactRow>, DataverseError> {
+    let mut rows = app.dataverse.contacts(person.number.as_deref(), person.email.as_deref()).await?;
+    // Numbers are per company, so a contact that has a company must have this one; asked for once an hour.
+    let company = if rows.iter().any(|row| row.company.is_some()) { company(app, person).await? } else { None };
+    rows.retain(|row| !is_another_customers(row, person, company));
+    let by_number = rows.iter().position(carries_number);
+    Ok(match by_number.filter(|_| person.number.is_some()) {
+        Some(index) => Some(rows.swap_remove(index)),
+        None => rows.into_iter().next(),
+    })
+}
+
+fn carries_number(row: &ContactRow) -> bool {
+    row.msdyn_contactnumber.as_deref().is_some_and(|number| !number.is_empty())
+}
+
+fn is_another_customers(row: &ContactRow, person: &Person, company: Option<Uuid>) -> bool {
+    let (Some(theirs), Some(ours)) = (&row.msdyn_contactnumber, &person.number) else { return false };
+    let other_company = matches!((row.company, company), (Some(theirs), Some(ours)) if theirs != ours);
+    carries_number(row) && (!theirs.eq_ignore_ascii_case(ours) || other_company)
+}
+
+/// Finds or creates the person's contact, and links what is missing in it.
+pub(super) async fn resolve(app: &App, person: &Person) -> Result<Resolved, DataverseError> {
+    match find(app, person).await? {
+        Some(row) => {
+            link(&app.dataverse, &row, person).await?;
+            Ok(Resolved { id: row.contactid, created: false })
+        }
+        None => create(app, person).await,
+    }
+}
+
+/// Adds the account number or the e-mail address that a found contact lacks.
+async fn link(dataverse: &Dataverse, row: &ContactRow, person: &Person) -> Result<(), DataverseError> {
+    let missing = |theirs: &Option<String>, ours: &Option<String>| {
+        let lacks = theirs.as_deref().unwrap_or_default().is_empty();
+        if lacks { ours.clone() } else { None }
+    };
+    let columns = ContactColumns {
+        msdyn_contactnumber: missing(&row.msdyn_contactnumber, &person.number),
+        emailaddress1: missing(&row.emailaddress1, &person.email),
+        ..ContactColumns::default()
+    };
+    if columns.msdyn_contactnumber.is_none() && columns.emailaddress1.is_none() {
+        return Ok(());
+    }
+    dataverse.update_contact(row.contactid, &row.etag, &columns).await
+}
+
+/// Creates the contact under an id that follows from the person, so that a race ends in one row.
+async fn create(app: &App, person: &Person) -> Result<Resolved, DataverseError> {
+    let id = contact_id(person);
+    match app.dataverse.create_contact(id, &columns(app, person).await?).await {
+        Ok(()) => Ok(Resolved { id, created: true }),
+        Err(DataverseError::Conflict(_)) => {
+            // It is there, although the search did not show it: created this moment by another delivery, or since
+            // given another number or address, or deactivated. It is this person's all the same: the id says so.
+            let row = app.dataverse.contact(id).await?;
+            Ok(Resolved { id: row.contactid, created: false })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn contact_id(person: &Person) -> Uuid {
+    let name = match (&person.number, &person.email) {
+        (Some(number), _) => format!("number/{}/{}", person.company.to_lowercase(), number.to_lowercase()),
+        (None, Some(email)) => format!("email/{}", email.to_lowercase()),
+        (None, None) => "nobody".to_owned(),
+    };
+    Uuid::new_v5(&CONTACTS, name.as_bytes())
+}
+
+async fn columns(app: &App, person: &Person) -> Result<ContactColumns, DataverseError> {
+    let company = company(app, person).await?;
+    let group = match (company, &person.customer_group) {
+        (Some(company), Some(group)) => customer_group(app, group, company).await?,
+        _ => None,
+    };
+    Ok(ContactColumns {
+        firstname: person.first_name.clone(),
+        lastname: person.last_name.clone(),
+        emailaddress1: person.email.clone(),
+        msdyn_contactnumber: person.number.clone(),
+        msdyn_partynumber: person.party_number.clone(),
+        msdyn_sellable: Some(true),
+        company: company.map(|id| format!("/cdm_companies({id})")),
+        customer_group: group.map(|id| format!("/msdyn_customergroups({id})")),
+    })
+}
+
+async fn company(app: &App, person: &Person) -> Result<Option<Uuid>, DataverseError> {
+    if person.company.is_empty() {
+        return Ok(None);
+    }
+    cached(&app.contacts.companies, &person.company, app.clock.now(), || app.dataverse.company(&person.company)).await
+}
+
+async fn customer_group(app: &App, group: &str, company: Uuid) -> Result<Option<Uuid>, DataverseError> {
+    let key = format!("{company}/{group}");
+    cached(&app.contacts.groups, &key, app.clock.now(), || app.dataverse.customer_group(group, company)).await
+}
+
+async fn cached<F: Future<Output = Result<Option<Uuid>, DataverseError>>>(
+    shelf: &Mutex<Shelf>,
+    key: &str,
+    now: DateTime<Utc>,
+    fetch: impl FnOnce() -> F,
+) -> Result<Option<Uuid>, DataverseError> {
+    let lock = || shelf.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((id, asked)) = lock().get(key)
+        && now - *asked < FRESH_FOR
+    {
+        return Ok(*id);
+    }
+    let id = fetch().await?;
+    lock().insert(key.to_owned(), (id, now));
+    Ok(id)
+}

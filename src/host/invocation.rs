@@ -1,0 +1,147 @@
+//! Reading an invocation's payload.
+
+use std::collections::{BTreeMap, HashMap};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chrono::DateTime;
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::events::{JsonProblem, read_json};
+use crate::functions::{ATTEMPTS, Delivery, FAILING_SINCE, History, STARTED};
+
+/// Why a payload is not that of a Service Bus invocation.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvocationError {
+    /// It is not the host's JSON.
+    #[error("the invocation's payload cannot be read: {0}")]
+    Shape(JsonProblem),
+    /// It holds no message.
+    #[error("the invocation's payload holds no message: Data must have one binding, as function.json names it")]
+    NoMessage,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Payload {
+    #[serde(default)]
+    data: HashMap<String, Box<RawValue>>,
+    #[serde(default)]
+    metadata: HashMap<String, Value>,
+}
+
+/// Reads a Service Bus invocation. The body is taken from `Data` only: the host copies its top-level fields into
+/// `Metadata`, over system properties of the same names.
+pub fn read_delivery(payload: &[u8]) -> Result<Delivery, InvocationError> {
+    let Payload { data, metadata } = read_json(payload).map_err(InvocationError::Shape)?;
+    let message = data.into_values().next().ok_or(InvocationError::NoMessage)?;
+    let delivery_count =
+        metadata.get("DeliveryCount").and_then(number).and_then(|count| u32::try_from(count).ok()).unwrap_or(1);
+    let properties = metadata.get("ApplicationProperties").or_else(|| metadata.get("UserProperties")).and_then(object);
+    Ok(Delivery {
+        body: body(&message),
+        delivery_count,
+        history: properties.map(|properties| history(&properties)).unwrap_or_default(),
+    })
+}
+
+/// A message in any of the host's encodings: text as a JSON string within a JSON string, an object as it is, and
+/// bytes (`"dataType": "binary"`) as base64.
+fn body(data: &RawValue) -> Vec<u8> {
+    let Ok(outer) = serde_json::from_str::<String>(data.get()) else { return data.get().as_bytes().to_vec() };
+    if let Ok(inner) = serde_json::from_str::<String>(&outer) {
+        return inner.into_bytes();
+    }
+    if outer.trim_start().starts_with('{') {
+        return outer.into_bytes();
+    }
+    STANDARD.decode(outer.trim()).unwrap_or_else(|_| outer.into_bytes())
+}
+
+fn history(properties: &serde_json::Map<String, Value>) -> History {
+    let moment = |value: i64| DateTime::from_timestamp_millis(value);
+    let started = properties
+        .get(STARTED)
+        .and_then(text)
+        .and_then(|text| serde_json::from_str::<BTreeMap<String, i64>>(&text).ok());
+    History {
+        attempts: properties.get(ATTEMPTS).and_then(number).and_then(|count| u32::try_from(count).ok()).unwrap_or(0),
+        failing_since: properties.get(FAILING_SINCE).and_then(number).and_then(moment),
+        started: started.into_iter().flatten().filter_map(|(name, at)| Some((name, moment(at)?))).collect(),
+    }
+}
+
+/// The host encodes most metadata as JSON within a JSON string; others write the value itself.
+fn unwrapped(value: &Value) -> Value {
+    match value {
+        Value::String(text) => serde_json::from_str(text).unwrap_or_else(|_| value.clone()),
+        other => other.clone(),
+    }
+}
+
+fn number(value: &Value) -> Option<i64> {
+    match unwrapped(value) {
+        Value::Number(number) => number.as_i64(),
+        Value::String(text) => text.trim().trim_matches('"').parse().ok(),
+        _ => None,
+    }
+}
+
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(serde_json::from_str::<String>(text).unwrap_or_else(|_| text.clone())),
+        other => Some(other.to_string()),
+    }
+}
+
+fn object(value: &Value) -> Option<serde_json::Map<String, Value>> {
+    match unwrapped(value) {
+        Value::Object(fields) => Some(fields),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn delivery(payload: &Value) -> Delivery {
+        read_delivery(payload.to_string().as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_body_is_read_in_every_encoding_of_the_host() {
+        let body = r#"{"a":184.2200000000000000,"b":"\"quoted\""}"#;
+        let twice = serde_json::to_string(body).unwrap();
+        let encodings = [Value::String(twice), Value::String(body.to_owned()), Value::String(STANDARD.encode(body))];
+        for encoded in encodings {
+            let payload = json!({"Data": {"message": encoded}, "Metadata": {"DeliveryCount": "3"}});
+            let delivery = delivery(&payload);
+            assert_eq!(String::from_utf8(delivery.body).unwrap(), body);
+            assert_eq!(delivery.delivery_count, 3);
+        }
+        let object = format!(r#"{{"Data":{{"message":{body}}},"Metadata":{{"DeliveryCount":2}}}}"#);
+        assert_eq!(read_delivery(object.as_bytes()).unwrap().body, body.as_bytes());
+    }
+
+    #[test]
+    fn the_history_of_a_copy_is_read() {
+        let payload = json!({"Data": {"message": "\"{}\""}, "Metadata": {
+            "DeliveryCount": "1",
+            "ApplicationProperties": {"RetryAttempts": "4", "RetryFailingSince": "1700000000000", "RetryJourneysStarted": "{\"a\":1700000001000}"}}});
+        let history = delivery(&payload).history;
+        assert_eq!(history.attempts, 4);
+        assert_eq!(history.failing_since, DateTime::from_timestamp(1_700_000_000, 0));
+        assert_eq!(history.started.keys().collect::<Vec<_>>(), ["a"]);
+    }
+
+    #[test]
+    fn garbage_is_an_error_and_never_a_panic() {
+        for garbage in ["", "null", "[]", "{", "{\"Data\":{}}", "{\"Data\":5}", "\u{0}"] {
+            assert!(read_delivery(garbage.as_bytes()).is_err(), "{garbage}");
+        }
+    }
+}
