@@ -17,6 +17,8 @@ pub(crate) struct Outcome {
     pub(crate) audit: Audit,
     pub(crate) times: Times,
     pub(crate) orders: usize,
+    /// Orders of buyers who left neither account nor address.
+    pub(crate) unreachable: usize,
     pub(crate) started: usize,
     pub(crate) published: u64,
     pub(crate) contacts_before: usize,
@@ -54,12 +56,14 @@ struct Json<'a> {
 
 impl Outcome {
     pub(crate) fn of(args: &Args, world: &World, times: Times, host: Counters) -> Self {
-        let started = world.dataverse().started();
+        let ledger = world.shop().ledger();
+        let orders = || ledger.iter().filter(|entry| entry.order.is_some());
         Self {
             audit: world.audit(args.expected(), &[]),
             times,
-            orders: world.shop().ledger().iter().filter(|entry| entry.order.is_some()).count(),
-            started: started.len(),
+            orders: orders().count(),
+            unreachable: orders().filter(|entry| entry.account.is_none() && entry.email.is_none()).count(),
+            started: world.dataverse().started().len(),
             published: world.broker().enqueued(TOPIC).unwrap_or_default(),
             contacts_before: world.contacts_before().len(),
             contacts: world.dataverse().contacts().len(),
@@ -95,5 +99,69 @@ impl Outcome {
             journeys: &self.audit.journeys,
             host: &self.host,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use sandbox::audit::Finding;
+    use serde_json::Value;
+
+    use super::*;
+
+    fn outcome() -> Outcome {
+        let now = DateTime::default();
+        Outcome {
+            audit: Audit::default(),
+            times: Times { began: now, sold_out: now, settled: now + chrono::TimeDelta::milliseconds(1500) },
+            orders: 2,
+            unreachable: 0,
+            started: 2,
+            published: 5,
+            contacts_before: 1,
+            contacts: 2,
+            calls: Neighbour::ALL.into_iter().zip(1..).collect(),
+            request_units: 0.0,
+            host: Counters::default(),
+        }
+    }
+
+    #[test]
+    fn programs_find_everything_by_its_name() {
+        let json: Value = serde_json::from_str(&outcome().json().unwrap()).unwrap();
+        for name in [
+            "events",
+            "expectedJourneys",
+            "startedJourneys",
+            "lost",
+            "duplicated",
+            "misdirected",
+            "uncertain",
+            "deadLettered",
+            "duplicateContacts",
+            "elapsedMs",
+            "p50Ms",
+            "p99Ms",
+            "calls",
+        ] {
+            assert!(json.get(name).is_some(), "{name}");
+        }
+        assert_eq!(json["elapsedMs"], 1500);
+        assert_eq!(json["calls"]["serviceBus"], 4);
+    }
+
+    #[test]
+    fn people_are_told_what_went_wrong_and_where() {
+        let mut outcome = outcome();
+        assert!(outcome.to_string().contains("Clean:"));
+        outcome.audit.lost =
+            vec![Finding { journey: None, event: "HOUSTON-1".to_owned(), what: "never started".to_owned() }; 20];
+        let text = outcome.to_string();
+        assert!(
+            text.contains("NOT CLEAN") && text.contains("20 never started") && text.contains("HOUSTON-1"),
+            "{text}"
+        );
+        assert!(text.contains("... and 12 more"), "{text}");
     }
 }

@@ -26,8 +26,13 @@ impl Outcome {
         let Counts { active, locked, scheduled, dead_lettered } = self.audit.left_over;
         let shopping = seconds(self.times.sold_out - self.times.began);
         let rest = seconds(self.times.settled - self.times.sold_out);
-        let carts = self.audit.events - self.orders.min(self.audit.events);
-        writeln!(f, "The shop sold {} orders in {shopping} and saw {carts} carts being filled.", self.orders)?;
+        let adds = self.audit.events - self.orders.min(self.audit.events);
+        writeln!(
+            f,
+            "The shop sold {} orders in {shopping}, after things were put into carts {adds} times.",
+            self.orders
+        )?;
+        writeln!(f, "{} buyers left neither account nor address: nobody can write to them.", self.unreachable)?;
         writeln!(
             f,
             "The handler published {} messages; {} are waiting, {dead_lettered} are dead letters.",
