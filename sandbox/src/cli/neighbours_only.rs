@@ -46,7 +46,7 @@ async fn prepare(args: &Args) -> Result<World, Failure> {
          cd {app} && func start\n\
          Core Tools receives messages over AMQP, which the sandbox does not speak: poll-events and trigger-journey\n\
          work, process-message gets nothing. Run the sandbox without --no-host to see all of it.\n\
-         The shop sells {orders} orders now. Press Ctrl-C to end.",
+         The shop sells {orders} orders now, to be found whenever the host comes. Press Ctrl-C to end.",
         app = shown(&app),
         orders = args.orders,
     );

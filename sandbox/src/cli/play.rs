@@ -2,18 +2,19 @@
 
 use std::fs;
 
+use sandbox::shop::PRODUCTS;
 use sandbox::wire::Neighbour;
 use sandbox::world::{FUNCTION_KEY, FunctionApp, World};
 use serde_json::Value;
 
 use super::Failure;
-use super::args::{Args, folder};
+use super::args::folder;
 use super::run::shown;
 
 /// Says where everything is and what one could do with it.
-pub(crate) async fn invite(world: &World, app: &FunctionApp, args: &Args) -> Result<(), Failure> {
+pub(crate) async fn invite(world: &World, app: &FunctionApp) -> Result<(), Failure> {
     let script = folder().join("buy.sh");
-    fs::write(&script, buy(world, args)).map_err(|error| format!("{}: {error}", shown(&script)))?;
+    fs::write(&script, buy(world)).map_err(|error| format!("{}: {error}", shown(&script)))?;
     println!("Everything stays up until Ctrl-C:");
     println!("  {:12} {}", "Functions", app.url());
     for neighbour in Neighbour::ALL {
@@ -43,7 +44,7 @@ async fn some_event(world: &World) -> Option<(String, String)> {
 }
 
 /// A visit to the store in Houston, as a cash register would do it.
-fn buy(world: &World, args: &Args) -> String {
+fn buy(world: &World) -> String {
     let settings = world.settings();
     let setting = |name: &str| settings.get(name).cloned().unwrap_or_default();
     let (commerce, oun) = (setting("CSUEndpoint"), setting("OperatingUnitNumber"));
@@ -52,7 +53,7 @@ fn buy(world: &World, args: &Args) -> String {
     let customers = world.shop().customers();
     let customer = customers.iter().find(|customer| customer.data_area == "usrt" && customer.reachable_at().is_some());
     let account = customer.map_or("", |customer| &customer.account);
-    let product = sandbox::shop::PRODUCTS[usize::try_from(args.seed).unwrap_or_default() % 16].id;
+    let product = PRODUCTS[1].id;
     format!(
         r#"#!/bin/sh
 # Buys one thing at the demo shop: opens a cart, fills it and checks out. A journey starts within seconds.

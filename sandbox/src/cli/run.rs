@@ -23,7 +23,7 @@ pub(crate) async fn run(args: &Args) -> Result<bool, Failure> {
     let (world, app, outcome) = interruptible(settle(args, &site)).await?;
     println!("\n{outcome}");
     if !args.once {
-        play::invite(&world, &app, args).await?;
+        play::invite(&world, &app).await?;
     }
     if args.json {
         println!("{}", outcome.json()?);
