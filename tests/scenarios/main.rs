@@ -4,6 +4,7 @@
 
 mod bad_events;
 mod contacts;
+mod contracts;
 mod pipeline;
 mod reference_failures;
 mod script;
