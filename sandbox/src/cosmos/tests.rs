@@ -224,7 +224,7 @@ async fn a_rival_makes_versions_stale_and_changes_nothing() {
     assert_ne!(before["_etag"], after["_etag"]);
     assert_eq!(before["journeys"], after["journeys"]);
     let etag = before["_etag"].as_str().unwrap().to_owned();
-    let guarded = Some(ItemWriteOptions::default().with_precondition(Precondition::if_match(etag.into())));
+    let guarded = Some(ItemWriteOptions::default().with_precondition(Precondition::if_match(etag)));
     let stale = events.replace_item("c1", "e1", outcome("started"), guarded).await.unwrap_err();
     assert_eq!(stale.status().status_code(), StatusCode::PreconditionFailed);
 }
