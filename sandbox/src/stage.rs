@@ -65,7 +65,11 @@ pub fn stage(repository: &Path, binary: Option<&Path>, into: &Path, enabled: Ena
         copy(&repository.join(file), &into.join(file))?;
     }
     if let Some(binary) = binary {
-        copy(binary, &into.join(EXECUTABLE))?;
+        let executable = into.join(EXECUTABLE);
+        // The same file under another name where that is possible: a debug build is large.
+        if fs::hard_link(binary, &executable).is_err() {
+            copy(binary, &executable)?;
+        }
     }
     match enabled {
         Enabled::AsShipped => Ok(()),

@@ -8,12 +8,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Bytes;
+use azure_core_bus::auth::Secret;
 use azure_core_bus::error::{Error, ErrorKind};
 use azure_core_bus::headers::{HeaderName, Headers};
 use azure_core_bus::{HttpClient, Request};
 use azure_messaging_servicebus::service_bus::{PeekLockResponse, SendMessageOptions, TopicClient};
 use chrono::{DateTime, Utc};
+use reqwest::header::AUTHORIZATION;
 use reqwest::{Client, StatusCode, Url};
 use serde::Serialize;
 
@@ -101,13 +102,20 @@ impl Bus {
         clock: &SharedClock,
     ) -> Result<Self, BusError> {
         let endpoint = settings.credential.endpoint().clone();
-        let (key_name, key) = match &settings.credential {
-            BusCredential::SharedKey { key_name, key, .. } => (key_name.clone(), key.secret().to_owned()),
-            // The crate signs every request; the signature of an empty key is thrown away for the token.
-            BusCredential::Identity { .. } => (String::new(), String::new()),
+        let proof = match (&settings.credential, tokens) {
+            (BusCredential::Identity { .. }, Some(tokens)) => Proof::Token(tokens),
+            (BusCredential::Identity { .. }, None) => {
+                return Err(BusError::Denied("no identity to call with".to_owned()));
+            }
+            (BusCredential::SharedKey { key_name, key, .. }, _) => {
+                // `hmac_sha256` takes keys in base64, and the key's own bytes are its text.
+                let key = Secret::new(azure_core_bus::base64::encode(key.secret()));
+                Proof::Signature { key_name: key_name.clone(), key }
+            }
         };
-        let wire: Arc<dyn HttpClient> = Arc::new(Wire { http: http.clone(), endpoint, tokens, clock: clock.clone() });
-        let topic = TopicClient::new(wire, NAMESPACE, settings.topic.clone(), key_name, key)?;
+        let wire: Arc<dyn HttpClient> = Arc::new(Wire { http: http.clone(), endpoint, proof, clock: clock.clone() });
+        // Namespace, policy and key are placeholders: address and proof are the wire's business.
+        let topic = TopicClient::new(wire, "namespace", settings.topic.clone(), "policy", "key")?;
         Ok(Self { topic, subscription: settings.subscription.clone() })
     }
 
@@ -134,9 +142,6 @@ impl Bus {
 
 /// "Message batch" of the REST API.
 const BATCH: &str = "application/vnd.microsoft.servicebus.json";
-
-/// Stands for the configured address in the URLs that the crate builds.
-const NAMESPACE: &str = "namespace";
 
 fn entry<'a>(message: &Outgoing<'a>) -> Entry<'a> {
     let properties = message.properties.iter().map(|(name, value)| ((*name).to_owned(), value.clone().into()));
@@ -173,12 +178,18 @@ impl DeadLetter {
     }
 }
 
-/// Sends what the crate has built to where it belongs.
+/// Sends what the crate has built to where it belongs, with a proof of who we are that fits that place: the crate
+/// knows only the public cloud's addresses and only keys.
 struct Wire {
     http: Client,
     endpoint: Url,
-    tokens: Option<Tokens>,
+    proof: Proof,
     clock: SharedClock,
+}
+
+enum Proof {
+    Token(Tokens),
+    Signature { key_name: String, key: Secret },
 }
 
 impl fmt::Debug for Wire {
@@ -190,23 +201,19 @@ impl fmt::Debug for Wire {
 impl Wire {
     async fn exchange(&self, request: &Request) -> Result<Reply, BusError> {
         let unavailable = |cause: String| BusError::Unavailable { cause, retry_after: None };
-        let mut outgoing = self.http.request(method(request), self.address(request.url()));
-        for (name, value) in request.headers().iter() {
-            if self.tokens.is_none() || name.as_str() != "authorization" {
-                outgoing = outgoing.header(name.as_str(), value.as_str());
-            }
-        }
-        if let Some(tokens) = &self.tokens {
-            let token = tokens.bearer().await.map_err(|error| unavailable(error.to_string()))?;
-            outgoing = outgoing.bearer_auth(token);
+        let address = self.address(request.url());
+        let proof = self.prove(&address).await.map_err(unavailable)?;
+        let mut outgoing = self.http.request(method(request), address).header(AUTHORIZATION, proof);
+        for (name, value) in request.headers().iter().filter(|(name, _)| name.as_str() != AUTHORIZATION.as_str()) {
+            outgoing = outgoing.header(name.as_str(), value.as_str());
         }
         if let azure_core_bus::Body::Bytes(body) = request.body() {
-            outgoing = outgoing.body(Bytes::copy_from_slice(body));
+            outgoing = outgoing.body(body.clone());
         }
         let reply =
             Reply::to(outgoing, self.clock.now()).await.map_err(|error: CallError| unavailable(error.to_string()))?;
         if reply.status == StatusCode::UNAUTHORIZED
-            && let Some(tokens) = &self.tokens
+            && let Proof::Token(tokens) = &self.proof
         {
             // The next attempt fetches a new one.
             tokens.forget().await;
@@ -214,13 +221,41 @@ impl Wire {
         Ok(reply)
     }
 
-    /// The crate knows only the public cloud's addresses; lock locations that a namespace hands out are kept.
     fn address(&self, built: &Url) -> Url {
         let mut address = self.endpoint.clone();
         address.set_path(built.path());
         address.set_query(built.query());
         address
     }
+
+    async fn prove(&self, address: &Url) -> Result<String, String> {
+        match &self.proof {
+            Proof::Token(tokens) => {
+                tokens.bearer().await.map(|token| format!("Bearer {token}")).map_err(|error| error.to_string())
+            }
+            Proof::Signature { key_name, key } => {
+                let expires = self.clock.now().timestamp() + SIGNATURE_SECONDS;
+                signature(address, key_name, key, expires).map_err(|error| error.to_string())
+            }
+        }
+    }
+}
+
+/// How long a signature is good for.
+const SIGNATURE_SECONDS: i64 = 3600;
+
+/// "Service Bus access control with Shared Access Signatures": HMAC-SHA256 of the encoded address and the expiry.
+fn signature(address: &Url, key_name: &str, key: &Secret, expires: i64) -> azure_core_bus::Result<String> {
+    let resource = encoded(address.as_str());
+    let signed = azure_core_bus::hmac::hmac_sha256(&format!("{resource}\n{expires}"), key)?;
+    Ok(format!("SharedAccessSignature sr={resource}&sig={}&se={expires}&skn={key_name}", encoded(&signed)))
+}
+
+fn encoded(text: &str) -> String {
+    reqwest::Url::parse_with_params("form:", [("", text)])
+        .ok()
+        .and_then(|form| Some(form.query()?.strip_prefix('=')?.to_owned()))
+        .unwrap_or_default()
 }
 
 fn method(request: &Request) -> reqwest::Method {
@@ -266,5 +301,35 @@ impl From<Error> for BusError {
             Ok(Err(other)) => Self::Unavailable { cause: other.to_string(), retry_after: None },
             Err(whole) => Self::Unavailable { cause: whole.to_string(), retry_after: None },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signatures_are_made_for_the_address_that_is_called() {
+        let address = Url::parse("https://contoso.servicebus.chinacloudapi.cn/order-events/messages").unwrap();
+        let key = Secret::new(azure_core_bus::base64::encode("key"));
+        let signature = signature(&address, "policy", &key, 1_700_000_000).unwrap();
+        assert_eq!(
+            signature,
+            "SharedAccessSignature sr=https%3A%2F%2Fcontoso.servicebus.chinacloudapi.cn%2Forder-events%2Fmessages\
+             &sig=bbRyw%2F8nabID1hBYrPNv3KAWNX2WeIJnYKq8TwwqFT0%3D&se=1700000000&skn=policy"
+        );
+    }
+
+    #[test]
+    fn every_status_has_its_meaning() {
+        let judged = |status: u16| judge(StatusCode::from_u16(status).unwrap(), None);
+        for status in [408, 429, 500, 503] {
+            assert!(matches!(judged(status), BusError::Unavailable { .. }), "{status}");
+        }
+        assert!(matches!(judged(401), BusError::Denied(_)));
+        assert!(matches!(judged(410), BusError::Denied(_)));
+        assert!(matches!(judged(403), BusError::TooLarge(_)));
+        assert!(matches!(judged(413), BusError::TooLarge(_)));
+        assert!(matches!(judged(400), BusError::Refused(_)));
     }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, SubsecRound, TimeDelta, Utc};
@@ -13,7 +13,7 @@ use reqwest::{Client, Method, RequestBuilder, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 
 use super::http::{CallError, Caller, Reply};
 use super::identity::Tokens;
@@ -29,8 +29,8 @@ pub struct Commerce {
     caller: Caller,
     endpoint: Url,
     operating_unit: String,
-    /// Operating unit numbers by channel; asked once each.
-    units: Mutex<HashMap<String, String>>,
+    /// Operating unit numbers by channel; each is asked for once, however many wait for it.
+    units: Mutex<HashMap<String, Arc<OnceCell<String>>>>,
     under_way: Semaphore,
     /// Versions differ in the verb of the order call; whichever works is remembered.
     orders_by_post: AtomicBool,
@@ -183,35 +183,33 @@ impl Commerce {
 
     /// The operating unit number of a channel. A Scale Unit whose extension cannot tell gets the configured one.
     pub async fn operating_unit(&self, channel_id: &str) -> Result<String, CommerceError> {
+        let known =
+            self.units.lock().unwrap_or_else(PoisonError::into_inner).entry(channel_id.to_owned()).or_default().clone();
+        known.get_or_try_init(|| self.ask_operating_unit(channel_id)).await.cloned()
+    }
+
+    async fn ask_operating_unit(&self, channel_id: &str) -> Result<String, CommerceError> {
         #[derive(Deserialize)]
         struct Answer {
             value: String,
-        }
-        if let Some(known) = self.known_unit(channel_id) {
-            return Ok(known);
         }
         let path = format!("GetOperatingUnitNumber(channelid={channel_id})");
         let reply = self
             .call(&self.operating_unit, |http| self.request(http, Method::GET, &path).query(&[API_VERSION]))
             .await?;
-        let unit = match expect(reply, "operating unit") {
-            Ok(body) => read_json::<Answer>(&body)?.value,
+        match expect(reply, "operating unit") {
+            Ok(body) => Ok(read_json::<Answer>(&body)?.value),
             Err(CommerceError::NotFound(_)) => {
+                let default = &self.operating_unit;
                 tracing::warn!(
                     channel_id,
-                    default = self.operating_unit,
+                    default,
                     "the Scale Unit cannot tell the channel's operating unit; using the default"
                 );
-                self.operating_unit.clone()
+                Ok(default.clone())
             }
-            Err(error) => return Err(error),
-        };
-        self.units.lock().unwrap_or_else(PoisonError::into_inner).insert(channel_id.to_owned(), unit.clone());
-        Ok(unit)
-    }
-
-    fn known_unit(&self, channel_id: &str) -> Option<String> {
-        self.units.lock().unwrap_or_else(PoisonError::into_inner).get(channel_id).cloned()
+            Err(error) => Err(error),
+        }
     }
 
     fn request(&self, http: &Client, method: Method, path: &str) -> RequestBuilder {

@@ -275,7 +275,7 @@ impl<'a> Run<'a> {
         // A row that is there twice (a page boundary moved) would spoil its batch.
         let mut ids = std::collections::HashSet::new();
         records.retain(|record| ids.insert(record.id.clone()));
-        let added = if records.is_empty() { Vec::new() } else { self.app.store.add(records).await?.created };
+        let added = if records.is_empty() { Vec::new() } else { self.app.store.add(records).await? };
         memory.known.extend(seen);
         Ok(added)
     }

@@ -182,7 +182,6 @@ async fn add_record(app: &App, message: &Message) -> Result<Record, Setback> {
     record.published(now, now + 2 * app.settings.retry.horizon);
     let added = app.store.add(vec![record]).await?;
     added
-        .created
         .into_iter()
         .next()
         .ok_or_else(|| Setback::retry(ReasonCode::InProgress, "the record appeared in the meantime"))

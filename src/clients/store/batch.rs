@@ -22,15 +22,6 @@ const LARGEST: usize = 100;
 /// Batches under way at once; they go to different partitions.
 const AT_ONCE: usize = 8;
 
-/// What became of records to be added.
-#[derive(Debug, Default)]
-pub struct Added {
-    /// Created now, with their versions.
-    pub created: Vec<Record>,
-    /// How many were there already.
-    pub known: usize,
-}
-
 /// A record that is there already.
 #[derive(Deserialize)]
 struct Found {
@@ -58,20 +49,15 @@ pub struct Saved {
 }
 
 impl Store {
-    /// Adds records that are not there yet; those that are, are left alone.
-    pub async fn add(&self, records: Vec<Record>) -> Result<Added, StoreError> {
+    /// Adds records that are not there yet, and returns those with their versions; the others are left alone.
+    pub async fn add(&self, records: Vec<Record>) -> Result<Vec<Record>, StoreError> {
         let batches = by_partition(records).into_iter().map(|batch| self.add_batch(batch));
-        let added: Vec<Added> = stream::iter(batches).buffer_unordered(AT_ONCE).try_collect().await?;
-        Ok(added.into_iter().fold(Added::default(), |mut all, one| {
-            all.created.extend(one.created);
-            all.known += one.known;
-            all
-        }))
+        let added: Vec<Vec<Record>> = stream::iter(batches).buffer_unordered(AT_ONCE).try_collect().await?;
+        Ok(added.into_iter().flatten().collect())
     }
 
     /// Most batches hold only new records. One that does not is refused whole; then it is asked which are known.
-    async fn add_batch(&self, mut records: Vec<Record>) -> Result<Added, StoreError> {
-        let mut known = 0;
+    async fn add_batch(&self, mut records: Vec<Record>) -> Result<Vec<Record>, StoreError> {
         let mut created = Vec::new();
         while let Some(first) = records.first() {
             let mut batch = TransactionalBatch::new(partition(&first.event.channel_id));
@@ -85,21 +71,19 @@ impl Store {
                 }
                 Err((_, StoreError::Conflict(_))) => {
                     let there = self.which_exist(&records).await?;
-                    let (known_now, new): (Vec<_>, Vec<_>) =
+                    let (known, new): (Vec<_>, Vec<_>) =
                         records.into_iter().partition(|record| there.contains_key(record.id.as_str()));
-                    if known_now.is_empty() {
+                    if known.is_empty() {
                         let cause = "a record both exists and does not".to_owned();
                         return Err(StoreError::Unavailable { cause, retry_after: None });
                     }
-                    known += known_now.len();
-                    created.extend(known_now.into_iter().filter_map(|record| is_own(record, &there)));
+                    created.extend(known.into_iter().filter_map(|record| is_own(record, &there)));
                     records = new;
                 }
                 Err((_, error)) => return Err(error),
             }
         }
-        known -= created.len();
-        Ok(Added { created, known })
+        Ok(created)
     }
 
     async fn which_exist(&self, records: &[Record]) -> Result<BTreeMap<String, Found>, StoreError> {

@@ -27,7 +27,7 @@ use tokio::sync::OnceCell;
 
 use crate::events::{EventId, Record};
 use crate::settings::StoreSettings;
-pub use batch::{Added, Saved};
+pub use batch::Saved;
 pub use claims::{Claim, Claimed};
 
 /// A client of the container. Connects with the first call.

@@ -1,0 +1,155 @@
+//! The command line's arguments.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use sandbox::audit::Journey;
+use sandbox::clock::Clock;
+use sandbox::stage::{self, Enabled};
+use sandbox::wire::{Fair, Wire};
+use sandbox::world::{PORT_BASE, WorldOptions};
+
+/// Puts Commerce Journeys and all its neighbours on this machine, and a demo shop through its day: Commerce Scale Unit,
+/// Entra, Cosmos DB, Service Bus, Dataverse and the Functions host. No account is needed anywhere.
+#[derive(Debug, Parser)]
+#[command(name = "sandbox")]
+pub(crate) struct Args {
+    /// How many orders the shop sells
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    pub(crate) orders: usize,
+    /// End when everything has settled, instead of serving until Ctrl-C
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Print the result as one JSON object, the last line of standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// How long each call of a neighbour takes at least, in milliseconds
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) latency_ms: u64,
+    /// Which journeys of journeys.json are enabled: as it is shipped, or all four
+    #[arg(long, value_enum, default_value_t = Journeys::Default)]
+    pub(crate) journeys: Journeys,
+    /// Decides who shops what; the same seed makes the same day
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Orders per second, 0 for all at once [default: 12, or 50 with --once or --json]
+    #[arg(long, value_name = "N", value_parser = rate)]
+    pub(crate) rate: Option<f64>,
+    /// What goes wrong among the neighbours
+    #[arg(long, value_enum, default_value_t = Faults::None)]
+    pub(crate) faults: Faults,
+    /// Kill the handler (SIGKILL) every so many seconds
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) kill_every: Option<u64>,
+    /// Start the neighbours only, and print the settings with which `func start` finds them
+    #[arg(long)]
+    pub(crate) no_host: bool,
+    /// First port of a block of six [default: any free ports; 7700 with --no-host]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1024..65000))]
+    pub(crate) port_base: Option<u16>,
+    /// Where the handler's output goes [default: target/sandbox/handler.log]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) handler_log: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Journeys {
+    Default,
+    All,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Faults {
+    None,
+    Rough,
+    Storm,
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse::<f64>().ok().filter(|rate| rate.is_finite() && *rate >= 0.0);
+    rate.ok_or_else(|| "not a number of orders per second".to_owned())
+}
+
+impl Args {
+    /// What was asked for and does not exist yet.
+    pub(crate) fn not_available(&self) -> Option<&'static str> {
+        if self.faults != Faults::None {
+            Some("--faults rough and --faults storm are not available yet; only --faults none is")
+        } else if self.kill_every.is_some() {
+            Some("--kill-every is not available yet")
+        } else {
+            None
+        }
+    }
+
+    /// Between one visit to the shop and the next, if `visits` of them make the day.
+    pub(crate) fn pause(&self, visits: usize) -> Duration {
+        let usual = if self.once || self.json { 50.0 } else { 12.0 };
+        let rate = self.rate.unwrap_or(usual);
+        if rate == 0.0 || visits == 0 {
+            return Duration::ZERO;
+        }
+        Duration::try_from_secs_f64(self.orders as f64 / rate / visits as f64).unwrap_or_default()
+    }
+
+    pub(crate) fn enabled(&self) -> Enabled {
+        match self.journeys {
+            Journeys::Default => Enabled::AsShipped,
+            Journeys::All => Enabled::All,
+        }
+    }
+
+    /// What the audit expects.
+    pub(crate) fn expected(&self) -> &'static [Journey] {
+        match self.journeys {
+            Journeys::Default => &Journey::DEFAULT,
+            Journeys::All => &Journey::ALL,
+        }
+    }
+
+    pub(crate) fn world(&self) -> WorldOptions {
+        let latency = Duration::from_millis(self.latency_ms);
+        WorldOptions {
+            seed: self.seed,
+            ports: self.port_base.or(self.no_host.then_some(PORT_BASE)),
+            wire: Wire::new(Fair { latency }),
+            ..WorldOptions::new(Clock::real())
+        }
+    }
+
+    pub(crate) fn handler_log(&self) -> PathBuf {
+        self.handler_log.clone().unwrap_or_else(|| folder().join("handler.log"))
+    }
+}
+
+/// Where the sandbox keeps its things.
+pub(crate) fn folder() -> PathBuf {
+    stage::repository().join("target").join("sandbox")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Args, clap::Error> {
+        Args::try_parse_from(std::iter::once("sandbox").chain(text.split_whitespace()))
+    }
+
+    #[test]
+    fn the_day_is_paced_by_its_orders() {
+        assert_eq!(parse("").unwrap().pause(400).as_millis(), 41);
+        assert_eq!(parse("--once").unwrap().pause(400).as_millis(), 10);
+        assert_eq!(parse("--rate 0").unwrap().pause(400), Duration::ZERO);
+        assert!(parse("--rate -1").is_err());
+        assert!(parse("--rate NaN").is_err());
+    }
+
+    #[test]
+    fn what_is_not_there_yet_is_said() {
+        assert_eq!(parse("--faults none").unwrap().not_available(), None);
+        assert!(parse("--faults storm").unwrap().not_available().is_some());
+        assert!(parse("--kill-every 5").unwrap().not_available().is_some());
+        assert!(parse("--faults fog").is_err());
+    }
+}

@@ -1,0 +1,167 @@
+//! Everything that is told about a day, and its form for programs.
+
+use std::collections::BTreeMap;
+
+use sandbox::audit::{Audit, JourneyAudit};
+use sandbox::host::Counters;
+use sandbox::service_bus::Counts;
+use sandbox::wire::Neighbour;
+use sandbox::world::{TOPIC, World};
+use serde::Serialize;
+
+use super::args::Args;
+use super::day::Times;
+
+/// What came of the day.
+pub(crate) struct Outcome {
+    pub(crate) audit: Audit,
+    pub(crate) times: Times,
+    pub(crate) orders: usize,
+    /// Orders of buyers who left neither account nor address.
+    pub(crate) unreachable: usize,
+    pub(crate) started: usize,
+    pub(crate) published: u64,
+    pub(crate) contacts_before: usize,
+    pub(crate) contacts: usize,
+    pub(crate) calls: BTreeMap<Neighbour, u64>,
+    pub(crate) request_units: f64,
+    pub(crate) host: Counters,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Json<'a> {
+    clean: bool,
+    orders: usize,
+    events: usize,
+    published: u64,
+    expected_journeys: usize,
+    started_journeys: usize,
+    lost: usize,
+    duplicated: usize,
+    misdirected: usize,
+    uncertain: usize,
+    dead_lettered: usize,
+    duplicate_contacts: usize,
+    unfinished: usize,
+    elapsed_ms: i64,
+    p50_ms: Option<i64>,
+    p99_ms: Option<i64>,
+    max_ms: Option<i64>,
+    calls: &'a BTreeMap<Neighbour, u64>,
+    request_units: f64,
+    journeys: &'a [JourneyAudit],
+    host: &'a Counters,
+}
+
+impl Outcome {
+    pub(crate) fn of(args: &Args, world: &World, times: Times, host: Counters) -> Self {
+        let ledger = world.shop().ledger();
+        let orders = || ledger.iter().filter(|entry| entry.order.is_some());
+        Self {
+            audit: world.audit(args.expected(), &[]),
+            times,
+            orders: orders().count(),
+            unreachable: orders().filter(|entry| entry.account.is_none() && entry.email.is_none()).count(),
+            started: world.dataverse().started().len(),
+            published: world.broker().enqueued(TOPIC).unwrap_or_default(),
+            contacts_before: world.contacts_before().len(),
+            contacts: world.dataverse().contacts().len(),
+            calls: world.wire().calls(),
+            request_units: world.cosmos().usage().charge,
+            host,
+        }
+    }
+
+    /// One line of JSON.
+    pub(crate) fn json(&self) -> serde_json::Result<String> {
+        let Counts { active, locked, scheduled, dead_lettered } = self.audit.left_over;
+        serde_json::to_string(&Json {
+            clean: self.audit.is_clean(),
+            orders: self.orders,
+            events: self.audit.events,
+            published: self.published,
+            expected_journeys: self.audit.expected(),
+            started_journeys: self.started,
+            lost: self.audit.lost.len(),
+            duplicated: self.audit.duplicated.len(),
+            misdirected: self.audit.misdirected.len(),
+            uncertain: self.audit.uncertain.len(),
+            dead_lettered,
+            duplicate_contacts: self.audit.duplicate_contacts.len(),
+            unfinished: active + locked + scheduled,
+            elapsed_ms: (self.times.settled - self.times.began).num_milliseconds(),
+            p50_ms: self.audit.latency.map(|latency| latency.p50_ms),
+            p99_ms: self.audit.latency.map(|latency| latency.p99_ms),
+            max_ms: self.audit.latency.map(|latency| latency.max_ms),
+            calls: &self.calls,
+            request_units: self.request_units,
+            journeys: &self.audit.journeys,
+            host: &self.host,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use sandbox::audit::Finding;
+    use serde_json::Value;
+
+    use super::*;
+
+    fn outcome() -> Outcome {
+        let now = DateTime::default();
+        Outcome {
+            audit: Audit::default(),
+            times: Times { began: now, sold_out: now, settled: now + chrono::TimeDelta::milliseconds(1500) },
+            orders: 2,
+            unreachable: 0,
+            started: 2,
+            published: 5,
+            contacts_before: 1,
+            contacts: 2,
+            calls: Neighbour::ALL.into_iter().zip(1..).collect(),
+            request_units: 0.0,
+            host: Counters::default(),
+        }
+    }
+
+    #[test]
+    fn programs_find_everything_by_its_name() {
+        let json: Value = serde_json::from_str(&outcome().json().unwrap()).unwrap();
+        for name in [
+            "events",
+            "expectedJourneys",
+            "startedJourneys",
+            "lost",
+            "duplicated",
+            "misdirected",
+            "uncertain",
+            "deadLettered",
+            "duplicateContacts",
+            "elapsedMs",
+            "p50Ms",
+            "p99Ms",
+            "calls",
+        ] {
+            assert!(json.get(name).is_some(), "{name}");
+        }
+        assert_eq!(json["elapsedMs"], 1500);
+        assert_eq!(json["calls"]["serviceBus"], 4);
+    }
+
+    #[test]
+    fn people_are_told_what_went_wrong_and_where() {
+        let mut outcome = outcome();
+        assert!(outcome.to_string().contains("Clean:"));
+        outcome.audit.lost =
+            vec![Finding { journey: None, event: "HOUSTON-1".to_owned(), what: "never started".to_owned() }; 20];
+        let text = outcome.to_string();
+        assert!(
+            text.contains("NOT CLEAN") && text.contains("20 never started") && text.contains("HOUSTON-1"),
+            "{text}"
+        );
+        assert!(text.contains("... and 12 more"), "{text}");
+    }
+}

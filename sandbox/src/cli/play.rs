@@ -1,0 +1,78 @@
+//! What to try while everything is up.
+
+use std::fs;
+
+use sandbox::shop::PRODUCTS;
+use sandbox::wire::Neighbour;
+use sandbox::world::{FUNCTION_KEY, FunctionApp, World};
+use serde_json::Value;
+
+use super::Failure;
+use super::args::folder;
+use super::run::shown;
+
+/// Says where everything is and what one could do with it.
+pub(crate) async fn invite(world: &World, app: &FunctionApp) -> Result<(), Failure> {
+    let script = folder().join("buy.sh");
+    fs::write(&script, buy(world)).map_err(|error| format!("{}: {error}", shown(&script)))?;
+    println!("Everything stays up until Ctrl-C:");
+    println!("  {:12} {}", "Functions", app.url());
+    for neighbour in Neighbour::ALL {
+        println!("  {:12} {}", neighbour.to_string(), world.url(neighbour));
+    }
+    println!("Buy something through the Retail Server (three calls of curl; look inside):\n  sh {}", shown(&script));
+    if let Some((id, channel)) = some_event(world).await {
+        println!("See what an event's journeys would be told, without starting any:");
+        println!("  curl -s {}api/trigger-journey -H 'x-functions-key: {FUNCTION_KEY}' \\", app.url());
+        println!("    -H 'Content-Type: application/json' \\");
+        println!("    -d '{{\"eventId\":\"{id}\",\"eventChannelId\":\"{channel}\",\"dryRun\":true}}'");
+    }
+    Ok(())
+}
+
+/// Waits for Ctrl-C.
+pub(crate) async fn serve() -> Result<(), Failure> {
+    Ok(tokio::signal::ctrl_c().await?)
+}
+
+/// The id and channel of a checkout's record.
+async fn some_event(world: &World) -> Option<(String, String)> {
+    let documents = world.cosmos().documents().await.ok()?;
+    let record = documents.iter().find(|document| document["EventType"] == "Checkout")?;
+    let text = |field: &str| record.get(field).and_then(Value::as_str).map(str::to_owned);
+    Some((text("id")?, text("EventChannelId")?))
+}
+
+/// A visit to the store in Houston, as a cash register would do it.
+fn buy(world: &World) -> String {
+    let settings = world.settings();
+    let setting = |name: &str| settings.get(name).cloned().unwrap_or_default();
+    let (commerce, oun) = (setting("CSUEndpoint"), setting("OperatingUnitNumber"));
+    let token_url =
+        format!("{}{}/oauth2/v2.0/token", setting("AuthorityD365Commerce"), setting("TenantIdD365Commerce"));
+    let customers = world.shop().customers();
+    let customer = customers.iter().find(|customer| customer.data_area == "usrt" && customer.reachable_at().is_some());
+    let account = customer.map_or("", |customer| &customer.account);
+    let product = PRODUCTS[1].id;
+    format!(
+        r#"#!/bin/sh
+# Buys one thing at the demo shop: opens a cart, fills it and checks out. A journey starts within seconds.
+set -eu
+TOKEN=$(curl -sf '{token_url}' \
+  -d grant_type=client_credentials -d 'client_id={client}' -d 'client_secret={secret}' \
+  --data-urlencode 'scope={audience}/.default' | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
+CART="curl-$(date +%s)"
+call() {{
+  curl -sf "{commerce}Commerce/$1?api-version=7.3" -H "Authorization: Bearer $TOKEN" \
+    -H 'OUN: {oun}' -H 'Content-Type: application/json' -d "$2"
+  echo
+}}
+call 'Carts' "{{\"Id\":\"$CART\",\"CustomerId\":\"{account}\"}}" > /dev/null
+call "Carts('$CART')/AddCartLines" '{{"cartLines":[{{"ProductId":{product},"Quantity":1}}]}}' > /dev/null
+call "Carts('$CART')/Checkout" '{{"receiptEmail":"you@example.com"}}'
+"#,
+        client = setting("CommerceClientIdD365Commerce"),
+        secret = setting("CommerceClientSecretD365Commerce"),
+        audience = setting("AudienceD365Commerce"),
+    )
+}

@@ -1,0 +1,115 @@
+//! The whole sandbox: build, stage, host, a day in the shop, and the audit.
+
+use std::fs::{self, File};
+use std::io::{LineWriter, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sandbox::host::{App, Level, Process, Settings, Sink};
+use sandbox::stage::{self, Profile};
+use sandbox::world::{FunctionApp, World};
+
+use super::args::{Args, folder};
+use super::day;
+use super::outcome::Outcome;
+use super::{Failure, interruptible, play};
+
+/// How often the sandbox's handler polls, so that nobody need wait for 20 seconds.
+pub(crate) const POLL_SCHEDULE: &str = "*/2 * * * * *";
+
+/// Runs the day; says whether the audit is clean.
+pub(crate) async fn run(args: &Args) -> Result<bool, Failure> {
+    let site = Site::new();
+    let (world, app, outcome) = interruptible(settle(args, &site)).await?;
+    println!("\n{outcome}");
+    if !args.once {
+        play::invite(&world, &app).await?;
+    }
+    if args.json {
+        println!("{}", outcome.json()?);
+    }
+    if !args.once {
+        play::serve().await?;
+    }
+    app.shutdown().await;
+    Ok(outcome.audit.is_clean())
+}
+
+/// Starts everything, and lets the day pass and settle.
+async fn settle(args: &Args, site: &Site) -> Result<(World, FunctionApp, Outcome), Failure> {
+    eprintln!("Building the handler (the first time takes a few minutes) ...");
+    let repository = stage::repository();
+    let binary = stage::build_handler(&repository, Profile::own()).await?;
+    let world = World::start(args.world()).await?;
+    stage::stage(&repository, Some(&binary), &site.0, args.enabled())?;
+    let log = args.handler_log();
+    let app = host(&world, &site.0, &log).await?;
+    eprintln!(
+        "The Functions host polls every 2 s here ({POLL_SCHEDULE}; 20 s in production). The handler's log: {}",
+        shown(&log)
+    );
+    let times = day::live(args, &world, &app).await?;
+    let outcome = Outcome::of(args, &world, times, app.host().counters());
+    Ok((world, app, outcome))
+}
+
+async fn host(world: &World, site: &Path, log: &Path) -> Result<FunctionApp, Failure> {
+    let mut settings: Settings = world.settings();
+    settings.insert("PollSchedule".to_owned(), POLL_SCHEDULE.to_owned());
+    let app = App::read(site, &settings)?;
+    let app = world.host(app, Arc::new(Process), log_to(log)?).await?;
+    if app.host().ready().await {
+        return Ok(app);
+    }
+    Err(format!("the handler does not start; the end of {}:\n{}", shown(log), tail(log)).into())
+}
+
+/// Writes the handler's output into a file, line by line.
+fn log_to(path: &Path) -> Result<Sink, Failure> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", shown(folder)))?;
+    }
+    let file = File::create(path).map_err(|error| format!("{}: {error}", shown(path)))?;
+    let file = Mutex::new(LineWriter::new(file));
+    Ok(Arc::new(move |level, line: &str| {
+        let mark = match level {
+            Level::Information => "",
+            Level::Warning => "[stderr, warning] ",
+            Level::Error => "[stderr] ",
+        };
+        // A full disk must not end the day.
+        let _ = writeln!(file.lock().unwrap_or_else(PoisonError::into_inner), "{mark}{line}");
+    }))
+}
+
+fn tail(path: &Path) -> String {
+    let text = fs::read(path).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<_> = text.lines().collect();
+    lines[lines.len().saturating_sub(20)..].join("\n")
+}
+
+/// A path as short as it can be from here.
+pub(crate) fn shown(path: &Path) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(here).unwrap_or(path).display().to_string()
+}
+
+/// A folder for the app that no other sandbox uses, gone when dropped.
+struct Site(PathBuf);
+
+impl Site {
+    fn new() -> Self {
+        Self(folder().join(format!("app-{}", std::process::id())))
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.0)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!(%error, folder = %self.0.display(), "the app's folder was not removed");
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Events that cannot go their way: each harms only itself, and says why.
+
+use chrono::TimeDelta;
+use sandbox::audit::Journey;
+use sandbox::service_bus::NewMessage;
+use sandbox::shop::{CHANNELS, EventRow};
+use sandbox::world::TOPIC;
+use serde_json::json;
+
+use crate::town::{Plan, Town};
+
+const CONFIRMATION: [Journey; 1] = [Journey::OrderConfirmation];
+
+/// Something that must go on undisturbed beside the trouble.
+fn bystander(town: &Town) -> EventRow {
+    town.checkout(None, Some("bystander@example.org"))
+}
+
+fn reason(record: &serde_json::Value) -> &str {
+    record["reason"]["code"].as_str().unwrap_or_default()
+}
+
+#[tokio::test]
+async fn a_new_event_type_needs_configuration_and_no_code() {
+    let journeys = r#"{"journeys": [{"name": "welcome", "eventType": "CustomerCreate", "trigger": "%FeedbackRequestTrigger%", "parameters": {
+        "msdynmkt_signaltimestamp": {"from": "now", "type": "DateTime"},
+        "msdynmkt_signalingestiontimestamp": {"from": "now", "type": "DateTime"},
+        "msdynmkt_signaluserauthid": {"from": "contactId", "type": "String"},
+        "msdynmkt_profileid": {"from": "contactId", "type": "String"},
+        "msdynmkt_orderid": {"from": "/EventDetails/EventTransactionId", "type": "String"},
+        "msdynmkt_receiptemail": {"from": "/CustomerDetails/Email", "type": "String", "default": ""},
+        "msdynmkt_purchasedat": {"from": "/EventDetails/EventDateTime", "type": "DateTime"},
+        "msdynmkt_storename": {"from": "/EventDetails/EventTerminalId", "type": "String", "default": ""}}}]}"#;
+    let mut town =
+        Plan::usual().with_journeys(journeys).with("EventTypes", "CustomerCreate,OrderCancellation").open().await;
+    let model = town.checkout(Some(&town.stranger()), None);
+    let created = EventRow { event_type: "CustomerCreate".to_owned(), ..model.clone() };
+    let cancelled = EventRow { event_type: "OrderCancellation".to_owned(), ..model };
+    for row in [&created, &cancelled] {
+        town.shop().emit_event(row.clone()).unwrap();
+    }
+    town.minute().await;
+    let started = town.world.dataverse().started();
+    assert_eq!(started.len(), 1);
+    assert_eq!(started[0].parameters["msdynmkt_orderid"], json!(created.transaction_id));
+    assert_eq!(town.record(&cancelled).await["status"], "processed", "a type without journeys is done when it is seen");
+}
+
+#[tokio::test]
+async fn an_order_that_never_comes_is_given_up_with_a_reason_and_a_dead_letter() {
+    let mut town = Plan::usual().with("RetryHorizon", "02:00:00").open().await;
+    town.shop().set_order_delay(None);
+    let orphan = town.checkout(Some(&town.stranger()), None);
+    town.shop().set_order_delay(Some(TimeDelta::zero()));
+    bystander(&town);
+    town.pass(TimeDelta::hours(1)).await;
+    assert_eq!(town.record(&orphan).await["status"], "retrying");
+    town.pass(TimeDelta::hours(2)).await;
+    let record = town.record(&orphan).await;
+    assert_eq!((record["status"].as_str(), reason(&record)), (Some("failed"), "orderNotFound"));
+    assert_eq!(town.world.counts().dead_lettered, 1);
+    assert_eq!(town.world.dataverse().started().len(), 1, "the bystander's");
+
+    // The order turns up after all, and a person redrives.
+    town.shop().release_order(&orphan.transaction_id);
+    let (status, answer) = town.trigger(&json!({"deadLetters": {"max": 10}})).await;
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(town.record(&orphan).await["status"], "processed");
+    town.assert_clean(&CONFIRMATION);
+}
+
+#[tokio::test]
+async fn broken_json_in_a_reply_is_named_and_tried_again() {
+    let mut town = Town::usual().await;
+    let broken = town.checkout(Some(&town.stranger()), None);
+    let whole = town.shop().order_body(CHANNELS[0].id, &broken.transaction_id).unwrap();
+    town.shop().replace_order_body(&broken.transaction_id, whole.slice(..whole.len() / 2));
+    bystander(&town);
+    town.minute().await;
+    let record = town.record(&broken).await;
+    assert_eq!((record["status"].as_str(), reason(&record)), (Some("retrying"), "unreadableReply"));
+    assert_eq!(town.world.dataverse().started().len(), 1);
+    town.shop().replace_order_body(&broken.transaction_id, whole);
+    town.pass(TimeDelta::minutes(5)).await;
+    town.assert_clean(&CONFIRMATION);
+}
+
+#[tokio::test]
+async fn a_customer_who_is_gone_does_not_cost_the_confirmation() {
+    let mut town = Town::usual().await;
+    let customer = town.stranger();
+    let event = town.checkout(Some(&customer), Some("left.behind@example.org"));
+    town.shop().lose_customer(&customer);
+    bystander(&town);
+    town.minute().await;
+    let record = town.record(&event).await;
+    assert_eq!((record["status"].as_str(), reason(&record)), (Some("processed"), "customerNotFound"));
+    assert_eq!(town.world.dataverse().started().len(), 2);
+    assert_eq!(town.world.audit(&CONFIRMATION, &[]).lost, []);
+}
+
+#[tokio::test]
+async fn an_order_of_five_megabytes_is_slimmed_and_says_so() {
+    let mut town = Town::usual().await;
+    let customer = town.stranger();
+    let cart = town.fill_cart(CHANNELS[0].id, Some(&customer), 1_400).transaction_id;
+    let event = town.shop().checkout(&cart, sandbox::shop::Checkout::default()).unwrap();
+    assert!(town.shop().order_body(CHANNELS[0].id, &cart).unwrap().len() > 4_900_000);
+    bystander(&town);
+    town.minute().await;
+    let record = town.record(&event).await;
+    assert_eq!(record["status"], "processed", "{record:#}");
+    assert_eq!(record["slimmed"], "lines");
+    // The amounts of the whole order, digit for digit.
+    town.assert_clean(&CONFIRMATION);
+}
+
+#[tokio::test]
+async fn a_message_that_is_not_ours_is_dead_lettered_and_nothing_else() {
+    let mut town = Town::usual().await;
+    let bodies = [
+        "hello",
+        "{\"hello\":1}",
+        "\u{0}",
+        "[]",
+        "{\"OrderDetails\":{},\"CustomerDetails\":null,\"EventDetails\":{\"EventTransactionId\":5}}",
+    ];
+    let foreign = bodies.map(|body| NewMessage { body: body.into(), ..NewMessage::default() });
+    town.world.broker().send(TOPIC, foreign.to_vec()).unwrap();
+    bystander(&town);
+    town.minute().await;
+    assert_eq!(town.world.counts().dead_lettered, bodies.len());
+    assert_eq!(town.world.dataverse().started().len(), 1);
+}
+
+#[tokio::test]
+async fn an_invocation_of_garbage_is_a_failed_invocation_and_no_more() {
+    let mut town = Town::usual().await;
+    let client = reqwest::Client::new();
+    for garbage in ["", "null", "{", "{\"Data\":{\"message\":7}}", "\u{fffd}"] {
+        let url = format!("http://127.0.0.1:{}/process-message", town.handler_port());
+        let reply = client.post(url).body(garbage).send().await.unwrap();
+        assert_eq!(reply.status(), 500, "{garbage}");
+        let answer: serde_json::Value = serde_json::from_str(&reply.text().await.unwrap()).unwrap();
+        assert!(answer["error"].is_string(), "{answer}");
+    }
+    bystander(&town);
+    town.minute().await;
+    town.assert_clean(&CONFIRMATION);
+}
+
+#[tokio::test]
+async fn nobody_to_write_to_is_a_reason_to_skip() {
+    let mut town = Town::usual().await;
+    let event = town.checkout(None, None);
+    town.minute().await;
+    let record = town.record(&event).await;
+    assert_eq!(record["status"], "processed");
+    assert_eq!(record["journeys"]["order-confirmation"]["state"], "skipped");
+    town.assert_clean(&CONFIRMATION);
+}
+
+#[tokio::test]
+async fn a_trigger_that_refuses_its_parameters_fails_its_event_only() {
+    let journeys = crate::town::SHIPPED.replace("msdynmkt_name", "msdynmkt_nmae");
+    let mut town = Plan::usual().with_journeys(journeys).open().await;
+    let event = town.checkout(Some(&town.stranger()), None);
+    town.minute().await;
+    let record = town.record(&event).await;
+    assert_eq!((record["status"].as_str(), reason(&record)), (Some("failed"), "triggerRefused"), "{record:#}");
+    assert_eq!(town.world.counts().dead_lettered, 1);
+}
+
+#[tokio::test]
+async fn a_trigger_that_is_not_published_yet_is_waited_for() {
+    let mut town = Town::usual().await;
+    town.world.dataverse().set_published(Journey::OrderConfirmation.trigger(), false);
+    let event = town.checkout(Some(&town.stranger()), None);
+    town.minute().await;
+    assert_eq!(reason(&town.record(&event).await), "triggerMissing");
+    town.world.dataverse().set_published(Journey::OrderConfirmation.trigger(), true);
+    town.pass(TimeDelta::minutes(5)).await;
+    town.assert_clean(&CONFIRMATION);
+}

@@ -1,0 +1,98 @@
+//! Whose contact it is.
+
+use sandbox::audit::Journey;
+use sandbox::dataverse::Contact;
+use uuid::Uuid;
+
+use crate::town::Town;
+
+const CONFIRMATION: [Journey; 1] = [Journey::OrderConfirmation];
+
+fn contact(number: Option<&str>, email: Option<&str>) -> Contact {
+    Contact {
+        contact_number: number.map(str::to_owned),
+        email: email.map(str::to_owned),
+        last_name: Some("X".to_owned()),
+        ..Contact::default()
+    }
+}
+
+/// The contact for which the only journey so far was started.
+fn addressed(town: &Town) -> Uuid {
+    let started = town.world.dataverse().started();
+    assert_eq!(started.len(), 1);
+    started[0].contact.expect("the contact exists")
+}
+
+fn stranger(town: &Town) -> (String, String) {
+    let account = town.stranger();
+    let email = town.shop().customer(&account).unwrap().reachable_at().unwrap().to_owned();
+    (account, email)
+}
+
+#[tokio::test]
+async fn the_account_number_comes_before_the_address() {
+    let mut town = Town::usual().await;
+    let (account, email) = stranger(&town);
+    town.world.dataverse().add_contact(&contact(None, Some(&email)));
+    let by_number = town.world.dataverse().add_contact(&contact(Some(&account), Some("elsewhere@example.org")));
+    town.checkout(Some(&account), None);
+    town.minute().await;
+    assert_eq!(addressed(&town), by_number);
+}
+
+#[tokio::test]
+async fn a_contact_found_by_address_is_given_the_account_number() {
+    let mut town = Town::usual().await;
+    let (account, email) = stranger(&town);
+    let known = town.world.dataverse().add_contact(&contact(None, Some(&email.to_uppercase())));
+    town.checkout(Some(&account), None);
+    town.minute().await;
+    assert_eq!(addressed(&town), known);
+    let linked = town.world.dataverse().contacts().into_iter().find(|it| it.id == known).unwrap();
+    assert_eq!(linked.contact_number.as_deref(), Some(account.as_str()));
+    town.assert_clean(&CONFIRMATION);
+}
+
+#[tokio::test]
+async fn a_contact_found_by_number_is_given_the_address_that_it_lacks() {
+    let mut town = Town::usual().await;
+    let (account, email) = stranger(&town);
+    let known = town.world.dataverse().add_contact(&contact(Some(&account), None));
+    town.checkout(Some(&account), None);
+    town.minute().await;
+    let linked = town.world.dataverse().contacts().into_iter().find(|it| it.id == known).unwrap();
+    assert_eq!(linked.email.as_deref(), Some(email.as_str()));
+}
+
+#[tokio::test]
+async fn an_address_that_belongs_to_another_customer_is_not_enough() {
+    let mut town = Town::usual().await;
+    let (account, email) = stranger(&town);
+    let theirs = town.world.dataverse().add_contact(&contact(Some("SOMEBODY-ELSE"), Some(&email)));
+    town.checkout(Some(&account), None);
+    town.minute().await;
+    assert_ne!(addressed(&town), theirs);
+    town.assert_clean(&CONFIRMATION);
+}
+
+#[tokio::test]
+async fn the_same_number_in_another_company_is_somebody_else() {
+    let mut town = Town::usual().await;
+    let (account, _) = stranger(&town);
+    let company = town.world.dataverse().add_company("ussi", "Another company");
+    let theirs =
+        town.world.dataverse().add_contact(&Contact { company: Some(company), ..contact(Some(&account), None) });
+    town.checkout(Some(&account), None);
+    town.minute().await;
+    assert_ne!(addressed(&town), theirs);
+}
+
+#[tokio::test]
+async fn a_guest_is_recognised_by_address() {
+    let mut town = Town::usual().await;
+    let known = town.world.dataverse().add_contact(&contact(Some("C-9"), Some("Regular+Guest@example.org")));
+    town.checkout(None, Some("regular+guest@example.org"));
+    town.minute().await;
+    assert_eq!(addressed(&town), known);
+}

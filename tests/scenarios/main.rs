@@ -1,0 +1,13 @@
+//! Scenarios: the function app among its neighbours, through real HTTP and in simulated time.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod bad_events;
+mod contacts;
+mod contracts;
+mod pipeline;
+mod reference_failures;
+mod script;
+mod town;
+mod trigger_journey;
+mod wrong_settings;

@@ -1,0 +1,266 @@
+//! A town to live scenarios in: all neighbours, the Functions host, and the handler on a runtime of its own, which
+//! ends in mid-request when it is killed.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+use commerce_journeys::app::App;
+use commerce_journeys::clock::Clock as HandlerClock;
+use commerce_journeys::journeys::Journeys;
+use commerce_journeys::settings::Settings;
+use sandbox::audit::Journey;
+use sandbox::clock::{Busy, Clock};
+use sandbox::host::{App as HostedApp, Exit, Launch, Launched, Start};
+use sandbox::shop::{CartOpening, Checkout, EventRow, Item, PRODUCTS, Shop};
+use sandbox::world::{FUNCTION_KEY, FunctionApp, World, WorldOptions};
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+/// `journeys.json` as shipped.
+pub(crate) const SHIPPED: &str = include_str!("../../journeys.json");
+
+/// All four journeys of the shipped file.
+pub(crate) fn all_journeys() -> String {
+    SHIPPED.replace("\"enabled\": false", "\"enabled\": true")
+}
+
+/// How a town differs from the usual one.
+pub(crate) struct Plan {
+    pub(crate) world: WorldOptions,
+    pub(crate) journeys: String,
+    pub(crate) settings: Vec<(&'static str, String)>,
+}
+
+impl Plan {
+    /// Simulated time, fair weather, the order confirmation only.
+    pub(crate) fn usual() -> Self {
+        // Not earlier than the machine's own time, with which Service Bus signatures are made.
+        let now = DateTime::from_timestamp(Utc::now().timestamp() / 60 * 60, 0).unwrap();
+        Self { world: WorldOptions::new(Clock::simulated(now)), journeys: SHIPPED.to_owned(), settings: Vec::new() }
+    }
+
+    pub(crate) fn with_journeys(self, journeys: impl Into<String>) -> Self {
+        Self { journeys: journeys.into(), ..self }
+    }
+
+    pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.settings.push((name, value.into()));
+        self
+    }
+
+    pub(crate) async fn open(self) -> Town {
+        Town::open(self).await
+    }
+}
+
+pub(crate) struct Town {
+    pub(crate) world: World,
+    pub(crate) app: FunctionApp,
+    port: Arc<AtomicU16>,
+    /// Time stands still for the test until it lets time pass.
+    busy: Option<Busy>,
+}
+
+impl Town {
+    pub(crate) async fn usual() -> Self {
+        Plan::usual().open().await
+    }
+
+    async fn open(plan: Plan) -> Self {
+        log();
+        let clock = plan.world.clock.clone();
+        let busy = clock.busy();
+        let world = World::start(plan.world).await.unwrap();
+        let mut settings = world.settings_with_secrets();
+        // Long enough for a slow machine, short enough for a test of hanging neighbours.
+        settings.insert("RequestTimeout".to_owned(), "00:00:10".to_owned());
+        settings.extend(plan.settings.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        let app = HostedApp::read(Path::new(env!("CARGO_MANIFEST_DIR")), &settings).unwrap();
+        let port = Arc::<AtomicU16>::default();
+        let launch = Arc::new(InProcess { clock, journeys: plan.journeys, port: port.clone() });
+        let app = world.host(app, launch, Arc::new(|_, _| {})).await.unwrap();
+        assert!(app.host().ready().await);
+        Self { world, app, port, busy: Some(busy) }
+    }
+
+    pub(crate) fn shop(&self) -> &Shop {
+        self.world.shop()
+    }
+
+    /// Where the handler of this moment listens.
+    pub(crate) fn handler_port(&self) -> u16 {
+        self.port.load(Ordering::SeqCst)
+    }
+
+    /// Lets time pass.
+    pub(crate) async fn pass(&mut self, time: TimeDelta) {
+        drop(self.busy.take());
+        self.busy = Some(self.world.clock().sleep(time.to_std().unwrap()).await);
+    }
+
+    /// Lets a minute pass: three polls and everything they bring about.
+    pub(crate) async fn minute(&mut self) {
+        self.pass(TimeDelta::minutes(1)).await;
+    }
+
+    /// A checkout in the first store, of a customer or a guest.
+    pub(crate) fn checkout(&self, customer: Option<&str>, email: Option<&str>) -> EventRow {
+        self.checkout_in(sandbox::shop::CHANNELS[0].id, customer, email)
+    }
+
+    pub(crate) fn checkout_in(&self, channel: i64, customer: Option<&str>, email: Option<&str>) -> EventRow {
+        let cart = self.fill_cart(channel, customer, 1).transaction_id;
+        self.shop()
+            .checkout(&cart, Checkout { receipt_email: email.map(str::to_owned), ..Checkout::default() })
+            .unwrap()
+    }
+
+    /// A cart with this many lines; the row of its `AddCartLines`.
+    pub(crate) fn fill_cart(&self, channel: i64, customer: Option<&str>, lines: usize) -> EventRow {
+        let opening = CartOpening { channel, customer: customer.map(str::to_owned), ..CartOpening::default() };
+        let cart = self.shop().open_cart(opening).unwrap();
+        let items = vec![Item { product: PRODUCTS[0].id, quantity: 1 }; lines];
+        self.shop().add_to_cart(&cart, &items).unwrap()
+    }
+
+    /// A customer with an e-mail address whom Dataverse does not know.
+    pub(crate) fn stranger(&self) -> String {
+        let known = self.world.dataverse().contacts();
+        let is_known = |account: &str, email: &str| {
+            known.iter().any(|contact| {
+                contact.contact_number.as_deref() == Some(account)
+                    || contact.email.as_deref().is_some_and(|known| known.eq_ignore_ascii_case(email))
+            })
+        };
+        let customers = self.shop().customers();
+        let mut strangers = customers.iter().filter(|customer| {
+            customer.data_area == sandbox::shop::CHANNELS[0].data_area
+                && customer.reachable_at().is_some_and(|email| !is_known(&customer.account, email))
+        });
+        strangers.next().unwrap().account.clone()
+    }
+
+    /// All event records, by transaction id and type.
+    pub(crate) async fn records(&self) -> BTreeMap<(String, String), Value> {
+        let documents = self.world.cosmos().documents().await.unwrap();
+        let text = |document: &Value, field: &str| document[field].as_str().unwrap_or_default().to_owned();
+        documents
+            .into_iter()
+            .filter(|document| document.get("status").is_some())
+            .map(|document| ((text(&document, "EventTransactionId"), text(&document, "EventType")), document))
+            .collect()
+    }
+
+    pub(crate) async fn record(&self, event: &EventRow) -> Value {
+        let key = (event.transaction_id.clone(), event.event_type.clone());
+        self.records().await.remove(&key).unwrap_or_else(|| panic!("no record of {key:?}"))
+    }
+
+    /// Asserts that every event led to what it should, once, and that nothing is left over.
+    pub(crate) fn assert_clean(&self, enabled: &[Journey]) {
+        let audit = self.world.audit(enabled, &[]);
+        assert!(audit.is_clean(), "{audit:#?}");
+    }
+
+    /// Lets the world go on until something is so; that is waited for in real time.
+    pub(crate) async fn until(&mut self, so: impl Fn(&Self) -> bool) {
+        drop(self.busy.take());
+        while !so(self) {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        self.busy = Some(self.world.clock().busy());
+    }
+
+    /// Calls `trigger-journey` through the host; status and body.
+    pub(crate) async fn trigger(&mut self, body: &Value) -> (u16, Value) {
+        self.trigger_raw(body.to_string()).await
+    }
+
+    pub(crate) async fn trigger_raw(&mut self, body: String) -> (u16, Value) {
+        // The handler may have to wait for something.
+        drop(self.busy.take());
+        let url = format!("{}api/trigger-journey", self.app.url());
+        let request = reqwest::Client::new().post(url).header("x-functions-key", FUNCTION_KEY);
+        let reply = request.header("content-type", "application/json").body(body).send().await.unwrap();
+        self.busy = Some(self.world.clock().busy());
+        let status = reply.status().as_u16();
+        (status, serde_json::from_str(&reply.text().await.unwrap()).unwrap_or(Value::Null))
+    }
+}
+
+/// Runs the handler on a thread and a runtime of its own; killing it drops the runtime, with everything in flight.
+struct InProcess {
+    clock: Clock,
+    journeys: String,
+    port: Arc<AtomicU16>,
+}
+
+#[async_trait]
+impl Launch for InProcess {
+    async fn launch(&self, start: Start) -> io::Result<Launched> {
+        let settings = Settings::read(|name| start.environment.get(name).cloned()).map_err(io::Error::other)?;
+        let setting = |name: &str| start.environment.get(name).cloned();
+        let journeys =
+            Journeys::read(&self.journeys, setting).map_err(|problems| io::Error::other(format!("{problems:?}")))?;
+        let clock = Arc::new(TownClock(self.clock.clone()));
+        let (kill, killed) = oneshot::channel::<()>();
+        let (ended, exited) = oneshot::channel();
+        let port = start.port;
+        self.port.store(port, Ordering::SeqCst);
+        thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let code = runtime.block_on(async {
+                let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
+                let app = Arc::new(App::new(settings, journeys, clock).unwrap());
+                tokio::select! {
+                    _ = killed => None,
+                    served = commerce_journeys::run(listener, std::future::pending(), app) => Some(i32::from(served.is_err())),
+                }
+            });
+            runtime.shutdown_background();
+            let _ = ended.send(Exit(code));
+        });
+        let kill = std::sync::Mutex::new(Some(kill));
+        Ok(Launched {
+            port,
+            kill: Box::new(move || {
+                let _ = kill.lock().unwrap().take().map(|kill| kill.send(()));
+            }),
+            exited: Box::pin(async move { exited.await.unwrap_or(Exit(None)) }),
+        })
+    }
+}
+
+/// The town's time, as the handler reads it.
+#[derive(Debug)]
+struct TownClock(Clock);
+
+impl HandlerClock for TownClock {
+    fn now(&self) -> DateTime<Utc> {
+        self.0.now()
+    }
+
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let clock = self.0.clone();
+        Box::pin(async move { clock.sleep_inside(duration).await })
+    }
+
+    fn chance(&self) -> f64 {
+        0.5
+    }
+}
+
+/// Prints the handler's log for a failing test: `RUST_LOG=commerce_journeys=info cargo test …`.
+fn log() {
+    let filter = tracing_subscriber::EnvFilter::from_default_env();
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
+}
