@@ -94,6 +94,8 @@ pub enum Fate {
     CutShort,
     /// No answer ever comes, and the request has no effect.
     Hang,
+    /// The request takes effect, and no answer ever comes.
+    Withhold,
 }
 
 /// An error answer that does not come from the neighbour's own logic.
@@ -274,6 +276,10 @@ impl Wire {
                 Half::Of(parts, start) => self.spoil(Response::from_parts(parts, Body::from(start))),
             },
             Fate::Hang => std::future::pending().await,
+            Fate::Withhold => {
+                self.spoil(next.run(request).await);
+                std::future::pending().await
+            }
         }
     }
 

@@ -4,7 +4,7 @@
 use chrono::TimeDelta;
 use reqwest::StatusCode;
 use sandbox::audit::Journey;
-use sandbox::wire::{Call, Fair, Fate, Neighbour};
+use sandbox::wire::{Call, Fair, Fate, Neighbour, Refusal};
 
 use crate::script::{Calls, Script};
 use crate::town::Town;
@@ -26,7 +26,7 @@ async fn outage(neighbour: Neighbour, hours: i64) -> Outage {
     town.minute().await;
     let calls = Calls::default();
     let away = move |call: &Call| {
-        if call.neighbour == neighbour { Fate::Refuse(StatusCode::SERVICE_UNAVAILABLE, None) } else { Fate::Serve }
+        if call.neighbour == neighbour { Fate::Refuse(Refusal::bare(StatusCode::SERVICE_UNAVAILABLE)) } else { Fate::Serve }
     };
     town.world.wire().set_weather(Script::new(&calls, away));
     let sales = usize::try_from(hours * 6).unwrap();

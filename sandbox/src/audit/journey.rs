@@ -86,7 +86,7 @@ impl Journey {
     }
 
     /// The occasion that a started journey names; `None` if it names none.
-    pub(crate) fn occasion_of(started: &StartedJourney) -> Option<Occasion> {
+    pub fn occasion_of(started: &StartedJourney) -> Option<Occasion> {
         let journey = Self::ALL.into_iter().find(|journey| journey.trigger() == started.trigger)?;
         let text = |name: &str| started.parameters.get(name).and_then(Value::as_str);
         let key = match journey {

@@ -213,15 +213,14 @@ type Expected<'a> = BTreeMap<Occasion, &'a LedgerEntry>;
 /// The starts of every journey that is due, in their order.
 type Started<'a> = BTreeMap<Occasion, Vec<&'a StartedJourney>>;
 
-/// How many journeys of these are due after what the ledger tells so far.
-pub fn due(ledger: &[LedgerEntry], enabled: &[Journey]) -> usize {
-    expected(ledger, enabled).len()
+/// What is due after this entry: nothing if nobody can be reached about it.
+pub fn due<'a>(entry: &'a LedgerEntry, enabled: &'a [Journey]) -> impl Iterator<Item = Occasion> + 'a {
+    let reachable = entry.account.is_some() || entry.email.is_some();
+    enabled.iter().filter(move |_| reachable).filter_map(|journey| journey.occasion(entry))
 }
 
-fn expected<'a>(ledger: &'a [LedgerEntry], enabled: &[Journey]) -> Expected<'a> {
-    let reachable = ledger.iter().filter(|entry| entry.account.is_some() || entry.email.is_some());
-    let due = |entry| enabled.iter().filter_map(move |journey| Some((journey.occasion(entry)?, entry)));
-    reachable.flat_map(due).collect()
+fn expected<'a>(ledger: &'a [LedgerEntry], enabled: &'a [Journey]) -> Expected<'a> {
+    ledger.iter().flat_map(|entry| due(entry, enabled).map(move |occasion| (occasion, entry))).collect()
 }
 
 fn finding(journey: Journey, entry: &LedgerEntry, what: String) -> Finding {

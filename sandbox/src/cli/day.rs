@@ -1,7 +1,6 @@
 //! The shop's day, and the wait until everything has settled.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sandbox::audit::Journey;
 use sandbox::host::{Cause, Exit, HostEvent};
 use sandbox::world::{FunctionApp, World};
 use tokio::sync::broadcast::Receiver;
@@ -9,7 +8,7 @@ use tokio::sync::broadcast::error::TryRecvError;
 
 use super::Failure;
 use super::args::Args;
-use super::progress::{Progress, Tally};
+use super::progress::{Counter, Progress, Tally};
 
 /// Nothing may change for so long before all is taken for done.
 const QUIET: TimeDelta = TimeDelta::seconds(4);
@@ -56,8 +55,7 @@ async fn shop(args: &Args, world: &World) -> Result<(), Failure> {
 /// Somebody who looks at everything every now and then.
 struct Watch<'a> {
     world: &'a World,
-    orders: usize,
-    enabled: &'static [Journey],
+    counter: Counter,
     host: Receiver<HostEvent>,
     progress: Progress,
     began: DateTime<Utc>,
@@ -70,8 +68,7 @@ impl<'a> Watch<'a> {
         let now = world.clock().now();
         Self {
             world,
-            orders: args.orders,
-            enabled: args.expected(),
+            counter: Counter::new(args.orders, args.expected()),
             host: app.host().events(),
             progress: Progress::new(),
             began: now,
@@ -97,7 +94,7 @@ impl<'a> Watch<'a> {
     }
 
     fn look(&mut self) {
-        let (tally, now) = (Tally::take(self.world, self.orders, self.enabled), self.world.clock().now());
+        let (tally, now) = (self.counter.look(self.world), self.world.clock().now());
         if tally != self.tally {
             (self.tally, self.changed) = (tally, now);
         }

@@ -1,11 +1,12 @@
 //! One line on standard error that tells how far things are.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sandbox::audit::{self, Journey};
+use sandbox::audit::{self, Journey, Occasion};
 use sandbox::service_bus::Counts;
 use sandbox::world::{TOPIC, World};
 
@@ -22,27 +23,48 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    pub(crate) fn take(world: &World, orders: usize, enabled: &[Journey]) -> Self {
-        let ledger = world.shop().ledger();
-        Self {
-            sold: ledger.iter().filter(|entry| entry.order.is_some()).count(),
-            orders,
-            events: ledger.len(),
-            published: world.broker().enqueued(TOPIC).unwrap_or_default(),
-            started: world.dataverse().started().len(),
-            due: audit::due(&ledger, enabled),
-            bus: world.counts(),
-        }
-    }
-
     /// Messages that somebody still has to do with.
-    pub(crate) fn in_flight(&self) -> usize {
+    fn in_flight(&self) -> usize {
         self.bus.active + self.bus.locked + self.bus.scheduled
     }
 
     /// Whether nothing is left to be done, for better or worse.
     pub(crate) fn is_complete(&self) -> bool {
         self.sold >= self.orders && self.in_flight() == 0 && self.started + self.bus.dead_lettered >= self.due
+    }
+}
+
+/// Counts what is new at each look: a long day is not read from its beginning again and again.
+pub(crate) struct Counter {
+    enabled: &'static [Journey],
+    calls: u64,
+    tally: Tally,
+    due: HashSet<Occasion>,
+    started: HashSet<Occasion>,
+}
+
+impl Counter {
+    pub(crate) fn new(orders: usize, enabled: &'static [Journey]) -> Self {
+        let tally = Tally { orders, ..Tally::default() };
+        Self { enabled, calls: 0, tally, due: HashSet::new(), started: HashSet::new() }
+    }
+
+    pub(crate) fn look(&mut self, world: &World) -> Tally {
+        for entry in world.shop().ledger_after(self.tally.events) {
+            self.tally.events += 1;
+            self.tally.sold += usize::from(entry.order.is_some());
+            self.due.extend(audit::due(&entry, self.enabled));
+        }
+        for started in world.dataverse().started_after(self.calls) {
+            self.calls = started.number;
+            self.started.extend(Journey::occasion_of(&started));
+        }
+        self.tally.due = self.due.len();
+        // Repetitions and mistakes do not count: somebody else may still wait for theirs.
+        self.tally.started = self.started.iter().filter(|occasion| self.due.contains(occasion)).count();
+        self.tally.published = world.broker().enqueued(TOPIC).unwrap_or_default();
+        self.tally.bus = world.counts();
+        self.tally
     }
 }
 

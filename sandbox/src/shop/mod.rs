@@ -157,6 +157,11 @@ impl Shop {
         self.state().ledger.clone()
     }
 
+    /// The ledger without its first `seen` entries: for those who look again and again.
+    pub fn ledger_after(&self, seen: usize) -> Vec<LedgerEntry> {
+        self.state().ledger.get(seen..).unwrap_or_default().to_vec()
+    }
+
     /// The rows that are visible now, oldest stamp first: one page, and how many there are on all pages.
     pub fn search_events(&self, search: &EventSearch) -> (Vec<EventRow>, usize) {
         let now = self.0.clock.now();
