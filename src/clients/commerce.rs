@@ -119,10 +119,6 @@ impl Commerce {
         to: DateTime<Utc>,
         page: Page,
     ) -> Result<Vec<Box<RawValue>>, CommerceError> {
-        #[derive(Deserialize)]
-        struct Found {
-            value: Vec<Box<RawValue>>,
-        }
         let to = if to.trunc_subsecs(0) == to { to } else { to.trunc_subsecs(0) + TimeDelta::seconds(1) };
         let body = json!({"commerceEventSearchCriteria": {
             "EventType": event_type, "EventDateTimeFrom": whole_seconds(from), "EventDateTimeTo": whole_seconds(to) }});
@@ -133,8 +129,7 @@ impl Commerce {
                 self.request(http, Method::POST, "CommerceEventsController/Search").query(&query).json(&body)
             })
             .await?;
-        let body = expect(reply, "event search")?;
-        Ok(read_json::<Found>(&body)?.value)
+        Ok(read_events(&expect(reply, "event search")?)?)
     }
 
     /// The order of a transaction, as text.
@@ -225,6 +220,15 @@ impl Commerce {
             self.caller.call(|http| build(http).header("OUN", unit).header("Accept", "application/json")).await?;
         Ok(reply)
     }
+}
+
+/// The rows of a search's reply, each as text, so that one that is no event harms only itself.
+pub fn read_events(reply: &[u8]) -> Result<Vec<Box<RawValue>>, JsonProblem> {
+    #[derive(Deserialize)]
+    struct Found {
+        value: Vec<Box<RawValue>>,
+    }
+    read_json::<Found>(reply).map(|found| found.value)
 }
 
 /// `SearchLocation.Local`: the Scale Unit's own database.

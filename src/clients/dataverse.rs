@@ -126,6 +126,11 @@ struct Rows<T> {
     value: Vec<T>,
 }
 
+/// The rows of a query's reply.
+pub fn read_contacts(reply: &[u8]) -> Result<Vec<ContactRow>, JsonProblem> {
+    read_json::<Rows<ContactRow>>(reply).map(|rows| rows.value)
+}
+
 const CONTACT_COLUMNS: &str = "contactid,msdyn_contactnumber,emailaddress1,_msdyn_company_value";
 
 impl Dataverse {
@@ -151,8 +156,7 @@ impl Dataverse {
         // Several customers may share an address; fifty are enough to find the one without a number of somebody else.
         let query = [("$select", CONTACT_COLUMNS), ("$filter", &filter), ("$orderby", "createdon asc"), ("$top", "50")];
         let reply = self.call(Method::GET, "contacts", |request| request.query(&query)).await?;
-        let body = expect(reply, "contact table")?;
-        Ok(read_json::<Rows<ContactRow>>(&body)?.value)
+        Ok(read_contacts(&expect(reply, "contact table")?)?)
     }
 
     /// Creates the contact with this id; [`DataverseError::Conflict`] if it exists.

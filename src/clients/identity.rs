@@ -50,7 +50,8 @@ pub struct Tokens {
 
 enum Source {
     Application { http: Client, identity: Application },
-    Managed(Arc<dyn TokenCredential>),
+    /// The client id, if the identity is a user-assigned one.
+    Managed(Option<String>),
 }
 
 struct Application {
@@ -82,16 +83,17 @@ pub fn managed_identity(client_id: Option<&str>) -> Result<Arc<dyn TokenCredenti
 }
 
 impl Tokens {
-    /// Tokens of `identity` for `audience` (without `/.default`). `managed` is used where the identity is the app's own.
+    /// Tokens of `identity` for `audience` (without `/.default`). `managed` is the client id of a user-assigned managed
+    /// identity, for where the identity is the app's own.
     pub fn new(
         identity: &Identity,
         audience: &str,
-        managed: &Arc<dyn TokenCredential>,
+        managed: Option<&str>,
         http: &Client,
         clock: &SharedClock,
     ) -> Self {
         let source = match identity {
-            Identity::Managed => Source::Managed(managed.clone()),
+            Identity::Managed => Source::Managed(managed.map(str::to_owned)),
             Identity::Application { token_url, client_id, secret } => {
                 let identity =
                     Application { token_url: token_url.clone(), client_id: client_id.clone(), secret: secret.clone() };
@@ -128,7 +130,7 @@ impl Tokens {
     async fn fetch(&self) -> Result<Token, IdentityError> {
         match &self.source {
             Source::Application { http, identity } => self.fetch_for_application(http, identity).await,
-            Source::Managed(credential) => self.fetch_managed(credential.as_ref()).await,
+            Source::Managed(client_id) => self.fetch_managed(client_id.as_deref()).await,
         }
     }
 
@@ -158,8 +160,10 @@ impl Tokens {
         Ok(Token { text: granted.access_token.into(), expires: asked + Duration::from_secs(granted.expires_in) })
     }
 
-    async fn fetch_managed(&self, credential: &dyn TokenCredential) -> Result<Token, IdentityError> {
+    /// With a credential of its own each time: the SDK's keeps its tokens too, and would hand out a refused one again.
+    async fn fetch_managed(&self, client_id: Option<&str>) -> Result<Token, IdentityError> {
         let scope = format!("{}/.default", self.audience);
+        let credential = managed_identity(client_id).map_err(|error| self.refused_because(error.to_string()))?;
         let granted = credential.get_token(&[&scope], None).await.map_err(|error| match error.http_status() {
             Some(status) if (400..500).contains(&u16::from(status)) && u16::from(status) != 429 => {
                 self.refused_because(format!("the identity endpoint answers {status}"))

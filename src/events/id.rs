@@ -148,4 +148,16 @@ mod tests {
         longer.push('x');
         assert_ne!(id([&wild, "T", "D", "u"]), id([&longer, "T", "D", "u"]));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_two_keys_have_two_legal_ids(one in [".{0,44}", ".{0,20}", ".{0,30}", ".{0,4}"], other in [".{0,44}", ".{0,20}", ".{0,30}", ".{0,4}"]) {
+            let id = |key: &[String; 4]| EventId::new(&key[0], &key[1], &key[2], &key[3]);
+            let legal = |id: &EventId| id.message_id(u32::MAX).len() <= 128 && id.as_str().bytes().all(|b| b.is_ascii_graphic() && !b"/\\?#".contains(&b));
+            proptest::prop_assert!(legal(&id(&one)) && legal(&id(&other)));
+            let same_moment = parse_moment(&one[2]).is_some() && parse_moment(&one[2]) == parse_moment(&other[2]);
+            let same_key = one[..2] == other[..2] && one[3] == other[3] && (one[2] == other[2] || same_moment);
+            proptest::prop_assert_eq!(id(&one) == id(&other), same_key);
+        }
+    }
 }

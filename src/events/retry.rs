@@ -56,6 +56,22 @@ mod tests {
         assert_eq!(at(100_000), POLICY.longest_delay);
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_wait_is_longer_than_the_longest_nor_shorter_than_nine_tenths(failures in 1_u32.., chance in 0.0..1.0_f64, hint in 0_u64..10_000_000) {
+            let hint = Duration::from_secs(hint);
+            let (plain, hinted) = (POLICY.delay(failures, chance, None), POLICY.delay(failures, chance, Some(hint)));
+            proptest::prop_assert!(plain >= POLICY.first_delay.mul_f64(0.9) && plain <= POLICY.longest_delay);
+            proptest::prop_assert!(hinted >= plain && hinted <= POLICY.longest_delay, "a hint only lengthens, and is capped");
+            proptest::prop_assert!(hinted >= hint.min(POLICY.longest_delay), "a hint is obeyed");
+        }
+
+        #[test]
+        fn waits_never_shrink_from_failure_to_failure(failures in 1_u32..1000, chance in 0.0..1.0_f64) {
+            proptest::prop_assert!(POLICY.delay(failures + 1, chance, None) >= POLICY.delay(failures, chance, None));
+        }
+    }
+
     #[test]
     fn gives_up_at_the_horizon() {
         let since = DateTime::from_timestamp(1_700_000_000, 0).unwrap();

@@ -127,8 +127,8 @@ pub(super) async fn start_journeys(app: &App, message: &Message, terms: &Terms) 
         tracing::info!(event = %event.id(), contact = %contact.id, "contact created");
     }
     let mut work = Work::begin(app, message, terms, &plan).await?;
-    if work.now.is_empty() {
-        // Everything was decided by an earlier delivery; nothing new to tell.
+    if work.record.status.is_final() {
+        // An earlier delivery has decided everything; there is nothing new to tell.
         app.store.release(&work.claim).await?;
         return conclude(work.record, terms);
     }

@@ -5,7 +5,10 @@
 mod bad_events;
 mod contacts;
 mod contracts;
+mod corpus;
 mod crash_points;
+mod instances;
+mod leaks;
 mod outages;
 mod pipeline;
 mod reference_failures;

@@ -18,7 +18,7 @@ use commerce_journeys::journeys::Journeys;
 use commerce_journeys::settings::Settings;
 use sandbox::audit::Journey;
 use sandbox::clock::{Busy, Clock};
-use sandbox::host::{App as HostedApp, Exit, Launch, Launched, Start};
+use sandbox::host::{App as HostedApp, Exit, Host, Launch, Launched, Start};
 use sandbox::shop::{CartOpening, Checkout, EventRow, Item, PRODUCTS, Shop};
 use sandbox::world::{FUNCTION_KEY, FunctionApp, World, WorldOptions};
 use serde_json::Value;
@@ -65,7 +65,10 @@ impl Plan {
 pub(crate) struct Town {
     pub(crate) world: World,
     pub(crate) app: FunctionApp,
-    port: Arc<AtomicU16>,
+    /// A second instance of the app, if there is one.
+    second: Option<FunctionApp>,
+    launch: Arc<InProcess>,
+    settings: BTreeMap<String, String>,
     /// Time stands still for the test until it lets time pass.
     busy: Option<Busy>,
 }
@@ -85,11 +88,10 @@ impl Town {
         settings.insert("RequestTimeout".to_owned(), "00:00:10".to_owned());
         settings.extend(plan.settings.into_iter().map(|(name, value)| (name.to_owned(), value)));
         let app = HostedApp::read(Path::new(env!("CARGO_MANIFEST_DIR")), &settings).unwrap();
-        let port = Arc::<AtomicU16>::default();
-        let launch = Arc::new(InProcess { clock, journeys: plan.journeys, port: port.clone() });
-        let app = world.host(app, launch, Arc::new(|_, _| {})).await.unwrap();
+        let launch = Arc::new(InProcess { clock, journeys: plan.journeys, port: AtomicU16::default() });
+        let app = world.host(app, launch.clone(), Arc::new(|_, _| {})).await.unwrap();
         assert!(app.host().ready().await);
-        Self { world, app, port, busy: Some(busy) }
+        Self { world, app, second: None, launch, settings, busy: Some(busy) }
     }
 
     pub(crate) fn shop(&self) -> &Shop {
@@ -98,7 +100,20 @@ impl Town {
 
     /// Where the handler of this moment listens.
     pub(crate) fn handler_port(&self) -> u16 {
-        self.port.load(Ordering::SeqCst)
+        self.launch.port.load(Ordering::SeqCst)
+    }
+
+    /// Starts a second instance of the same app.
+    pub(crate) async fn add_instance(&mut self) {
+        let app = HostedApp::read(Path::new(env!("CARGO_MANIFEST_DIR")), &self.settings).unwrap();
+        let second = self.world.host(app, self.launch.clone(), Arc::new(|_, _| {})).await.unwrap();
+        assert!(second.host().ready().await);
+        self.second = Some(second);
+    }
+
+    /// The host of the first or of the second instance.
+    pub(crate) fn instance(&self, number: usize) -> &Host {
+        if number == 0 { self.app.host() } else { self.second.as_ref().unwrap().host() }
     }
 
     /// Lets time pass.
@@ -201,7 +216,7 @@ impl Town {
 struct InProcess {
     clock: Clock,
     journeys: String,
-    port: Arc<AtomicU16>,
+    port: AtomicU16,
 }
 
 #[async_trait]

@@ -1,0 +1,13 @@
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+use commerce_journeys::events::{CommerceEvent, read_json};
+
+fuzz_target!(|input: &[u8]| {
+    for row in commerce_journeys::clients::commerce::read_events(input).into_iter().flatten() {
+        if let Ok(event) = read_json::<CommerceEvent>(row.get().as_bytes()) {
+            let _ = (event.id(), event.check());
+        }
+    }
+});

@@ -1,0 +1,38 @@
+//! Two instances of the function app on one container and one subscription, killed in turn.
+
+use chrono::TimeDelta;
+use sandbox::audit::Journey;
+use sandbox::host::Death;
+
+use crate::town::{Plan, all_journeys};
+
+#[tokio::test]
+async fn two_instances_killed_in_turn_lose_nothing_and_repeat_only_what_is_uncertain() {
+    let mut town = Plan::usual().with_journeys(all_journeys()).open().await;
+    town.add_instance().await;
+    for round in 0..14_u64 {
+        for action in town.shop().plan(3, round) {
+            town.shop().perform(&action).unwrap();
+        }
+        // At another moment of the work each time.
+        let calls = |town: &crate::town::Town| town.world.wire().calls().values().sum::<u64>();
+        let moment = calls(&town) + 5 + round * 11 % 97;
+        town.until(|town| calls(town) >= moment).await;
+        let death = if round % 4 < 2 { Death::Process } else { Death::Instance };
+        let instance = usize::try_from(round % 2).unwrap();
+        town.instance(instance).replace_handler(death).await;
+        assert!(town.instance(instance).ready().await);
+        town.pass(TimeDelta::seconds(45)).await;
+    }
+    town.pass(TimeDelta::minutes(20)).await;
+    let audit = town.world.audit(&Journey::ALL, &[]);
+    assert!(audit.lost.is_empty() && audit.misdirected.is_empty() && audit.duplicate_contacts.is_empty(), "{audit:#?}");
+    assert_eq!(audit.left_over.dead_lettered, 0, "{audit:#?}");
+    let records = town.records().await;
+    for repeated in audit.duplicated.iter().chain(&audit.uncertain) {
+        let journey = repeated.journey.unwrap().name();
+        let of_event = records.iter().filter(|((transaction, _), _)| *transaction == repeated.event);
+        let uncertain = of_event.filter_map(|(_, record)| record["journeys"][journey]["uncertain"].as_u64()).max();
+        assert!(uncertain >= Some(1), "repeated, and not known as uncertain: {repeated}");
+    }
+}

@@ -1,0 +1,109 @@
+//! Nothing leaks: a stormy day with marked secrets and marked customers, of which no mark is found in anything that the
+//! program prints or records.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use sandbox::clock::Clock;
+use sandbox::host::{App, Death, Level, Process, Sink};
+use sandbox::shop::{CHANNELS, CartOpening, Checkout, Customer, Item, PRODUCTS};
+use sandbox::stage::{Enabled, repository, stage};
+use sandbox::weather::{Climate, Storm};
+use sandbox::world::{World, WorldOptions};
+
+const MARK: &str = "MARK7F3A";
+
+/// Customers whose every personal field carries the mark, guests likewise.
+fn sell(world: &World) {
+    let shop = world.shop();
+    let model = shop.customers().into_iter().find(|customer| customer.data_area == CHANNELS[0].data_area).unwrap();
+    for number in 0..40 {
+        let account = format!("L-{number}");
+        let customer = Customer {
+            account: account.clone(),
+            first_name: format!("{MARK}-first"),
+            last_name: format!("{MARK}-last"),
+            email: format!("{MARK}.{number}@example.org"),
+            receipt_email: String::new(),
+            phone: format!("+1 {MARK}"),
+            ..(*model).clone()
+        };
+        shop.register(customer).unwrap();
+        let customer = (number % 3 > 0).then_some(account);
+        let opening = CartOpening { channel: CHANNELS[0].id, customer, ..CartOpening::default() };
+        let cart = shop.open_cart(opening).unwrap();
+        shop.add_to_cart(&cart, &[Item { product: PRODUCTS[0].id, quantity: 1 }]).unwrap();
+        if number % 10 == 0 {
+            shop.set_order_delay(None);
+        }
+        let receipt_email = Some(format!("{MARK}+receipt{number}@example.org"));
+        let order = shop.checkout(&cart, Checkout { receipt_email, name: format!("{MARK} order") }).unwrap();
+        shop.set_order_delay(Some(TimeDelta::zero()));
+        if number % 10 == 5 {
+            let whole = shop.order_body(CHANNELS[0].id, &order.transaction_id).unwrap();
+            shop.replace_order_body(&order.transaction_id, whole.slice(..whole.len() - 9));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_secret_and_no_customer_is_ever_printed_or_recorded() {
+    let clock = Clock::real();
+    let world = World::start(WorldOptions::new(clock.clone())).await.unwrap();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("leaks");
+    let binary = Path::new(env!("CARGO_BIN_EXE_commerce-journeys"));
+    stage(&repository(), Some(binary), &folder, Enabled::All).unwrap();
+    let climate = Climate::storm();
+    let mut settings = world.settings_with_secrets();
+    settings.extend(climate.suggested_settings());
+    // More talkative than anybody would run it.
+    settings.insert("RUST_LOG".to_owned(), "info,commerce_journeys=trace".to_owned());
+    let printed = Arc::new(Mutex::new(String::new()));
+    let output: Sink = {
+        let printed = printed.clone();
+        Arc::new(move |_: Level, line: &str| {
+            let mut printed = printed.lock().unwrap();
+            printed.push_str(line);
+            printed.push('\n');
+        })
+    };
+    let app = world.host(App::read(&folder, &settings).unwrap(), Arc::new(Process), output).await.unwrap();
+    assert!(app.host().ready().await);
+    let storm = Storm::start(&world, climate, 11);
+    sell(&world);
+    // A few kills, each while something is going on.
+    for calls in [150, 400, 700] {
+        while world.wire().calls().values().sum::<u64>() < calls {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        app.host().replace_handler(Death::Process).await;
+    }
+    storm.calm();
+    while world.dataverse().started().len() < 60 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let recorded = serde_json::to_string(&world.cosmos().documents().await.unwrap()).unwrap();
+    app.shutdown().await;
+
+    let printed = printed.lock().unwrap().clone();
+    assert!(printed.contains("journey started") && printed.contains("event put off"), "there is a log to search");
+    let secrets =
+        ["CommerceClientSecretD365Commerce", "DataverseClientSecret", "CosmosDbKey"].map(|name| settings[name].clone());
+    let key = settings["ServiceBusConnection"]
+        .split("SharedAccessKey=")
+        .nth(1)
+        .unwrap()
+        .split(';')
+        .next()
+        .unwrap()
+        .to_owned();
+    let tokens_begin_with = "eyJ".to_owned();
+    for (place, text) in [("log", &printed), ("records", &recorded)] {
+        for mark in secrets.iter().chain([&key, &tokens_begin_with, &MARK.to_owned(), &MARK.to_lowercase()]) {
+            let found = text.lines().find(|line| line.contains(mark.as_str()));
+            assert_eq!(found, None, "{mark} is in the {place}");
+        }
+    }
+}
