@@ -5,6 +5,7 @@
 mod bad_events;
 mod contacts;
 mod contracts;
+mod crash_points;
 mod outages;
 mod pipeline;
 mod reference_failures;

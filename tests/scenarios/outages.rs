@@ -26,7 +26,11 @@ async fn outage(neighbour: Neighbour, hours: i64) -> Outage {
     town.minute().await;
     let calls = Calls::default();
     let away = move |call: &Call| {
-        if call.neighbour == neighbour { Fate::Refuse(Refusal::bare(StatusCode::SERVICE_UNAVAILABLE)) } else { Fate::Serve }
+        if call.neighbour == neighbour {
+            Fate::Refuse(Refusal::bare(StatusCode::SERVICE_UNAVAILABLE))
+        } else {
+            Fate::Serve
+        }
     };
     town.world.wire().set_weather(Script::new(&calls, away));
     let sales = usize::try_from(hours * 6).unwrap();
@@ -55,6 +59,9 @@ impl Outage {
         started.iter().filter_map(|it| number(it.parameters["msdynmkt_receiptemail"].as_str()?)).collect()
     }
 }
+
+/// Enrichments and deliveries that overtake each other.
+const AT_ONCE: usize = 32 + 16;
 
 /// No wait is longer than `RetryLongestDelay`, 15 minutes.
 const LONGEST_WAIT: TimeDelta = TimeDelta::minutes(16);
@@ -91,7 +98,7 @@ async fn the_scale_unit_is_away_for_a_day() {
     outage.town.minute().await;
     let order = outage.order();
     assert_eq!(order.len(), outage.sales);
-    let late = order.windows(2).filter(|pair| pair[1] + 16 < pair[0]).count();
+    let late = order.windows(2).filter(|pair| pair[1] + AT_ONCE < pair[0]).count();
     assert_eq!(late, 0, "the oldest first, but for what goes on at once: {order:?}");
     outage.ends_well_within(TimeDelta::minutes(5)).await;
 }
