@@ -11,8 +11,8 @@ use crate::wire::{Neighbour, Refusal};
 const CONTENT_TYPE: &str = "content-type";
 const RETRY_AFTER: &str = "retry-after";
 
-/// 429. Dataverse: "Service protection API limits"; Cosmos DB: "HTTP status codes" (sub-status 3200). How Service Bus
-/// and the Scale Unit say it is UNCONFIRMED: they say it as gateways do.
+/// Too many requests (429). Dataverse: "Service protection API limits"; Cosmos DB: "HTTP status codes" (sub-status 3200). How Service Bus
+/// and the Scale Unit say it is not confirmed: they say it as gateways do.
 pub(super) fn throttled(neighbour: Neighbour, rng: &mut StdRng, now: DateTime<Utc>) -> Refusal {
     let status = StatusCode::TOO_MANY_REQUESTS;
     let seconds = rng.random_range(1..=3);
@@ -35,7 +35,7 @@ pub(super) fn throttled(neighbour: Neighbour, rng: &mut StdRng, now: DateTime<Ut
     }
 }
 
-/// 503: certainly nothing was done.
+/// Out of service (503): certainly nothing was done.
 pub(super) fn unavailable(neighbour: Neighbour, rng: &mut StdRng, now: DateTime<Utc>) -> Refusal {
     let status = StatusCode::SERVICE_UNAVAILABLE;
     let refusal = match neighbour {
@@ -47,7 +47,7 @@ pub(super) fn unavailable(neighbour: Neighbour, rng: &mut StdRng, now: DateTime<
     if rng.random_bool(0.3) { after(refusal, 1, rng, now) } else { refusal }
 }
 
-/// 500. In Dataverse's own form it means that nothing was done; without one it means nothing at all.
+/// An error (500). In Dataverse's own form it means that nothing was done; without one it means nothing at all.
 pub(super) fn failing(neighbour: Neighbour, rng: &mut StdRng) -> Refusal {
     let status = StatusCode::INTERNAL_SERVER_ERROR;
     match neighbour {
@@ -60,7 +60,7 @@ pub(super) fn failing(neighbour: Neighbour, rng: &mut StdRng) -> Refusal {
     }
 }
 
-/// 502 or 504, from somebody in between who does not know what became of the request.
+/// Bad gateway or its time-out (502, 504), from somebody in between who does not know what became of the request.
 pub(super) fn gateway(rng: &mut StdRng) -> Refusal {
     Refusal::bare(if rng.random_bool(0.5) { StatusCode::BAD_GATEWAY } else { StatusCode::GATEWAY_TIMEOUT })
 }

@@ -151,7 +151,7 @@ impl Sky {
     fn play(&self, neighbour: Neighbour, choice: u64, rng: &mut StdRng) {
         match neighbour {
             Neighbour::Entra => self.entra.revoke_all(),
-            Neighbour::ServiceBus if choice % 2 == 0 => self.broker.duplicate_next_send(),
+            Neighbour::ServiceBus if choice.is_multiple_of(2) => self.broker.duplicate_next_send(),
             Neighbour::ServiceBus => drop(self.broker.expire_some_lock(&self.subscription, choice / 2)),
             Neighbour::Commerce => {
                 let late = self.climate.of(neighbour).mischief.late;

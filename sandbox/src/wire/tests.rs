@@ -1,3 +1,6 @@
+use std::pin::Pin;
+
+use axum::http::StatusCode;
 use axum::routing::{get, post};
 
 use super::*;
