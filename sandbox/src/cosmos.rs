@@ -3,14 +3,17 @@
 //! The account keeps items for ever: it knows no time to live, and `_ts` is the machine's time, not the sandbox's.
 
 mod authorization;
+mod journal;
+mod rival;
 mod usage;
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use azure_core::http::Request as SdkRequest;
@@ -22,9 +25,13 @@ use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 
 use crate::auth::{AnyToken, TokenCheck};
+use crate::clock::Clock;
 use crate::wire::{Neighbour, Served, Wire};
 
 use authorization::{Caller, Keys, Refused};
+use journal::Journal;
+pub use journal::Recorded;
+pub use rival::Rival;
 pub use usage::Usage;
 
 /// The account's only region.
@@ -48,6 +55,8 @@ pub struct CosmosOptions {
     pub partition_count: u32,
     /// Judges Entra tokens (`type=aad`).
     pub tokens: Arc<dyn TokenCheck>,
+    /// Stamps the journal.
+    pub clock: Clock,
 }
 
 impl Default for CosmosOptions {
@@ -59,6 +68,7 @@ impl Default for CosmosOptions {
             key: KEY.to_owned(),
             partition_count: 2,
             tokens: Arc::new(AnyToken),
+            clock: Clock::real(),
         }
     }
 }
@@ -75,6 +85,7 @@ struct Account {
     keys: Keys,
     memory: InMemoryEmulatorHttpClient,
     usage: Mutex<Usage>,
+    journal: Mutex<Journal>,
 }
 
 impl CosmosAccount {
@@ -114,17 +125,17 @@ impl CosmosAccount {
     ///
     /// When the in-memory account refuses or answers something unreadable.
     pub async fn documents(&self) -> io::Result<Vec<Value>> {
-        let CosmosOptions { database, container, .. } = &self.account.options;
-        let path = format!("dbs/{database}/colls/{container}/docs");
-        let (status, _, body) = self.account.execute("GET", &path, &HeaderMap::new(), Bytes::new()).await?;
-        if !status.is_success() {
-            return Err(io::Error::other(format!("the account answered {status} to its own read")));
-        }
-        let mut feed: Value = serde_json::from_slice(&body)?;
-        match feed["Documents"].take() {
-            Value::Array(documents) => Ok(documents),
-            _ => Err(io::Error::other("the account's feed holds no documents")),
-        }
+        self.account.documents().await
+    }
+
+    /// Which journeys the accepted writes say have started, each as of the first write that says so.
+    pub fn journal(&self) -> Vec<Recorded> {
+        self.account.journal().recorded()
+    }
+
+    /// Somebody else who writes to the same container.
+    pub fn rival(&self) -> Rival {
+        Rival::new(self.account.clone())
     }
 
     /// What has been done with the account so far.
@@ -146,7 +157,7 @@ impl Account {
         memory.store().create_database(&options.database);
         memory.store().create_container_with_config(&options.database, &options.container, partition_key, container);
         let keys = Keys::new(&options.key, options.tokens.clone())?;
-        Ok(Self { url, options, keys, memory, usage: Mutex::default() })
+        Ok(Self { url, options, keys, memory, usage: Mutex::default(), journal: Mutex::default() })
     }
 
     async fn execute(
@@ -172,6 +183,27 @@ impl Account {
         Ok((status, headers, Bytes::copy_from_slice(body)))
     }
 
+    async fn documents(&self) -> io::Result<Vec<Value>> {
+        let path = format!("{}docs", self.container_path());
+        let (status, _, body) = self.execute("GET", &path, &HeaderMap::new(), Bytes::new()).await?;
+        if !status.is_success() {
+            return Err(io::Error::other(format!("the account answered {status} to its own read")));
+        }
+        let mut feed: Value = serde_json::from_slice(&body)?;
+        match feed["Documents"].take() {
+            Value::Array(documents) => Ok(documents),
+            _ => Err(io::Error::other("the account's feed holds no documents")),
+        }
+    }
+
+    fn container_path(&self) -> String {
+        format!("dbs/{}/colls/{}/", self.options.database, self.options.container)
+    }
+
+    fn journal(&self) -> MutexGuard<'_, Journal> {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn count(&self, change: impl FnOnce(&mut Usage)) {
         change(&mut self.usage.lock().unwrap_or_else(PoisonError::into_inner));
     }
@@ -193,7 +225,6 @@ async fn serve(State(account): State<Arc<Account>>, request: Request) -> Respons
     let Ok(body) = body.collect().await.map(|body| body.to_bytes()) else {
         return problem(StatusCode::BAD_REQUEST, "BadRequest", "The request ended too early.");
     };
-    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     match account.keys.admit(&parts.method, parts.uri.path(), &parts.headers) {
         Ok(Caller::Key | Caller::Entra) => {}
         Err(refused) => {
@@ -201,16 +232,31 @@ async fn serve(State(account): State<Arc<Account>>, request: Request) -> Respons
             return refusal(&refused);
         }
     }
-    let operations = usage::operations(&parts.method, parts.uri.path(), &parts.headers, &body);
-    match account.execute(parts.method.as_str(), path, &parts.headers, body).await {
-        Ok((status, headers, body)) => {
-            account.count(|usage| usage.add(&operations, &headers));
-            let mut response = Response::new(Body::from(body));
-            *response.status_mut() = status;
-            *response.headers_mut() = headers;
-            response
+    // In a task of its own: a caller that hangs up must not come between an effect and its entry in the journal.
+    let served = tokio::spawn(async move { account.serve(&parts, body).await });
+    served
+        .await
+        .unwrap_or_else(|error| problem(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", &error.to_string()))
+}
+
+impl Account {
+    async fn serve(&self, request: &Parts, body: Bytes) -> Response {
+        let operations = usage::operations(&request.method, request.uri.path(), &request.headers, &body);
+        let path = request.uri.path_and_query().map_or("/", |path| path.as_str());
+        let at = self.options.clock.now();
+        match self.execute(request.method.as_str(), path, &request.headers, body.clone()).await {
+            Ok((status, headers, reply)) => {
+                self.count(|usage| usage.add(&operations, &headers));
+                if status == StatusCode::OK || status == StatusCode::CREATED {
+                    self.note(operations.request(), request, &body, (&headers, &reply), at).await;
+                }
+                let mut response = Response::new(Body::from(reply));
+                *response.status_mut() = status;
+                *response.headers_mut() = headers;
+                response
+            }
+            Err(error) => problem(StatusCode::BAD_REQUEST, "BadRequest", &error.to_string()),
         }
-        Err(error) => problem(StatusCode::BAD_REQUEST, "BadRequest", &error.to_string()),
     }
 }
 

@@ -112,10 +112,12 @@ impl Host {
     ///
     /// Neither counts as an error of the handler's. A host that had stopped runs again.
     pub async fn replace_handler(&self, death: Death) {
-        let (done, dead) = oneshot::channel();
-        self.inner.order(Order::Replace(death, done));
-        // An error means that the host has shut down.
-        let _ = dead.await;
+        self.platform().replace_handler(death).await;
+    }
+
+    /// The means to replace the handler from elsewhere.
+    pub fn platform(&self) -> Platform {
+        Platform(self.inner.clone())
     }
 
     /// Waits until the handler answers; `false` when it is not going to.
@@ -151,6 +153,20 @@ impl Host {
         let (done, dead) = oneshot::channel();
         self.inner.order(Order::ShutDown(done));
         // An error means that it was dead already.
+        let _ = dead.await;
+    }
+}
+
+/// The platform's power over one host's handler; without effect once the host is gone.
+#[derive(Clone)]
+pub struct Platform(Arc<Inner>);
+
+impl Platform {
+    /// See [`Host::replace_handler`].
+    pub async fn replace_handler(&self, death: Death) {
+        let (done, dead) = oneshot::channel();
+        self.0.order(Order::Replace(death, done));
+        // An error means that the host has shut down.
         let _ = dead.await;
     }
 }

@@ -12,5 +12,6 @@ pub mod service_bus;
 pub mod shop;
 pub mod stage;
 mod urlencoded;
+pub mod weather;
 pub mod wire;
 pub mod world;

@@ -1,6 +1,8 @@
 //! One neighbour on one loopback port: counts its calls and lets the [`Weather`] decide what becomes of each.
 
-use std::collections::BTreeMap;
+mod link;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -15,13 +17,17 @@ use axum::extract::Request;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
+use futures::StreamExt as _;
 use http_body_util::BodyExt as _;
+use hyper::service::Service as _;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use serde::Serialize;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+
+use self::link::{Link, Noted, Withheld};
 
 /// Who is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -65,6 +71,8 @@ pub struct Call {
     pub method: Method,
     /// The request's path, without its query.
     pub path: String,
+    /// How many calls this neighbour had before this one.
+    pub own_number: u64,
     /// How many calls all neighbours together had before this one.
     pub number: u64,
 }
@@ -74,17 +82,66 @@ pub struct Call {
 pub enum Fate {
     /// It is served.
     Serve,
-    /// It is answered with an error status and, perhaps, a `Retry-After`, and has no effect.
-    Refuse(StatusCode, Option<String>),
-    /// The connection breaks before the request has any effect.
+    /// It is answered with an error and has no effect.
+    Refuse(Refusal),
+    /// The request takes effect, and then somebody in between answers this in place of the reply.
+    Mask(Refusal),
+    /// The connection closes before the request has any effect, without a byte of a reply.
     BreakBefore,
     /// The request takes effect, and then the connection breaks within the reply.
     BreakAfter,
-    /// The request takes effect, and its reply ends too early, as if it were complete.
+    /// The request takes effect, and its reply ends too early, as if it were complete. One without a body arrives.
     CutShort,
     /// No answer ever comes, and the request has no effect.
     Hang,
+    /// The request takes effect, and no answer ever comes.
+    Withhold,
 }
+
+/// An error answer that does not come from the neighbour's own logic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The status.
+    pub status: StatusCode,
+    /// Headers, `Content-Type` and `Retry-After` among them; lower case names.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: String,
+}
+
+impl Refusal {
+    /// What a gateway in front of a service says when the service does not: a status and its name.
+    pub fn bare(status: StatusCode) -> Self {
+        Self { status, headers: Vec::new(), body: status.canonical_reason().unwrap_or_default().to_owned() }
+    }
+
+    /// The same with a header.
+    #[must_use]
+    pub fn with(mut self, header: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((header, value.into()));
+        self
+    }
+
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::from(self.body));
+        *response.status_mut() = self.status;
+        for (name, value) in self.headers {
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                response.headers_mut().insert(name, value);
+            }
+        }
+        response
+    }
+}
+
+/// Goes into the extensions of a reply that tells of an effect that cannot be repeated: the effect's number. The wire
+/// remembers those of which the caller was never told, see [`Wire::withheld`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tells(pub u64);
+
+/// In the extensions of a reply that is not to be sent: the connection closes instead.
+#[derive(Clone, Copy)]
+struct Closed;
 
 /// A future that borrows nothing.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -93,6 +150,12 @@ pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 pub trait Weather: Send + Sync {
     /// The fate of `call`.
     fn fate(&self, call: &Call) -> BoxFuture<Fate>;
+}
+
+impl<W: Weather + ?Sized> Weather for Arc<W> {
+    fn fate(&self, call: &Call) -> BoxFuture<Fate> {
+        (**self).fate(call)
+    }
 }
 
 /// Every call is served after the same latency.
@@ -119,6 +182,7 @@ impl Weather for Fair {
 pub struct Wire {
     weather: watch::Sender<Arc<dyn Weather>>,
     calls: Arc<Calls>,
+    withheld: Withheld,
 }
 
 #[derive(Default)]
@@ -130,12 +194,23 @@ struct Calls {
 impl Wire {
     /// A wire under this weather.
     pub fn new(weather: impl Weather + 'static) -> Self {
-        Self { weather: watch::Sender::new(Arc::new(weather)), calls: Arc::default() }
+        Self { weather: watch::Sender::new(Arc::new(weather)), calls: Arc::default(), withheld: Withheld::default() }
     }
 
     /// Changes the weather for all calls from now on.
     pub fn set_weather(&self, weather: impl Weather + 'static) {
         self.weather.send_replace(Arc::new(weather));
+    }
+
+    /// The present weather, to be put back later.
+    pub fn weather(&self) -> Arc<dyn Weather> {
+        self.weather.borrow().clone()
+    }
+
+    /// The effects (see [`Tells`]) of which the caller was certainly never told: the weather spoiled the reply, or the
+    /// connection was gone before the reply left.
+    pub fn withheld(&self) -> BTreeSet<u64> {
+        self.withheld.all()
     }
 
     /// How many requests reached each neighbour (whatever became of them).
@@ -144,11 +219,12 @@ impl Wire {
     }
 
     fn decide(&self, neighbour: Neighbour, request: &Request) -> BoxFuture<Fate> {
-        self.calls.each[neighbour as usize].fetch_add(1, Ordering::Relaxed);
+        let own_number = self.calls.each[neighbour as usize].fetch_add(1, Ordering::Relaxed);
         let call = Call {
             neighbour,
             method: request.method().clone(),
             path: request.uri().path().to_owned(),
+            own_number,
             number: self.calls.all.fetch_add(1, Ordering::Relaxed),
         };
         self.weather.borrow().fate(&call)
@@ -174,47 +250,85 @@ impl Wire {
             async move { wire.pass(neighbour, request, next).await }
         }));
         let (reachable, _) = watch::channel(true);
-        let task = tokio::spawn(accept(listener, address, router, reachable.subscribe()));
+        let task = tokio::spawn(accept(listener, address, router, self.withheld.clone(), reachable.subscribe()));
         Ok(Served { neighbour, address, reachable, task })
     }
 
     async fn pass(&self, neighbour: Neighbour, request: Request, next: Next) -> Response {
-        match self.decide(neighbour, &request).await {
-            Fate::Serve => next.run(request).await,
-            Fate::Refuse(status, retry_after) => refusal(status, retry_after.as_deref()),
-            Fate::BreakBefore => broken(Vec::new()),
-            Fate::BreakAfter => {
-                next.run(request).await;
-                broken(Vec::new())
+        let link = request.extensions().get::<Link>().cloned();
+        let send = |response: Response| {
+            if let (Some(link), Some(Tells(effect))) = (&link, response.extensions().get()) {
+                link.is_to_send(*effect);
             }
-            Fate::CutShort => cut_short(next.run(request).await).await,
+            response
+        };
+        match self.decide(neighbour, &request).await {
+            Fate::Serve => send(next.run(request).await),
+            Fate::Refuse(refusal) => refusal.into_response(),
+            Fate::Mask(refusal) => {
+                self.spoil(next.run(request).await);
+                refusal.into_response()
+            }
+            Fate::BreakBefore => closed(),
+            Fate::BreakAfter => broken(self.spoil(next.run(request).await)).await,
+            Fate::CutShort => match half(next.run(request).await).await {
+                Half::Nothing(whole) => send(whole),
+                Half::Of(parts, start) => self.spoil(Response::from_parts(parts, Body::from(start))),
+            },
             Fate::Hang => std::future::pending().await,
+            Fate::Withhold => {
+                self.spoil(next.run(request).await);
+                std::future::pending().await
+            }
+        }
+    }
+
+    /// Notes that the caller will not be told what this reply says.
+    fn spoil(&self, response: Response) -> Response {
+        if let Some(Tells(effect)) = response.extensions().get() {
+            self.withheld.add(*effect);
+        }
+        response
+    }
+}
+
+/// No reply at all.
+fn closed() -> Response {
+    let mut response = Response::new(Body::empty());
+    response.extensions_mut().insert(Closed);
+    response
+}
+
+/// The first half of a reply, after which the server tears the connection down.
+async fn broken(response: Response) -> Response {
+    match half(response).await {
+        Half::Nothing(_) => closed(),
+        Half::Of(parts, start) => {
+            let reset = futures::stream::once(async {
+                // The server sends what it has whenever there is nothing to be had for a moment.
+                tokio::task::yield_now().await;
+                Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset))
+            });
+            let start = futures::stream::iter([Ok(start)]);
+            Response::from_parts(parts, Body::from_stream(start.chain(reset)))
         }
     }
 }
 
-/// What a gateway in front of a service says when the service does not.
-fn refusal(status: StatusCode, retry_after: Option<&str>) -> Response {
-    let mut response = Response::new(Body::from(status.canonical_reason().unwrap_or_default()));
-    *response.status_mut() = status;
-    if let Some(value) = retry_after.and_then(|value| HeaderValue::from_str(value).ok()) {
-        response.headers_mut().insert(header::RETRY_AFTER, value);
-    }
-    response
+/// The first half of a reply, if there is anything to halve.
+enum Half {
+    Nothing(Response),
+    Of(axum::http::response::Parts, bytes::Bytes),
 }
 
-/// A reply that promises more than it sends: the server tears the connection down.
-fn broken(sent: Vec<u8>) -> Response {
-    let chunks = futures::stream::iter([Ok(sent), Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset))]);
-    Response::new(Body::from_stream(chunks))
-}
-
-/// The first half of a reply, passed off as the whole.
-async fn cut_short(response: Response) -> Response {
+async fn half(response: Response) -> Half {
     let (mut parts, body) = response.into_parts();
     let whole = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    if whole.is_empty() {
+        return Half::Nothing(Response::from_parts(parts, Body::empty()));
+    }
     parts.headers.remove(header::CONTENT_LENGTH);
-    Response::from_parts(parts, Body::from(whole.slice(..whole.len() / 2)))
+    Half::Of(parts, whole.slice(..whole.len() / 2))
 }
 
 /// A neighbour that is being served; gone when dropped.
@@ -250,6 +364,22 @@ impl Served {
     pub fn set_reachable(&self, reachable: bool) {
         self.reachable.send_replace(reachable);
     }
+
+    /// The means to do the same from elsewhere.
+    pub fn switch(&self) -> Switch {
+        Switch(self.reachable.clone())
+    }
+}
+
+/// Takes a neighbour off the network and puts it back.
+#[derive(Clone, Debug)]
+pub struct Switch(watch::Sender<bool>);
+
+impl Switch {
+    /// See [`Served::set_reachable`].
+    pub fn set_reachable(&self, reachable: bool) {
+        self.0.send_replace(reachable);
+    }
 }
 
 impl Drop for Served {
@@ -258,9 +388,15 @@ impl Drop for Served {
     }
 }
 
-async fn accept(mut listener: TcpListener, address: SocketAddr, router: Router, mut reachable: watch::Receiver<bool>) {
+async fn accept(
+    mut listener: TcpListener,
+    address: SocketAddr,
+    router: Router,
+    withheld: Withheld,
+    mut reachable: watch::Receiver<bool>,
+) {
     loop {
-        let connections = serve_connections(&listener, &router);
+        let connections = serve_connections(&listener, &router, &withheld);
         tokio::select! {
             () = connections => return,
             gone = reachable.wait_for(|reachable| !reachable) => if gone.is_err() { return },
@@ -294,7 +430,7 @@ async fn rebind(address: SocketAddr) -> std::io::Result<TcpListener> {
 }
 
 /// Serves connections for as long as this future lives; dropping it closes them all.
-async fn serve_connections(listener: &TcpListener, router: &Router) {
+async fn serve_connections(listener: &TcpListener, router: &Router, withheld: &Withheld) {
     let mut connections = tokio::task::JoinSet::new();
     loop {
         let stream = tokio::select! {
@@ -309,10 +445,27 @@ async fn serve_connections(listener: &TcpListener, router: &Router) {
         };
         // Replies are small and each is waited for.
         let _ = stream.set_nodelay(true);
-        let service = TowerToHyperService::new(router.clone());
-        connections.spawn(async move {
-            // A peer that goes away in mid-request (a killed handler) is not this server's trouble.
-            let _ = auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
-        });
+        connections.spawn(converse(stream, router.clone(), Link::new(withheld)));
     }
 }
+
+async fn converse(stream: TcpStream, router: Router, link: Link) {
+    let stream = Noted::new(TokioIo::new(stream), link.clone());
+    let router = TowerToHyperService::new(router);
+    let service = hyper::service::service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(link.clone());
+        let response = router.call(request);
+        async move {
+            match response.await {
+                Ok(response) if response.extensions().get::<Closed>().is_none() => Ok(response),
+                Ok(_) => Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset)),
+                Err(never) => match never {},
+            }
+        }
+    });
+    // A peer that goes away in mid-request (a killed handler) is not this server's trouble.
+    let _ = auto::Builder::new(TokioExecutor::new()).serve_connection(stream, service).await;
+}
+
+#[cfg(test)]
+mod tests;

@@ -8,8 +8,10 @@ mod source;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
@@ -22,11 +24,11 @@ use crate::dataverse::{Dataverse, DataverseOptions, demo_triggers};
 use crate::entra::{Client, Entra, EntraOptions};
 use crate::service_bus::rest::{RestOptions, SasKey, ServiceBusRest};
 use crate::service_bus::{Broker, Counts, CreateError, EntityPath, SubscriptionOptions, TopicOptions};
-use crate::shop::Shop;
+use crate::shop::{LedgerEntry, Shop};
 use crate::wire::{Fair, Neighbour, Served, Wire};
 
 pub use self::function_app::{FUNCTION_KEY, FunctionApp, HostingProblem, MASTER_KEY};
-pub use self::source::BrokerSource;
+pub use self::source::{BrokerSource, Settling};
 
 /// The topic on which events travel.
 pub const TOPIC: &str = "order-events";
@@ -60,6 +62,8 @@ pub struct WorldOptions {
     pub dataverse: DataverseOptions,
     /// How long Entra's tokens are good.
     pub token_lifetime: Duration,
+    /// How far the shop's clock is ahead of everybody else's (behind, if negative).
+    pub shop_skew: TimeDelta,
 }
 
 impl WorldOptions {
@@ -73,6 +77,7 @@ impl WorldOptions {
             csu: CsuOptions::default(),
             dataverse: DataverseOptions::default(),
             token_lifetime: 60 * MINUTE,
+            shop_skew: TimeDelta::zero(),
         }
     }
 }
@@ -110,6 +115,10 @@ pub struct World {
     served: BTreeMap<Neighbour, Served>,
     connection_string: String,
     before: BTreeSet<Uuid>,
+    shop_skew: TimeDelta,
+    settling: Settling,
+    /// How many function apps have been hosted.
+    hosts: AtomicUsize,
 }
 
 impl World {
@@ -122,7 +131,7 @@ impl World {
         let _busy = options.clock.busy();
         let mut sites = Sites::open(&options).await?;
         let (entra, tenant) = entra(&options);
-        let shop = Shop::new(options.clock.clone(), options.seed);
+        let shop = Shop::new(options.clock.skewed(options.shop_skew), options.seed);
         let check = |audience: &str| -> Arc<dyn TokenCheck> { Arc::new(entra.check_for(&[audience])) };
         let csu = Csu::new(shop.clone(), check(&sites.url(Neighbour::Commerce)?), options.csu);
         let dataverse =
@@ -131,7 +140,11 @@ impl World {
         people::introduce(&dataverse, &shop);
         let broker = broker(&options.clock)?;
         let bus = ServiceBusRest::new(broker.clone(), rest_options(), check("https://servicebus.azure.net"));
-        let cosmos = CosmosOptions { tokens: check("https://cosmos.azure.com"), ..CosmosOptions::default() };
+        let cosmos = CosmosOptions {
+            tokens: check("https://cosmos.azure.com"),
+            clock: options.clock.clone(),
+            ..CosmosOptions::default()
+        };
         let cosmos_port = port(options.ports, Neighbour::Cosmos);
         let cosmos = CosmosAccount::start(&options.wire, cosmos_port, cosmos)
             .await
@@ -158,6 +171,9 @@ impl World {
             cosmos,
             served: sites.served,
             connection_string: bus.connection_string(bus_port).unwrap_or_default(),
+            shop_skew: options.shop_skew,
+            settling: Settling::default(),
+            hosts: AtomicUsize::new(0),
         })
     }
 
@@ -216,6 +232,18 @@ impl World {
         self.broker.counts(&self.subscription()).unwrap_or_default()
     }
 
+    /// Luck when the Functions host settles messages.
+    pub fn settling(&self) -> &Settling {
+        &self.settling
+    }
+
+    /// The shop's ledger, with the times of commits by the clock of all others.
+    pub fn ledger(&self) -> Vec<LedgerEntry> {
+        let mut ledger = self.shop.ledger();
+        ledger.iter_mut().for_each(|entry| entry.committed -= self.shop_skew);
+        ledger
+    }
+
     /// The contacts that were there from the beginning.
     pub fn contacts_before(&self) -> &BTreeSet<Uuid> {
         &self.before
@@ -225,7 +253,7 @@ impl World {
     /// from the handler.
     pub fn audit(&self, enabled: &[Journey], explained: &[Explained]) -> Audit {
         Audit::of(&Evidence {
-            ledger: &self.shop.ledger(),
+            ledger: &self.ledger(),
             started: &self.dataverse.started(),
             contacts: &self.dataverse.contacts(),
             before: &self.before,

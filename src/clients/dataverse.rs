@@ -137,16 +137,13 @@ impl Dataverse {
         Self { caller, base }
     }
 
-    /// The active contacts that carry this account number or this e-mail address, oldest first: one request for both.
-    pub async fn contacts(&self, number: Option<&str>, email: Option<&str>) -> Result<Vec<ContactRow>, DataverseError> {
+    /// The active contacts that carry this account number or one of these e-mail addresses, oldest first: one request
+    /// for all.
+    pub async fn contacts(&self, number: Option<&str>, emails: &[String]) -> Result<Vec<ContactRow>, DataverseError> {
         let column = |name: &str, value: &str| format!("{name} eq '{}'", value.replace('\'', "''"));
-        let either: Vec<String> = [
-            number.map(|number| column("msdyn_contactnumber", number)),
-            email.map(|email| column("emailaddress1", email)),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
+        let by_number = number.map(|number| column("msdyn_contactnumber", number));
+        let by_email = emails.iter().map(|email| column("emailaddress1", email));
+        let either: Vec<String> = by_number.into_iter().chain(by_email).collect();
         if either.is_empty() {
             return Ok(Vec::new());
         }
@@ -156,14 +153,6 @@ impl Dataverse {
         let reply = self.call(Method::GET, "contacts", |request| request.query(&query)).await?;
         let body = expect(reply, "contact table")?;
         Ok(read_json::<Rows<ContactRow>>(&body)?.value)
-    }
-
-    /// A contact by id.
-    pub async fn contact(&self, id: Uuid) -> Result<ContactRow, DataverseError> {
-        let reply = self
-            .call(Method::GET, &format!("contacts({id})"), |request| request.query(&[("$select", CONTACT_COLUMNS)]))
-            .await?;
-        Ok(read_json(&expect(reply, "contact")?)?)
     }
 
     /// Creates the contact with this id; [`DataverseError::Conflict`] if it exists.

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::person::Person;
 use crate::app::App;
 use crate::clients::dataverse::{ContactColumns, ContactRow, Dataverse, DataverseError};
+use crate::clients::store::StoreError;
 
 /// Companies and customer groups, which hardly ever change, and are asked for again after an hour.
 #[derive(Debug, Default)]
@@ -34,15 +35,20 @@ pub(super) struct Resolved {
 /// Finds the person's contact: by account number, then by e-mail, the oldest first. One found by e-mail that carries
 /// the number of another customer is not this person's. `None` if there is none.
 pub(super) async fn find(app: &App, person: &Person) -> Result<Option<ContactRow>, DataverseError> {
-    let mut rows = app.dataverse.contacts(person.number.as_deref(), person.email.as_deref()).await?;
+    let mut rows = app.dataverse.contacts(person.number.as_deref(), &person.emails).await?;
     // Numbers are per company, so a contact that has a company must have this one; asked for once an hour.
     let company = if rows.iter().any(|row| row.company.is_some()) { company(app, person).await? } else { None };
     rows.retain(|row| !is_another_customers(row, person, company));
-    let by_number = rows.iter().position(carries_number);
-    Ok(match by_number.filter(|_| person.number.is_some()) {
-        Some(index) => Some(rows.swap_remove(index)),
-        None => rows.into_iter().next(),
-    })
+    Ok(rows.into_iter().min_by_key(|row| rank(row, person)))
+}
+
+/// Number before addresses, and the customer's own addresses before that of the receipt.
+fn rank(row: &ContactRow, person: &Person) -> usize {
+    if person.number.is_some() && carries_number(row) {
+        return 0;
+    }
+    let email = row.emailaddress1.as_deref().unwrap_or_default().to_lowercase();
+    1 + person.emails.iter().position(|known| known.to_lowercase() == email).unwrap_or(person.emails.len())
 }
 
 fn carries_number(row: &ContactRow) -> bool {
@@ -55,14 +61,30 @@ fn is_another_customers(row: &ContactRow, person: &Person, company: Option<Uuid>
     carries_number(row) && (!theirs.eq_ignore_ascii_case(ours) || other_company)
 }
 
+/// Why there is no contact.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ContactError {
+    #[error(transparent)]
+    Dataverse(#[from] DataverseError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 /// Finds or creates the person's contact, and links what is missing in it.
-pub(super) async fn resolve(app: &App, person: &Person) -> Result<Resolved, DataverseError> {
-    match find(app, person).await? {
+pub(super) async fn resolve(app: &App, person: &Person) -> Result<Resolved, ContactError> {
+    let found = find(app, person).await?;
+    let is_new_customer = found.as_ref().is_none_or(|row| !carries_number(row));
+    let proposed = found.as_ref().map_or_else(|| contact_id(person), |row| row.contactid);
+    let id = match &person.number {
+        Some(number) if is_new_customer => app.store.choose_contact(&person.company, number, proposed).await?,
+        _ => proposed,
+    };
+    match found.filter(|row| row.contactid == id) {
         Some(row) => {
             link(&app.dataverse, &row, person).await?;
-            Ok(Resolved { id: row.contactid, created: false })
+            Ok(Resolved { id, created: false })
         }
-        None => create(app, person).await,
+        None => Ok(create(app, person, id).await?),
     }
 }
 
@@ -83,17 +105,13 @@ async fn link(dataverse: &Dataverse, row: &ContactRow, person: &Person) -> Resul
     dataverse.update_contact(row.contactid, &row.etag, &columns).await
 }
 
-/// Creates the contact under an id that follows from the person, so that a race ends in one row.
-async fn create(app: &App, person: &Person) -> Result<Resolved, DataverseError> {
-    let id = contact_id(person);
+/// Creates the contact under an id on which all deliveries agree, so that a race ends in one row.
+async fn create(app: &App, person: &Person, id: Uuid) -> Result<Resolved, DataverseError> {
     match app.dataverse.create_contact(id, &columns(app, person).await?).await {
         Ok(()) => Ok(Resolved { id, created: true }),
-        Err(DataverseError::Conflict(_)) => {
-            // It is there, although the search did not show it: created this moment by another delivery, or since
-            // given another number or address, or deactivated. It is this person's all the same: the id says so.
-            let row = app.dataverse.contact(id).await?;
-            Ok(Resolved { id: row.contactid, created: false })
-        }
+        // It is there, although the search did not show it: created or linked this moment by another delivery, or
+        // since given another number or address, or deactivated. The id says that it is this person's.
+        Err(DataverseError::Conflict(_)) => Ok(Resolved { id, created: false }),
         Err(error) => Err(error),
     }
 }

@@ -8,7 +8,10 @@ use crate::journeys::View;
 pub(super) struct Person {
     /// The account number; guests have none.
     pub(super) number: Option<String>,
+    /// The address to write to.
     pub(super) email: Option<String>,
+    /// All addresses by which the customer may be known, the customer's own first.
+    pub(super) emails: Vec<String>,
     pub(super) first_name: Option<String>,
     pub(super) last_name: Option<String>,
     pub(super) party_number: Option<String>,
@@ -31,20 +34,22 @@ impl Person {
             ("EventDetails", "EventCustomerId"),
             ("OrderDetails", "CustomerId"),
         ]);
-        let email = first(&[
-            ("OrderDetails", "ReceiptEmail"),
-            ("CustomerDetails", "ReceiptEmail"),
-            ("CustomerDetails", "Email"),
-        ]);
+        let valid = |email: &String| !email.is_empty() && email.chars().count() <= LONGEST_EMAIL;
+        let address = |part, field| view.text(part, field).map(|email: String| email.trim().to_owned()).filter(valid);
+        let for_receipt = address("OrderDetails", "ReceiptEmail");
+        let own = [address("CustomerDetails", "ReceiptEmail"), address("CustomerDetails", "Email")];
+        let email = for_receipt.clone().or_else(|| own.iter().flatten().next().cloned());
+        let mut emails: Vec<String> = own.into_iter().rev().chain([for_receipt]).flatten().collect();
+        let mut seen = std::collections::HashSet::new();
+        emails.retain(|email| seen.insert(email.to_lowercase()));
         // A customer without first name is a company or was entered with one name only.
         let whole_name =
             || customer("Name").or_else(|| first(&[("OrderDetails", "CustomerName"), ("OrderDetails", "Name")]));
         let last_name = customer("LastName").or_else(whole_name);
         Self {
             number,
-            email: email
-                .map(|email| email.trim().to_owned())
-                .filter(|email| !email.is_empty() && email.chars().count() <= LONGEST_EMAIL),
+            email,
+            emails,
             first_name: customer("FirstName").map(|name| shortened(&name)),
             last_name: last_name.map(|name| shortened(&name)),
             party_number: customer("PartyNumber"),

@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use futures::future::join_all;
 use uuid::Uuid;
 
-use super::contacts::resolve;
+use super::contacts::{ContactError, resolve};
 use super::enrich::needs_order;
 use super::person::Person;
 use crate::app::App;
@@ -69,6 +69,15 @@ impl From<StoreError> for Setback {
         };
         let reason = Reason::new(ReasonCode::StoreUnavailable, error.to_string());
         Self::Retry { reason, retry_after, not_before: None, started: BTreeMap::new() }
+    }
+}
+
+impl From<ContactError> for Setback {
+    fn from(error: ContactError) -> Self {
+        match error {
+            ContactError::Dataverse(error) => error.into(),
+            ContactError::Store(error) => error.into(),
+        }
     }
 }
 

@@ -96,3 +96,21 @@ async fn a_guest_is_recognised_by_address() {
     town.minute().await;
     assert_eq!(addressed(&town), known);
 }
+
+/// One delivery links the number to a contact that is known by address, while another, which does not know the
+/// address, would create one.
+#[tokio::test]
+async fn linking_and_creating_at_the_same_moment_end_in_one_contact() {
+    for _ in 0..5 {
+        let mut town = Town::usual().await;
+        let (account, _) = stranger(&town);
+        town.world.dataverse().add_contact(&contact(None, Some("household@example.org")));
+        for receipt in
+            ["household@example.org", "elsewhere@example.org", "household@example.org", "somewhere@example.org"]
+        {
+            town.checkout(Some(&account), Some(receipt));
+        }
+        town.minute().await;
+        town.assert_clean(&CONFIRMATION);
+    }
+}

@@ -4,6 +4,9 @@
 
 mod bad_events;
 mod contacts;
+mod contracts;
+mod crash_points;
+mod outages;
 mod pipeline;
 mod reference_failures;
 mod script;

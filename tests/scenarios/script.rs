@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use sandbox::wire::{BoxFuture, Call, Fate, Weather};
+use sandbox::wire::{BoxFuture, Call, Fate, Neighbour, Weather};
 
 type Rule = dyn Fn(&Call) -> Fate + Send + Sync;
 
@@ -14,6 +14,11 @@ impl Calls {
     /// How many calls went to paths that contain `part`.
     pub(crate) fn to(&self, part: &str) -> usize {
         self.0.lock().unwrap().iter().filter(|call| call.path.contains(part)).count()
+    }
+
+    /// How many calls a neighbour got.
+    pub(crate) fn at(&self, neighbour: Neighbour) -> usize {
+        self.0.lock().unwrap().iter().filter(|call| call.neighbour == neighbour).count()
     }
 }
 

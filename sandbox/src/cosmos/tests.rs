@@ -161,3 +161,70 @@ async fn an_entra_token_opens_the_account() {
     let refused = container(with("bad")).await.err().unwrap();
     assert_eq!(refused.status().status_code(), StatusCode::Unauthorized);
 }
+
+fn outcome(state: &str) -> Value {
+    json!({
+        "id": "e1", "EventChannelId": "c1", "status": "processing", "EventTransactionId": "T1",
+        "EventType": "Checkout", "EventDateTime": "2024-07-24T14:17:02.16Z",
+        "journeys": { "order-confirmation": { "state": state }, "feedback-request": { "state": "waiting" } }
+    })
+}
+
+fn recorded(account: &CosmosAccount) -> Vec<(String, String)> {
+    account.journal().into_iter().map(|recorded| (recorded.transaction_id, recorded.journey)).collect()
+}
+
+#[tokio::test]
+async fn the_journal_knows_what_accepted_batches_say() {
+    let account = account().await;
+    let events = events(&account).await;
+    let create = TransactionalBatch::new("c1").create_item(outcome("waiting")).unwrap();
+    events.execute_transactional_batch(create, None).await.unwrap();
+    let spoiled = TransactionalBatch::new("c1")
+        .replace_item("e1", outcome("started"), None)
+        .unwrap()
+        .create_item(outcome("started"))
+        .unwrap();
+    let reply = events.execute_transactional_batch(spoiled, None).await.unwrap();
+    assert_eq!(u16::from(reply.status().status_code()), 207);
+    assert_eq!(recorded(&account), []);
+    for _ in 0..2 {
+        let replace = TransactionalBatch::new("c1").replace_item("e1", outcome("started"), None).unwrap();
+        events.execute_transactional_batch(replace, None).await.unwrap();
+    }
+    assert_eq!(recorded(&account), [("T1".to_owned(), "order-confirmation".to_owned())]);
+    assert!(account.journal()[0].at <= Clock::real().now());
+}
+
+#[tokio::test]
+async fn the_journal_reads_single_writes_in_any_encoding() {
+    let account = account().await;
+    let events = events(&account).await;
+    events.create_item("c1", "e1", outcome("waiting"), None).await.unwrap();
+    assert_eq!(recorded(&account), []);
+    events.replace_item("c1", "e1", outcome("started"), None).await.unwrap();
+    assert_eq!(recorded(&account), [("T1".to_owned(), "order-confirmation".to_owned())]);
+    let mut other = outcome("started");
+    other["id"] = json!("e2");
+    other["EventTransactionId"] = json!("T2");
+    events.create_item("c1", "e2", other, None).await.unwrap();
+    assert_eq!(recorded(&account).len(), 2);
+}
+
+#[tokio::test]
+async fn a_rival_makes_versions_stale_and_changes_nothing() {
+    let account = account().await;
+    let events = events(&account).await;
+    assert!(!account.rival().rewrite_some(7).await.unwrap());
+    let create = TransactionalBatch::new("c1").create_item(outcome("waiting")).unwrap();
+    events.execute_transactional_batch(create, None).await.unwrap();
+    let before = account.documents().await.unwrap().remove(0);
+    assert!(account.rival().rewrite_some(7).await.unwrap());
+    let after = account.documents().await.unwrap().remove(0);
+    assert_ne!(before["_etag"], after["_etag"]);
+    assert_eq!(before["journeys"], after["journeys"]);
+    let etag = before["_etag"].as_str().unwrap().to_owned();
+    let guarded = Some(ItemWriteOptions::default().with_precondition(Precondition::if_match(etag)));
+    let stale = events.replace_item("c1", "e1", outcome("started"), guarded).await.unwrap_err();
+    assert_eq!(stale.status().status_code(), StatusCode::PreconditionFailed);
+}

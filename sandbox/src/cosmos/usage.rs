@@ -38,6 +38,13 @@ pub(super) struct Operations {
     inside: Vec<&'static str>,
 }
 
+impl Operations {
+    /// What the request as a whole is, by the names of [`Usage::requests`].
+    pub(super) fn request(&self) -> &'static str {
+        self.request
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct BatchItem {

@@ -42,21 +42,22 @@ impl StartedJourney {
     }
 }
 
-/// Checks a call and starts its journey.
+/// Checks a call, starts its journey and returns its number.
 pub(super) fn start(
     state: &mut State,
     name: &str,
     body: &[u8],
     traceparent: Option<&str>,
     at: DateTime<Utc>,
-) -> Result<(), Refusal> {
+) -> Result<u64, Refusal> {
     let published = state.triggers.get(name).filter(|trigger| trigger.published);
     let trigger = published.ok_or_else(|| Refusal::unknown_segment(name))?.trigger.clone();
     let body = std::str::from_utf8(body).map_err(|error| Refusal::payload("", error))?;
     trigger.check(body)?;
     let parameters = serde_json::from_str(body).map_err(|error| Refusal::payload("", error))?;
+    let number = state.started.len() as u64 + 1;
     state.started.push(StartedJourney {
-        number: state.started.len() as u64 + 1,
+        number,
         trigger: name.to_owned(),
         contact: contact(state, &parameters),
         parameters,
@@ -64,7 +65,7 @@ pub(super) fn start(
         at,
         traceparent: traceparent.map(str::to_owned),
     });
-    Ok(())
+    Ok(number)
 }
 
 fn contact(state: &State, parameters: &Value) -> Option<Uuid> {

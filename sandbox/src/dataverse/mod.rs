@@ -118,6 +118,13 @@ impl Dataverse {
         self.lock().rows.delete(Table::Contacts, id, Condition::Update).is_ok()
     }
 
+    /// Weather: somebody else writes a contact, so that its version is another; says whether there was one. Nothing
+    /// else about it changes but `modifiedon`.
+    pub fn touch_contact(&self, id: Uuid) -> bool {
+        let now = self.inner.clock.now();
+        self.lock().rows.save(Table::Contacts, id, Changes::new(), Condition::Update, now).is_ok()
+    }
+
     /// All contacts, ordered by id.
     pub fn contacts(&self) -> Vec<Contact> {
         self.lock().rows.all(Table::Contacts).map(Contact::from_row).collect()

@@ -16,6 +16,7 @@ use super::rows::{Condition, Row, Saved, Value, absent};
 use super::schema::Table;
 use super::{Dataverse, journeys, payload};
 use crate::auth::TokenProblem;
+use crate::wire::Tells;
 
 /// More than any row or trigger needs.
 const MAX_BODY: usize = 1 << 20;
@@ -136,8 +137,10 @@ impl Dataverse {
         }
         let body = asked.json_body()?;
         let traceparent = asked.header("traceparent");
-        journeys::start(&mut self.lock(), name, body, traceparent, self.inner.clock.now())?;
-        Ok(StatusCode::NO_CONTENT.into_response())
+        let number = journeys::start(&mut self.lock(), name, body, traceparent, self.inner.clock.now())?;
+        let mut response = StatusCode::NO_CONTENT.into_response();
+        response.extensions_mut().insert(Tells(number));
+        Ok(response)
     }
 
     fn knows(&self, action: &str) -> bool {

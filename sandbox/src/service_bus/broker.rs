@@ -264,6 +264,17 @@ impl Broker {
         self.abandon(lock)
     }
 
+    /// Weather: one of the locks on this entity's messages runs out now, `choice` deciding which; says whether there
+    /// was one.
+    pub fn expire_some_lock(&self, entity: &EntityPath, choice: u64) -> bool {
+        let path = entity.folded();
+        let mut state = self.inner.state();
+        let mut locks: Vec<_> = state.locked(&path).map(|(token, message)| (message.sequence_number, token)).collect();
+        locks.sort_unstable();
+        let place = usize::try_from(choice % (locks.len().max(1) as u64)).unwrap_or_default();
+        locks.get(place).and_then(|(_, token)| state.release(*token)).is_some()
+    }
+
     /// Weather: the next message that is sent is enqueued twice, as when a sender repeats itself unawares.
     /// Duplicate detection does not see the second copy.
     pub fn duplicate_next_send(&self) {

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tokio::task::JoinSet;
 
@@ -33,14 +34,17 @@ pub enum HostingProblem {
 }
 
 impl World {
-    /// Hosts an app and serves its HTTP functions, on the port after the neighbours' if those are a block.
+    /// Hosts an app and serves its HTTP functions, on the port after the neighbours' if those are a block. Called
+    /// again, it starts another instance beside the first, on any free port.
     ///
     /// # Errors
     ///
     /// When the app asks for what is not there, or the port is taken.
     pub async fn host(&self, app: App, launch: Arc<dyn Launch>, output: Sink) -> Result<FunctionApp, HostingProblem> {
         let place = u16::try_from(Neighbour::ALL.len()).unwrap_or_default();
-        let listener = Wire::bind(self.ports.map(|base| base.saturating_add(place))).await?;
+        let first = self.hosts.fetch_add(1, Ordering::Relaxed) == 0;
+        let port = self.ports.filter(|_| first).map(|base| base.saturating_add(place));
+        let listener = Wire::bind(port).await?;
         let url = format!("http://{}/", listener.local_addr()?);
         let keys = Keys { function: FUNCTION_KEY.to_owned(), master: MASTER_KEY.to_owned() };
         let clock = self.clock().clone();

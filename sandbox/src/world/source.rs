@@ -1,10 +1,12 @@
 //! The broker as the Functions host's source of messages.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
 use serde_json::Value;
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -20,6 +22,27 @@ pub struct BrokerSource {
     broker: Broker,
     entity: EntityPath,
     reachable: watch::Receiver<bool>,
+    settling: Settling,
+}
+
+/// Luck when messages are completed: without it the link is gone, the broker never hears of it, and the message comes
+/// again when its lock has run out. Clones share it.
+#[derive(Clone, Default)]
+pub struct Settling(Arc<Mutex<Option<(f64, StdRng)>>>);
+
+impl Settling {
+    /// From now on this share of the attempts to complete a message fails.
+    pub fn set_failing(&self, share: f64, seed: u64) {
+        *self.lock() = (share > 0.0).then(|| (share.min(1.0), StdRng::seed_from_u64(seed)));
+    }
+
+    fn fails(&self) -> bool {
+        self.lock().as_mut().is_some_and(|(share, rng)| rng.random_bool(*share))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<(f64, StdRng)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl World {
@@ -28,16 +51,16 @@ impl World {
         let broker = self.broker().clone();
         let reachable = self.served(Neighbour::ServiceBus).reachability();
         let connection = self.connection_string.clone();
-        Box::new(move |trigger| source(trigger, &connection, &broker, &reachable))
+        let settling = self.settling().clone();
+        Box::new(move |trigger| {
+            let entity = entity(trigger, &connection, &broker)?;
+            let (broker, reachable, settling) = (broker.clone(), reachable.clone(), settling.clone());
+            Ok(Arc::new(BrokerSource { broker, entity, reachable, settling }))
+        })
     }
 }
 
-fn source(
-    trigger: &ServiceBusTrigger,
-    connection: &str,
-    broker: &Broker,
-    reachable: &watch::Receiver<bool>,
-) -> Result<Arc<dyn MessageSource>, String> {
+fn entity(trigger: &ServiceBusTrigger, connection: &str, broker: &Broker) -> Result<EntityPath, String> {
     if !matches!(&trigger.connection, Connection::String(text) if text == connection) {
         return Err("its connection is not the sandbox's Service Bus".to_owned());
     }
@@ -48,7 +71,7 @@ fn source(
     if !broker.exists(&entity) {
         return Err(format!("there is no subscription {entity}"));
     }
-    Ok(Arc::new(BrokerSource { broker: broker.clone(), entity, reachable: reachable.clone() }))
+    Ok(entity)
 }
 
 impl BrokerSource {
@@ -87,7 +110,11 @@ impl MessageSource for BrokerSource {
     }
 
     async fn complete(&self, lock_token: Uuid) -> Result<(), SettleProblem> {
-        self.connected()?.complete(lock_token).map_err(problem)
+        let broker = self.connected()?;
+        if self.settling.fails() {
+            return Err(SettleProblem::Unreachable("the link was detached".to_owned()));
+        }
+        broker.complete(lock_token).map_err(problem)
     }
 
     async fn abandon(&self, lock_token: Uuid) -> Result<(), SettleProblem> {

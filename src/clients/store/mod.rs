@@ -5,6 +5,7 @@
 
 mod batch;
 mod claims;
+mod customers;
 
 use std::time::Duration;
 
