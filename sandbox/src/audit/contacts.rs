@@ -47,8 +47,16 @@ pub(super) fn duplicates(contacts: &[Contact], before: &BTreeSet<Uuid>) -> Vec<S
     }
     let numbers = by_number.iter().filter(|(_, same)| same.len() > 1);
     let emails = by_email.iter().filter(|(_, same)| same.len() > 1 && same.iter().any(|it| !before.contains(&it.id)));
-    let numbers = numbers.map(|(number, same)| format!("{} contacts carry the customer number {number}", same.len()));
-    let emails =
-        emails.map(|(email, same)| format!("{} contacts without a number carry the e-mail {email}", same.len()));
+    let describe = |kind: &str, value: &str, same: &[&Contact]| {
+        let each: Vec<_> = same.iter().map(|contact| describe(contact, before)).collect();
+        format!("{kind} {value}: {}", each.join(", "))
+    };
+    let numbers = numbers.map(|(number, same)| describe("customer number", number, same));
+    let emails = emails.map(|(email, same)| describe("e-mail without a number", email, same));
     numbers.chain(emails).collect()
+}
+
+fn describe(contact: &Contact, before: &BTreeSet<Uuid>) -> String {
+    let age = if before.contains(&contact.id) { "there before" } else { "new" };
+    format!("{} ({age}, {})", contact.id, contact.email.as_deref().unwrap_or("no e-mail"))
 }

@@ -16,13 +16,15 @@ pub(super) fn introduce(dataverse: &Dataverse, shop: &Shop) {
     let companies = companies(dataverse);
     groups(dataverse, &companies, customers.iter().map(|customer| customer.group));
     for (index, customer) in customers.iter().enumerate() {
-        let number = match index % 10 {
-            0..=2 => Some(customer.account.clone()),
+        let owner = match index % 10 {
+            0..=2 => Some(customer),
             3 => None,
-            4 => customers.get(index + 1).map(|next| next.account.clone()),
+            4 => customers.get(index + 1),
             _ => continue,
         };
-        let contact = contact(customer, number, companies.get(customer.data_area).copied());
+        // A number counts in its company: a contact with the one has the other.
+        let company = companies.get(owner.unwrap_or(customer).data_area).copied();
+        let contact = contact(customer, owner.map(|owner| owner.account.clone()), company);
         if contact.contact_number.is_some() || contact.email.is_some() {
             dataverse.add_contact(&contact);
         }

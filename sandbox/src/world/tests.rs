@@ -58,6 +58,12 @@ async fn some_people_are_known_beforehand_and_nobody_twice() {
     assert_eq!(contacts.len(), world.contacts_before().len());
     assert!(contacts.iter().any(|contact| contact.contact_number.is_none() && contact.email.is_some()));
     let shop = world.shop();
+    let mut companies = BTreeSet::new();
+    for contact in &contacts {
+        let owner = contact.contact_number.as_deref().and_then(|number| shop.customer(number));
+        companies.extend(owner.map(|owner| (owner.data_area, contact.company)));
+    }
+    assert_eq!(companies.len(), 2, "a number's contact is in the number's company: {companies:?}");
     let borrowed = contacts.iter().filter(|contact| {
         let owner = contact.contact_number.as_deref().and_then(|number| shop.customer(number));
         owner.is_some_and(|owner| contact.email.as_deref() != owner.reachable_at())
