@@ -63,7 +63,9 @@ impl App {
             .map_err(|error| failed("the HTTP client", error.to_string()))?;
         let managed: Arc<dyn TokenCredential> = managed_identity(settings.managed_identity.as_deref())
             .map_err(|error| failed("the managed identity", error.to_string()))?;
-        let tokens = |identity, audience: &str| Tokens::new(identity, audience, settings.managed_identity.as_deref(), &http, &clock);
+        let tokens = |identity, audience: &str| {
+            Tokens::new(identity, audience, settings.managed_identity.as_deref(), &http, &clock)
+        };
         let dataverse_audience = settings.dataverse.url.as_str().trim_end_matches('/');
         let commerce = Commerce::new(
             &settings.commerce,

@@ -49,7 +49,10 @@ pub struct Tokens {
 }
 
 enum Source {
-    Application { http: Client, identity: Application },
+    Application {
+        http: Client,
+        identity: Application,
+    },
     /// The client id, if the identity is a user-assigned one.
     Managed(Option<String>),
 }
@@ -85,13 +88,7 @@ pub fn managed_identity(client_id: Option<&str>) -> Result<Arc<dyn TokenCredenti
 impl Tokens {
     /// Tokens of `identity` for `audience` (without `/.default`). `managed` is the client id of a user-assigned managed
     /// identity, for where the identity is the app's own.
-    pub fn new(
-        identity: &Identity,
-        audience: &str,
-        managed: Option<&str>,
-        http: &Client,
-        clock: &SharedClock,
-    ) -> Self {
+    pub fn new(identity: &Identity, audience: &str, managed: Option<&str>, http: &Client, clock: &SharedClock) -> Self {
         let source = match identity {
             Identity::Managed => Source::Managed(managed.map(str::to_owned)),
             Identity::Application { token_url, client_id, secret } => {
