@@ -103,7 +103,7 @@ impl Bus {
     ) -> Result<Self, BusError> {
         let endpoint = settings.credential.endpoint().clone();
         let proof = match (&settings.credential, tokens) {
-            (BusCredential::Identity { .. }, Some(tokens)) => Proof::Token(tokens),
+            (BusCredential::Identity { .. }, Some(tokens)) => Proof::Token(Box::new(tokens)),
             (BusCredential::Identity { .. }, None) => {
                 return Err(BusError::Denied("no identity to call with".to_owned()));
             }
@@ -188,7 +188,7 @@ struct Wire {
 }
 
 enum Proof {
-    Token(Tokens),
+    Token(Box<Tokens>),
     Signature { key_name: String, key: Secret },
 }
 

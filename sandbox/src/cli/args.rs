@@ -7,6 +7,7 @@ use clap::{Parser, ValueEnum};
 use sandbox::audit::Journey;
 use sandbox::clock::Clock;
 use sandbox::stage::{self, Enabled};
+use sandbox::weather::Climate;
 use sandbox::wire::{Fair, Wire};
 use sandbox::world::{PORT_BASE, WorldOptions};
 
@@ -36,12 +37,12 @@ pub(crate) struct Args {
     /// Orders per second, 0 for all at once [default: 12, or 50 with --once or --json]
     #[arg(long, value_name = "N", value_parser = rate)]
     pub(crate) rate: Option<f64>,
-    /// What goes wrong among the neighbours
-    #[arg(long, value_enum, default_value_t = Faults::None)]
-    pub(crate) faults: Faults,
-    /// Kill the handler (SIGKILL) every so many seconds
-    #[arg(long, value_name = "SECONDS")]
-    pub(crate) kill_every: Option<u64>,
+    /// What goes wrong among the neighbours: none, rough, storm, or by neighbour as in dataverse=storm,cosmos=rough
+    #[arg(long, value_name = "CLIMATE", default_value = "none")]
+    pub(crate) faults: Climate,
+    /// Kill a handler (SIGKILL) about every so many seconds
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) kill_every: Option<f64>,
     /// Start the neighbours only, and print the settings with which `func start` finds them
     #[arg(long)]
     pub(crate) no_host: bool,
@@ -59,30 +60,17 @@ pub(crate) enum Journeys {
     All,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Faults {
-    None,
-    Rough,
-    Storm,
-}
-
 fn rate(text: &str) -> Result<f64, String> {
     let rate = text.parse::<f64>().ok().filter(|rate| rate.is_finite() && *rate >= 0.0);
     rate.ok_or_else(|| "not a number of orders per second".to_owned())
 }
 
-impl Args {
-    /// What was asked for and does not exist yet.
-    pub(crate) fn not_available(&self) -> Option<&'static str> {
-        if self.faults != Faults::None {
-            Some("--faults rough and --faults storm are not available yet; only --faults none is")
-        } else if self.kill_every.is_some() {
-            Some("--kill-every is not available yet")
-        } else {
-            None
-        }
-    }
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds = text.parse::<f64>().ok().filter(|seconds| seconds.is_finite() && *seconds >= 0.1);
+    seconds.ok_or_else(|| "not a number of seconds, of which a tenth is the least".to_owned())
+}
 
+impl Args {
     /// Between one visit to the shop and the next, if `visits` of them make the day.
     pub(crate) fn pause(&self, visits: usize) -> Duration {
         let usual = if self.once || self.json { 50.0 } else { 12.0 };
@@ -114,6 +102,7 @@ impl Args {
             seed: self.seed,
             ports: self.port_base.or(self.no_host.then_some(PORT_BASE)),
             wire: Wire::new(Fair { latency }),
+            shop_skew: self.faults.shop_skew(self.seed),
             ..WorldOptions::new(Clock::real())
         }
     }
@@ -146,10 +135,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_yet_is_said() {
-        assert_eq!(parse("--faults none").unwrap().not_available(), None);
-        assert!(parse("--faults storm").unwrap().not_available().is_some());
-        assert!(parse("--kill-every 5").unwrap().not_available().is_some());
+    fn trouble_is_read_as_it_is_asked_for() {
+        assert!(parse("").unwrap().faults.is_none());
+        assert_eq!(parse("").unwrap().instances(), 1);
+        assert_eq!(parse("--faults storm").unwrap().faults, Climate::storm());
+        assert!(!parse("--faults dataverse=storm,cosmos=rough").unwrap().faults.is_none());
+        assert_eq!(parse("--kill-every 2").unwrap().instances(), 2);
         assert!(parse("--faults fog").is_err());
+        assert!(parse("--kill-every 0").is_err());
     }
 }

@@ -9,6 +9,7 @@ use tokio::sync::broadcast::error::TryRecvError;
 use super::Failure;
 use super::args::Args;
 use super::progress::{Counter, Progress, Tally};
+use super::trouble::Trouble;
 
 /// Nothing may change for so long before all is taken for done.
 const QUIET: TimeDelta = TimeDelta::seconds(4);
@@ -26,18 +27,28 @@ pub(crate) struct Times {
     pub(crate) settled: DateTime<Utc>,
 }
 
-/// Lets everybody shop, and waits for what comes of it.
-pub(crate) async fn live(args: &Args, world: &World, app: &FunctionApp) -> Result<Times, Failure> {
-    let mut watch = Watch::new(args, world, app);
+/// Lets everybody shop, in whatever trouble was asked for, and waits for what comes of it. Returns the times of the
+/// kills too.
+pub(crate) async fn live(
+    args: &Args,
+    world: &World,
+    apps: &[FunctionApp],
+) -> Result<(Times, Vec<DateTime<Utc>>), Failure> {
+    let mut watch = Watch::new(args, world, apps);
+    let trouble = Trouble::begin(args, world, apps);
     let began = world.clock().now();
-    tokio::select! {
-        sold = shop(args, world) => sold?,
+    let day = async {
+        shop(args, world).await?;
+        let sold_out = world.clock().now();
+        Ok::<_, Failure>((sold_out, trouble.end(world).await))
+    };
+    let (sold_out, kills) = tokio::select! {
+        day = day => day?,
         stopped = watch.until(|_, _| false) => return Err(stopped.err().unwrap_or_else(|| "stopped".into())),
-    }
-    let sold_out = world.clock().now();
+    };
     watch.until(|tally, still| (tally.is_complete() && still >= QUIET) || still >= PATIENCE).await?;
     watch.finish();
-    Ok(Times { began, sold_out, settled: watch.changed })
+    Ok((Times { began, sold_out, settled: watch.changed }, kills))
 }
 
 async fn shop(args: &Args, world: &World) -> Result<(), Failure> {
@@ -56,7 +67,7 @@ async fn shop(args: &Args, world: &World) -> Result<(), Failure> {
 struct Watch<'a> {
     world: &'a World,
     counter: Counter,
-    host: Receiver<HostEvent>,
+    hosts: Vec<Receiver<HostEvent>>,
     progress: Progress,
     began: DateTime<Utc>,
     tally: Tally,
@@ -64,12 +75,12 @@ struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    fn new(args: &Args, world: &'a World, app: &FunctionApp) -> Self {
+    fn new(args: &Args, world: &'a World, apps: &[FunctionApp]) -> Self {
         let now = world.clock().now();
         Self {
             world,
             counter: Counter::new(args.orders, args.expected()),
-            host: app.host().events(),
+            hosts: apps.iter().map(|app| app.host().events()).collect(),
             progress: Progress::new(),
             began: now,
             tally: Tally::default(),
@@ -106,13 +117,15 @@ impl<'a> Watch<'a> {
     }
 
     fn host_is_gone(&mut self) -> bool {
-        loop {
-            match self.host.try_recv() {
-                Ok(HostEvent::Stopped | HostEvent::HandlerDied(Cause::Exited(Exit(Some(0))))) => return true,
-                Ok(_) | Err(TryRecvError::Lagged(_)) => {}
-                Err(TryRecvError::Empty) => return false,
-                Err(TryRecvError::Closed) => return true,
+        self.hosts.iter_mut().any(|host| {
+            loop {
+                match host.try_recv() {
+                    Ok(HostEvent::Stopped | HostEvent::HandlerDied(Cause::Exited(Exit(Some(0))))) => return true,
+                    Ok(_) | Err(TryRecvError::Lagged(_)) => {}
+                    Err(TryRecvError::Empty) => return false,
+                    Err(TryRecvError::Closed) => return true,
+                }
             }
-        }
+        })
     }
 }

@@ -8,6 +8,7 @@ mod play;
 mod progress;
 mod run;
 mod summary;
+mod trouble;
 
 use std::process::ExitCode;
 
@@ -21,10 +22,6 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 pub(crate) fn main() -> ExitCode {
     let args = Args::parse();
-    if let Some(problem) = args.not_available() {
-        eprintln!("error: {problem}");
-        return ExitCode::from(2);
-    }
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("error"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let result = tokio::runtime::Runtime::new().map_err(Failure::from).and_then(|runtime| runtime.block_on(run(&args)));

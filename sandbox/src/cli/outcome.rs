@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use sandbox::audit::{Audit, JourneyAudit};
 use sandbox::host::Counters;
 use sandbox::service_bus::Counts;
+use sandbox::weather::explained;
 use sandbox::wire::Neighbour;
 use sandbox::world::{TOPIC, World};
 use serde::Serialize;
@@ -25,7 +27,9 @@ pub(crate) struct Outcome {
     pub(crate) contacts: usize,
     pub(crate) calls: BTreeMap<Neighbour, u64>,
     pub(crate) request_units: f64,
-    pub(crate) host: Counters,
+    /// How often a handler was killed.
+    pub(crate) kills: usize,
+    pub(crate) hosts: Vec<Counters>,
 }
 
 #[derive(Serialize)]
@@ -51,15 +55,16 @@ struct Json<'a> {
     calls: &'a BTreeMap<Neighbour, u64>,
     request_units: f64,
     journeys: &'a [JourneyAudit],
-    host: &'a Counters,
+    kills: usize,
+    hosts: &'a [Counters],
 }
 
 impl Outcome {
-    pub(crate) fn of(args: &Args, world: &World, times: Times, host: Counters) -> Self {
+    pub(crate) fn of(args: &Args, world: &World, times: Times, kills: &[DateTime<Utc>], hosts: Vec<Counters>) -> Self {
         let ledger = world.shop().ledger();
         let orders = || ledger.iter().filter(|entry| entry.order.is_some());
         Self {
-            audit: world.audit(args.expected(), &[]),
+            audit: world.audit(args.expected(), &explained(world, kills)),
             times,
             orders: orders().count(),
             unreachable: orders().filter(|entry| entry.account.is_none() && entry.email.is_none()).count(),
@@ -69,7 +74,8 @@ impl Outcome {
             contacts: world.dataverse().contacts().len(),
             calls: world.wire().calls(),
             request_units: world.cosmos().usage().charge,
-            host,
+            kills: kills.len(),
+            hosts,
         }
     }
 
@@ -97,14 +103,14 @@ impl Outcome {
             calls: &self.calls,
             request_units: self.request_units,
             journeys: &self.audit.journeys,
-            host: &self.host,
+            kills: self.kills,
+            hosts: &self.hosts,
         })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use chrono::DateTime;
     use sandbox::audit::Finding;
     use serde_json::Value;
 
@@ -123,7 +129,8 @@ mod tests {
             contacts: 2,
             calls: Neighbour::ALL.into_iter().zip(1..).collect(),
             request_units: 0.0,
-            host: Counters::default(),
+            kills: 0,
+            hosts: Vec::new(),
         }
     }
 

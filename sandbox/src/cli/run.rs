@@ -20,10 +20,10 @@ pub(crate) const POLL_SCHEDULE: &str = "*/2 * * * * *";
 /// Runs the day; says whether the audit is clean.
 pub(crate) async fn run(args: &Args) -> Result<bool, Failure> {
     let site = Site::new();
-    let (world, app, outcome) = interruptible(settle(args, &site)).await?;
+    let (world, apps, outcome) = interruptible(settle(args, &site)).await?;
     println!("\n{outcome}");
-    if !args.once {
-        play::invite(&world, &app).await?;
+    if let (false, Some(app)) = (args.once, apps.first()) {
+        play::invite(&world, app).await?;
     }
     if args.json {
         println!("{}", outcome.json()?);
@@ -31,33 +31,41 @@ pub(crate) async fn run(args: &Args) -> Result<bool, Failure> {
     if !args.once {
         play::serve().await?;
     }
-    app.shutdown().await;
+    for app in apps {
+        app.shutdown().await;
+    }
     Ok(outcome.audit.is_clean())
 }
 
 /// Starts everything, and lets the day pass and settle.
-async fn settle(args: &Args, site: &Site) -> Result<(World, FunctionApp, Outcome), Failure> {
+async fn settle(args: &Args, site: &Site) -> Result<(World, Vec<FunctionApp>, Outcome), Failure> {
     eprintln!("Building the handler (the first time takes a few minutes) ...");
     let repository = stage::repository();
     let binary = stage::build_handler(&repository, Profile::own()).await?;
     let world = World::start(args.world()).await?;
     stage::stage(&repository, Some(&binary), &site.0, args.enabled())?;
     let log = args.handler_log();
-    let app = host(&world, &site.0, &log).await?;
+    let output = log_to(&log)?;
+    let mut apps = Vec::new();
+    for _ in 0..args.instances() {
+        apps.push(host(args, &world, &site.0, &log, output.clone()).await?);
+    }
     eprintln!(
         "The Functions host polls every 2 s here ({POLL_SCHEDULE}; 20 s in production). The handler's log: {}",
         shown(&log)
     );
-    let times = day::live(args, &world, &app).await?;
-    let outcome = Outcome::of(args, &world, times, app.host().counters());
-    Ok((world, app, outcome))
+    let (times, kills) = day::live(args, &world, &apps).await?;
+    let counters = apps.iter().map(|app| app.host().counters()).collect();
+    let outcome = Outcome::of(args, &world, times, &kills, counters);
+    Ok((world, apps, outcome))
 }
 
-async fn host(world: &World, site: &Path, log: &Path) -> Result<FunctionApp, Failure> {
+async fn host(args: &Args, world: &World, site: &Path, log: &Path, output: Sink) -> Result<FunctionApp, Failure> {
     let mut settings: Settings = world.settings();
+    settings.extend(args.trouble_settings());
     settings.insert("PollSchedule".to_owned(), POLL_SCHEDULE.to_owned());
     let app = App::read(site, &settings)?;
-    let app = world.host(app, Arc::new(Process), log_to(log)?).await?;
+    let app = world.host(app, Arc::new(Process), output).await?;
     if app.host().ready().await {
         return Ok(app);
     }
