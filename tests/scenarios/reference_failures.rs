@@ -1,4 +1,4 @@
-//! What the published sample of this system gets wrong, case by case, numbered as in our notes on it.
+//! What the published sample of this system gets wrong, case by case.
 
 use chrono::TimeDelta;
 use sandbox::audit::Journey;
@@ -11,7 +11,7 @@ use crate::town::{Plan, Town, all_journeys};
 
 const CONFIRMATION: [Journey; 1] = [Journey::OrderConfirmation];
 
-/// 1: record id and message id are the transaction id alone.
+/// The sample: record id and message id are the transaction id alone.
 #[tokio::test]
 async fn a_cart_and_its_checkout_are_two_events() {
     let mut town = Plan::usual().with_journeys(all_journeys()).open().await;
@@ -24,7 +24,7 @@ async fn a_cart_and_its_checkout_are_two_events() {
     town.assert_clean(&Journey::ALL);
 }
 
-/// 2: all event types are sent as one string, and none matches.
+/// The sample: all event types are sent as one string, and none matches.
 #[tokio::test]
 async fn each_event_type_is_searched_on_its_own() {
     let mut town = Town::usual().await;
@@ -34,7 +34,7 @@ async fn each_event_type_is_searched_on_its_own() {
     assert_eq!(types, ["AddCartLines", "Checkout"]);
 }
 
-/// 3: only the first page of a window is ever read.
+/// The sample: only the first page of a window is ever read.
 #[tokio::test]
 async fn more_events_than_a_page_are_all_read() {
     let mut town = Plan::usual().with("PollPageSize", "7").open().await;
@@ -46,7 +46,7 @@ async fn more_events_than_a_page_are_all_read() {
     town.assert_clean(&CONFIRMATION);
 }
 
-/// 4: the watermark follows the last processed record, and late events are lost.
+/// The sample: the watermark follows the last processed record, and late events are lost.
 #[tokio::test]
 async fn events_that_commit_late_and_out_of_order_are_still_seen() {
     let mut town = Town::usual().await;
@@ -61,7 +61,7 @@ async fn events_that_commit_late_and_out_of_order_are_still_seen() {
     town.assert_clean(&CONFIRMATION);
 }
 
-/// 5: bounds are cut to whole seconds, and identical windows are served from a cache for an hour.
+/// The sample: bounds are cut to whole seconds, and identical windows are served from a cache for an hour.
 #[tokio::test]
 async fn events_within_one_second_and_between_two_polls_are_all_seen() {
     let mut town = Plan::usual().with("PollSchedule", "* * * * * *").open().await;
@@ -73,7 +73,7 @@ async fn events_within_one_second_and_between_two_polls_are_all_seen() {
     town.assert_clean(&CONFIRMATION);
 }
 
-/// 6: a crash leaves records that nobody ever looks at again.
+/// The sample: a crash leaves records that nobody ever looks at again.
 #[tokio::test]
 async fn a_crash_leaves_no_event_behind() {
     let mut town = Town::usual().await;
@@ -95,7 +95,7 @@ async fn a_crash_leaves_no_event_behind() {
     town.assert_clean(&CONFIRMATION);
 }
 
-/// 7: one failing event blocks the run for a minute, and is dropped for good after it.
+/// The sample: one failing event blocks the run for a minute, and is dropped for good after it.
 #[tokio::test]
 async fn an_order_that_is_late_delays_nobody_else_and_is_waited_for() {
     let mut town = Town::usual().await;
@@ -114,7 +114,7 @@ async fn an_order_that_is_late_delays_nobody_else_and_is_waited_for() {
     town.assert_clean(&CONFIRMATION);
 }
 
-/// 8: an event of a cart has no sales order, and its enrichment always fails.
+/// The sample: an event of a cart has no sales order, and its enrichment always fails.
 #[tokio::test]
 async fn an_event_of_a_cart_is_enriched_with_the_cart() {
     let mut town = Plan::usual().with_journeys(all_journeys()).open().await;
@@ -127,7 +127,7 @@ async fn an_event_of_a_cart_is_enriched_with_the_cart() {
     town.assert_clean(&Journey::ALL);
 }
 
-/// 9: a guest's event always fails, because the customer call needs an id.
+/// The sample: a guest's event always fails, because the customer call needs an id.
 #[tokio::test]
 async fn a_guest_needs_no_customer_call() {
     let mut town = Town::usual().await;
@@ -139,7 +139,7 @@ async fn a_guest_needs_no_customer_call() {
     town.assert_clean(&CONFIRMATION);
 }
 
-/// 10: a token is fetched at every run.
+/// The sample: a token is fetched at every run.
 #[tokio::test]
 async fn tokens_are_used_until_shortly_before_they_expire() {
     let mut town = Town::usual().await;
@@ -155,7 +155,7 @@ async fn tokens_are_used_until_shortly_before_they_expire() {
     town.assert_clean(&CONFIRMATION);
 }
 
-/// 10, too: a token that is revoked is replaced at once.
+/// Likewise: The sample: a token that is revoked is replaced at once.
 #[tokio::test]
 async fn a_revoked_token_is_replaced() {
     let mut town = Town::usual().await;
@@ -167,7 +167,7 @@ async fn a_revoked_token_is_replaced() {
     town.assert_clean(&CONFIRMATION);
 }
 
-/// 11: the first page that holds an event makes the run fail.
+/// The sample: the first page that holds an event makes the run fail.
 #[tokio::test]
 async fn a_page_with_events_is_read_to_its_end() {
     let mut town = Town::usual().await;
@@ -178,7 +178,7 @@ async fn a_page_with_events_is_read_to_its_end() {
     assert_eq!(town.records().await.len(), 6);
 }
 
-/// 12: one operating unit number for all channels.
+/// The sample: one operating unit number for all channels.
 #[tokio::test]
 async fn every_channel_is_asked_under_its_own_operating_unit() {
     let mut town = Town::usual().await;
@@ -193,7 +193,7 @@ async fn every_channel_is_asked_under_its_own_operating_unit() {
     assert_eq!(calls.to("GetOperatingUnitNumber"), CHANNELS.len(), "each is asked for once");
 }
 
-/// 13: a message is gone before its workflow has run.
+/// The sample: a message is gone before its workflow has run.
 #[tokio::test]
 async fn a_message_stays_until_its_journeys_have_started() {
     let mut town = Town::usual().await;
@@ -212,7 +212,7 @@ async fn a_message_stays_until_its_journeys_have_started() {
     town.assert_clean(&CONFIRMATION);
 }
 
-/// 14: two quick orders of a new customer create two contacts.
+/// The sample: two quick orders of a new customer create two contacts.
 #[tokio::test]
 async fn quick_orders_of_a_new_customer_make_one_contact() {
     let mut town = Town::usual().await;
@@ -228,7 +228,7 @@ async fn quick_orders_of_a_new_customer_make_one_contact() {
     town.assert_clean(&CONFIRMATION);
 }
 
-/// 15: a quote in a customer's name breaks the request.
+/// The sample: a quote in a customer's name breaks the request.
 #[tokio::test]
 async fn quotes_and_letters_of_the_world_reach_the_journey_as_they_are() {
     let mut town = Town::usual().await;
@@ -253,7 +253,7 @@ async fn quotes_and_letters_of_the_world_reach_the_journey_as_they_are() {
     town.assert_clean(&CONFIRMATION);
 }
 
-/// 16: a redelivered message triggers the journey again.
+/// The sample: a redelivered message triggers the journey again.
 #[tokio::test]
 async fn a_message_that_comes_twice_starts_its_journeys_once() {
     let mut town = Town::usual().await;
@@ -266,7 +266,7 @@ async fn a_message_that_comes_twice_starts_its_journeys_once() {
     town.assert_clean(&CONFIRMATION);
 }
 
-/// 17: the party number gets the wrong field, with quotes in it, and an empty look-up fails the run.
+/// The sample: the party number gets the wrong field, with quotes in it, and an empty look-up fails the run.
 #[tokio::test]
 async fn a_new_contact_has_its_party_number_and_only_the_groups_that_exist() {
     let mut town = Town::usual().await;
@@ -290,7 +290,7 @@ async fn a_new_contact_has_its_party_number_and_only_the_groups_that_exist() {
     town.assert_clean(&CONFIRMATION);
 }
 
-/// 18: secrets in app settings: where a key is left out, the managed identity takes its place.
+/// The sample: secrets in app settings: where a key is left out, the managed identity takes its place.
 #[test]
 fn no_secret_is_needed_and_none_is_printed() {
     use commerce_journeys::settings::Settings;

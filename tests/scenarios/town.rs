@@ -38,6 +38,8 @@ pub(crate) struct Plan {
     pub(crate) world: WorldOptions,
     pub(crate) journeys: String,
     pub(crate) settings: Vec<(&'static str, String)>,
+    /// Whether everything happens one after the other, in the same order every time.
+    pub(crate) in_order: bool,
 }
 
 impl Plan {
@@ -45,7 +47,12 @@ impl Plan {
     pub(crate) fn usual() -> Self {
         // Not earlier than the machine's own time, with which Service Bus signatures are made.
         let now = DateTime::from_timestamp(Utc::now().timestamp() / 60 * 60, 0).unwrap();
-        Self { world: WorldOptions::new(Clock::simulated(now)), journeys: SHIPPED.to_owned(), settings: Vec::new() }
+        Self {
+            world: WorldOptions::new(Clock::simulated(now)),
+            journeys: SHIPPED.to_owned(),
+            settings: Vec::new(),
+            in_order: false,
+        }
     }
 
     pub(crate) fn with_journeys(self, journeys: impl Into<String>) -> Self {
@@ -55,6 +62,11 @@ impl Plan {
     pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.settings.push((name, value.into()));
         self
+    }
+
+    /// One enrichment and one delivery at a time.
+    pub(crate) fn in_order(self) -> Self {
+        Self { in_order: true, ..self.with("CommerceConcurrency", "1") }
     }
 
     pub(crate) async fn open(self) -> Town {
@@ -87,7 +99,10 @@ impl Town {
         // Long enough for a slow machine, short enough for a test of hanging neighbours.
         settings.insert("RequestTimeout".to_owned(), "00:00:10".to_owned());
         settings.extend(plan.settings.into_iter().map(|(name, value)| (name.to_owned(), value)));
-        let app = HostedApp::read(Path::new(env!("CARGO_MANIFEST_DIR")), &settings).unwrap();
+        let mut app = HostedApp::read(Path::new(env!("CARGO_MANIFEST_DIR")), &settings).unwrap();
+        if plan.in_order {
+            app.max_concurrent_calls = Some(1);
+        }
         let launch = Arc::new(InProcess { clock, journeys: plan.journeys, port: AtomicU16::default() });
         let app = world.host(app, launch.clone(), Arc::new(|_, _| {})).await.unwrap();
         assert!(app.host().ready().await);
