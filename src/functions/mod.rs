@@ -6,6 +6,7 @@ mod packing;
 mod person;
 mod poll_events;
 mod process_message;
+mod setback;
 mod start_journeys;
 mod trigger_journey;
 

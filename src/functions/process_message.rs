@@ -6,7 +6,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::start_journeys::{Setback, Terms, start_journeys};
+use super::setback::{Setback, Terms};
+use super::start_journeys::start_journeys;
 use crate::app::App;
 use crate::clients::bus::Outgoing;
 use crate::clients::store::StoreError;

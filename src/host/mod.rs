@@ -41,7 +41,7 @@ pub fn router(app: Arc<App>) -> Router {
 async fn on_poll_events(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
     invoke("poll-events", &headers, async move {
         match poll_events(&app).await {
-            Ok(summary) => success(&json!(summary)),
+            Ok(_) => success(),
             Err(error) => failure(&error.to_string()),
         }
     })
@@ -58,8 +58,7 @@ async fn on_process_message(State(app): State<Arc<App>>, headers: HeaderMap, bod
             }
         };
         match process_message(&app, delivery).await {
-            Verdict::Done => success(&json!("done")),
-            Verdict::PutOff(reason) => success(&json!({"putOff": reason})),
+            Verdict::Done | Verdict::PutOff(_) => success(),
             Verdict::Rejected(reason) | Verdict::Undelivered(reason) => failure(&reason.to_string()),
         }
     })
@@ -96,9 +95,9 @@ async fn invoke(
     tokio::spawn(guarded.instrument(span)).await.unwrap_or_else(|error| failure(&error.to_string()))
 }
 
-/// A successful invocation. Its outcome goes to `Logs`; an empty body would leave the host waiting for ever.
-fn success(outcome: &Value) -> Response {
-    reply(StatusCode::OK, &json!({"Outputs": {}, "Logs": [outcome.to_string()], "ReturnValue": null}))
+/// A successful invocation. What it did is in the log already; an empty body would leave the host waiting for ever.
+fn success() -> Response {
+    reply(StatusCode::OK, &json!({"Outputs": {}, "Logs": [], "ReturnValue": null}))
 }
 
 /// A failed invocation, which the host learns from the status.

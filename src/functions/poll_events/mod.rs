@@ -1,0 +1,163 @@
+//! `poll-events`: from the event store to the topic.
+
+mod intake;
+mod publish;
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use chrono::{DateTime, Utc};
+use futures::stream::{self, StreamExt as _};
+use serde::Serialize;
+
+use super::enrich::Customers;
+use super::packing::packed;
+use crate::app::App;
+use crate::clients::bus::BusError;
+use crate::clients::commerce::CommerceError;
+use crate::clients::store::StoreError;
+pub use intake::PollMemory;
+use publish::Prepared;
+
+/// Why a run could not do all that it should. What it did is done; the next run goes on from there.
+#[derive(Debug, thiserror::Error)]
+pub enum PollError {
+    /// The event store could not be searched.
+    #[error(transparent)]
+    Commerce(#[from] CommerceError),
+    /// Records could not be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Messages could not be published.
+    #[error(transparent)]
+    Bus(#[from] BusError),
+}
+
+/// What a run did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PollSummary {
+    /// Events that the searches returned, known ones included.
+    pub returned: usize,
+    /// Events seen for the first time.
+    pub new: usize,
+    /// Records taken up because their time had come.
+    pub due: usize,
+    /// Published.
+    pub published: usize,
+    /// To be tried again later.
+    pub retrying: usize,
+    /// Given up, with a reason in the record.
+    pub failed: usize,
+    /// Left for the next run, because a neighbour is away.
+    pub left: usize,
+}
+
+/// Records saved per request round; they are split by partition and by the 100 operations of a batch.
+const SAVED_TOGETHER: usize = 200;
+
+/// Messages being published at once.
+const PUBLISHED_AT_ONCE: usize = 8;
+
+/// So many failures in a row that look like an outage are one.
+const OUTAGE_AFTER: usize = 10;
+
+/// Polls every event type, then works on everything whose time has come.
+///
+/// Order of effects, which every crash respects: the records of a page are written, then the cursor moves past it,
+/// then its events are enriched and published, then their records say so. New records are written as leased to this
+/// run, which saves a write; whatever a crash leaves behind comes due when its lease runs out.
+pub async fn poll_events(app: &App) -> Result<PollSummary, PollError> {
+    let run = Run::new(app);
+    let types = stream::iter(&app.settings.poll.event_types).flat_map(|event_type| run.intake(event_type));
+    let due = stream::once(async { run.due() }).flatten();
+    let work = types.chain(due).filter_map(|item| std::future::ready(run.note_error(item)));
+    let prepared = work
+        .map(|record| run.prepare(record))
+        .buffer_unordered(app.settings.commerce.concurrency)
+        .filter_map(std::future::ready)
+        .boxed();
+    let (limit, size) = (app.settings.bus.max_message_bytes, |item: &Prepared| item.size());
+    let published = packed(prepared, limit, size).map(|group| run.publish(group)).buffer_unordered(PUBLISHED_AT_ONCE);
+    let saved = published
+        .flat_map(stream::iter)
+        .chunks(SAVED_TOGETHER)
+        .map(|records| async {
+            let saved = run.note_error(app.store.save(records).await.map_err(PollError::from));
+            for record in saved.into_iter().flat_map(|saved| saved.overtaken) {
+                tracing::info!(event = %record.id, "the record was written by somebody else in the meantime");
+            }
+        })
+        .buffer_unordered(2);
+    saved.for_each(|()| std::future::ready(())).await;
+    run.conclude()
+}
+
+/// One run of the poller.
+struct Run<'a> {
+    app: &'a App,
+    started: DateTime<Utc>,
+    stop_at: DateTime<Utc>,
+    customers: Customers,
+    /// Set when going on makes no sense in this run.
+    halted: AtomicBool,
+    outage_signs: AtomicUsize,
+    summary: Mutex<PollSummary>,
+    error: Mutex<Option<PollError>>,
+}
+
+impl<'a> Run<'a> {
+    fn new(app: &'a App) -> Self {
+        let started = app.clock.now();
+        Self {
+            app,
+            started,
+            stop_at: started + app.settings.poll.time_budget,
+            customers: Customers::default(),
+            halted: AtomicBool::new(false),
+            outage_signs: AtomicUsize::new(0),
+            summary: Mutex::default(),
+            error: Mutex::default(),
+        }
+    }
+
+    fn count(&self, change: impl FnOnce(&mut PollSummary)) {
+        change(&mut self.summary.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Whether to stop cleanly, because time is up or a neighbour is away.
+    fn is_over(&self) -> bool {
+        self.halted.load(Ordering::Relaxed) || self.app.clock.now() >= self.stop_at
+    }
+
+    fn lease_end(&self) -> DateTime<Utc> {
+        self.app.clock.now() + self.app.settings.lease
+    }
+
+    /// The first error is the run's; all are logged.
+    fn note_error<T>(&self, result: Result<T, PollError>) -> Option<T> {
+        result
+            .map_err(|error| {
+                tracing::warn!(%error, "poll-events was interrupted");
+                self.error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+            })
+            .ok()
+    }
+
+    fn conclude(self) -> Result<PollSummary, PollError> {
+        let summary = self.summary.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let milliseconds = (self.app.clock.now() - self.started).num_milliseconds();
+        tracing::info!(
+            returned = summary.returned,
+            new = summary.new,
+            due = summary.due,
+            published = summary.published,
+            retrying = summary.retrying,
+            failed = summary.failed,
+            left = summary.left,
+            milliseconds,
+            "polled"
+        );
+        self.error.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(summary), Err)
+    }
+}
