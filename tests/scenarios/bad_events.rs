@@ -7,6 +7,7 @@ use sandbox::shop::{CHANNELS, EventRow};
 use sandbox::world::TOPIC;
 use serde_json::json;
 
+use crate::script::{Calls, Script};
 use crate::town::{Plan, Town};
 
 const CONFIRMATION: [Journey; 1] = [Journey::OrderConfirmation];
@@ -161,14 +162,19 @@ async fn nobody_to_write_to_is_a_reason_to_skip() {
 }
 
 #[tokio::test]
-async fn a_trigger_that_refuses_its_parameters_fails_its_event_only() {
+async fn a_trigger_that_refuses_its_parameters_fails_its_event_only_and_cheaply() {
     let journeys = crate::town::SHIPPED.replace("msdynmkt_name", "msdynmkt_nmae");
     let mut town = Plan::usual().with_journeys(journeys).open().await;
+    let calls = Calls::default();
+    town.world.wire().set_weather(Script::watching(&calls));
     let event = town.checkout(Some(&town.stranger()), None);
     town.minute().await;
     let record = town.record(&event).await;
     assert_eq!((record["status"].as_str(), reason(&record)), (Some("failed"), "triggerRefused"), "{record:#}");
     assert_eq!(town.world.counts().dead_lettered, 1);
+    // Ten deliveries, of which only the first is more than a look at the record.
+    assert_eq!(calls.to(Journey::OrderConfirmation.trigger()), 1);
+    assert_eq!(calls.to("/contacts"), 2, "found nobody, created somebody");
 }
 
 #[tokio::test]
