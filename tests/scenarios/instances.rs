@@ -29,11 +29,12 @@ async fn two_instances_killed_in_turn_lose_nothing_and_repeat_only_what_is_uncer
     let audit = town.world.audit(&Journey::ALL, &[]);
     assert!(audit.lost.is_empty() && audit.misdirected.is_empty() && audit.duplicate_contacts.is_empty(), "{audit:#?}");
     assert_eq!(audit.left_over.dead_lettered, 0, "{audit:#?}");
-    let records = town.records().await;
+    let documents = town.world.cosmos().documents().await.unwrap();
     for repeated in audit.duplicated.iter().chain(&audit.uncertain) {
         let journey = repeated.journey.unwrap().name();
-        let of_event = records.iter().filter(|((transaction, _), _)| *transaction == repeated.event);
-        let uncertain = of_event.filter_map(|(_, record)| record["journeys"][journey]["uncertain"].as_u64()).max();
-        assert!(uncertain >= Some(1), "repeated, and not known as uncertain: {repeated}");
+        let of_event = || documents.iter().filter(|document| document["EventTransactionId"] == repeated.event.as_str());
+        let uncertain = of_event().filter_map(|record| record["journeys"][journey]["uncertain"].as_u64()).max();
+        let records: Vec<_> = of_event().collect();
+        assert!(uncertain >= Some(1), "repeated, and not known as uncertain: {repeated}: {records:#?}");
     }
 }
