@@ -259,7 +259,7 @@ mod tests {
         )
         .unwrap();
         let now = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
-        Record::new(event, now, now)
+        Record::new(event, uuid::Uuid::nil(), now, now)
     }
 
     fn raw(text: &str) -> Box<RawValue> {

@@ -169,6 +169,10 @@ pub struct Record {
     /// When it was first seen.
     #[serde(rename = "seenAt")]
     pub seen_at: DateTime<Utc>,
+    /// Who saw it first: a run of the poller, another one every time. Tells a run's own record from one that another
+    /// run has written at the same moment.
+    #[serde(rename = "seenBy", default)]
+    pub seen_by: Uuid,
     /// When the poller takes it up (again) if nobody else has finished it by then: the end of a run's lease, the time
     /// of a retry, or the time after which a published event without outcome is published once more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -206,14 +210,15 @@ pub struct Record {
 }
 
 impl Record {
-    /// The record of an event seen for the first time at `now` and worked on until `due` by whoever saw it.
-    pub fn new(event: CommerceEvent, now: DateTime<Utc>, due: DateTime<Utc>) -> Self {
+    /// The record of an event seen for the first time at `now` and worked on until `due` by `run`, which saw it.
+    pub fn new(event: CommerceEvent, run: Uuid, now: DateTime<Utc>, due: DateTime<Utc>) -> Self {
         Self {
             id: event.id(),
             event,
             status: Status::New,
             retry_count: 0,
             seen_at: now,
+            seen_by: run,
             due: Some(due),
             failing_since: None,
             published_at: None,
@@ -229,8 +234,8 @@ impl Record {
     }
 
     /// The record of an entry of the event store that cannot be read at all.
-    pub fn unreadable(raw: &str, now: DateTime<Utc>, due: DateTime<Utc>) -> Self {
-        Self { id: EventId::of_malformed(raw), ..Self::new(CommerceEvent::unreadable(), now, due) }
+    pub fn unreadable(raw: &str, run: Uuid, now: DateTime<Utc>, due: DateTime<Utc>) -> Self {
+        Self { id: EventId::of_malformed(raw), ..Self::new(CommerceEvent::unreadable(), run, now, due) }
     }
 
     /// Notes a failure that may pass: it is tried again at `due`.

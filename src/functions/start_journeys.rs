@@ -110,7 +110,7 @@ async fn skip_all(app: &App, message: &Message, plan: &Plan<'_>) -> Result<Recor
 /// The record of an event that was published by somebody else, or whose record has expired.
 async fn add_record(app: &App, message: &Message) -> Result<Record, Setback> {
     let now = app.clock.now();
-    let mut record = Record::new(message.event.clone(), now, now + app.settings.lease);
+    let mut record = Record::new(message.event.clone(), Uuid::new_v4(), now, now + app.settings.lease);
     record.published(now, now + 2 * app.settings.retry.horizon);
     let added = app.store.add(vec![record]).await?;
     added

@@ -247,5 +247,5 @@ async fn complete_message(app: &App, message: Message) -> Result<Message, Reason
         return Ok(message);
     }
     let now = app.clock.now();
-    message_of(app, &Record::new(message.event, now, now)).await.map_err(|problem| problem.reason)
+    message_of(app, &Record::new(message.event, Uuid::nil(), now, now)).await.map_err(|problem| problem.reason)
 }

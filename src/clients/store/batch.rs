@@ -9,9 +9,9 @@ use azure_data_cosmos::options::{
     BatchOptions, BatchReplaceOptions, ContentResponseOnWrite, OperationOptionsBuilder, Precondition,
 };
 use azure_data_cosmos::{Query, TransactionalBatch};
-use chrono::{DateTime, Utc};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Deserialize;
+use uuid::Uuid;
 
 use super::{Store, StoreError, partition};
 use crate::events::Record;
@@ -26,16 +26,15 @@ const AT_ONCE: usize = 8;
 #[derive(Deserialize)]
 struct Found {
     id: String,
-    #[serde(rename = "seenAt")]
-    seen_at: DateTime<Utc>,
+    #[serde(rename = "seenBy", default)]
+    seen_by: Uuid,
     #[serde(rename = "_etag")]
     etag: String,
 }
 
-/// The SDK repeats a batch whose answer was lost, and then meets the records of its first try: seen at the very same
-/// nanosecond, they are this caller's.
+/// The SDK repeats a batch whose answer was lost, and then meets the records of its first try: seen by this very run.
 fn is_own(record: Record, there: &BTreeMap<String, Found>) -> Option<Record> {
-    let found = there.get(record.id.as_str()).filter(|found| found.seen_at == record.seen_at)?;
+    let found = there.get(record.id.as_str()).filter(|found| found.seen_by == record.seen_by)?;
     Some(Record { etag: Some(found.etag.clone()), ..record })
 }
 
@@ -89,7 +88,7 @@ impl Store {
     async fn which_exist(&self, records: &[Record]) -> Result<BTreeMap<String, Found>, StoreError> {
         let Some(first) = records.first() else { return Ok(BTreeMap::new()) };
         let ids: Vec<&str> = records.iter().map(|record| record.id.as_str()).collect();
-        let text = "SELECT c.id, c.seenAt, c._etag FROM c WHERE ARRAY_CONTAINS(@ids, c.id)";
+        let text = "SELECT c.id, c.seenBy, c._etag FROM c WHERE ARRAY_CONTAINS(@ids, c.id)";
         let query = Query::from(text).with_parameter("@ids", ids)?;
         let found: Vec<Found> = self.query(query, FeedScope::partition(partition(&first.event.channel_id))).await?;
         Ok(found.into_iter().map(|found| (found.id.clone(), found)).collect())

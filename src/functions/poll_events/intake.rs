@@ -98,8 +98,8 @@ impl Run<'_> {
         let (now, due) = (self.app.clock.now(), self.lease_end());
         rows.iter()
             .map(|row| match read_json::<CommerceEvent>(row.get().as_bytes()) {
-                Ok(event) => Record::new(event.in_some_partition(), now, due),
-                Err(_) => Record::unreadable(row.get(), now, due),
+                Ok(event) => Record::new(event.in_some_partition(), self.id, now, due),
+                Err(_) => Record::unreadable(row.get(), self.id, now, due),
             })
             .collect()
     }

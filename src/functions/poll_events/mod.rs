@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use chrono::{DateTime, Utc};
 use futures::stream::{self, StreamExt as _};
 use serde::Serialize;
+use uuid::Uuid;
 
 use super::enrich::Customers;
 use super::packing::packed;
@@ -96,6 +97,7 @@ pub async fn poll_events(app: &App) -> Result<PollSummary, PollError> {
 /// One run of the poller.
 struct Run<'a> {
     app: &'a App,
+    id: Uuid,
     started: DateTime<Utc>,
     stop_at: DateTime<Utc>,
     customers: Customers,
@@ -111,6 +113,7 @@ impl<'a> Run<'a> {
         let started = app.clock.now();
         Self {
             app,
+            id: Uuid::new_v4(),
             started,
             stop_at: started + app.settings.poll.time_budget,
             customers: Customers::default(),
