@@ -60,8 +60,8 @@ impl Outage {
     }
 }
 
-/// Enrichments and deliveries that overtake each other.
-const AT_ONCE: usize = 32 + 16;
+/// What may overtake each other: enrichments, two groups of about a dozen messages, and deliveries.
+const AT_ONCE: usize = 32 + 2 * 13 + 16;
 
 /// No wait is longer than `RetryLongestDelay`, 15 minutes.
 const LONGEST_WAIT: TimeDelta = TimeDelta::minutes(16);

@@ -57,8 +57,9 @@ pub struct PollSummary {
 /// Records saved per request round; they are split by partition and by the 100 operations of a batch.
 const SAVED_TOGETHER: usize = 200;
 
-/// Messages being published at once.
-const PUBLISHED_AT_ONCE: usize = 8;
+/// Groups of messages being published at once: few, because groups overtake each other, and a backlog is to be worked
+/// off nearly in order of age.
+const PUBLISHED_AT_ONCE: usize = 2;
 
 /// So many failures in a row that look like an outage are one.
 const OUTAGE_AFTER: usize = 10;
