@@ -6,6 +6,7 @@ mod values;
 use std::time::Duration;
 
 use azure_core::credentials::Secret;
+use croner::Cron;
 use reqwest::Url;
 
 use crate::events::RetryPolicy;
@@ -59,7 +60,8 @@ settings! {
     "DataverseClientId": "Entra application that is an application user there; required with a client secret";
     "DataverseClientSecret": "its secret; without one, the managed identity is used";
     "AZURE_CLIENT_ID": "client id of the user-assigned managed identity; default: the system-assigned one";
-    "PollSchedule" = "*/20 * * * * *": "six-field NCRONTAB of poll-events; read by the Functions host";
+    "PollSchedule" = "*/20 * * * * *": "six-field NCRONTAB, in UTC, by which the Functions host starts poll-events";
+    "PollAgainAfter" = "00:00:02": "while events keep coming, a run looks again after this time, until the next run is due; 00:00:00 for one look per run";
     "InitialLookback" = "1.00:00:00": "how far back the first poll of an event type reaches";
     "PollOverlap" = "00:02:00": "how far each poll looks back behind its cursor, for events that become visible late";
     "PollClockAllowance" = "00:05:00": "how far ahead of ours the Scale Unit's clock may be";
@@ -174,6 +176,10 @@ pub struct DataverseSettings {
 pub struct PollSettings {
     /// Event types, each polled on its own.
     pub event_types: Vec<String>,
+    /// When the Functions host starts a run.
+    pub schedule: Box<Cron>,
+    /// Between two looks of one run while events keep coming; zero for one look per run.
+    pub again_after: Duration,
     /// Reach of the first poll.
     pub initial_lookback: Duration,
     /// How far each poll looks back behind its cursor.

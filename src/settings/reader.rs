@@ -7,7 +7,7 @@ use std::time::Duration;
 use azure_core::credentials::Secret;
 use reqwest::Url;
 
-use super::values::{parse_duration, parse_endpoint};
+use super::values::{parse_duration, parse_endpoint, parse_schedule};
 use super::{
     BusCredential, BusSettings, CommerceSettings, DataverseSettings, Identity, PollSettings, SETTINGS, Settings,
     StoreSettings,
@@ -77,14 +77,15 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn duration(&mut self, name: &str) -> Option<Duration> {
+        let duration = self.duration_or_none(name)?;
+        self.require(!duration.is_zero(), name, "must be longer than nothing");
+        Some(duration)
+    }
+
+    /// A duration of which zero means "not at all".
+    fn duration_or_none(&mut self, name: &str) -> Option<Duration> {
         let text = self.required(name)?;
-        let duration = parse_duration(&text).ok_or("is not a duration of the form [d.]hh:mm:ss");
-        self.check(
-            name,
-            duration.and_then(
-                |duration| if duration.is_zero() { Err("must be longer than nothing") } else { Ok(duration) },
-            ),
-        )
+        self.check(name, parse_duration(&text).ok_or("is not a duration of the form [d.]hh:mm:ss"))
     }
 
     fn number<T: FromStr + PartialOrd>(&mut self, name: &str, least: T, most: T, problem: &'static str) -> Option<T> {
@@ -183,8 +184,13 @@ impl<'a> Reader<'a> {
         let clock_allowance = self.duration("PollClockAllowance");
         let page_size = self.number("PollPageSize", 1, 1000, "must be a number from 1 to 1000");
         let time_budget = self.duration("PollTimeBudget");
+        let again_after = self.duration_or_none("PollAgainAfter");
+        let schedule = self.required("PollSchedule");
+        let schedule = schedule.and_then(|text| self.check("PollSchedule", parse_schedule(&text)));
         Some(PollSettings {
             event_types,
+            schedule: schedule?,
+            again_after: again_after?,
             initial_lookback: initial_lookback?,
             overlap: overlap?,
             clock_allowance: clock_allowance?,

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use azure_core::credentials::Secret;
+use croner::Cron;
+use croner::parser::{CronParser, Seconds};
 use reqwest::Url;
 
 /// Reads a duration as the Functions host writes it: `[d.]hh:mm:ss`.
@@ -20,6 +22,17 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
 fn digits(text: &str) -> Option<u64> {
     let plain = !text.is_empty() && text.len() <= 6 && text.bytes().all(|byte| byte.is_ascii_digit());
     if plain { text.parse().ok() } else { None }
+}
+
+/// Reads an NCRONTAB expression as the timer trigger does: six fields, and a day must fit both the day of the month and
+/// the day of the week.
+pub(super) fn parse_schedule(text: &str) -> Result<Box<Cron>, &'static str> {
+    const PROBLEM: &str = "is not an NCRONTAB expression of six fields, such as */20 * * * * *";
+    if text.split_whitespace().count() != 6 {
+        return Err(PROBLEM);
+    }
+    let parser = CronParser::builder().seconds(Seconds::Required).dom_and_dow(true).sloppy_ranges(true).build();
+    parser.parse(text).map(Box::new).map_err(|_| PROBLEM)
 }
 
 /// Reads a URL, ending in a slash. Plain `http` is for loopback only: nothing else on a network is private.
@@ -119,6 +132,15 @@ mod tests {
         assert_eq!(seconds("90.12:30:05"), Some(90 * 86_400 + 12 * 3600 + 30 * 60 + 5));
         for wrong in ["", "120", "00:60:00", "24:00:00", "1.0", "-1.00:00:00", "00:00:00:00", "00:00:0x"] {
             assert_eq!(seconds(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn schedules_have_six_fields() {
+        assert!(parse_schedule("*/20 * * * * *").is_ok());
+        assert!(parse_schedule("0 30 9 * * Mon-Fri").is_ok());
+        for wrong in ["", "*/20 * * * *", "00:00:20", "x * * * * *", "99 * * * * *"] {
+            assert!(parse_schedule(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -1,7 +1,9 @@
 //! A shop's day becomes journeys.
 
+use chrono::TimeDelta;
 use sandbox::audit::Journey;
 
+use crate::script::{Calls, Script};
 use crate::town::{Plan, all_journeys};
 
 #[tokio::test]
@@ -18,4 +20,64 @@ async fn a_day_of_all_kinds_of_sales_starts_every_journey_once() {
     for ((transaction, _), record) in town.records().await {
         assert_eq!(record["status"], "processed", "{transaction}: {record:#}");
     }
+}
+
+/// Somebody buys something every second for a minute; the longest time from a commit to its journey once the first run
+/// has begun, and the searches.
+async fn a_busy_minute(again_after: &str) -> (TimeDelta, usize) {
+    let plan = Plan::usual().with("PollAgainAfter", again_after).with("EventTypes", "Checkout");
+    let mut town = plan.open().await;
+    let calls = Calls::default();
+    town.world.wire().set_weather(Script::watching(&calls));
+    for sale in 0..60 {
+        town.checkout(None, Some(&format!("guest{sale}@example.org")));
+        town.pass(TimeDelta::seconds(1)).await;
+    }
+    let searches = calls.to("/Search");
+    town.minute().await;
+    town.assert_clean(&[Journey::OrderConfirmation]);
+    let committed: Vec<_> =
+        town.world.ledger().into_iter().filter_map(|entry| entry.order.map(|_| entry.committed)).collect();
+    let mut started: Vec<_> = town.world.dataverse().started().into_iter().map(|journey| journey.at).collect();
+    started.sort();
+    let longest = started.iter().zip(&committed).skip(20).map(|(started, sold)| *started - sold).max().unwrap();
+    (longest, searches)
+}
+
+#[tokio::test]
+async fn while_events_keep_coming_a_run_looks_again() {
+    let (longest, searches) = a_busy_minute("00:00:02").await;
+    assert!(longest <= TimeDelta::seconds(3), "{longest}");
+    assert!(searches <= 3 * 10 + 1, "{searches} searches");
+}
+
+#[tokio::test]
+async fn one_look_per_run_is_enough_for_who_says_so() {
+    let (longest, searches) = a_busy_minute("00:00:00").await;
+    assert!(longest > TimeDelta::seconds(15), "{longest}");
+    assert_eq!(searches, 3);
+}
+
+#[tokio::test]
+async fn a_quiet_shop_is_not_asked_more_often() {
+    let mut town = Plan::usual().with("EventTypes", "Checkout").open().await;
+    let calls = Calls::default();
+    town.world.wire().set_weather(Script::watching(&calls));
+    town.checkout(None, Some("guest@example.org"));
+    town.pass(TimeDelta::seconds(110)).await;
+    // Five runs, and one more look after the only one that found something.
+    assert_eq!(calls.to("/Search"), 5 + 1);
+}
+
+#[tokio::test]
+async fn an_event_that_becomes_visible_late_is_seen_by_the_next_run() {
+    let mut town = Plan::usual().with("EventTypes", "Checkout").open().await;
+    for sale in 0..40 {
+        // Every tenth transaction takes half a minute to commit, while others overtake it.
+        town.shop().set_commit_delay(TimeDelta::seconds(if sale % 10 == 0 { 30 } else { 0 }));
+        town.checkout(None, Some(&format!("guest{sale}@example.org")));
+        town.pass(TimeDelta::seconds(1)).await;
+    }
+    town.minute().await;
+    town.assert_clean(&[Journey::OrderConfirmation]);
 }

@@ -261,6 +261,7 @@ impl Launch for InProcess {
         });
         let kill = std::sync::Mutex::new(Some(kill));
         Ok(Launched {
+            process: None,
             port,
             kill: Box::new(move || {
                 let _ = kill.lock().unwrap().take().map(|kill| kill.send(()));

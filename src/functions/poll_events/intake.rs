@@ -5,8 +5,9 @@ use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use futures::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
+use futures::future::join_all;
 use serde_json::value::RawValue;
+use tokio::sync::mpsc::Sender;
 
 use super::{PollError, Run};
 use crate::clients::commerce::Page;
@@ -34,63 +35,93 @@ impl PollMemory {
     }
 }
 
-/// Where the intake of one event type stands.
-struct Intake<'a> {
-    event_type: &'a str,
-    memory: TypeMemory,
-    from: DateTime<Utc>,
-    to: DateTime<Utc>,
-    skip: usize,
-    done: bool,
+/// How far back a round of searches looks behind the cursor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// As far as events may become visible late: once in every run.
+    Whole,
+    /// A little, for what came since the last round.
+    Near,
 }
 
 impl Run<'_> {
-    /// New records of one event type, page by page as the work on them goes on.
-    pub(super) fn intake<'r>(&'r self, event_type: &'r str) -> impl Stream<Item = Result<Record, PollError>> + 'r {
-        stream::once(self.begin(event_type))
-            .map_ok(move |intake| stream::try_unfold(intake, move |intake| self.next_page(intake)))
-            .try_flatten()
-            .map_ok(|records| stream::iter(records).map(Ok))
-            .try_flatten()
+    /// Hands over new events of all types and, in a round of whole reach, records whose time has come. Runs ahead of
+    /// the work on them only as far as there is room for records; returns when there is nothing more.
+    pub(super) async fn feed(&self, reach: Reach, records: Sender<Record>) {
+        let types = self.app.settings.poll.event_types.iter();
+        join_all(types.map(|event_type| self.intake(event_type, reach, &records))).await;
+        if reach == Reach::Whole {
+            self.note_error(self.due(&records).await);
+        }
     }
 
-    async fn begin<'r>(&'r self, event_type: &'r str) -> Result<Intake<'r>, PollError> {
+    async fn intake(&self, event_type: &str, reach: Reach, records: &Sender<Record>) {
         let mut memory = self.app.memory.take(event_type);
+        let read = self.read_pages(event_type, reach, &mut memory, records).await;
+        self.app.memory.keep(event_type, memory);
+        self.note_error(read);
+    }
+
+    /// Page by page: the page's records are written, and then the cursor moves while they are handed over.
+    async fn read_pages(
+        &self,
+        event_type: &str,
+        reach: Reach,
+        memory: &mut TypeMemory,
+        records: &Sender<Record>,
+    ) -> Result<(), PollError> {
+        let (from, to) = self.window(event_type, reach, memory).await?;
+        let mut page = Page { skip: 0, top: self.app.settings.poll.page_size };
+        while !self.is_over() {
+            let rows = self.search(event_type, from, to, page).await?;
+            let read = self.read_rows(&rows);
+            let latest = read.iter().filter_map(|record| record.event.moment()).max();
+            let new = self.record_new(read, memory).await?;
+            self.count(|summary| {
+                summary.returned += rows.len();
+                summary.new += new.len();
+            });
+            let (moved, ()) = tokio::join!(self.advance(event_type, memory, latest), hand_over(new, records));
+            moved?;
+            page.skip += rows.len();
+            if rows.len() < page.top {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The times between which events are searched for.
+    async fn window(
+        &self,
+        event_type: &str,
+        reach: Reach,
+        memory: &mut TypeMemory,
+    ) -> Result<(DateTime<Utc>, DateTime<Utc>), PollError> {
         if memory.cursor.is_none() {
             memory.cursor = self.app.store.cursor(event_type).await?;
         }
         let poll = &self.app.settings.poll;
         let now = self.app.clock.now();
-        let from = memory.cursor.as_ref().map_or(now - poll.initial_lookback, |cursor| cursor.position - poll.overlap);
-        Ok(Intake { event_type, memory, from, to: now + poll.clock_allowance, skip: 0, done: false })
+        let behind = match reach {
+            Reach::Whole => poll.overlap,
+            Reach::Near => poll.overlap.min(poll.again_after),
+        };
+        let from = memory.cursor.as_ref().map_or(now - poll.initial_lookback, |cursor| cursor.position - behind);
+        Ok((from, now + poll.clock_allowance))
     }
 
-    async fn next_page<'r>(&'r self, mut intake: Intake<'r>) -> Result<Option<(Vec<Record>, Intake<'r>)>, PollError> {
-        if intake.done || self.is_over() {
-            self.app.memory.keep(intake.event_type, intake.memory);
-            return Ok(None);
-        }
-        let page = Page { skip: intake.skip, top: self.app.settings.poll.page_size };
-        let rows = match self.app.commerce.search(intake.event_type, intake.from, intake.to, page).await {
-            Ok(rows) => rows,
-            Err(error) => {
-                // Without the event store, orders and customers are not to be had either.
-                self.halted.fetch_or(error.is_outage(), Ordering::Relaxed);
-                self.app.memory.keep(intake.event_type, intake.memory);
-                return Err(error.into());
-            }
-        };
-        intake.skip += rows.len();
-        intake.done = rows.len() < page.top;
-        let records = self.read_rows(&rows);
-        let latest = records.iter().filter_map(|record| record.event.moment()).max();
-        let new = self.record_new(records, &mut intake.memory).await?;
-        self.advance(&mut intake, latest).await?;
-        self.count(|summary| {
-            summary.returned += rows.len();
-            summary.new += new.len();
-        });
-        Ok(Some((new, intake)))
+    async fn search(
+        &self,
+        event_type: &str,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+        page: Page,
+    ) -> Result<Vec<Box<RawValue>>, PollError> {
+        Ok(self.app.commerce.search(event_type, from, to, page).await.inspect_err(|error| {
+            // Without the event store, orders and customers are not to be had either.
+            self.halted.fetch_or(error.is_outage(), Ordering::Relaxed);
+        })?)
     }
 
     /// The rows as records leased to this run. Rows that cannot be read become records too, and fail as such.
@@ -119,39 +150,50 @@ impl Run<'_> {
 
     /// Moves the cursor past a recorded page: to its last event, but never ahead of our own clock, or an event with a
     /// wrong clock could hide all that come after it.
-    async fn advance(&self, intake: &mut Intake<'_>, latest: Option<DateTime<Utc>>) -> Result<(), PollError> {
+    async fn advance(
+        &self,
+        event_type: &str,
+        memory: &mut TypeMemory,
+        latest: Option<DateTime<Utc>>,
+    ) -> Result<(), PollError> {
         let Some(position) = latest.map(|latest| latest.min(self.app.clock.now())) else { return Ok(()) };
-        let cursor = intake.memory.cursor.clone();
-        if cursor.as_ref().is_some_and(|cursor| position <= cursor.position) {
+        if memory.cursor.as_ref().is_some_and(|cursor| position <= cursor.position) {
             return Ok(());
         }
-        let etag = cursor.and_then(|cursor| cursor.etag);
-        intake.memory.cursor = match self.app.store.move_cursor(intake.event_type, position, etag.as_deref()).await {
+        let etag = memory.cursor.as_ref().and_then(|cursor| cursor.etag.clone());
+        memory.cursor = match self.app.store.move_cursor(event_type, position, etag.as_deref()).await {
             Ok(moved) => Some(moved),
             // Another poller has moved it; both have recorded what they read. The next run reads it anew.
             Err(StoreError::Conflict(_)) => None,
             Err(error) => return Err(error.into()),
         };
         let horizon = position - TimeDelta::from_std(2 * self.app.settings.poll.overlap).unwrap_or(TimeDelta::days(1));
-        intake.memory.known.retain(|_, moment| *moment >= horizon);
+        memory.known.retain(|_, moment| *moment >= horizon);
         Ok(())
     }
 
-    /// Unfinished records whose time has come, taken into this run's lease.
-    pub(super) fn due<'r>(&'r self) -> impl Stream<Item = Result<Record, PollError>> + 'r {
-        let page = move |done: bool| async move {
-            if done || self.is_over() {
-                return Ok::<_, PollError>(None);
-            }
-            let limit = self.app.settings.poll.page_size;
-            let mut records = self.app.store.due(self.app.clock.now(), limit).await?;
-            let last = records.len() < limit;
-            let due = self.lease_end();
-            records.iter_mut().for_each(|record| record.due = Some(due));
-            let taken = if records.is_empty() { Vec::new() } else { self.app.store.save(records).await?.written };
+    /// Hands over unfinished records whose time has come, taken into this run's lease.
+    async fn due(&self, records: &Sender<Record>) -> Result<(), PollError> {
+        let limit = self.app.settings.poll.page_size;
+        let mut found = limit;
+        while found == limit && !self.is_over() {
+            let mut due = self.app.store.due(self.app.clock.now(), limit).await?;
+            found = due.len();
+            let until = self.lease_end();
+            due.iter_mut().for_each(|record| record.due = Some(until));
+            let taken = if due.is_empty() { Vec::new() } else { self.app.store.save(due).await?.written };
             self.count(|summary| summary.due += taken.len());
-            Ok(Some((taken, last)))
-        };
-        stream::try_unfold(false, page).map_ok(|records| stream::iter(records).map(Ok)).try_flatten()
+            hand_over(taken, records).await;
+        }
+        Ok(())
+    }
+}
+
+/// Waits for room. Nobody is there to take the records only if the run has been dropped; their leases run out.
+async fn hand_over(records: Vec<Record>, to: &Sender<Record>) {
+    for record in records {
+        if to.send(record).await.is_err() {
+            return;
+        }
     }
 }

@@ -5,10 +5,12 @@ mod publish;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures::stream::{self, StreamExt as _};
 use serde::Serialize;
+use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::enrich::Customers;
@@ -17,7 +19,9 @@ use crate::app::App;
 use crate::clients::bus::BusError;
 use crate::clients::commerce::CommerceError;
 use crate::clients::store::StoreError;
+use crate::events::Record;
 pub use intake::PollMemory;
+use intake::Reach;
 use publish::Prepared;
 
 /// Why a run could not do all that it should. What it did is done; the next run goes on from there.
@@ -64,35 +68,21 @@ const PUBLISHED_AT_ONCE: usize = 2;
 /// So many failures in a row that look like an outage are one.
 const OUTAGE_AFTER: usize = 10;
 
-/// Polls every event type, then works on everything whose time has come.
+/// Polls every event type, then works on everything whose time has come; and again, for as long as events keep coming.
 ///
-/// Order of effects, which every crash respects: the records of a page are written, then the cursor moves past it,
-/// then its events are enriched and published, then their records say so. New records are written as leased to this
-/// run, which saves a write; whatever a crash leaves behind comes due when its lease runs out.
+/// Order of effects, which every crash respects: the records of a page are written, then the cursor moves past it and
+/// its events are enriched and published, then their records say so. New records are written as leased to this run,
+/// which saves a write; whatever a crash leaves behind comes due when its lease runs out.
 pub async fn poll_events(app: &App) -> Result<PollSummary, PollError> {
     let run = Run::new(app);
-    let types = stream::iter(&app.settings.poll.event_types).flat_map(|event_type| run.intake(event_type));
-    let due = stream::once(async { run.due() }).flatten();
-    let work = types.chain(due).filter_map(|item| std::future::ready(run.note_error(item)));
-    let prepared = work
-        .map(|record| run.prepare(record))
-        .buffer_unordered(app.settings.commerce.concurrency)
-        .filter_map(std::future::ready)
-        .boxed();
-    let (limit, size) = (app.settings.bus.max_message_bytes, |item: &Prepared| item.size());
-    let published = packed(prepared, limit, size).map(|group| run.publish(group)).buffer_unordered(PUBLISHED_AT_ONCE);
-    let saved = published
-        .flat_map(stream::iter)
-        .chunks(SAVED_TOGETHER)
-        .map(|records| async {
-            let saved = run.note_error(app.store.save(records).await.map_err(PollError::from));
-            for record in saved.into_iter().flat_map(|saved| saved.overtaken) {
-                tracing::info!(event = %record.id, "the record was written by somebody else in the meantime");
-            }
-        })
-        .buffer_unordered(2);
-    saved.for_each(|()| std::future::ready(())).await;
-    run.conclude()
+    let mut reach = Reach::Whole;
+    loop {
+        let began = app.clock.now();
+        let new = run.round(reach).await;
+        let Some(pause) = run.until_next_round(began, new) else { return run.conclude() };
+        app.clock.sleep(pause).await;
+        reach = Reach::Near;
+    }
 }
 
 /// One run of the poller.
@@ -123,6 +113,56 @@ impl<'a> Run<'a> {
             summary: Mutex::default(),
             error: Mutex::default(),
         }
+    }
+
+    /// One look at everything, and the work on what was found. Returns how many events were new.
+    ///
+    /// Each stage has a bounded number of things under way, so memory does not grow with a backlog; records are read
+    /// ahead so far that a search and a write pass before the stage after them runs dry.
+    async fn round(&self, reach: Reach) -> usize {
+        let before = self.so_far().new;
+        let app = self.app;
+        let concurrency = app.settings.commerce.concurrency;
+        let (ahead, mut waiting) = mpsc::channel(2 * concurrency);
+        let prepared = stream::poll_fn(move |context| waiting.poll_recv(context))
+            .map(|record| self.prepare(record))
+            .buffer_unordered(concurrency)
+            .filter_map(std::future::ready)
+            .boxed();
+        let (limit, size) = (app.settings.bus.max_message_bytes, |item: &Prepared| item.size());
+        let published =
+            packed(prepared, limit, size).map(|group| self.publish(group)).buffer_unordered(PUBLISHED_AT_ONCE);
+        let saved = published.flat_map(stream::iter).chunks(SAVED_TOGETHER).map(|records| self.save(records));
+        tokio::join!(self.feed(reach, ahead), saved.buffer_unordered(2).for_each(std::future::ready));
+        self.so_far().new - before
+    }
+
+    async fn save(&self, records: Vec<Record>) {
+        let saved = self.note_error(self.app.store.save(records).await.map_err(PollError::from));
+        for record in saved.into_iter().flat_map(|saved| saved.overtaken) {
+            tracing::info!(event = %record.id, "the record was written by somebody else in the meantime");
+        }
+    }
+
+    /// How long to wait before looking again: not at all unless a look brought something new, and never beyond the
+    /// next run's time.
+    fn until_next_round(&self, began: DateTime<Utc>, new: usize) -> Option<Duration> {
+        let poll = &self.app.settings.poll;
+        if new == 0 || poll.again_after.is_zero() || self.is_over() || self.has_failed() {
+            return None;
+        }
+        let now = self.app.clock.now();
+        let next = (began + poll.again_after).max(now);
+        let next_run = poll.schedule.find_next_occurrence(&self.started, false).ok()?;
+        (next < next_run && next < self.stop_at).then(|| (next - now).to_std().unwrap_or_default())
+    }
+
+    fn has_failed(&self) -> bool {
+        self.error.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    fn so_far(&self) -> PollSummary {
+        *self.summary.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn count(&self, change: impl FnOnce(&mut PollSummary)) {
