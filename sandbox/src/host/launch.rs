@@ -53,6 +53,8 @@ pub struct Exit(pub Option<i32>);
 pub struct Launched {
     /// The port on 127.0.0.1 where it will listen.
     pub port: u16,
+    /// Its process id, if it is a process of its own.
+    pub process: Option<u32>,
     /// Ends it at any instruction; may be called more than once.
     pub kill: Box<dyn Fn() + Send + Sync>,
     /// Ends when it has ended.
@@ -89,11 +91,13 @@ impl Launch for Process {
         if let Some(stderr) = child.stderr.take() {
             tokio::spawn(forward(stderr, start.output.clone(), error_level));
         }
+        let process = child.id();
         let (kill, killed) = mpsc::unbounded_channel();
         let (ended, exited) = oneshot::channel();
         tokio::spawn(watch(child, killed, ended));
         Ok(Launched {
             port: start.port,
+            process,
             kill: Box::new(move || {
                 // An error means that it has ended.
                 let _ = kill.send(());

@@ -185,6 +185,7 @@ impl Launch for InProcess {
         let killed = Arc::new(Notify::new());
         let kill = killed.clone();
         Ok(Launched {
+            process: None,
             port,
             kill: Box::new(move || kill.notify_one()),
             exited: Box::pin(async move {

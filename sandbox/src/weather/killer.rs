@@ -122,6 +122,7 @@ mod tests {
             };
             let exited = tokio::spawn(exited);
             Ok(Launched {
+                process: None,
                 port: start.port,
                 kill: Box::new(move || dead.notify_one()),
                 exited: Box::pin(async { exited.await.unwrap_or(Exit(None)) }),

@@ -1,0 +1,130 @@
+//! A long backlog, as after a week-end without the function app: the rate at which it drains, and the memory.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use sandbox::clock::Clock;
+use sandbox::world::{TOPIC, World, WorldOptions};
+use serde::Serialize;
+
+use crate::Failure;
+use crate::args::Args;
+use crate::checkouts::Sellers;
+use crate::handler::{Handler, Meter, Site};
+use crate::report::{count, number};
+
+/// Between two looks.
+const EVERY: Duration = Duration::from_millis(500);
+
+/// How the backlog drained.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct BacklogFigures {
+    pub(crate) events: usize,
+    pub(crate) elapsed: Duration,
+    pub(crate) budget: Duration,
+    pub(crate) longest_run: Duration,
+    pub(crate) runs: usize,
+    pub(crate) peak_bytes: u64,
+    pub(crate) looks: Vec<Look>,
+}
+
+/// One look at the handler.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Look {
+    pub(crate) seconds: f64,
+    pub(crate) published: u64,
+    pub(crate) resident_bytes: u64,
+}
+
+/// The time budget of a run, shorter than usual so that there are several.
+const BUDGET: Duration = Duration::from_secs(30);
+
+/// Lets the handler's poll side work off `args.backlog` checkouts, run after run. What it publishes is thrown away:
+/// the subscription would hold gigabytes.
+pub(crate) async fn measure(args: &Args) -> Result<BacklogFigures, Failure> {
+    let world = World::start(WorldOptions::new(Clock::real())).await?;
+    let site = Site::new()?;
+    Sellers::new(&world, args.customers)?.sell_all(0, args.backlog)?;
+    let mut settings = world.settings();
+    settings.insert("EventTypes".to_owned(), "Checkout".to_owned());
+    settings.insert("PollTimeBudget".to_owned(), format!("00:00:{}", BUDGET.as_secs()));
+    settings.insert("PollAgainAfter".to_owned(), "00:00:00".to_owned());
+    let handler = Handler::start(&site, &settings).await?;
+    let began = Instant::now();
+    let (mut runs, mut looks) = (Vec::new(), Vec::new());
+    let mut tick = tokio::time::interval(EVERY);
+    let mut run = Box::pin(one_run(&handler));
+    loop {
+        tokio::select! {
+            took = &mut run => {
+                runs.push(took?);
+                if world.broker().enqueued(TOPIC)? >= u64::try_from(args.backlog)? {
+                    break;
+                }
+                run = Box::pin(one_run(&handler));
+            }
+            _ = tick.tick() => {
+                looks.push(look(&world, handler.meter, began)?);
+                world.broker().purge(&world.subscription())?;
+            }
+        }
+    }
+    looks.push(look(&world, handler.meter, began)?);
+    Ok(BacklogFigures {
+        events: args.backlog,
+        elapsed: began.elapsed(),
+        budget: BUDGET,
+        longest_run: runs.iter().max().copied().unwrap_or_default(),
+        runs: runs.len(),
+        peak_bytes: handler.meter.peak()?,
+        looks,
+    })
+}
+
+async fn one_run(handler: &Handler) -> Result<Duration, Failure> {
+    let began = Instant::now();
+    handler.invoke("poll-events").await?;
+    Ok(began.elapsed())
+}
+
+fn look(world: &World, meter: Meter, began: Instant) -> Result<Look, Failure> {
+    let (seconds, published) = (began.elapsed().as_secs_f64(), world.broker().enqueued(TOPIC)?);
+    Ok(Look { seconds, published, resident_bytes: meter.resident()? })
+}
+
+impl BacklogFigures {
+    /// Events per second in each tenth of the backlog's time.
+    fn rates(&self) -> Vec<f64> {
+        let tenth = self.elapsed.as_secs_f64() / 10.0;
+        let at = |seconds: f64| {
+            let look = self.looks.iter().take_while(|look| look.seconds <= seconds).last();
+            look.map_or((0.0, 0.0), |look| (look.seconds, number(look.published)))
+        };
+        let ends: Vec<(f64, f64)> = (0..=10_u8).map(|part| at(tenth * f64::from(part) + 0.001)).collect();
+        ends.windows(2).map(|pair| (pair[1].1 - pair[0].1) / (pair[1].0 - pair[0].0).max(0.001)).collect()
+    }
+}
+
+impl fmt::Display for BacklogFigures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rates = self.rates();
+        let (least, most) =
+            rates.iter().fold((f64::MAX, 0.0_f64), |(low, high), rate| (low.min(*rate), high.max(*rate)));
+        writeln!(
+            f,
+            "backlog: {} events in {:.0} s, {:.0} a second; in its tenths {least:.0} to {most:.0}",
+            self.events,
+            self.elapsed.as_secs_f64(),
+            count(self.events) / self.elapsed.as_secs_f64(),
+        )?;
+        let peak = number(self.peak_bytes) / 1_048_576.0;
+        let (longest, budget) = (self.longest_run.as_secs_f64(), self.budget.as_secs());
+        writeln!(
+            f,
+            "  {} runs, the longest {longest:.1} s of a budget of {budget} s · peak memory {peak:.1} MiB",
+            self.runs
+        )
+    }
+}

@@ -1,0 +1,111 @@
+//! From an event's commit to its journey's start, while the shop sells at a steady rate, by how often is polled.
+
+use std::fmt;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sandbox::world::World;
+use serde::Serialize;
+
+use crate::Failure;
+use crate::args::Args;
+use crate::checkouts::Sellers;
+use crate::handler::Site;
+use crate::messages::host;
+use crate::network::{Network, world};
+use crate::report::{count, number};
+
+/// Orders a second.
+const RATE: u32 = 10;
+
+/// Schedules and follow-ups: `PollSchedule`, `PollAgainAfter`.
+const SETTINGS: [(&str, &str); 6] = [
+    ("*/20 * * * * *", "00:00:00"),
+    ("*/10 * * * * *", "00:00:00"),
+    ("*/5 * * * * *", "00:00:00"),
+    ("*/20 * * * * *", "00:00:03"),
+    ("*/20 * * * * *", "00:00:02"),
+    ("*/20 * * * * *", "00:00:01"),
+];
+
+/// One line of the table.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FreshnessFigures {
+    schedule: String,
+    again_after: String,
+    p50: Duration,
+    p99: Duration,
+    searches_per_minute: f64,
+}
+
+impl fmt::Display for FreshnessFigures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let again = if self.again_after == "00:00:00" { "" } else { self.again_after.as_str() };
+        let setting = format!("{}  {again}", self.schedule);
+        let (p50, p99) = (self.p50.as_secs_f64(), self.p99.as_secs_f64());
+        write!(f, "{setting:<34} {p50:>6.1} s {p99:>6.1} s {:>17.1}", self.searches_per_minute)
+    }
+}
+
+/// Trades once for each setting.
+pub(crate) async fn measure(args: &Args) -> Result<Vec<FreshnessFigures>, Failure> {
+    let mut lines = Vec::new();
+    for (schedule, again_after) in SETTINGS {
+        lines.push(trade(args, schedule, again_after).await?);
+    }
+    Ok(lines)
+}
+
+async fn trade(args: &Args, schedule: &str, again_after: &str) -> Result<FreshnessFigures, Failure> {
+    let network = Network::new(args.latency());
+    let world = world(&network).await?;
+    let site = Site::new()?;
+    let sellers = Sellers::new(&world, args.customers)?;
+    let mut settings = world.settings();
+    settings.insert("PollSchedule".to_owned(), schedule.to_owned());
+    settings.insert("PollAgainAfter".to_owned(), again_after.to_owned());
+    settings.insert("EventTypes".to_owned(), "Checkout".to_owned());
+    let (app, _) = host(&world, &site, &settings).await?;
+    let orders = usize::try_from(args.trade_seconds * RATE)?;
+    let mut tick = tokio::time::interval(Duration::from_secs(1) / RATE);
+    let searches_before = network.searches();
+    for number in 0..orders {
+        tick.tick().await;
+        sellers.sell(number)?;
+    }
+    let searches = network.searches() - searches_before;
+    let delays = delays(&world, orders).await?;
+    app.shutdown().await;
+    Ok(FreshnessFigures {
+        schedule: schedule.to_owned(),
+        again_after: again_after.to_owned(),
+        p50: delays[delays.len() / 2],
+        p99: delays[delays.len() * 99 / 100],
+        searches_per_minute: number(searches) * 60.0 / count(usize::try_from(args.trade_seconds)?),
+    })
+}
+
+/// Waits for all journeys and pairs them with their sales; sorted.
+async fn delays(world: &World, orders: usize) -> Result<Vec<Duration>, Failure> {
+    let patience = Utc::now() + TimeDelta::minutes(2);
+    while world.dataverse().started().len() < orders {
+        if Utc::now() > patience {
+            return Err("not all journeys were started".into());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let ledger = world.ledger();
+    let committed: std::collections::BTreeMap<&str, DateTime<Utc>> = ledger
+        .iter()
+        .filter_map(|entry| Some((entry.order.as_ref()?.internal_transaction_id.as_str(), entry.committed)))
+        .collect();
+    let mut delays = Vec::new();
+    for journey in world.dataverse().started() {
+        let sale = journey.parameters["msdynmkt_bindingid"].as_str().and_then(|id| committed.get(id));
+        let sold = sale.ok_or("a journey belongs to no sale")?;
+        delays.push((journey.at - *sold).to_std().unwrap_or_default());
+    }
+    delays.sort();
+    Ok(delays)
+}

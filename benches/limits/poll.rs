@@ -1,0 +1,79 @@
+//! The poll side: checkouts wait, and one run of `poll-events` brings them to the topic.
+
+use std::time::{Duration, Instant};
+
+use sandbox::world::{TOPIC, World};
+use serde::Serialize;
+
+use crate::Failure;
+use crate::args::Args;
+use crate::checkouts::Sellers;
+use crate::handler::{Handler, Site};
+use crate::network::{Network, world};
+use crate::report::Usage;
+
+/// The concurrency toward the Scale Unit.
+pub(crate) const TOWARD_COMMERCE: u32 = 32;
+
+/// The world after the run, and what was measured.
+pub(crate) struct Polled {
+    pub(crate) world: World,
+    pub(crate) site: Site,
+    pub(crate) result: PollFigures,
+}
+
+/// What one run cost.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PollFigures {
+    pub(crate) events: usize,
+    pub(crate) order_bytes: usize,
+    pub(crate) elapsed: Duration,
+    pub(crate) lower_bound: Duration,
+    pub(crate) usage: Usage,
+}
+
+/// Measures one run over `args.checkouts` waiting checkouts. The handler has polled once before, in vain: it has its
+/// tokens and connections, as between any two runs.
+pub(crate) async fn measure(args: &Args) -> Result<Polled, Failure> {
+    let world = world(&Network::new(args.latency())).await?;
+    let site = Site::new()?;
+    let mut settings = world.settings();
+    settings.insert("EventTypes".to_owned(), "Checkout".to_owned());
+    settings.insert("CommerceConcurrency".to_owned(), TOWARD_COMMERCE.to_string());
+    settings.insert("PollAgainAfter".to_owned(), "00:00:00".to_owned());
+    let handler = Handler::start(&site, &settings).await?;
+    let sellers = Sellers::new(&world, args.customers)?;
+    // A first event of each channel: the channels' operating units are known from then on.
+    let (warm, all) = (CHANNELS_WARM, CHANNELS_WARM + args.checkouts);
+    sellers.sell_all(0, warm)?;
+    handler.invoke("poll-events").await?;
+    sellers.sell_all(warm, all)?;
+    let before = Usage::so_far(&world, handler.meter)?;
+    let began = Instant::now();
+    handler.invoke("poll-events").await?;
+    let elapsed = began.elapsed();
+    let usage = Usage::so_far(&world, handler.meter)?.since(&before);
+    let published = usize::try_from(world.broker().enqueued(TOPIC)?)? - warm;
+    if published != args.checkouts {
+        return Err(format!("{published} of {} events were published", args.checkouts).into());
+    }
+    let result = PollFigures {
+        events: args.checkouts,
+        order_bytes: sellers.mean_order_bytes(),
+        elapsed,
+        lower_bound: lower_bound(args),
+        usage,
+    };
+    Ok(Polled { world, site, result })
+}
+
+/// Checkouts before the measurement, one in each channel at least.
+const CHANNELS_WARM: usize = 12;
+
+/// What no implementation can beat: one search and one write before the first order can be asked for, all orders and
+/// all customers once with so many requests at a time, and one send and one write after the last.
+fn lower_bound(args: &Args) -> Duration {
+    let gets = u32::try_from(args.checkouts + args.customers.min(args.checkouts)).unwrap_or(u32::MAX);
+    args.latency() * (4 + gets.div_ceil(TOWARD_COMMERCE))
+}

@@ -1,0 +1,242 @@
+//! All figures of one run: as a table for people, as JSON for pictures and pages, and beside what is promised.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::time::Duration;
+
+use sandbox::wire::Neighbour;
+use sandbox::world::World;
+use serde::Serialize;
+
+use crate::Failure;
+use crate::args::Args;
+use crate::backlog::BacklogFigures;
+use crate::charges::Charges;
+use crate::freshness::FreshnessFigures;
+use crate::handler::Meter;
+use crate::messages::MessageFigures;
+use crate::picture;
+use crate::poll::PollFigures;
+use crate::reference::ReferenceFigures;
+use crate::start::StartFigures;
+
+/// What was used up so far, or within a measurement.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Usage {
+    pub(crate) calls: BTreeMap<Neighbour, u64>,
+    /// Operations on items, those inside batches one by one.
+    pub(crate) cosmos_operations: BTreeMap<&'static str, f64>,
+    pub(crate) cpu: Duration,
+    pub(crate) peak_bytes: u64,
+}
+
+impl Usage {
+    pub(crate) fn so_far(world: &World, meter: Meter) -> Result<Self, Failure> {
+        let usage = world.cosmos().usage();
+        let mut cosmos_operations: BTreeMap<&'static str, f64> = BTreeMap::new();
+        let alone = usage.requests.iter().filter(|(name, _)| !matches!(**name, "batch" | "metadata" | "queryPlan"));
+        for (name, count) in alone.chain(&usage.in_batches) {
+            *cosmos_operations.entry(name).or_default() += number(*count);
+        }
+        Ok(Self { calls: world.wire().calls(), cosmos_operations, cpu: meter.cpu()?, peak_bytes: meter.peak()? })
+    }
+
+    pub(crate) fn since(self, before: &Self) -> Self {
+        let calls = self.calls.iter().map(|(neighbour, count)| (*neighbour, count - before.calls[neighbour])).collect();
+        let was = |name: &str| before.cosmos_operations.get(name).copied().unwrap_or_default();
+        let cosmos_operations = self.cosmos_operations.iter().map(|(name, count)| (*name, count - was(name))).collect();
+        Self { calls, cosmos_operations, cpu: self.cpu - before.cpu, peak_bytes: self.peak_bytes }
+    }
+
+    fn calls_per(&self, events: usize) -> f64 {
+        number(self.calls.values().sum()) / count(events)
+    }
+
+    fn calls_to(&self, neighbour: Neighbour, events: usize) -> f64 {
+        number(self.calls.get(&neighbour).copied().unwrap_or_default()) / count(events)
+    }
+
+    fn writes_per(&self, events: usize) -> f64 {
+        let writes = ["create", "replace", "upsert", "patch", "delete"];
+        writes.iter().filter_map(|name| self.cosmos_operations.get(name)).sum::<f64>() / count(events)
+    }
+}
+
+/// A count as a number to calculate with.
+#[expect(clippy::cast_precision_loss, reason = "no count here comes near 2^52")]
+pub(crate) fn number(count: u64) -> f64 {
+    count as f64
+}
+
+pub(crate) fn count(of: usize) -> f64 {
+    number(u64::try_from(of).unwrap_or(u64::MAX))
+}
+
+/// Everything that was measured.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Report {
+    latency_ms: u64,
+    cores: usize,
+    pub(crate) start: Option<StartFigures>,
+    pub(crate) poll: Option<PollFigures>,
+    pub(crate) messages: Option<MessageFigures>,
+    pub(crate) reference: Option<ReferenceFigures>,
+    pub(crate) freshness: Vec<FreshnessFigures>,
+    pub(crate) backlog: Option<BacklogFigures>,
+    charges: Option<Charges>,
+}
+
+impl Report {
+    pub(crate) fn new(args: &Args) -> Self {
+        Self {
+            latency_ms: args.latency_ms,
+            cores: std::thread::available_parallelism().map_or(0, usize::from),
+            start: None,
+            poll: None,
+            messages: None,
+            reference: None,
+            freshness: Vec::new(),
+            backlog: None,
+            charges: None,
+        }
+    }
+
+    /// Writes the JSON, and the picture if there was a backlog.
+    pub(crate) fn write(&mut self, args: &Args) -> Result<(), Failure> {
+        self.charges = self.poll.as_ref().zip(self.messages.as_ref()).map(|(poll, messages)| {
+            let kilobytes = count(messages.record_bytes) / 1024.0;
+            let of_messages = Charges::of(&messages.usage, messages.messages, kilobytes);
+            Charges::of(&poll.usage, poll.events, kilobytes).plus(of_messages)
+        });
+        fs::write(&args.json, serde_json::to_string_pretty(self)?)?;
+        if let Some(backlog) = &self.backlog {
+            picture::draw(backlog, &args.picture)?;
+        }
+        Ok(())
+    }
+
+    /// What is promised of calls and operations and not kept. None of it depends on the machine.
+    pub(crate) fn broken_promises(&self) -> Vec<String> {
+        let mut broken = Vec::new();
+        let mut at_most = |what: &str, found: f64, promised: f64| {
+            if found > promised {
+                broken.push(format!("{what}: {found:.2} where {promised} is promised"));
+            }
+        };
+        if let Some(poll) = &self.poll {
+            at_most("poll side, calls per event", poll.usage.calls_per(poll.events), 1.8);
+            at_most("poll side, Cosmos DB writes per event", poll.usage.writes_per(poll.events), 2.0);
+        }
+        if let Some(messages) = &self.messages {
+            let (usage, events) = (&messages.usage, messages.messages);
+            at_most("message side, calls per event", usage.calls_per(events), 4.0);
+            at_most("message side, Dataverse calls per event", usage.calls_to(Neighbour::Dataverse, events), 2.0);
+        }
+        broken
+    }
+}
+
+/// `1.234 s`.
+struct Seconds(Duration);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.2} s", self.0.as_secs_f64())
+    }
+}
+
+fn megabytes(bytes: u64) -> f64 {
+    number(bytes) / 1_048_576.0
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} ms for each call, {} cores\n", self.latency_ms, self.cores)?;
+        if let Some(start) = &self.start {
+            writeln!(
+                f,
+                "binary {:.1} MiB · start {:.1} ms (median), {:.1} ms (slowest) · idle {:.1} MiB\n",
+                megabytes(start.binary_bytes),
+                start.median.as_secs_f64() * 1e3,
+                start.slowest.as_secs_f64() * 1e3,
+                megabytes(start.idle_bytes)
+            )?;
+        }
+        self.sides(f)?;
+        if let Some(charges) = &self.charges {
+            writeln!(
+                f,
+                "request units per event, estimated: {:.0} with the indexing policy of infra/, {:.0} with the default one\n",
+                charges.our_policy, charges.default_policy
+            )?;
+        }
+        if !self.freshness.is_empty() {
+            writeln!(f, "{:<34} {:>8} {:>8} {:>17}", "from commit to journey", "p50", "p99", "searches a minute")?;
+            self.freshness.iter().try_for_each(|line| writeln!(f, "{line}"))?;
+            writeln!(f)?;
+        }
+        self.backlog.as_ref().map_or(Ok(()), |backlog| writeln!(f, "{backlog}"))
+    }
+}
+
+impl Report {
+    fn sides(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let reference = self.reference.as_ref();
+        if let Some(poll) = &self.poll {
+            writeln!(f, "poll side: {} checkouts with orders of {:.1} KB", poll.events, count(poll.order_bytes) / 1e3)?;
+            let theirs = reference.map(|it| (it.events, &it.poll));
+            side(f, poll.events, poll.elapsed, poll.lower_bound, theirs)?;
+            usage(f, &poll.usage, poll.events)?;
+        }
+        if let Some(messages) = &self.messages {
+            writeln!(f, "message side: {} messages of known customers, 16 at a time", messages.messages)?;
+            let theirs = reference.map(|it| (it.events, &it.messages));
+            side(f, messages.messages, messages.elapsed, messages.lower_bound, theirs)?;
+            usage(f, &messages.usage, messages.messages)?;
+        }
+        Ok(())
+    }
+}
+
+fn side(
+    f: &mut fmt::Formatter<'_>,
+    events: usize,
+    elapsed: Duration,
+    bound: Duration,
+    reference: Option<(usize, &crate::reference::Side)>,
+) -> fmt::Result {
+    let rate = count(events) / elapsed.as_secs_f64();
+    writeln!(f, "  {:<24} {:>10}   {rate:.0} events a second", "Commerce Journeys", Seconds(elapsed).to_string())?;
+    writeln!(
+        f,
+        "  {:<24} {:>10}   {:.2} times as long",
+        "lower bound",
+        Seconds(bound).to_string(),
+        elapsed.as_secs_f64() / bound.as_secs_f64()
+    )?;
+    if let Some((their_events, theirs)) = reference {
+        let for_as_many = theirs.elapsed.mul_f64(count(events) / count(their_events));
+        writeln!(
+            f,
+            "  {:<24} {:>10}   {:.1} times as long as ours, {:.1} calls per event",
+            "the sample's sequence",
+            Seconds(for_as_many).to_string(),
+            for_as_many.as_secs_f64() / elapsed.as_secs_f64(),
+            theirs.calls_per_event
+        )?;
+    }
+    Ok(())
+}
+
+fn usage(f: &mut fmt::Formatter<'_>, usage: &Usage, events: usize) -> fmt::Result {
+    write!(f, "  calls per event {:.2}:", usage.calls_per(events))?;
+    for neighbour in Neighbour::ALL {
+        write!(f, " {neighbour} {:.2}", usage.calls_to(neighbour, events))?;
+    }
+    writeln!(f, "\n  Cosmos DB writes per event {:.2}", usage.writes_per(events))?;
+    let cpu = usage.cpu.as_secs_f64() * 1e3 / count(events);
+    writeln!(f, "  processor {cpu:.2} ms per event · peak memory {:.1} MiB\n", megabytes(usage.peak_bytes))
+}

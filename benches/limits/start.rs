@@ -1,0 +1,47 @@
+//! What it costs to have the function app: its size, its start, and its memory when there is nothing to do.
+
+use std::time::Duration;
+
+use sandbox::clock::Clock;
+use sandbox::world::{World, WorldOptions};
+use serde::Serialize;
+
+use crate::Failure;
+use crate::handler::{BINARY, Handler, Site};
+
+/// Starts that are measured.
+const STARTS: usize = 15;
+
+/// What the start part found.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct StartFigures {
+    /// Bytes of the binary as `cargo build --release` leaves it.
+    pub(crate) binary_bytes: u64,
+    /// From exec to the first answered `GET /`.
+    pub(crate) median: Duration,
+    pub(crate) slowest: Duration,
+    /// Resident after a poll that found nothing, two seconds later.
+    pub(crate) idle_bytes: u64,
+}
+
+/// Starts the handler again and again.
+pub(crate) async fn measure() -> Result<StartFigures, Failure> {
+    let world = World::start(WorldOptions::new(Clock::real())).await?;
+    let site = Site::new()?;
+    let settings = world.settings();
+    let mut starts = Vec::new();
+    for _ in 0..STARTS {
+        starts.push(Handler::start(&site, &settings).await?.start);
+    }
+    starts.sort();
+    let handler = Handler::start(&site, &settings).await?;
+    handler.invoke("poll-events").await?;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    Ok(StartFigures {
+        binary_bytes: std::fs::metadata(BINARY)?.len(),
+        median: starts[STARTS / 2],
+        slowest: starts[STARTS - 1],
+        idle_bytes: handler.meter.resident()?,
+    })
+}
