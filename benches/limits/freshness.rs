@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use sandbox::wire::Neighbour;
 use sandbox::world::World;
 use serde::Serialize;
 
@@ -37,6 +38,9 @@ pub(crate) struct FreshnessFigures {
     p50: Duration,
     p99: Duration,
     searches_per_minute: f64,
+    /// Of all neighbours, both sides together.
+    calls_per_event: f64,
+    cosmos_calls_per_event: f64,
 }
 
 impl fmt::Display for FreshnessFigures {
@@ -44,7 +48,11 @@ impl fmt::Display for FreshnessFigures {
         let again = if self.again_after == "00:00:00" { "" } else { self.again_after.as_str() };
         let setting = format!("{}  {again}", self.schedule);
         let (p50, p99) = (self.p50.as_secs_f64(), self.p99.as_secs_f64());
-        write!(f, "{setting:<34} {p50:>6.1} s {p99:>6.1} s {:>17.1}", self.searches_per_minute)
+        write!(
+            f,
+            "{setting:<34} {p50:>6.1} s {p99:>6.1} s {:>17.1} {:>16.2} {:>9.2}",
+            self.searches_per_minute, self.calls_per_event, self.cosmos_calls_per_event
+        )
     }
 }
 
@@ -77,12 +85,15 @@ async fn trade(args: &Args, schedule: &str, again_after: &str) -> Result<Freshne
     let searches = network.searches() - searches_before;
     let delays = delays(&world, orders).await?;
     app.shutdown().await;
+    let calls = world.wire().calls();
     Ok(FreshnessFigures {
         schedule: schedule.to_owned(),
         again_after: again_after.to_owned(),
         p50: delays[delays.len() / 2],
         p99: delays[delays.len() * 99 / 100],
         searches_per_minute: number(searches) * 60.0 / count(usize::try_from(args.trade_seconds)?),
+        calls_per_event: number(calls.values().sum()) / count(orders),
+        cosmos_calls_per_event: number(calls[&Neighbour::Cosmos]) / count(orders),
     })
 }
 

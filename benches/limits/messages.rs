@@ -92,7 +92,9 @@ async fn deliver(world: &World, messages: Vec<NewMessage>) -> Result<Duration, F
     let before = world.dataverse().started().len();
     let wanted = before + messages.len();
     let began = std::time::Instant::now();
-    world.broker().send(TOPIC, messages)?;
+    for message in messages {
+        world.broker().send(TOPIC, vec![message])?;
+    }
     loop {
         tokio::time::sleep(Duration::from_millis(2)).await;
         let counts = world.counts();

@@ -43,6 +43,11 @@ impl Weather for Network {
 
 /// All neighbours on this network.
 pub(crate) async fn world(network: &Network) -> Result<World, Failure> {
-    let options = WorldOptions { wire: Wire::new(network.clone()), ..WorldOptions::new(Clock::real()) };
+    let options = WorldOptions {
+        wire: Wire::new(network.clone()),
+        // The in-memory account copies a whole partition for every batch.
+        cosmos_partitions: 8,
+        ..WorldOptions::new(Clock::real())
+    };
     Ok(World::start(options).await?)
 }

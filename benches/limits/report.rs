@@ -28,6 +28,8 @@ pub(crate) struct Usage {
     pub(crate) calls: BTreeMap<Neighbour, u64>,
     /// Operations on items, those inside batches one by one.
     pub(crate) cosmos_operations: BTreeMap<&'static str, f64>,
+    /// Of these the writes inside batches: all that is written for an event.
+    pub(crate) batched_writes: u64,
     pub(crate) cpu: Duration,
     pub(crate) peak_bytes: u64,
 }
@@ -40,14 +42,22 @@ impl Usage {
         for (name, count) in alone.chain(&usage.in_batches) {
             *cosmos_operations.entry(name).or_default() += number(*count);
         }
-        Ok(Self { calls: world.wire().calls(), cosmos_operations, cpu: meter.cpu()?, peak_bytes: meter.peak()? })
+        let batched_writes = usage.in_batches.iter().filter(|(name, _)| **name != "read").map(|(_, count)| count).sum();
+        Ok(Self {
+            calls: world.wire().calls(),
+            cosmos_operations,
+            batched_writes,
+            cpu: meter.cpu()?,
+            peak_bytes: meter.peak()?,
+        })
     }
 
     pub(crate) fn since(self, before: &Self) -> Self {
         let calls = self.calls.iter().map(|(neighbour, count)| (*neighbour, count - before.calls[neighbour])).collect();
         let was = |name: &str| before.cosmos_operations.get(name).copied().unwrap_or_default();
         let cosmos_operations = self.cosmos_operations.iter().map(|(name, count)| (*name, count - was(name))).collect();
-        Self { calls, cosmos_operations, cpu: self.cpu - before.cpu, peak_bytes: self.peak_bytes }
+        let batched_writes = self.batched_writes - before.batched_writes;
+        Self { calls, cosmos_operations, batched_writes, cpu: self.cpu - before.cpu, peak_bytes: self.peak_bytes }
     }
 
     fn calls_per(&self, events: usize) -> f64 {
@@ -59,8 +69,7 @@ impl Usage {
     }
 
     fn writes_per(&self, events: usize) -> f64 {
-        let writes = ["create", "replace", "upsert", "patch", "delete"];
-        writes.iter().filter_map(|name| self.cosmos_operations.get(name)).sum::<f64>() / count(events)
+        number(self.batched_writes) / count(events)
     }
 }
 
@@ -174,7 +183,11 @@ impl fmt::Display for Report {
             )?;
         }
         if !self.freshness.is_empty() {
-            writeln!(f, "{:<34} {:>8} {:>8} {:>17}", "from commit to journey", "p50", "p99", "searches a minute")?;
+            writeln!(
+                f,
+                "{:<34} {:>8} {:>8} {:>17} {:>16} {:>9}",
+                "from commit to journey", "p50", "p99", "searches a minute", "calls per event", "Cosmos DB"
+            )?;
             self.freshness.iter().try_for_each(|line| writeln!(f, "{line}"))?;
             writeln!(f)?;
         }

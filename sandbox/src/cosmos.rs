@@ -22,6 +22,7 @@ use azure_data_cosmos_driver::in_memory_emulator::{
 };
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use crate::auth::{AnyToken, TokenCheck};
@@ -29,8 +30,8 @@ use crate::clock::Clock;
 use crate::wire::{Neighbour, Served, Wire};
 
 use authorization::{Caller, Keys, Refused};
-use journal::Journal;
 pub use journal::Recorded;
+use journal::{Journal, PARTITION_KEY};
 pub use rival::Rival;
 pub use usage::Usage;
 
@@ -128,6 +129,20 @@ impl CosmosAccount {
         self.account.documents().await
     }
 
+    /// Removes the items that `which` names, past the network, as their time to live would; returns how many.
+    ///
+    /// # Errors
+    ///
+    /// As [`CosmosAccount::documents`].
+    pub async fn expire(&self, which: impl Fn(&Value) -> bool) -> io::Result<usize> {
+        let mut expired = 0;
+        for document in self.account.documents().await?.iter().filter(|document| which(document)) {
+            self.account.remove(document).await?;
+            expired += 1;
+        }
+        Ok(expired)
+    }
+
     /// Which journeys the accepted writes say have started, each as of the first write that says so.
     pub fn journal(&self) -> Vec<Recorded> {
         self.account.journal().recorded()
@@ -194,6 +209,21 @@ impl Account {
             Value::Array(documents) => Ok(documents),
             _ => Err(io::Error::other("the account's feed holds no documents")),
         }
+    }
+
+    async fn remove(&self, document: &Value) -> io::Result<()> {
+        let text = |field: &str| document[field].as_str().unwrap_or_default();
+        let id = utf8_percent_encode(text("id"), NON_ALPHANUMERIC);
+        let key = json!([text(self.options.partition_key.trim_start_matches('/'))]).to_string();
+        let mut headers = HeaderMap::new();
+        headers.insert(PARTITION_KEY, HeaderValue::from_str(&key).map_err(io::Error::other)?);
+        let path = format!("{}docs/{id}", self.container_path());
+        let (status, _, _) = self.execute("DELETE", &path, &headers, Bytes::new()).await?;
+        // Somebody else may have been quicker.
+        if status.is_success() || status == StatusCode::NOT_FOUND {
+            return Ok(());
+        }
+        Err(io::Error::other(format!("the account answered {status} to a removal")))
     }
 
     fn container_path(&self) -> String {

@@ -60,6 +60,8 @@ pub struct WorldOptions {
     pub csu: CsuOptions,
     /// Dataverse.
     pub dataverse: DataverseOptions,
+    /// Into how many physical partitions the container of Cosmos DB is split.
+    pub cosmos_partitions: u32,
     /// How long Entra's tokens are good.
     pub token_lifetime: Duration,
     /// How far the shop's clock is ahead of everybody else's (behind, if negative).
@@ -76,6 +78,7 @@ impl WorldOptions {
             wire: Wire::new(Fair::default()),
             csu: CsuOptions::default(),
             dataverse: DataverseOptions::default(),
+            cosmos_partitions: 2,
             token_lifetime: 60 * MINUTE,
             shop_skew: TimeDelta::zero(),
         }
@@ -143,6 +146,7 @@ impl World {
         let cosmos = CosmosOptions {
             tokens: check("https://cosmos.azure.com"),
             clock: options.clock.clone(),
+            partition_count: options.cosmos_partitions,
             ..CosmosOptions::default()
         };
         let cosmos_port = port(options.ports, Neighbour::Cosmos);

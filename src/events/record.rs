@@ -180,7 +180,7 @@ pub struct Record {
     /// Since when it has been failing; the retry horizon begins here.
     #[serde(rename = "failingSince", default, skip_serializing_if = "Option::is_none")]
     pub failing_since: Option<DateTime<Utc>>,
-    /// When it was last published.
+    /// When it was last published; absent if its journeys were started before the poller had noted that.
     #[serde(rename = "publishedAt", default, skip_serializing_if = "Option::is_none")]
     pub published_at: Option<DateTime<Utc>>,
     /// How many times it was published.

@@ -359,8 +359,8 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// The record was written in the meantime (the poller noted its publication): puts the outcomes on the new version.
-    /// `true` if that version holds them already, because the write that seemed to fail did not.
+    /// The claim is gone or another's: claims again and puts the outcomes on the record as it is now. `true` if it holds
+    /// them already, because the write that seemed to fail did not.
     async fn rebase(&mut self) -> Result<bool, Setback> {
         let claimed = self.app.store.claim(self.claim.clone(), &self.record.id).await?;
         match claimed {

@@ -1,5 +1,6 @@
 //! Reading an invocation's payload.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use base64::Engine as _;
@@ -23,13 +24,14 @@ pub enum InvocationError {
     NoMessage,
 }
 
+/// Values stay text until they are wanted: the host copies the whole order into the metadata as well.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Payload {
-    #[serde(default)]
-    data: HashMap<String, Box<RawValue>>,
-    #[serde(default)]
-    metadata: HashMap<String, Value>,
+struct Payload<'a> {
+    #[serde(borrow, default)]
+    data: HashMap<Cow<'a, str>, &'a RawValue>,
+    #[serde(borrow, default)]
+    metadata: HashMap<Cow<'a, str>, &'a RawValue>,
 }
 
 /// Reads a Service Bus invocation. The body is taken from `Data` only: the host copies its top-level fields into
@@ -37,11 +39,12 @@ struct Payload {
 pub fn read_delivery(payload: &[u8]) -> Result<Delivery, InvocationError> {
     let Payload { data, metadata } = read_json(payload).map_err(InvocationError::Shape)?;
     let message = data.into_values().next().ok_or(InvocationError::NoMessage)?;
+    let entry = |name: &str| serde_json::from_str::<Value>(metadata.get(name)?.get()).ok();
     let delivery_count =
-        metadata.get("DeliveryCount").and_then(number).and_then(|count| u32::try_from(count).ok()).unwrap_or(1);
-    let properties = metadata.get("ApplicationProperties").or_else(|| metadata.get("UserProperties")).and_then(object);
+        entry("DeliveryCount").as_ref().and_then(number).and_then(|count| u32::try_from(count).ok()).unwrap_or(1);
+    let properties = entry("ApplicationProperties").or_else(|| entry("UserProperties")).as_ref().and_then(object);
     Ok(Delivery {
-        body: body(&message),
+        body: body(message),
         delivery_count,
         history: properties.map(|properties| history(&properties)).unwrap_or_default(),
     })

@@ -46,6 +46,18 @@ fn with_bodies() -> Option<BatchOptions> {
 }
 
 #[tokio::test]
+async fn items_expire_as_they_are_named() {
+    let account = account().await;
+    let events = events(&account).await;
+    for (id, channel, status) in [("a/1", "c1", "processed"), ("b", "c1", "new"), ("c", "c2", "processed")] {
+        events.create_item(channel, id, record(id, channel, status), None).await.unwrap();
+    }
+    assert_eq!(account.expire(|item| item["status"] == "processed").await.unwrap(), 2);
+    let left = account.documents().await.unwrap();
+    assert_eq!(left.iter().map(|item| &item["id"]).collect::<Vec<_>>(), ["b"]);
+}
+
+#[tokio::test]
 async fn an_item_is_created_once() {
     let account = account().await;
     let events = events(&account).await;

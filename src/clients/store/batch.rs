@@ -105,7 +105,8 @@ impl Store {
         }))
     }
 
-    /// A batch in which one record was overtaken is refused whole and sent again without it.
+    /// A batch in which one record was overtaken is refused whole. Others were then overtaken as well, most likely, so
+    /// it is asked which before the rest is sent again.
     async fn save_batch(&self, mut records: Vec<Record>) -> Result<Saved, StoreError> {
         let mut overtaken = Vec::new();
         while let Some(first) = records.first() {
@@ -120,7 +121,16 @@ impl Store {
                     return Ok(Saved { written, overtaken });
                 }
                 // A record that is gone was removed by its time to live: as good as overtaken.
-                Err((index, StoreError::Conflict(_) | StoreError::Denied(_))) => overtaken.push(records.remove(index)),
+                Err((index, StoreError::Conflict(_) | StoreError::Denied(_))) => {
+                    overtaken.push(records.remove(index));
+                    let there = self.which_exist(&records).await?;
+                    let is_ours = |record: &Record| {
+                        there.get(record.id.as_str()).is_some_and(|it| record.etag.as_ref() == Some(&it.etag))
+                    };
+                    let (ours, others): (Vec<_>, Vec<_>) = records.into_iter().partition(is_ours);
+                    overtaken.extend(others);
+                    records = ours;
+                }
                 Err((_, error)) => return Err(error),
             }
         }

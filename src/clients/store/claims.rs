@@ -135,12 +135,16 @@ impl Store {
         Ok((Claim { etag: claim_etag, ..claim }, Record { etag: record_etag, ..record }))
     }
 
-    /// Writes the record and gives the claim back.
+    /// Writes the record and gives the claim back. The claim alone is the guard: what the poller notes about the record's
+    /// publication at the same moment may be lost, and costs nobody a second try.
     pub async fn settle(&self, claim: &Claim, record: &Record) -> Result<(), StoreError> {
         let batch = TransactionalBatch::new(partition(&claim.channel_id))
-            .replace_item(record.id.to_string(), record, Some(replacing(record.etag.as_deref())))?
+            .replace_item(record.id.to_string(), record, None)?
             .delete_item(claim.id.clone(), deleting(claim));
-        self.run(batch, ContentResponseOnWrite::Disabled).await?.conclude().map(drop).map_err(|(_, error)| error)
+        self.run(batch, ContentResponseOnWrite::Disabled).await?.conclude().map(drop).map_err(|failed| match failed {
+            (1, StoreError::Denied(cause)) => StoreError::Conflict(format!("the claim is gone: {cause}")),
+            (_, error) => error,
+        })
     }
 
     /// Gives a claim back and leaves the record as it is.
