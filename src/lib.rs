@@ -12,6 +12,7 @@
 //! | [`journeys`] | `journeys.json`: conditions and parameters, just as pure |
 //! | [`clients`] | one neighbour each, with its wire format and typed errors |
 //! | [`clock`] | time and chance, as seams |
+//! | [`telemetry`] | what the handler tells about itself: its log, as `LOGGING.md` describes it, and traces |
 
 pub mod app;
 pub mod clients;
@@ -21,6 +22,7 @@ pub mod functions;
 pub mod host;
 pub mod journeys;
 pub mod settings;
+pub mod telemetry;
 
 use std::future::Future;
 use std::sync::Arc;

@@ -4,50 +4,62 @@ use std::error::Error;
 use std::net::Ipv4Addr;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Instant;
 
 use commerce_journeys::app::App;
 use commerce_journeys::clock::SystemClock;
 use commerce_journeys::journeys::Journeys;
 use commerce_journeys::settings::Settings;
+use commerce_journeys::telemetry::{LogEvent, Traces, log_to_the_host};
 use tokio::net::TcpListener;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::writer::MakeWriterExt as _;
 
 #[tokio::main]
 async fn main() -> ExitCode {
     log_to_the_host();
-    match start().await {
+    match serve(Instant::now()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!("cannot start: {error}");
+            LogEvent::HandlerNotStarted { detail: &error.to_string() }.log();
             ExitCode::FAILURE
         }
     }
 }
 
-/// The host turns lines of stdout into information traces, and lines of stderr into warnings and errors.
-fn log_to_the_host() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,commerce_journeys=info"));
-    let by_level = std::io::stderr.with_max_level(tracing::Level::WARN).or_else(std::io::stdout);
-    tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).with_writer(by_level).init();
-}
-
-async fn start() -> Result<(), Box<dyn Error>> {
+async fn serve(began: Instant) -> Result<(), Box<dyn Error>> {
     let environment = |name: &str| std::env::var(name).ok();
     let (settings, journeys) = configuration(&environment)?;
     let port = environment("FUNCTIONS_CUSTOMHANDLER_PORT").and_then(|port| port.parse().ok()).ok_or(
         "FUNCTIONS_CUSTOMHANDLER_PORT is missing: this program is started by the Azure Functions host (func start), or by the sandbox",
     )?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+    let traces = Traces::start().unwrap_or_else(|problem| {
+        LogEvent::TracesNotExported { detail: &problem }.log();
+        None
+    });
+    let names: Vec<String> = journeys.iter().map(|journey| journey.name.clone()).collect();
     let app = App::new(settings, journeys, Arc::new(SystemClock))?;
-    tracing::info!(port, "serving");
+    LogEvent::HandlerStarted {
+        version: env!("CARGO_PKG_VERSION"),
+        start_ms: milliseconds(began),
+        journeys: names.iter().map(String::as_str).collect(),
+        traces: traces.is_some(),
+    }
+    .log();
     let until_interrupted = async {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
     };
     commerce_journeys::run(listener, until_interrupted, Arc::new(app)).await?;
+    LogEvent::HandlerStopped { uptime_ms: milliseconds(began) }.log();
+    if let Some(traces) = traces {
+        traces.stop().await;
+    }
     Ok(())
+}
+
+fn milliseconds(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Settings and journeys; one message names everything that is wrong with either.

@@ -18,6 +18,7 @@ use reqwest::header::AUTHORIZATION;
 use reqwest::{Client, StatusCode, Url};
 use serde::Serialize;
 
+use super::Neighbour;
 use super::http::{CallError, Reply};
 use super::identity::Tokens;
 use crate::clock::SharedClock;
@@ -210,8 +211,8 @@ impl Wire {
         if let azure_core_bus::Body::Bytes(body) = request.body() {
             outgoing = outgoing.body(body.clone());
         }
-        let reply =
-            Reply::to(outgoing, self.clock.now()).await.map_err(|error: CallError| unavailable(error.to_string()))?;
+        let reply = Reply::to(Neighbour::ServiceBus, outgoing, 0, self.clock.now()).await;
+        let reply = reply.map_err(|error: CallError| unavailable(error.to_string()))?;
         if reply.status == StatusCode::UNAUTHORIZED
             && let Proof::Token(tokens) = &self.proof
         {

@@ -15,11 +15,13 @@ use serde_json::json;
 use serde_json::value::RawValue;
 use tokio::sync::{OnceCell, Semaphore};
 
+use super::Neighbour;
 use super::http::{CallError, Caller, Reply};
 use super::identity::Tokens;
 use crate::clock::SharedClock;
 use crate::events::{JsonProblem, read_json};
 use crate::settings::CommerceSettings;
+use crate::telemetry::LogEvent;
 
 const API_VERSION: (&str, &str) = ("api-version", "7.3");
 
@@ -99,7 +101,13 @@ impl Commerce {
     /// A client as configured.
     pub fn new(settings: &CommerceSettings, tokens: Tokens, http: &Client, clock: &SharedClock) -> Self {
         Self {
-            caller: Caller { http: http.clone(), tokens, scheme: settings.scheme.clone(), clock: clock.clone() },
+            caller: Caller {
+                neighbour: Neighbour::Commerce,
+                http: http.clone(),
+                tokens,
+                scheme: settings.scheme.clone(),
+                clock: clock.clone(),
+            },
             endpoint: settings.endpoint.clone(),
             operating_unit: settings.operating_unit.clone(),
             units: Mutex::default(),
@@ -195,13 +203,8 @@ impl Commerce {
         match expect(reply, "operating unit") {
             Ok(body) => Ok(read_json::<Answer>(&body)?.value),
             Err(CommerceError::NotFound(_)) => {
-                let default = &self.operating_unit;
-                tracing::warn!(
-                    channel_id,
-                    default,
-                    "the Scale Unit cannot tell the channel's operating unit; using the default"
-                );
-                Ok(default.clone())
+                LogEvent::OperatingUnitUnknown { channel_id, operating_unit: &self.operating_unit }.log();
+                Ok(self.operating_unit.clone())
             }
             Err(error) => Err(error),
         }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use super::Neighbour;
 use super::http::{CallError, Caller, Reply};
 use super::identity::Tokens;
 use crate::clock::SharedClock;
@@ -138,7 +139,8 @@ impl Dataverse {
     pub fn new(settings: &DataverseSettings, tokens: Tokens, http: &Client, clock: &SharedClock) -> Self {
         let mut base = settings.url.clone();
         base.set_path("/api/data/v9.2/");
-        let caller = Caller { http: http.clone(), tokens, scheme: "Bearer".to_owned(), clock: clock.clone() };
+        let (http, scheme, clock) = (http.clone(), "Bearer".to_owned(), clock.clone());
+        let caller = Caller { neighbour: Neighbour::Dataverse, http, tokens, scheme, clock };
         Self { caller, base }
     }
 

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use chrono::{DateTime, Utc};
-use reqwest::header::{AUTHORIZATION, HeaderMap, RETRY_AFTER};
-use reqwest::{Client, RequestBuilder, StatusCode};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::{Client, Method, Request, RequestBuilder, StatusCode};
 
+use super::Neighbour;
 use super::identity::{IdentityError, Tokens};
 use crate::clock::SharedClock;
+use crate::telemetry::{LogEvent, invocation, traces};
 
 /// Why a request has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -39,17 +41,46 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// Receives the answer to `request`.
-    pub(super) async fn to(request: RequestBuilder, now: DateTime<Utc>) -> Result<Self, CallError> {
-        // Addresses hold account numbers and, in filters, e-mail addresses: they stay out of every error.
-        let response = request.send().await.map_err(|error| {
-            let certainly_not_sent = error.is_connect() || error.is_builder();
-            let cause = describe(&error.without_url());
-            if certainly_not_sent { CallError::NotSent(cause) } else { CallError::AnswerLost(cause) }
-        })?;
+    /// Receives the answer of `neighbour` to `request`, which is sent for the first time or again.
+    pub(super) async fn to(
+        neighbour: Neighbour,
+        request: RequestBuilder,
+        resend: u32,
+        now: DateTime<Utc>,
+    ) -> Result<Self, CallError> {
+        let (http, request) = request.build_split();
+        let mut request = request.map_err(not_sent)?;
+        invocation::count_call(neighbour);
+        let span = traces::request(neighbour, Some(method(request.method())), request.url().host_str(), resend);
+        if let Some(traceparent) = span.traceparent().and_then(|text| HeaderValue::from_str(&text).ok())
+            && let Some(header) = request.headers_mut().get_mut("traceparent")
+        {
+            *header = traceparent;
+        }
+        let reply = Self::receive(&http, request, now).await;
+        span.answered(match &reply {
+            Ok(reply) => Ok(Some(reply.status.as_u16())),
+            Err(CallError::AnswerLost(_)) => Err("answerLost"),
+            Err(CallError::NotSent(_) | CallError::Identity(_)) => Err("notSent"),
+        });
+        let reply = reply?;
+        reply.note_throttling(neighbour);
+        Ok(reply)
+    }
+
+    async fn receive(http: &Client, request: Request, now: DateTime<Utc>) -> Result<Self, CallError> {
+        let response = http.execute(request).await.map_err(not_sent)?;
         let (status, headers) = (response.status(), response.headers().clone());
         let body = response.bytes().await.map_err(|error| CallError::AnswerLost(describe(&error.without_url())))?;
         Ok(Self { status, retry_after: retry_after(&headers, now), headers, body })
+    }
+
+    fn note_throttling(&self, neighbour: Neighbour) {
+        let asks_to_wait = self.status == StatusCode::SERVICE_UNAVAILABLE && self.retry_after.is_some();
+        if self.status == StatusCode::TOO_MANY_REQUESTS || asks_to_wait {
+            let retry_after_ms = self.retry_after.map(milliseconds);
+            LogEvent::Throttled { neighbour, status: self.status.as_u16(), retry_after_ms }.log();
+        }
     }
 
     /// Whether the neighbour is overloaded or away, so that the same request may succeed later.
@@ -57,6 +88,29 @@ impl Reply {
         self.status.is_server_error()
             || matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT)
     }
+}
+
+/// Addresses hold account numbers and, in filters, e-mail addresses: they stay out of every error.
+fn not_sent(error: reqwest::Error) -> CallError {
+    let certainly = error.is_connect() || error.is_builder();
+    let cause = describe(&error.without_url());
+    if certainly { CallError::NotSent(cause) } else { CallError::AnswerLost(cause) }
+}
+
+fn method(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "POST" => "POST",
+        "PATCH" => "PATCH",
+        "PUT" => "PUT",
+        "DELETE" => "DELETE",
+        _ => "_OTHER",
+    }
+}
+
+/// A wait in the unit of the log.
+pub(crate) fn milliseconds(wait: Duration) -> u64 {
+    u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// An error with its causes, which is where the reason of a failed connection hides.
@@ -83,6 +137,7 @@ fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
 /// Calls one neighbour with its tokens.
 #[derive(Debug)]
 pub(super) struct Caller {
+    pub(super) neighbour: Neighbour,
     pub(super) http: Client,
     pub(super) tokens: Tokens,
     /// `Bearer`, or `id_token` where a Scale Unit wants it so.
@@ -95,17 +150,18 @@ impl Caller {
     /// expired on the way.
     pub(super) async fn call(&self, build: impl Fn(&Client) -> RequestBuilder) -> Result<Reply, CallError> {
         let token = self.tokens.bearer().await?;
-        let reply = self.send(build(&self.http), &token).await?;
+        let reply = self.send(build(&self.http), &token, 0).await?;
         if reply.status != StatusCode::UNAUTHORIZED {
             return Ok(reply);
         }
         self.tokens.refused(&token).await;
         let token = self.tokens.bearer().await?;
-        self.send(build(&self.http), &token).await
+        self.send(build(&self.http), &token, 1).await
     }
 
-    async fn send(&self, request: RequestBuilder, token: &str) -> Result<Reply, CallError> {
-        Reply::to(request.header(AUTHORIZATION, format!("{} {token}", self.scheme)), self.clock.now()).await
+    async fn send(&self, request: RequestBuilder, token: &str, resend: u32) -> Result<Reply, CallError> {
+        let request = request.header(AUTHORIZATION, format!("{} {token}", self.scheme));
+        Reply::to(self.neighbour, request, resend, self.clock.now()).await
     }
 }
 

@@ -11,9 +11,11 @@ use reqwest::Client;
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
+use super::Neighbour;
 use super::http::{CallError, Reply};
 use crate::clock::SharedClock;
 use crate::settings::Identity;
+use crate::telemetry::invocation;
 
 /// A token is replaced this long before it expires, so that it does not expire under a request.
 const EARLY: TimeDelta = TimeDelta::minutes(5);
@@ -142,7 +144,8 @@ impl Tokens {
             ("scope", &scope),
         ];
         let asked = self.clock.now();
-        let reply = match Reply::to(http.post(identity.token_url.clone()).form(&form), asked).await {
+        let request = http.post(identity.token_url.clone()).form(&form);
+        let reply = match Reply::to(Neighbour::Entra, request, 0, asked).await {
             Ok(reply) => reply,
             Err(CallError::Identity(error)) => return Err(error),
             Err(CallError::NotSent(cause) | CallError::AnswerLost(cause)) => return Err(self.unavailable(cause)),
@@ -161,6 +164,7 @@ impl Tokens {
     async fn fetch_managed(&self, client_id: Option<&str>) -> Result<Token, IdentityError> {
         let scope = format!("{}/.default", self.audience);
         let credential = managed_identity(client_id).map_err(|error| self.refused_because(error.to_string()))?;
+        invocation::count_call(Neighbour::Entra);
         let granted = credential.get_token(&[&scope], None).await.map_err(|error| match error.http_status() {
             Some(status) if (400..500).contains(&u16::from(status)) && u16::from(status) != 429 => {
                 self.refused_because(format!("the identity endpoint answers {status}"))

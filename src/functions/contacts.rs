@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::person::Person;
@@ -25,11 +26,25 @@ const FRESH_FOR: TimeDelta = TimeDelta::hours(1);
 /// Namespace of contact ids. Changing it would make a second contact of every customer who has none but ours.
 const CONTACTS: Uuid = Uuid::from_u128(0x8a1f_6c2e_0d57_4b39_9e64_c07b_15d2_a3f8);
 
-/// A contact, and whether it was there before.
+/// A contact, and how it was come by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Resolved {
     pub(super) id: Uuid,
-    pub(super) created: bool,
+    pub(super) fate: ContactFate,
+}
+
+/// How a contact was come by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ContactFate {
+    /// It carries the account number.
+    FoundByNumber,
+    /// It carries an address of the customer.
+    FoundByEmail,
+    /// It was found, and given the number or the address that it lacked.
+    Linked,
+    /// It was created.
+    Created,
 }
 
 /// Finds the person's contact: by account number, then by e-mail, the oldest first. One found by e-mail that carries
@@ -81,15 +96,20 @@ pub(super) async fn resolve(app: &App, person: &Person) -> Result<Resolved, Cont
     };
     match found.filter(|row| row.contactid == id) {
         Some(row) => {
-            link(&app.dataverse, &row, person).await?;
-            Ok(Resolved { id, created: false })
+            let linked = link(&app.dataverse, &row, person).await?;
+            let fate = match linked {
+                true => ContactFate::Linked,
+                false if is_new_customer => ContactFate::FoundByEmail,
+                false => ContactFate::FoundByNumber,
+            };
+            Ok(Resolved { id, fate })
         }
         None => Ok(create(app, person, id).await?),
     }
 }
 
-/// Adds the account number or the e-mail address that a found contact lacks.
-async fn link(dataverse: &Dataverse, row: &ContactRow, person: &Person) -> Result<(), DataverseError> {
+/// Adds the account number or the e-mail address that a found contact lacks; says whether it lacked one.
+async fn link(dataverse: &Dataverse, row: &ContactRow, person: &Person) -> Result<bool, DataverseError> {
     let missing = |theirs: &Option<String>, ours: &Option<String>| {
         let lacks = theirs.as_deref().unwrap_or_default().is_empty();
         if lacks { ours.clone() } else { None }
@@ -100,18 +120,21 @@ async fn link(dataverse: &Dataverse, row: &ContactRow, person: &Person) -> Resul
         ..ContactColumns::default()
     };
     if columns.msdyn_contactnumber.is_none() && columns.emailaddress1.is_none() {
-        return Ok(());
+        return Ok(false);
     }
-    dataverse.update_contact(row.contactid, &row.etag, &columns).await
+    dataverse.update_contact(row.contactid, &row.etag, &columns).await.map(|()| true)
 }
 
 /// Creates the contact under an id on which all deliveries agree, so that a race ends in one row.
 async fn create(app: &App, person: &Person, id: Uuid) -> Result<Resolved, DataverseError> {
     match app.dataverse.create_contact(id, &columns(app, person).await?).await {
-        Ok(()) => Ok(Resolved { id, created: true }),
+        Ok(()) => Ok(Resolved { id, fate: ContactFate::Created }),
         // It is there, although the search did not show it: created or linked this moment by another delivery, or
         // since given another number or address, or deactivated. The id says that it is this person's.
-        Err(DataverseError::Conflict(_)) => Ok(Resolved { id, created: false }),
+        Err(DataverseError::Conflict(_)) => {
+            let by_number = person.number.is_some();
+            Ok(Resolved { id, fate: if by_number { ContactFate::FoundByNumber } else { ContactFate::FoundByEmail } })
+        }
         Err(error) => Err(error),
     }
 }

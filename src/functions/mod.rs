@@ -10,7 +10,7 @@ mod setback;
 mod start_journeys;
 mod trigger_journey;
 
-pub use contacts::Contacts;
+pub use contacts::{ContactFate, Contacts};
 pub use poll_events::{PollError, PollMemory, PollSummary, poll_events};
 pub(crate) use process_message::{ATTEMPTS, FAILING_SINCE, STARTED};
 pub use process_message::{Delivery, History, Verdict, process_message};

@@ -10,8 +10,10 @@ use super::setback::{Setback, Terms};
 use super::start_journeys::start_journeys;
 use crate::app::App;
 use crate::clients::bus::Outgoing;
+use crate::clients::milliseconds;
 use crate::clients::store::StoreError;
 use crate::events::{Message, Reason, ReasonCode, Status};
+use crate::telemetry::{LogEvent, invocation, traces};
 
 /// A message as the Functions host hands it over.
 #[derive(Clone, Debug)]
@@ -22,6 +24,8 @@ pub struct Delivery {
     pub delivery_count: u32,
     /// What an earlier attempt left in the properties of its copy.
     pub history: History,
+    /// The trace that it is part of, as its property tells.
+    pub traceparent: Option<String>,
 }
 
 /// The failures behind a message that is a copy of an earlier one.
@@ -66,11 +70,19 @@ pub(crate) const STARTED: &str = "RetryJourneysStarted";
 
 /// Starts the journeys of a delivered message, or sees to it that somebody will.
 pub async fn process_message(app: &App, delivery: Delivery) -> Verdict {
+    invocation::note(|facts| facts.delivery_count = Some(delivery.delivery_count));
     let message = match Message::decode(&delivery.body) {
         Ok(message) => message,
         // There is no record to write this to; the dead-letter queue keeps the message.
-        Err(problem) => return rejected(Reason::new(ReasonCode::MalformedEvent, problem.to_string())),
+        Err(problem) => {
+            return rejected(None, &delivery, Reason::new(ReasonCode::MalformedEvent, problem.to_string()));
+        }
     };
+    traces::tell_event(&message.event);
+    invocation::note(|facts| {
+        facts.about(&message.event);
+        facts.attempts = Some(delivery.history.attempts);
+    });
     let mut terms = Terms {
         look_first: delivery.delivery_count > 1,
         started: delivery.history.started.clone(),
@@ -79,14 +91,11 @@ pub async fn process_message(app: &App, delivery: Delivery) -> Verdict {
     let mut round = 1;
     loop {
         let setback = match start_journeys(app, &message, &terms).await {
-            Ok(record) => {
-                tracing::info!(event = %record.id, status = ?record.status, attempts = delivery.history.attempts, "event finished");
-                return Verdict::Done;
-            }
+            Ok(_) => return Verdict::Done,
             Err(setback) => setback,
         };
         match setback {
-            Setback::Never { reason, recorded: true } => return rejected(reason),
+            Setback::Never { reason, recorded: true } => return rejected(Some(&message), &delivery, reason),
             Setback::Never { reason, recorded: false } => return reject(app, &message, &delivery, reason).await,
             Setback::Retry { reason, retry_after, not_before, started } => {
                 terms.started.extend(started);
@@ -103,15 +112,24 @@ pub async fn process_message(app: &App, delivery: Delivery) -> Verdict {
     }
 }
 
-fn rejected(reason: Reason) -> Verdict {
-    tracing::error!(%reason, "message rejected");
+fn rejected(message: Option<&Message>, delivery: &Delivery, reason: Reason) -> Verdict {
+    let event_id = message.map(|message| message.event.id());
+    let (event_id, delivery_count) = (event_id.as_ref(), delivery.delivery_count);
+    LogEvent::MessageRejected { event_id, reason: reason.code, detail: &reason.detail, delivery_count }.log();
     Verdict::Rejected(reason)
+}
+
+fn undelivered(message: &Message, error: &impl ToString, code: ReasonCode) -> Verdict {
+    let reason = Reason::new(code, error.to_string());
+    let event_id = message.event.id();
+    LogEvent::MessageUndelivered { event_id: &event_id, reason: code, detail: &reason.detail }.log();
+    Verdict::Undelivered(reason)
 }
 
 /// Writes a permanent failure to the record before rejecting the message.
 async fn reject(app: &App, message: &Message, delivery: &Delivery, reason: Reason) -> Verdict {
     match record_failure(app, message, &reason).await {
-        Ok(()) => rejected(reason),
+        Ok(()) => rejected(Some(message), delivery, reason),
         Err(error) => {
             let put_off_because = Reason::new(ReasonCode::StoreUnavailable, error.to_string());
             let put = PutOff { reason: put_off_because, retry_after: None, not_before: None };
@@ -124,14 +142,17 @@ async fn record_failure(app: &App, message: &Message, reason: &Reason) -> Result
     let event = &message.event;
     for _ in 0..3 {
         let Some(mut record) = app.store.record(&event.channel_id, &event.id()).await? else {
-            tracing::warn!(event = %event.id(), %reason, "failed, and there is no record of the event to write it to");
+            LogEvent::RecordMissing { event_id: &event.id(), reason: reason.code, detail: &reason.detail }.log();
             return Ok(());
         };
         if record.status.is_final() {
             return Ok(());
         }
-        record.finish(Status::Failed, Some(reason.clone()), app.clock.now(), app.settings.keep_records.as_secs());
-        if app.store.save(vec![record]).await?.overtaken.is_empty() {
+        let now = app.clock.now();
+        record.finish(Status::Failed, Some(reason.clone()), now, app.settings.keep_records.as_secs());
+        if let Some(written) = app.store.save(vec![record]).await?.written.first() {
+            LogEvent::log_final(written, now);
+            invocation::note(|facts| facts.journeys(written));
             return Ok(());
         }
     }
@@ -151,8 +172,8 @@ async fn put_off(app: &App, message: &Message, delivery: &Delivery, history: His
     let failing_since = history.failing_since.unwrap_or(now);
     if policy.is_over(failing_since, now) {
         return match record_failure(app, message, &put.reason).await {
-            Ok(()) => rejected(put.reason),
-            Err(error) => Verdict::Undelivered(Reason::new(ReasonCode::StoreUnavailable, error.to_string())),
+            Ok(()) => rejected(Some(message), delivery, put.reason),
+            Err(error) => undelivered(message, &error, ReasonCode::StoreUnavailable),
         };
     }
     let attempts = history.attempts + 1;
@@ -163,17 +184,27 @@ async fn put_off(app: &App, message: &Message, delivery: &Delivery, history: His
     let unique = Uuid::new_v4().simple().to_string();
     let copy_id = format!("{id}~~{}", &unique[..8]);
     let body = String::from_utf8_lossy(&delivery.body);
-    let properties = copy_properties(message, attempts, failing_since, &history.started);
+    let mut properties = copy_properties(message, attempts, failing_since, &history.started);
+    let traceparent = traces::current_traceparent().or_else(|| delivery.traceparent.clone());
+    properties.extend(traceparent.map(|traceparent| ("traceparent", traceparent)));
     let copy = Outgoing { id: &copy_id, body: &body, properties: &properties, scheduled: Some(at) };
     let mut pauses = PUT_OFF_PAUSES.into_iter();
     while let Err(error) = app.bus.send(std::slice::from_ref(&copy)).await {
-        tracing::warn!(event = %id, %error, "the retry could not be scheduled yet");
+        LogEvent::CopyNotScheduled { event_id: &id, detail: &error.to_string() }.log();
         match pauses.next() {
             Some(pause) => app.clock.sleep(Duration::from_secs(pause)).await,
-            None => return Verdict::Undelivered(Reason::new(ReasonCode::ServiceBusUnavailable, error.to_string())),
+            None => return undelivered(message, &error, ReasonCode::ServiceBusUnavailable),
         }
     }
-    tracing::info!(event = %id, reason = %put.reason, attempts, at = %at.to_rfc3339(), "event put off");
+    LogEvent::MessagePutOff {
+        event_id: &id,
+        event_type: &message.event.event_type,
+        reason: put.reason.code,
+        detail: &put.reason.detail,
+        attempts,
+        delay_ms: milliseconds((at - now).to_std().unwrap_or_default()),
+    }
+    .log();
     if attempts == 1 && put.reason.code != ReasonCode::InProgress {
         note_setback(app, message, &put.reason).await;
     }
@@ -215,6 +246,6 @@ async fn note_setback(app: &App, message: &Message, reason: &Reason) {
         Ok::<_, StoreError>(())
     };
     if let Err(error) = note.await {
-        tracing::info!(event = %event.id(), %error, "the setback could not be noted in the record");
+        LogEvent::SetbackNotNoted { event_id: &event.id(), detail: &error.to_string() }.log();
     }
 }

@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use futures::future::join_all;
 use uuid::Uuid;
 
-use super::contacts::resolve;
+use super::contacts::{ContactFate, resolve};
 use super::enrich::needs_order;
 use super::person::Person;
 use super::setback::{Setback, Terms};
@@ -21,9 +21,19 @@ use crate::clients::dataverse::DataverseError;
 use crate::clients::store::{Claim, Claimed, StoreError};
 use crate::events::{JourneyOutcome, Message, Reason, ReasonCode, Record, Status, traceparent};
 use crate::journeys::{Journey, OnUncertain, View};
+use crate::telemetry::vocabulary::age_ms;
+use crate::telemetry::{LogEvent, invocation, traces};
 
 /// Starts the journeys of `message`. On success every journey has started or is skipped, and the record says so.
 pub(super) async fn start_journeys(app: &App, message: &Message, terms: &Terms) -> Result<Record, Setback> {
+    let started = traces::replay(&message.event).around(start(app, message, terms)).await;
+    if let Ok(record) = &started {
+        invocation::note(|facts| facts.journeys(record));
+    }
+    started
+}
+
+async fn start(app: &App, message: &Message, terms: &Terms) -> Result<Record, Setback> {
     let event = &message.event;
     if needs_order(event) && message.order.is_none() {
         return Err(Setback::never(
@@ -46,8 +56,9 @@ pub(super) async fn start_journeys(app: &App, message: &Message, terms: &Terms) 
         return skip_all(app, message, &plan).await;
     }
     let contact = resolve(app, &person).await?;
-    if contact.created {
-        tracing::info!(event = %event.id(), contact = %contact.id, "contact created");
+    invocation::note(|facts| facts.contact = Some(contact.fate));
+    if contact.fate == ContactFate::Created {
+        LogEvent::ContactCreated { event_id: &event.id(), contact_id: contact.id }.log();
     }
     let mut work = Work::begin(app, message, terms, &plan).await?;
     if work.record.status.is_final() {
@@ -102,7 +113,10 @@ async fn skip_all(app: &App, message: &Message, plan: &Plan<'_>) -> Result<Recor
     record.finish(Status::Processed, note, now, app.settings.keep_records.as_secs());
     let saved = app.store.save(vec![record]).await?;
     match saved.written.into_iter().next() {
-        Some(record) => Ok(record),
+        Some(record) => {
+            LogEvent::log_final(&record, now);
+            Ok(record)
+        }
         None => Err(Setback::retry(ReasonCode::InProgress, "the record was written by somebody else in the meantime")),
     }
 }
@@ -188,7 +202,7 @@ impl<'a> Work<'a> {
             {
                 continue;
             }
-            tracing::warn!(event = %self.record.id, journey = name, "uncertain: a delivery died while it may have been triggering");
+            LogEvent::JourneyUncertain { event_id: &self.record.id, journey: name }.log();
             let uncertain = before.map_or(0, JourneyOutcome::uncertain) + 1;
             let reason = Reason::new(
                 ReasonCode::AnswerLost,
@@ -224,6 +238,7 @@ impl<'a> Work<'a> {
             match before {
                 Some(JourneyOutcome::Started { .. }) if !terms.force => {}
                 _ if uncertain > 0 && journey.on_uncertain == OnUncertain::Hold && !terms.force => {
+                    LogEvent::JourneyHeld { event_id: &self.record.id, journey: &journey.name }.log();
                     let reason = Reason::new(
                         ReasonCode::Held,
                         "an earlier invocation may have started this journey; find out, then replay with force or leave it",
@@ -259,7 +274,11 @@ impl<'a> Work<'a> {
         let failed = |code, detail: String| JourneyOutcome::Failed { reason: Reason::new(code, detail), uncertain };
         let parameters = match journey.fill(view, contact, app.clock.now()) {
             Ok(parameters) => parameters,
-            Err(missing) => return (failed(ReasonCode::ParameterMissing, missing.to_string()), None),
+            Err(missing) => {
+                let outcome = failed(ReasonCode::ParameterMissing, missing.to_string());
+                self.log_not_started(journey, &outcome);
+                return (outcome, None);
+            }
         };
         // A claim that is about to run out protects nobody: a machine that was asleep since must not wake up and fire.
         if app.clock.now() - self.claimed_at > chrono::TimeDelta::from_std(app.settings.lease / 4).unwrap_or_default() {
@@ -269,16 +288,15 @@ impl<'a> Work<'a> {
             );
         }
         let invoked = app.dataverse.invoke(&journey.trigger, &parameters, &traceparent(&self.record)).await;
-        let id = &self.record.id;
         match invoked {
             Ok(()) => {
-                tracing::info!(event = %id, journey = journey.name, %contact, "journey started");
-                (JourneyOutcome::Started { at: app.clock.now(), uncertain }, None)
+                let at = app.clock.now();
+                self.log_started(journey, contact, uncertain, at);
+                (JourneyOutcome::Started { at, uncertain }, None)
             }
             Err(error) => {
-                tracing::warn!(event = %id, journey = journey.name, %error, "journey not started");
                 let detail = error.to_string();
-                match error {
+                let (outcome, retry_after) = match error {
                     DataverseError::AnswerLost(_) => (waiting(ReasonCode::AnswerLost, detail, uncertain + 1), None),
                     DataverseError::Unavailable { retry_after, .. } => {
                         (waiting(ReasonCode::DataverseUnavailable, detail, uncertain), retry_after)
@@ -295,8 +313,24 @@ impl<'a> Work<'a> {
                     DataverseError::Refused(_) | DataverseError::Conflict(_) => {
                         (failed(ReasonCode::TriggerRefused, detail), None)
                     }
-                }
+                };
+                self.log_not_started(journey, &outcome);
+                (outcome, retry_after)
             }
+        }
+    }
+
+    fn log_started(&self, journey: &Journey, contact_id: Uuid, uncertain: u32, at: DateTime<Utc>) {
+        let latency_ms = age_ms(&self.record, at);
+        invocation::note(|facts| facts.latency_ms = facts.latency_ms.max(Some(latency_ms)));
+        let (event_id, journey) = (&self.record.id, journey.name.as_str());
+        LogEvent::JourneyStarted { event_id, journey, contact_id, latency_ms, uncertain }.log();
+    }
+
+    fn log_not_started(&self, journey: &Journey, outcome: &JourneyOutcome) {
+        if let JourneyOutcome::Waiting { reason, .. } | JourneyOutcome::Failed { reason, .. } = outcome {
+            let (event_id, journey) = (&self.record.id, journey.name.as_str());
+            LogEvent::JourneyNotStarted { event_id, journey, reason: reason.code, detail: &reason.detail }.log();
         }
     }
 
@@ -310,7 +344,8 @@ impl<'a> Work<'a> {
                 Err(error) => error,
             };
             attempt += 1;
-            tracing::warn!(event = %self.record.id, %error, attempt, "outcome not recorded yet");
+            LogEvent::OutcomeNotRecorded { event_id: &self.record.id, attempts: attempt, detail: &error.to_string() }
+                .log();
             if attempt > SETTLE_ATTEMPTS {
                 return Err(self.unrecorded(error));
             }
@@ -321,6 +356,10 @@ impl<'a> Work<'a> {
             } else {
                 self.app.clock.sleep(SETTLE_PAUSE * attempt).await;
             }
+        }
+        invocation::note(|facts| facts.journeys(&self.record));
+        if self.record.status.is_final() {
+            LogEvent::log_final(&self.record, self.app.clock.now());
         }
         match verdict {
             Some(setback) => Err(setback),

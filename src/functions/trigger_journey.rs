@@ -16,6 +16,7 @@ use super::start_journeys::start_journeys;
 use crate::app::App;
 use crate::events::{CommerceEvent, EventId, Message, OutgoingMessage, Reason, ReasonCode, Record, read_json};
 use crate::journeys::View;
+use crate::telemetry::{LogEvent, invocation};
 
 /// What the caller is told.
 #[derive(Debug)]
@@ -82,6 +83,7 @@ async fn carry_out(app: &App, body: &[u8]) -> Result<Answer, Answer> {
         }
         _ => return Err(wrong("give one of: eventId with eventChannelId, message, deadLetters")),
     };
+    invocation::note(|facts| facts.about(&message.event));
     if dry_run {
         return try_out(app, &message).await;
     }
@@ -208,7 +210,7 @@ async fn redrive(app: &App, max: usize, force: bool) -> Result<Answer, Answer> {
             Ok(record) => {
                 if let Err(problem) = letter.complete().await {
                     // Its event is done; another redrive finds that out and takes it off.
-                    tracing::warn!(event = %record.id, %problem, "the redriven dead letter could not be taken off the queue");
+                    LogEvent::DeadLetterKept { event_id: Some(&record.id), detail: &problem.to_string() }.log();
                 }
                 succeeded.push(record.id);
             }
@@ -221,10 +223,11 @@ async fn redrive(app: &App, max: usize, force: bool) -> Result<Answer, Answer> {
     }
     for letter in &kept {
         if let Err(problem) = letter.release().await {
-            tracing::info!(%problem, "a dead letter returns when its lock runs out");
+            LogEvent::DeadLetterKept { event_id: None, detail: &problem.to_string() }.log();
         }
     }
     let status = if failed.is_empty() { 200 } else { 422 };
+    invocation::note(|facts| facts.dead_letters = Some(succeeded.len() + failed.len()));
     let body = json!({"taken": succeeded.len() + failed.len(), "succeeded": succeeded, "failed": failed});
     Ok(Answer { status, body, retry_after: None })
 }

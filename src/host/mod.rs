@@ -3,7 +3,7 @@
 //! Page: "Azure Functions custom handlers". Timer and Service Bus invocations arrive as `POST /<function>` with
 //! `{"Data", "Metadata"}`; HTTP requests are forwarded as they are (`enableForwardingHttpRequest`).
 
-mod invocation;
+mod payload;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -16,11 +16,13 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use futures::FutureExt as _;
 use serde_json::{Value, json};
-use tracing::Instrument as _;
 
 use crate::app::App;
+use crate::events::Reason;
 use crate::functions::{Verdict, poll_events, process_message, trigger_journey};
-pub use invocation::{InvocationError, read_delivery};
+use crate::telemetry::invocation::{Invocation, Outcome, Trigger};
+use crate::telemetry::{LogEvent, invocation, traces};
+pub use payload::{InvocationError, read_delivery};
 
 /// The names of the functions, which are those of the folders with their `function.json`.
 pub const FUNCTIONS: [&str; 3] = ["poll-events", "process-message", "trigger-journey"];
@@ -39,60 +41,100 @@ pub fn router(app: Arc<App>) -> Router {
 }
 
 async fn on_poll_events(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
-    invoke("poll-events", &headers, async move {
-        match poll_events(&app).await {
-            Ok(_) => success(),
-            Err(error) => failure(&error.to_string()),
-        }
-    })
-    .await
+    let called = Called::read("poll-events", Trigger::Timer, &headers);
+    let span = called.span();
+    called
+        .invoke(async move {
+            match span.around(poll_events(&app)).await {
+                Ok(_) => (Outcome::Succeeded, success()),
+                Err(error) => (Outcome::Interrupted, failure(&error.to_string())),
+            }
+        })
+        .await
 }
 
 async fn on_process_message(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -> Response {
-    invoke("process-message", &headers, async move {
-        let delivery = match read_delivery(&body) {
-            Ok(delivery) => delivery,
-            Err(error) => {
-                tracing::error!(%error, "the invocation cannot be read");
-                return failure(&error.to_string());
+    let called = Called::read("process-message", Trigger::ServiceBus, &headers);
+    let (id, host) = (called.invocation.id.clone(), called.traceparent.clone());
+    called
+        .invoke(async move {
+            let delivery = match read_delivery(&body) {
+                Ok(delivery) => delivery,
+                Err(error) => {
+                    LogEvent::InvocationFailed { detail: &error.to_string() }.log();
+                    return (Outcome::Unreadable, failure(&error.to_string()));
+                }
+            };
+            let span = traces::process(delivery.traceparent.as_deref(), &id, host.as_deref());
+            match span.around(process_message(&app, delivery)).await {
+                Verdict::Done => (Outcome::Done, success()),
+                Verdict::PutOff(reason) => (noting(&reason, Outcome::PutOff), success()),
+                Verdict::Rejected(reason) => (noting(&reason, Outcome::Rejected), failure(&reason.to_string())),
+                Verdict::Undelivered(reason) => (noting(&reason, Outcome::Undelivered), failure(&reason.to_string())),
             }
-        };
-        match process_message(&app, delivery).await {
-            Verdict::Done | Verdict::PutOff(_) => success(),
-            Verdict::Rejected(reason) | Verdict::Undelivered(reason) => failure(&reason.to_string()),
-        }
-    })
-    .await
+        })
+        .await
+}
+
+fn noting(reason: &Reason, outcome: Outcome) -> Outcome {
+    invocation::note(|facts| facts.reason = Some(reason.code));
+    outcome
 }
 
 async fn on_trigger_journey(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -> Response {
-    invoke("trigger-journey", &headers, async move {
-        let answer = trigger_journey(&app, &body).await;
-        let mut response = reply(StatusCode::from_u16(answer.status).unwrap_or_default(), &answer.body);
-        if let Some(wait) = answer.retry_after {
-            response.headers_mut().insert(header::RETRY_AFTER, wait.as_secs().into());
-        }
-        response
-    })
-    .await
+    let called = Called::read("trigger-journey", Trigger::Http, &headers);
+    let span = called.span();
+    called
+        .invoke(async move {
+            let answer = span.around(trigger_journey(&app, &body)).await;
+            invocation::note(|facts| facts.status = Some(answer.status));
+            let mut response = reply(StatusCode::from_u16(answer.status).unwrap_or_default(), &answer.body);
+            if let Some(wait) = answer.retry_after {
+                response.headers_mut().insert(header::RETRY_AFTER, wait.as_secs().into());
+            }
+            let outcome = match answer.status {
+                ..400 => Outcome::Done,
+                400..500 => Outcome::Refused,
+                500.. => Outcome::Unavailable,
+            };
+            (outcome, response)
+        })
+        .await
 }
 
-/// Runs one invocation under its own span and in a task of its own: a caller that hangs up does not cut it off, and a
-/// panic in it is a reported failure.
-async fn invoke(
-    function: &'static str,
-    headers: &HeaderMap,
-    work: impl Future<Output = Response> + Send + 'static,
-) -> Response {
-    let invocation = headers.get("x-azure-functions-invocationid").and_then(|id| id.to_str().ok()).unwrap_or("-");
-    let span = tracing::info_span!("invocation", function, invocation);
-    let guarded = async move {
-        AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| {
-            tracing::error!("the invocation panicked; this is a defect");
-            failure("the handler panicked; see its log")
-        })
-    };
-    tokio::spawn(guarded.instrument(span)).await.unwrap_or_else(|error| failure(&error.to_string()))
+/// What the host says about a call beside its payload.
+struct Called {
+    invocation: Arc<Invocation>,
+    /// The host's own trace.
+    traceparent: Option<String>,
+}
+
+impl Called {
+    fn read(function: &'static str, trigger: Trigger, headers: &HeaderMap) -> Self {
+        let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+        let id = text("x-azure-functions-invocationid").unwrap_or("-");
+        Self { invocation: Invocation::new(function, trigger, id), traceparent: text("traceparent").map(str::to_owned) }
+    }
+
+    fn span(&self) -> traces::Span {
+        traces::invocation(self.invocation.function, &self.invocation.id, self.traceparent.as_deref())
+    }
+
+    /// Runs the invocation in a task of its own: a caller that hangs up does not cut it off, and a panic in it is a
+    /// reported failure. Its line is written whatever came of it.
+    async fn invoke(self, work: impl Future<Output = (Outcome, Response)> + Send + 'static) -> Response {
+        let invocation = self.invocation;
+        let within = invocation.clone();
+        let guarded = AssertUnwindSafe(work).catch_unwind().map(move |ended| {
+            let (outcome, response) = ended.unwrap_or_else(|_| {
+                LogEvent::InvocationFailed { detail: "the invocation panicked; this is a defect" }.log();
+                (Outcome::Panicked, failure("the handler panicked; see its log"))
+            });
+            invocation.end(outcome);
+            response
+        });
+        tokio::spawn(within.around(guarded)).await.unwrap_or_else(|error| failure(&error.to_string()))
+    }
 }
 
 /// A successful invocation. What it did is in the log already; an empty body would leave the host waiting for ever.

@@ -13,6 +13,8 @@ use sandbox::stage::{Enabled, repository, stage};
 use sandbox::weather::{Climate, Storm};
 use sandbox::world::{World, WorldOptions};
 
+use crate::log::assert_documented;
+
 const MARK: &str = "MARK7F3A";
 
 /// Customers whose every personal field carries the mark, guests likewise.
@@ -88,7 +90,10 @@ async fn no_secret_and_no_customer_is_ever_printed_or_recorded() {
     app.shutdown().await;
 
     let printed = printed.lock().unwrap().clone();
-    assert!(printed.contains("journey started") && printed.contains("event retried later"), "there is a log to search");
+    for event in ["journeyStarted", "eventRetried", "eventFailed", "invocation", "messagePutOff"] {
+        assert!(printed.contains(&format!(r#""event":"{event}""#)), "no {event} in the log that is searched");
+    }
+    assert_documented(&printed);
     let secrets =
         ["CommerceClientSecretD365Commerce", "DataverseClientSecret", "CosmosDbKey"].map(|name| settings[name].clone());
     let key = settings["ServiceBusConnection"]

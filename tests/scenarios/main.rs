@@ -9,6 +9,7 @@ mod corpus;
 mod crash_points;
 mod instances;
 mod leaks;
+mod log;
 mod outages;
 mod pipeline;
 mod reference_failures;

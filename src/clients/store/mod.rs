@@ -26,8 +26,11 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tokio::sync::OnceCell;
 
+use super::Neighbour;
+use super::http::milliseconds;
 use crate::events::{EventId, Record};
 use crate::settings::StoreSettings;
+use crate::telemetry::{LogEvent, invocation, traces};
 pub use batch::Saved;
 pub use claims::{Claim, Claimed};
 
@@ -62,6 +65,24 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Unavailable { .. } => "unavailable",
+            Self::Conflict(_) => "conflict",
+            Self::Denied(_) => "denied",
+            Self::Refused(_) => "refused",
+        }
+    }
+
+    fn note_throttling(&self) {
+        if let Self::Unavailable { cause, retry_after } = self
+            && cause.starts_with("429")
+        {
+            let retry_after_ms = retry_after.map(milliseconds);
+            LogEvent::Throttled { neighbour: Neighbour::CosmosDb, status: 429, retry_after_ms }.log();
+        }
+    }
+
     /// The meaning of a status, which comes from the response as a whole or from one operation of a batch.
     fn judge(status: u16, sub_status: Option<u32>, retry_after: Option<Duration>) -> Self {
         let cause = match sub_status {
@@ -148,7 +169,11 @@ impl Store {
     /// The SDK retries by itself for longer than a caller can wait; whatever it is doing ends here.
     async fn bounded<T>(&self, operation: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
         let timed_out = || StoreError::Unavailable { cause: "no answer in time".to_owned(), retry_after: None };
-        tokio::time::timeout(self.timeout, operation).await.unwrap_or_else(|_| Err(timed_out()))
+        invocation::count_call(Neighbour::CosmosDb);
+        let span = traces::request(Neighbour::CosmosDb, None, self.settings.endpoint.host_str(), 0);
+        let result = tokio::time::timeout(self.timeout, operation).await.unwrap_or_else(|_| Err(timed_out()));
+        span.answered(result.as_ref().map(|_| None).map_err(StoreError::kind));
+        result.inspect_err(StoreError::note_throttling)
     }
 
     /// The cursor of an event type, if it was ever polled.

@@ -78,7 +78,8 @@ impl Run<'_> {
             let latest = read.iter().filter_map(|record| record.event.moment()).max();
             let new = self.record_new(read, memory).await?;
             self.count(|summary| {
-                summary.returned += rows.len();
+                summary.seen += rows.len();
+                summary.pages += 1;
                 summary.new += new.len();
             });
             let (moved, ()) = tokio::join!(self.advance(event_type, memory, latest), hand_over(new, records));

@@ -20,6 +20,7 @@ use crate::clients::bus::BusError;
 use crate::clients::commerce::CommerceError;
 use crate::clients::store::StoreError;
 use crate::events::Record;
+use crate::telemetry::{LogEvent, invocation, traces};
 pub use intake::PollMemory;
 use intake::Reach;
 use publish::Prepared;
@@ -43,7 +44,7 @@ pub enum PollError {
 #[serde(rename_all = "camelCase")]
 pub struct PollSummary {
     /// Events that the searches returned, known ones included.
-    pub returned: usize,
+    pub seen: usize,
     /// Events seen for the first time.
     pub new: usize,
     /// Records taken up because their time had come.
@@ -51,11 +52,18 @@ pub struct PollSummary {
     /// Published.
     pub published: usize,
     /// To be tried again later.
-    pub retrying: usize,
+    pub retried: usize,
     /// Given up, with a reason in the record.
     pub failed: usize,
     /// Left for the next run, because a neighbour is away.
     pub left: usize,
+    /// Search requests.
+    pub pages: usize,
+    /// Whether the run ended because its time was up.
+    pub budget_exhausted: bool,
+    /// Age of the oldest event that was worked on, in milliseconds since its commit in the shop.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oldest_ms: Option<i64>,
 }
 
 /// Records saved per request round; they are split by partition and by the 100 operations of a batch.
@@ -125,7 +133,7 @@ impl<'a> Run<'a> {
         let concurrency = app.settings.commerce.concurrency;
         let (ahead, mut waiting) = mpsc::channel(2 * concurrency);
         let prepared = stream::poll_fn(move |context| waiting.poll_recv(context))
-            .map(|record| self.prepare(record))
+            .map(|record| traces::enrich(&record, self.id).around(self.prepare(record)))
             .buffer_unordered(concurrency)
             .filter_map(std::future::ready)
             .boxed();
@@ -140,7 +148,7 @@ impl<'a> Run<'a> {
     async fn save(&self, records: Vec<Record>) {
         let saved = self.note_error(self.app.store.save(records).await.map_err(PollError::from));
         for record in saved.into_iter().flat_map(|saved| saved.overtaken) {
-            tracing::info!(event = %record.id, "the record was written by somebody else in the meantime");
+            LogEvent::RecordOvertaken { event_id: &record.id }.log();
         }
     }
 
@@ -182,26 +190,16 @@ impl<'a> Run<'a> {
     fn note_error<T>(&self, result: Result<T, PollError>) -> Option<T> {
         result
             .map_err(|error| {
-                tracing::warn!(%error, "poll-events was interrupted");
+                LogEvent::PollInterrupted { detail: &error.to_string() }.log();
                 self.error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
             })
             .ok()
     }
 
     fn conclude(self) -> Result<PollSummary, PollError> {
-        let summary = self.summary.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let milliseconds = (self.app.clock.now() - self.started).num_milliseconds();
-        tracing::info!(
-            returned = summary.returned,
-            new = summary.new,
-            due = summary.due,
-            published = summary.published,
-            retrying = summary.retrying,
-            failed = summary.failed,
-            left = summary.left,
-            milliseconds,
-            "polled"
-        );
+        let mut summary = self.summary.into_inner().unwrap_or_else(PoisonError::into_inner);
+        summary.budget_exhausted = self.app.clock.now() >= self.stop_at;
+        invocation::note(|facts| facts.poll = Some(summary));
         self.error.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(summary), Err)
     }
 }

@@ -1,11 +1,15 @@
 //! What a run does with an event: enriches it, composes its message, publishes it, and notes what came of it.
 
 use std::sync::atomic::Ordering;
+use std::time::SystemTime;
 
 use super::super::enrich::{Enriched, NotEnriched, enrich};
 use super::{OUTAGE_AFTER, Run};
 use crate::clients::bus::{BusError, Outgoing};
+use crate::clients::milliseconds;
 use crate::events::{OutgoingMessage, Reason, ReasonCode, Record, Status};
+use crate::telemetry::vocabulary::age_ms;
+use crate::telemetry::{LogEvent, traces};
 
 /// A record after enrichment, with its message if it has come so far.
 pub(super) struct Prepared {
@@ -28,6 +32,8 @@ fn outgoing(message: &OutgoingMessage) -> Outgoing<'_> {
 impl Run<'_> {
     /// Enriches a record and composes its message.
     pub(super) async fn prepare(&self, record: Record) -> Option<Prepared> {
+        let age = age_ms(&record, self.started);
+        self.count(|summary| summary.oldest_ms = summary.oldest_ms.max(Some(age)));
         if let Err(problem) = record.event.check() {
             return Some(self.give_up(record, Reason::new(ReasonCode::MalformedEvent, problem.to_string())));
         }
@@ -76,9 +82,17 @@ impl Run<'_> {
             return self.give_up(record, problem.reason);
         }
         let delay = policy.delay(record.retry_count + 1, self.app.clock.chance(), problem.retry_after);
-        tracing::info!(event = %record.id, reason = %problem.reason, delay_seconds = delay.as_secs(), "event retried later");
+        LogEvent::EventRetried {
+            event_id: &record.id,
+            event_type: &record.event.event_type,
+            reason: problem.reason.code,
+            detail: &problem.reason.detail,
+            attempts: record.retry_count + 1,
+            delay_ms: milliseconds(delay),
+        }
+        .log();
         record.retry_at(now + delay, problem.reason, now);
-        self.count(|summary| summary.retrying += 1);
+        self.count(|summary| summary.retried += 1);
         Prepared { record, message: None, failed: None }
     }
 
@@ -92,9 +106,15 @@ impl Run<'_> {
     /// Publishes a group of messages in one request and returns the records as they are to be saved.
     pub(super) async fn publish(&self, mut group: Vec<Prepared>) -> Vec<Record> {
         let messages: Vec<Outgoing<'_>> = group.iter().filter_map(|item| item.message.as_ref().map(outgoing)).collect();
+        let began = SystemTime::now();
         let sent = if messages.is_empty() { Ok(()) } else { self.send(&messages).await };
         match sent {
-            Ok(()) => group.into_iter().map(|item| self.after_publication(item)).collect(),
+            Ok(()) => {
+                let with_message = group.iter().filter(|item| item.message.is_some());
+                with_message
+                    .for_each(|item| traces::published(&item.record, self.id, &self.app.settings.bus.topic, began));
+                group.into_iter().map(|item| self.after_publication(item)).collect()
+            }
             // Our count of bytes is the stricter one, but the topic may have been given a lower limit.
             Err(BusError::TooLarge(_)) if group.len() > 1 => {
                 let rest = group.split_off(group.len() / 2);
@@ -133,7 +153,7 @@ impl Run<'_> {
     async fn send(&self, messages: &[Outgoing<'_>]) -> Result<(), BusError> {
         match self.app.bus.send(messages).await {
             Err(BusError::Unavailable { cause, .. }) => {
-                tracing::info!(cause, "publishing again");
+                LogEvent::PublicationRepeated { detail: &cause }.log();
                 self.app.bus.send(messages).await
             }
             result => result,
@@ -145,8 +165,8 @@ impl Run<'_> {
         let now = self.app.clock.now();
         match failed {
             Some(reason) => {
-                tracing::error!(event = %record.id, %reason, "event failed");
                 record.finish(Status::Failed, Some(reason), now, self.app.settings.keep_records.as_secs());
+                LogEvent::log_final(&record, now);
                 self.count(|summary| summary.failed += 1);
             }
             None if message.is_some() => {

@@ -46,6 +46,7 @@ pub fn read_delivery(payload: &[u8]) -> Result<Delivery, InvocationError> {
     Ok(Delivery {
         body: body(message),
         delivery_count,
+        traceparent: properties.as_ref().and_then(|properties| properties.get("traceparent")).and_then(text),
         history: properties.map(|properties| history(&properties)).unwrap_or_default(),
     })
 }
