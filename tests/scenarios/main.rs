@@ -15,5 +15,6 @@ mod pipeline;
 mod reference_failures;
 mod script;
 mod town;
+mod traces;
 mod trigger_journey;
 mod wrong_settings;
