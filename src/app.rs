@@ -49,18 +49,23 @@ pub enum StartError {
     },
 }
 
+/// The client with which all neighbours are called.
+pub(crate) fn http_client(settings: &Settings) -> Result<reqwest::Client, StartError> {
+    reqwest::Client::builder()
+        .timeout(settings.request_timeout)
+        .connect_timeout(settings.request_timeout / 3)
+        .user_agent(concat!("commerce-journeys/", env!("CARGO_PKG_VERSION")))
+        // A neighbour that redirects is misconfigured; following would send it our token.
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .map_err(|error| StartError::Client { what: "the HTTP client", cause: error.to_string() })
+}
+
 impl App {
     /// Puts the parts together. Nothing here touches the network.
     pub fn new(settings: Settings, journeys: Journeys, clock: SharedClock) -> Result<Self, StartError> {
         let failed = |what, cause: String| StartError::Client { what, cause };
-        let http = reqwest::Client::builder()
-            .timeout(settings.request_timeout)
-            .connect_timeout(settings.request_timeout / 3)
-            .user_agent(concat!("commerce-journeys/", env!("CARGO_PKG_VERSION")))
-            // A neighbour that redirects is misconfigured; following would send it our token.
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(|error| failed("the HTTP client", error.to_string()))?;
+        let http = http_client(&settings)?;
         let managed: Arc<dyn TokenCredential> = managed_identity(settings.managed_identity.as_deref())
             .map_err(|error| failed("the managed identity", error.to_string()))?;
         let tokens = |identity, audience: &str| {

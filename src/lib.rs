@@ -11,10 +11,12 @@
 //! | [`events`] | event and id, record and its states, message, retry policy: no network, no clock |
 //! | [`journeys`] | `journeys.json`: conditions and parameters, just as pure |
 //! | [`clients`] | one neighbour each, with its wire format and typed errors |
+//! | [`check`] | `commerce-journeys check`: whether every neighbour is there and lets us |
 //! | [`clock`] | time and chance, as seams |
 //! | [`telemetry`] | what the handler tells about itself: its log, as `LOGGING.md` describes it, and traces |
 
 pub mod app;
+pub mod check;
 pub mod clients;
 pub mod clock;
 pub mod events;

@@ -1,4 +1,6 @@
-//! Start-up only: reads settings and `journeys.json`, listens where the Functions host says, and serves.
+//! Start-up only: reads settings and `journeys.json`, listens where the Functions host says, and serves; or checks.
+
+mod command_line;
 
 use std::error::Error;
 use std::net::Ipv4Addr;
@@ -8,15 +10,24 @@ use std::time::Instant;
 
 use commerce_journeys::app::App;
 use commerce_journeys::clock::SystemClock;
-use commerce_journeys::journeys::Journeys;
-use commerce_journeys::settings::Settings;
 use commerce_journeys::telemetry::{LogEvent, Traces, log_to_the_host};
 use tokio::net::TcpListener;
 
+use command_line::{Task, configuration};
+
 #[tokio::main]
 async fn main() -> ExitCode {
+    let began = Instant::now();
+    match Task::parse(std::env::args().skip(1)) {
+        Ok(Task::Serve) => {}
+        Ok(Task::Check(check)) => return check.run().await,
+        Err(usage) => {
+            eprintln!("{usage}");
+            return ExitCode::from(2);
+        }
+    }
     log_to_the_host();
-    match serve(Instant::now()).await {
+    match serve(began).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             LogEvent::HandlerNotStarted { detail: &error.to_string() }.log();
@@ -60,25 +71,4 @@ async fn serve(began: Instant) -> Result<(), Box<dyn Error>> {
 
 fn milliseconds(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
-}
-
-/// Settings and journeys; one message names everything that is wrong with either.
-fn configuration(environment: &impl Fn(&str) -> Option<String>) -> Result<(Settings, Journeys), String> {
-    let root = environment("FUNCTIONS_APP_ROOT_PATH").unwrap_or_else(|| ".".to_owned());
-    let file = std::path::Path::new(&root).join("journeys.json");
-    let settings = Settings::read(environment);
-    let journeys = std::fs::read_to_string(&file)
-        .map_err(|error| format!("{} cannot be read: {error}", file.display()))
-        .and_then(|text| {
-            let list = |problems: Vec<_>| problems.iter().map(|problem| format!("  - {problem}\n")).collect::<String>();
-            Journeys::read(&text, environment)
-                .map_err(|problems| format!("problems with the journeys:\n{}", list(problems)))
-        });
-    match (settings, journeys) {
-        (Ok(settings), Ok(journeys)) => Ok((settings, journeys)),
-        (settings, journeys) => {
-            let problems = [settings.err().map(|error| error.to_string()), journeys.err()];
-            Err(problems.into_iter().flatten().collect::<Vec<_>>().join("\n"))
-        }
-    }
 }

@@ -14,8 +14,8 @@ use azure_core_bus::headers::{HeaderName, Headers};
 use azure_core_bus::{HttpClient, Request};
 use azure_messaging_servicebus::service_bus::{PeekLockResponse, SendMessageOptions, TopicClient};
 use chrono::{DateTime, Utc};
-use reqwest::header::AUTHORIZATION;
-use reqwest::{Client, StatusCode, Url};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
+use reqwest::{Client, RequestBuilder, StatusCode, Url};
 use serde::Serialize;
 
 use super::Neighbour;
@@ -28,6 +28,8 @@ use crate::settings::{BusCredential, BusSettings};
 #[derive(Debug)]
 pub struct Bus {
     topic: TopicClient,
+    topic_name: String,
+    wire: Arc<Wire>,
     subscription: String,
 }
 
@@ -114,10 +116,27 @@ impl Bus {
                 Proof::Signature { key_name: key_name.clone(), key }
             }
         };
-        let wire: Arc<dyn HttpClient> = Arc::new(Wire { http: http.clone(), endpoint, proof, clock: clock.clone() });
+        let wire = Arc::new(Wire { http: http.clone(), endpoint, proof, clock: clock.clone() });
         // Namespace, policy and key are placeholders: address and proof are the wire's business.
-        let topic = TopicClient::new(wire, "namespace", settings.topic.clone(), "policy", "key")?;
-        Ok(Self { topic, subscription: settings.subscription.clone() })
+        let topic = TopicClient::new(wire.clone(), "namespace", settings.topic.clone(), "policy", "key")?;
+        let (topic_name, subscription) = (settings.topic.clone(), settings.subscription.clone());
+        Ok(Self { topic, topic_name, wire, subscription })
+    }
+
+    /// Posts to the topic what cannot become a message (a batch that is no list), to learn from the refusal whether
+    /// one could be sent.
+    pub(crate) async fn probe_send(&self) -> Result<Reply, CallError> {
+        let address = self.wire.below(&[&self.topic_name, "messages"]);
+        self.wire.send(address, |http, address| http.post(address).header(CONTENT_TYPE, BATCH).body("{}")).await
+    }
+
+    /// Unlocks a message that does not exist, to learn from the refusal whether messages could be received.
+    ///
+    /// "Unlock Message" of the REST API: 404 for a lock that is not there, 410 for a missing subscription.
+    pub(crate) async fn probe_receive(&self) -> Result<Reply, CallError> {
+        let lock = uuid::Uuid::new_v4().to_string();
+        let path = [&self.topic_name, "subscriptions", &self.subscription, "messages", "0", lock.as_str()];
+        self.wire.send(self.wire.below(&path), |http, address| http.put(address).body("")).await
     }
 
     /// Sends all messages in one request, or none of them.
@@ -201,18 +220,24 @@ impl fmt::Debug for Wire {
 
 impl Wire {
     async fn exchange(&self, request: &Request) -> Result<Reply, BusError> {
-        let unavailable = |cause: String| BusError::Unavailable { cause, retry_after: None };
-        let address = self.address(request.url());
-        let proof = self.prove(&address).await.map_err(unavailable)?;
-        let mut outgoing = self.http.request(method(request), address).header(AUTHORIZATION, proof);
-        for (name, value) in request.headers().iter().filter(|(name, _)| name.as_str() != AUTHORIZATION.as_str()) {
-            outgoing = outgoing.header(name.as_str(), value.as_str());
-        }
-        if let azure_core_bus::Body::Bytes(body) = request.body() {
-            outgoing = outgoing.body(body.clone());
-        }
-        let reply = Reply::to(Neighbour::ServiceBus, outgoing, 0, self.clock.now()).await;
-        let reply = reply.map_err(|error: CallError| unavailable(error.to_string()))?;
+        let outgoing = |http: &Client, address: Url| {
+            let mut outgoing = http.request(method(request), address);
+            for (name, value) in request.headers().iter().filter(|(name, _)| name.as_str() != AUTHORIZATION.as_str()) {
+                outgoing = outgoing.header(name.as_str(), value.as_str());
+            }
+            match request.body() {
+                azure_core_bus::Body::Bytes(body) => outgoing.body(body.clone()),
+                _ => outgoing,
+            }
+        };
+        let reply = self.send(self.address(request.url()), outgoing).await;
+        reply.map_err(|error| BusError::Unavailable { cause: error.to_string(), retry_after: None })
+    }
+
+    async fn send(&self, address: Url, build: impl Fn(&Client, Url) -> RequestBuilder) -> Result<Reply, CallError> {
+        let proof = self.prove(&address).await?;
+        let outgoing = build(&self.http, address).header(AUTHORIZATION, proof);
+        let reply = Reply::to(Neighbour::ServiceBus, outgoing, 0, self.clock.now()).await?;
         if reply.status == StatusCode::UNAUTHORIZED
             && let Proof::Token(tokens) = &self.proof
         {
@@ -229,14 +254,21 @@ impl Wire {
         address
     }
 
-    async fn prove(&self, address: &Url) -> Result<String, String> {
+    /// The address of what these segments name.
+    fn below(&self, segments: &[&str]) -> Url {
+        let mut address = self.endpoint.clone();
+        if let Ok(mut path) = address.path_segments_mut() {
+            path.pop_if_empty().extend(segments);
+        }
+        address
+    }
+
+    async fn prove(&self, address: &Url) -> Result<String, CallError> {
         match &self.proof {
-            Proof::Token(tokens) => {
-                tokens.bearer().await.map(|token| format!("Bearer {token}")).map_err(|error| error.to_string())
-            }
+            Proof::Token(tokens) => Ok(format!("Bearer {}", tokens.bearer().await?)),
             Proof::Signature { key_name, key } => {
                 let expires = self.clock.now().timestamp() + SIGNATURE_SECONDS;
-                signature(address, key_name, key, expires).map_err(|error| error.to_string())
+                signature(address, key_name, key, expires).map_err(|error| CallError::NotSent(error.to_string()))
             }
         }
     }

@@ -140,6 +140,32 @@ impl Commerce {
         Ok(read_events(&expect(reply, "event search")?)?)
     }
 
+    /// Asks for something that cannot be there, to learn from the refusal whether it could be had.
+    pub(crate) async fn probe(&self, what: Probe<'_>) -> Result<Reply, CallError> {
+        let unit = self.operating_unit.as_str();
+        let get = |path: String| move |http: &Client| self.request(http, Method::GET, &path).query(&[API_VERSION]);
+        match what {
+            Probe::Events(event_type) => {
+                let now = whole_seconds(self.caller.clock.now());
+                let body = json!({"commerceEventSearchCriteria": {
+                    "EventType": event_type, "EventDateTimeFrom": now, "EventDateTimeTo": now }});
+                let query = [("$top", "1"), ("$skip", "0"), ("$count", "true"), API_VERSION];
+                let path = "CommerceEventsController/Search";
+                self.send(unit, |http| self.request(http, Method::POST, path).query(&query).json(&body)).await
+            }
+            Probe::Order => {
+                let reply = self.send(unit, |http| self.order_by_get(http, NOWHERE)).await?;
+                if reply.status != StatusCode::METHOD_NOT_ALLOWED {
+                    return Ok(reply);
+                }
+                self.send(unit, |http| self.order_by_post(http, NOWHERE)).await
+            }
+            Probe::Cart => self.send(unit, get(format!("Carts({})", segment(NOWHERE)))).await,
+            Probe::Customer => self.send(unit, get(format!("Customers({})", segment(NOWHERE)))).await,
+            Probe::OperatingUnit => self.send(unit, get("GetOperatingUnitNumber(channelid=0)".to_owned())).await,
+        }
+    }
+
     /// The order of a transaction, as text.
     pub async fn order(&self, unit: &str, transaction_id: &str) -> Result<Box<RawValue>, CommerceError> {
         if !self.orders_by_post.load(Ordering::Relaxed) {
@@ -149,11 +175,14 @@ impl Commerce {
             }
             self.orders_by_post.store(true, Ordering::Relaxed);
         }
+        let reply = self.call(unit, |http| self.order_by_post(http, transaction_id)).await?;
+        entity(reply, "order")
+    }
+
+    fn order_by_post(&self, http: &Client, transaction_id: &str) -> RequestBuilder {
         let body = json!({"transactionId": transaction_id, "searchLocationValue": LOCAL});
         let path = "SalesOrders/GetSalesOrderDetailsByTransactionId";
-        let reply =
-            self.call(unit, |http| self.request(http, Method::POST, path).query(&[API_VERSION]).json(&body)).await?;
-        entity(reply, "order")
+        self.request(http, Method::POST, path).query(&[API_VERSION]).json(&body)
     }
 
     fn order_by_get(&self, http: &Client, transaction_id: &str) -> RequestBuilder {
@@ -217,13 +246,33 @@ impl Commerce {
     }
 
     async fn call(&self, unit: &str, build: impl Fn(&Client) -> RequestBuilder) -> Result<Reply, CommerceError> {
+        Ok(self.send(unit, build).await?)
+    }
+
+    async fn send(&self, unit: &str, build: impl Fn(&Client) -> RequestBuilder) -> Result<Reply, CallError> {
         // The permit bounds what is under way; the semaphore is never closed.
         let _permit = self.under_way.acquire().await.ok();
-        let reply =
-            self.caller.call(|http| build(http).header("OUN", unit).header("Accept", "application/json")).await?;
-        Ok(reply)
+        self.caller.call(|http| build(http).header("OUN", unit).header("Accept", "application/json")).await
     }
 }
+
+/// What can be probed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Probe<'a> {
+    /// The search for events of this type, in no time at all.
+    Events(&'a str),
+    /// An order.
+    Order,
+    /// A cart.
+    Cart,
+    /// A customer.
+    Customer,
+    /// The extension's look-up of operating units.
+    OperatingUnit,
+}
+
+/// A key that nothing has.
+const NOWHERE: &str = "commerce-journeys-check";
 
 /// The rows of a search's reply, each as text, so that one that is no event harms only itself.
 pub fn read_events(reply: &[u8]) -> Result<Vec<Box<RawValue>>, JsonProblem> {
@@ -288,7 +337,7 @@ fn expect(reply: Reply, what: &'static str) -> Result<axum::body::Bytes, Commerc
 }
 
 /// The error's name. The shape of error bodies differs between versions; the name is an enum member and is found in any.
-fn error_name(body: &[u8]) -> String {
+pub(crate) fn error_name(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     let Some(start) = text.find("Microsoft_Dynamics_") else { return String::new() };
     text[start..]

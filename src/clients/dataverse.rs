@@ -132,7 +132,7 @@ pub fn read_contacts(reply: &[u8]) -> Result<Vec<ContactRow>, JsonProblem> {
     read_json::<Rows<ContactRow>>(reply).map(|rows| rows.value)
 }
 
-const CONTACT_COLUMNS: &str = "contactid,msdyn_contactnumber,emailaddress1,_msdyn_company_value";
+pub(crate) const CONTACT_COLUMNS: &str = "contactid,msdyn_contactnumber,emailaddress1,_msdyn_company_value";
 
 impl Dataverse {
     /// A client as configured.
@@ -233,12 +233,26 @@ impl Dataverse {
         expect(reply, "custom trigger").map(drop)
     }
 
+    /// Reads anything, and leaves the meaning of the answer to the caller.
+    pub(crate) async fn probe(&self, path: &str, query: &[(&str, &str)]) -> Result<Reply, CallError> {
+        self.send(Method::GET, path, |request| request.query(query)).await
+    }
+
     async fn call(
         &self,
         method: Method,
         path: &str,
         complete: impl Fn(RequestBuilder) -> RequestBuilder,
     ) -> Result<Reply, DataverseError> {
+        Ok(self.send(method, path, complete).await?)
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        complete: impl Fn(RequestBuilder) -> RequestBuilder,
+    ) -> Result<Reply, CallError> {
         let mut url = self.base.clone();
         url.set_path(&format!("{}{path}", self.base.path()));
         let build = |http: &Client| {
@@ -250,7 +264,7 @@ impl Dataverse {
                     .header("odata-maxversion", "4.0"),
             )
         };
-        Ok(self.caller.call(build).await?)
+        self.caller.call(build).await
     }
 }
 
@@ -270,7 +284,7 @@ fn expect(reply: Reply, what: &'static str) -> Result<axum::body::Bytes, Dataver
 }
 
 /// `error.code` of a Dataverse error body; `None` if the body is not one.
-fn error_code(body: &[u8]) -> Option<String> {
+pub(crate) fn error_code(body: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
     struct Body {
         error: Error,

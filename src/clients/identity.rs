@@ -36,8 +36,10 @@ pub enum IdentityError {
     Refused {
         /// For whom it was wanted.
         audience: String,
-        /// The error code.
+        /// The error code, in words.
         cause: String,
+        /// Entra's number of the error (the `n` of `AADSTSn`).
+        code: Option<u64>,
     },
 }
 
@@ -153,7 +155,11 @@ impl Tokens {
         if !reply.status.is_success() {
             let transient = reply.is_transient();
             let cause = format!("{} {}", reply.status, entra_code(&reply.body));
-            return Err(if transient { self.unavailable(cause) } else { self.refused_because(cause) });
+            return Err(if transient {
+                self.unavailable(cause)
+            } else {
+                self.refused_because(cause, entra_codes(&reply.body).into_iter().next())
+            });
         }
         let granted: Granted = serde_json::from_slice(&reply.body)
             .map_err(|_| self.unavailable("the token endpoint's answer cannot be read".to_owned()))?;
@@ -163,11 +169,11 @@ impl Tokens {
     /// With a credential of its own each time: the SDK's keeps its tokens too, and would hand out a refused one again.
     async fn fetch_managed(&self, client_id: Option<&str>) -> Result<Token, IdentityError> {
         let scope = format!("{}/.default", self.audience);
-        let credential = managed_identity(client_id).map_err(|error| self.refused_because(error.to_string()))?;
+        let credential = managed_identity(client_id).map_err(|error| self.refused_because(error.to_string(), None))?;
         invocation::count_call(Neighbour::Entra);
         let granted = credential.get_token(&[&scope], None).await.map_err(|error| match error.http_status() {
             Some(status) if (400..500).contains(&u16::from(status)) && u16::from(status) != 429 => {
-                self.refused_because(format!("the identity endpoint answers {status}"))
+                self.refused_because(format!("the identity endpoint answers {status}"), None)
             }
             _ => self.unavailable("the identity endpoint does not answer".to_owned()),
         })?;
@@ -179,8 +185,8 @@ impl Tokens {
         IdentityError::Unavailable { audience: self.audience.clone(), cause }
     }
 
-    fn refused_because(&self, cause: String) -> IdentityError {
-        IdentityError::Refused { audience: self.audience.clone(), cause }
+    fn refused_because(&self, cause: String, code: Option<u64>) -> IdentityError {
+        IdentityError::Refused { audience: self.audience.clone(), cause, code }
     }
 }
 
@@ -190,19 +196,22 @@ struct Granted {
     expires_in: u64,
 }
 
-/// `invalid_client (AADSTS7000215)`: Entra's error and its code, without the sentence around it.
+fn entra_codes(body: &[u8]) -> Vec<u64> {
+    #[derive(Deserialize)]
+    struct Refusal {
+        #[serde(default)]
+        error_codes: Vec<u64>,
+    }
+    serde_json::from_slice::<Refusal>(body).map(|refusal| refusal.error_codes).unwrap_or_default()
+}
+
+/// `invalid_client AADSTS7000215`: Entra's error and its code, without the sentence around it.
 fn entra_code(body: &[u8]) -> String {
     #[derive(Deserialize)]
     struct Refusal {
         error: String,
-        #[serde(default)]
-        error_codes: Vec<u64>,
     }
-    match serde_json::from_slice::<Refusal>(body) {
-        Ok(Refusal { error, error_codes }) => {
-            let codes: Vec<String> = error_codes.iter().map(|code| format!("AADSTS{code}")).collect();
-            format!("{error} {}", codes.join(" ")).trim_end().to_owned()
-        }
-        Err(_) => String::new(),
-    }
+    let Ok(Refusal { error }) = serde_json::from_slice(body) else { return String::new() };
+    let codes: Vec<String> = entra_codes(body).iter().map(|code| format!("AADSTS{code}")).collect();
+    format!("{error} {}", codes.join(" ")).trim_end().to_owned()
 }

@@ -15,8 +15,8 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 pub use config::ConfigProblem;
-pub use parameters::MissingParameter;
 use parameters::Parameter;
+pub use parameters::{MissingParameter, Type};
 use pointer::Pointer;
 pub use pointer::View;
 
@@ -37,6 +37,17 @@ pub struct Journey {
     pub on_uncertain: OnUncertain,
     conditions: Vec<Condition>,
     parameters: BTreeMap<String, Parameter>,
+}
+
+/// A parameter of a journey's trigger, as `journeys.json` declares it.
+#[derive(Clone, Copy, Debug)]
+pub struct DeclaredParameter<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its type.
+    pub kind: Type,
+    /// Whether an event may leave it without a value.
+    pub may_be_absent: bool,
 }
 
 /// What to do when nobody can know whether an invocation started the journey.
@@ -129,5 +140,14 @@ impl Journey {
     /// The names of all parameters that this journey fills.
     pub fn parameter_names(&self) -> impl Iterator<Item = &str> {
         self.parameters.keys().map(String::as_str)
+    }
+
+    /// All parameters that this journey fills, as it declares them.
+    pub fn parameters(&self) -> impl Iterator<Item = DeclaredParameter<'_>> {
+        self.parameters.iter().map(|(name, parameter)| DeclaredParameter {
+            name,
+            kind: parameter.kind,
+            may_be_absent: parameter.optional && parameter.default.is_none(),
+        })
     }
 }

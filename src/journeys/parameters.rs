@@ -9,7 +9,8 @@ use super::pointer::{self, Pointer, View};
 
 /// The types of custom API request parameters that a trigger can have (`customapirequestparameter.type` in Dataverse).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-pub(super) enum Type {
+#[expect(missing_docs, reason = "the names are Dataverse's")]
+pub enum Type {
     Boolean,
     DateTime,
     Decimal,

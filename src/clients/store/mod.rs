@@ -6,6 +6,7 @@
 mod batch;
 mod claims;
 mod customers;
+mod probe;
 
 use std::time::Duration;
 
@@ -33,6 +34,7 @@ use crate::settings::StoreSettings;
 use crate::telemetry::{LogEvent, invocation, traces};
 pub use batch::Saved;
 pub use claims::{Claim, Claimed};
+pub(crate) use probe::{ContainerState, StoreProblem, StoreStep};
 
 /// A client of the container. Connects with the first call.
 pub struct Store {
@@ -141,6 +143,11 @@ impl Store {
     }
 
     async fn connect(&self) -> Result<ContainerClient, StoreError> {
+        let client = self.client().await?;
+        Ok(client.database_client(&self.settings.database).container_client(&self.settings.container, None).await?)
+    }
+
+    async fn client(&self) -> Result<CosmosClient, CosmosError> {
         let settings = &self.settings;
         let endpoint = AccountEndpoint::from(settings.endpoint.clone());
         let account = match &settings.key {
@@ -150,8 +157,7 @@ impl Store {
         let near = RoutingStrategy::ProximityTo(Region::from(settings.region.clone()));
         // A runtime of our own, because the SDK's shared one outlives the Tokio runtime that it was first used in.
         let runtime = CosmosRuntime::builder().with_default_operation_options(self.patience()).build().await?;
-        let client = CosmosClient::builder().with_runtime(runtime).build(account, near).await?;
-        Ok(client.database_client(&settings.database).container_client(&settings.container, None).await?)
+        CosmosClient::builder().with_runtime(runtime).build(account, near).await
     }
 
     /// How long the SDK may try by itself: by default two minutes against throttling, which is longer than a lease.
