@@ -14,7 +14,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::Response;
 use azure_core::http::Request as SdkRequest;
 use azure_data_cosmos_driver::in_memory_emulator::{
@@ -54,6 +54,8 @@ pub struct CosmosOptions {
     pub key: String,
     /// Into how many physical partitions the container is split.
     pub partition_count: u32,
+    /// Whether items can set a time to live.
+    pub time_to_live: bool,
     /// Judges Entra tokens (`type=aad`).
     pub tokens: Arc<dyn TokenCheck>,
     /// Stamps the journal.
@@ -68,6 +70,7 @@ impl Default for CosmosOptions {
             partition_key: "/EventChannelId".to_owned(),
             key: KEY.to_owned(),
             partition_count: 2,
+            time_to_live: true,
             tokens: Arc::new(AnyToken),
             clock: Clock::real(),
         }
@@ -87,6 +90,19 @@ struct Account {
     memory: InMemoryEmulatorHttpClient,
     usage: Mutex<Usage>,
     journal: Mutex<Journal>,
+    role: Mutex<Role>,
+}
+
+/// What callers with an Entra token may do with the data: the built-in roles, by their last words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// Read and write.
+    #[default]
+    Contributor,
+    /// Read.
+    Reader,
+    /// Nothing.
+    None,
 }
 
 impl CosmosAccount {
@@ -143,6 +159,11 @@ impl CosmosAccount {
         Ok(expired)
     }
 
+    /// Gives callers with an Entra token another role.
+    pub fn set_role(&self, role: Role) {
+        *self.account.role.lock().unwrap_or_else(PoisonError::into_inner) = role;
+    }
+
     /// Which journeys the accepted writes say have started, each as of the first write that says so.
     pub fn journal(&self) -> Vec<Recorded> {
         self.account.journal().recorded()
@@ -172,7 +193,15 @@ impl Account {
         memory.store().create_database(&options.database);
         memory.store().create_container_with_config(&options.database, &options.container, partition_key, container);
         let keys = Keys::new(&options.key, options.tokens.clone())?;
-        Ok(Self { url, options, keys, memory, usage: Mutex::default(), journal: Mutex::default() })
+        Ok(Self {
+            url,
+            options,
+            keys,
+            memory,
+            usage: Mutex::default(),
+            journal: Mutex::default(),
+            role: Mutex::default(),
+        })
     }
 
     async fn execute(
@@ -256,7 +285,13 @@ async fn serve(State(account): State<Arc<Account>>, request: Request) -> Respons
         return problem(StatusCode::BAD_REQUEST, "BadRequest", "The request ended too early.");
     };
     match account.keys.admit(&parts.method, parts.uri.path(), &parts.headers) {
-        Ok(Caller::Key | Caller::Entra) => {}
+        Ok(Caller::Key) => {}
+        Ok(Caller::Entra) => {
+            if let Some(blocked) = account.blocked(&parts, &body) {
+                account.count(|usage| usage.refused += 1);
+                return refusal(&blocked);
+            }
+        }
         Err(refused) => {
             account.count(|usage| usage.refused += 1);
             return refusal(&refused);
@@ -270,12 +305,31 @@ async fn serve(State(account): State<Arc<Account>>, request: Request) -> Respons
 }
 
 impl Account {
+    /// Why the role of a caller with an Entra token does not allow a request.
+    fn blocked(&self, request: &Parts, body: &Bytes) -> Option<Refused> {
+        let role = *self.role.lock().unwrap_or_else(PoisonError::into_inner);
+        let operations = usage::operations(&request.method, request.uri.path(), &request.headers, body);
+        let reads = ["read", "query", "queryPlan", "feed", "metadata"].contains(&operations.request());
+        let allowed = match role {
+            Role::Contributor => true,
+            Role::Reader => reads,
+            Role::None => false,
+        };
+        let action = operations.request();
+        (!allowed).then(|| {
+            Refused::Forbidden(format!(
+                "Request blocked by Auth: the principal does not have required RBAC permissions to perform action [{action}]."
+            ))
+        })
+    }
+
     async fn serve(&self, request: &Parts, body: Bytes) -> Response {
         let operations = usage::operations(&request.method, request.uri.path(), &request.headers, &body);
         let path = request.uri.path_and_query().map_or("/", |path| path.as_str());
         let at = self.options.clock.now();
         match self.execute(request.method.as_str(), path, &request.headers, body.clone()).await {
             Ok((status, headers, reply)) => {
+                let reply = self.with_time_to_live(request, reply);
                 self.count(|usage| usage.add(&operations, &headers));
                 if status == StatusCode::OK || status == StatusCode::CREATED {
                     self.note(operations.request(), request, &body, (&headers, &reply), at).await;
@@ -283,10 +337,27 @@ impl Account {
                 let mut response = Response::new(Body::from(reply));
                 *response.status_mut() = status;
                 *response.headers_mut() = headers;
+                response.headers_mut().remove("content-length");
                 response
             }
             Err(error) => problem(StatusCode::BAD_REQUEST, "BadRequest", &error.to_string()),
         }
+    }
+}
+
+impl Account {
+    /// The container lets items set their own time to live, which the in-memory account does not say.
+    fn with_time_to_live(&self, request: &Parts, reply: Bytes) -> Bytes {
+        let is_container = request.method == Method::GET
+            && request.uri.path().trim_matches('/') == self.container_path().trim_matches('/');
+        if !is_container || !self.options.time_to_live {
+            return reply;
+        }
+        let Ok(Value::Object(mut container)) = serde_json::from_slice(&reply) else { return reply };
+        if container.contains_key("id") {
+            container.insert("defaultTtl".to_owned(), json!(-1));
+        }
+        Value::Object(container).to_string().into()
     }
 }
 

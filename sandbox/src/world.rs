@@ -135,6 +135,11 @@ impl World {
         let mut sites = Sites::open(&options).await?;
         let (entra, tenant) = entra(&options);
         let shop = Shop::new(options.clock.skewed(options.shop_skew), options.seed);
+        for audience in [sites.url(Neighbour::Commerce)?, sites.url(Neighbour::Dataverse)?] {
+            entra.register_resource(&audience);
+        }
+        entra.register_resource("https://servicebus.azure.net");
+        entra.register_resource("https://cosmos.azure.com");
         let check = |audience: &str| -> Arc<dyn TokenCheck> { Arc::new(entra.check_for(&[audience])) };
         let csu = Csu::new(shop.clone(), check(&sites.url(Neighbour::Commerce)?), options.csu);
         let dataverse =

@@ -171,8 +171,8 @@ impl Tokens {
         let scope = format!("{}/.default", self.audience);
         let credential = managed_identity(client_id).map_err(|error| self.refused_because(error.to_string(), None))?;
         invocation::count_call(Neighbour::Entra);
-        let granted = credential.get_token(&[&scope], None).await.map_err(|error| match error.http_status() {
-            Some(status) if (400..500).contains(&u16::from(status)) && u16::from(status) != 429 => {
+        let granted = credential.get_token(&[&scope], None).await.map_err(|error| match status_of(&error) {
+            Some(status) if (400..500).contains(&status) && status != 429 => {
                 self.refused_because(format!("the identity endpoint answers {status}"), None)
             }
             _ => self.unavailable("the identity endpoint does not answer".to_owned()),
@@ -188,6 +188,18 @@ impl Tokens {
     fn refused_because(&self, cause: String, code: Option<u64>) -> IdentityError {
         IdentityError::Refused { audience: self.audience.clone(), cause, code }
     }
+}
+
+/// The status of the identity endpoint's answer, which the SDK wraps into an error of its own.
+fn status_of(error: &azure_core::Error) -> Option<u16> {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(status) = error.downcast_ref::<azure_core::Error>().and_then(azure_core::Error::http_status) {
+            return Some(status.into());
+        }
+        cause = error.source();
+    }
+    None
 }
 
 #[derive(Deserialize)]

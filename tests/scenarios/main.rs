@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod bad_events;
+mod check;
 mod contacts;
 mod contracts;
 mod corpus;

@@ -15,6 +15,8 @@ pub(super) enum Refusal {
     ApiVersion,
     InvalidChannel,
     Token(TokenProblem),
+    /// The caller's role may not make this call.
+    Forbidden,
     /// What the client asks makes no sense; says what.
     Invalid(String),
     MediaType,
@@ -31,6 +33,7 @@ impl Refusal {
         match self {
             Self::NoSuchRoute | Self::NotFound => StatusCode::NOT_FOUND,
             Self::Token(_) => StatusCode::UNAUTHORIZED,
+            Self::Forbidden => StatusCode::FORBIDDEN,
             Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::ApiVersion | Self::InvalidChannel | Self::Invalid(_) | Self::AlreadyCheckedOut => {
                 StatusCode::BAD_REQUEST
@@ -49,6 +52,7 @@ impl Refusal {
             Self::Token(TokenProblem::Missing | TokenProblem::Malformed | TokenProblem::Expired) => {
                 "Microsoft_Dynamics_Commerce_Runtime_AuthenticationFailed"
             }
+            Self::Forbidden => "Microsoft_Dynamics_Commerce_Runtime_AuthorizationFailed",
             Self::Invalid(_) | Self::MediaType => "Microsoft_Dynamics_Commerce_Runtime_InvalidRequest",
             Self::AlreadyCheckedOut => "Microsoft_Dynamics_Commerce_Runtime_CartAlreadyCheckedOut",
         }
@@ -63,6 +67,7 @@ impl Refusal {
             }
             Self::InvalidChannel => "The OUN header is missing or names no operating unit.".to_owned(),
             Self::Token(problem) => format!("Authentication failed: {problem}."),
+            Self::Forbidden => "The caller's role is not allowed to make this call.".to_owned(),
             Self::Invalid(what) => what.clone(),
             Self::MediaType => "The body must be application/json.".to_owned(),
             Self::AlreadyCheckedOut => "The cart is checked out.".to_owned(),

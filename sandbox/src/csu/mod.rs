@@ -44,11 +44,14 @@ pub struct CsuOptions {
     pub max_top: usize,
     /// How long the extension serves a window that it served before.
     pub cache_for: TimeDelta,
+    /// Whether the role Application may read sales orders. UNCONFIRMED: Microsoft's table of roles does not list it,
+    /// and the published sample does it.
+    pub application_reads_orders: bool,
 }
 
 impl Default for CsuOptions {
     fn default() -> Self {
-        Self { max_top: 1000, cache_for: TimeDelta::hours(1) }
+        Self { max_top: 1000, cache_for: TimeDelta::hours(1), application_reads_orders: true }
     }
 }
 
@@ -88,6 +91,9 @@ impl Csu {
         let path = Path::parse(uri.path()).ok_or(Refusal::NoSuchRoute)??;
         let route = routes::find(method, &path).ok_or(Refusal::NoSuchRoute)?;
         self.0.tokens.check(text(headers, header::AUTHORIZATION.as_str()))?;
+        if matches!(route, routes::Route::Order(_)) && !self.0.options.application_reads_orders {
+            return Err(Refusal::Forbidden);
+        }
         let query = Query::parse(uri.query().unwrap_or_default())?;
         if !query.get("api-version").is_some_and(|version| API_VERSIONS.contains(&version)) {
             return Err(Refusal::ApiVersion);

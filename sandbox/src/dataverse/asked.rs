@@ -21,6 +21,12 @@ pub(super) enum Target {
     Row(Table, Uuid),
     /// Perhaps an action.
     Named(String),
+    /// Who the caller is.
+    WhoAmI,
+    /// Whether a user has a privilege; the function's argument.
+    Privilege(Uuid, String),
+    /// The table of custom APIs.
+    CustomApis,
 }
 
 /// A request.
@@ -105,6 +111,14 @@ impl Asked {
 }
 
 fn target(path: &str, dual_write: bool) -> Result<Target, Refusal> {
+    match path {
+        "WhoAmI" | "WhoAmI()" => return Ok(Target::WhoAmI),
+        "customapis" => return Ok(Target::CustomApis),
+        _ => {}
+    }
+    if let Some(rest) = path.strip_prefix("systemusers(") {
+        return privilege(rest).ok_or_else(|| Refusal::not_here("This part of systemusers"));
+    }
     let (name, key) = match path.split_once('(') {
         Some((name, key)) => (name, Some(key)),
         None => (path, None),
@@ -119,6 +133,15 @@ fn target(path: &str, dual_write: bool) -> Result<Target, Refusal> {
         (None, None) => Ok(Target::Named(name.to_owned())),
         (None, Some(_)) => Err(Refusal::unknown_segment(name)),
     }
+}
+
+/// `<id>)/Microsoft.Dynamics.CRM.RetrieveUserPrivilegeByPrivilegeName(PrivilegeName=…)`
+fn privilege(rest: &str) -> Option<Target> {
+    let (id, function) = rest.split_once(")/")?;
+    let argument = function
+        .strip_prefix("Microsoft.Dynamics.CRM.RetrieveUserPrivilegeByPrivilegeName(PrivilegeName=")?
+        .strip_suffix(')')?;
+    Some(Target::Privilege(guid(id)?, argument.to_owned()))
 }
 
 /// No table here has an alternate key, so a row is addressed by its id.

@@ -5,6 +5,7 @@
 
 mod asked;
 mod contact;
+mod custom_apis;
 mod demo;
 mod filter;
 mod journeys;
@@ -13,6 +14,7 @@ mod limits;
 mod payload;
 mod query;
 mod refusal;
+mod role;
 mod rows;
 mod schema;
 mod service;
@@ -72,6 +74,7 @@ struct State {
     rows: Rows,
     triggers: BTreeMap<String, Published>,
     started: Vec<StartedJourney>,
+    role: role::Role,
 }
 
 struct Published {
@@ -142,6 +145,17 @@ impl Dataverse {
         let mut state = self.lock();
         let found = state.triggers.get_mut(trigger);
         found.map(|found| found.published = published).is_some()
+    }
+
+    /// Makes the application user a member of the environment, or no longer one.
+    pub fn set_application_user(&self, is_user: bool) {
+        self.lock().role.is_user = is_user;
+    }
+
+    /// Takes a privilege from the application user's role, or all of them.
+    pub fn revoke(&self, privilege: Option<&str>) {
+        let is_revoked = |held: &str| privilege.is_none_or(|revoked| held.eq_ignore_ascii_case(revoked));
+        self.lock().role.privileges.retain(|held| !is_revoked(held));
     }
 
     /// Every accepted call of a trigger so far, in order.

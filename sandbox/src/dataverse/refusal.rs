@@ -25,6 +25,8 @@ pub(super) const TOO_LONG: &str = "0x80044331";
 pub(super) const MISSING_PARAMETER: &str = "0x80040203";
 /// The caller's roles do not allow it.
 pub(super) const PRIVILEGE: &str = "0x80040220";
+/// The caller is nobody here. Not confirmed.
+pub(super) const NOT_A_MEMBER: &str = "0x80072560";
 /// Too many requests in the window.
 pub(super) const REQUESTS: &str = "0x80072322";
 /// Too many requests at once.

@@ -12,9 +12,10 @@ use uuid::Uuid;
 use super::asked::{Asked, Target};
 use super::query::{Query, Select};
 use super::refusal::{self, Refusal};
+use super::role::{self, Role};
 use super::rows::{Condition, Row, Saved, Value, absent};
 use super::schema::Table;
-use super::{Dataverse, journeys, payload};
+use super::{Dataverse, custom_apis, journeys, payload};
 use crate::auth::TokenProblem;
 use crate::wire::Tells;
 
@@ -61,7 +62,12 @@ impl Dataverse {
 
     fn dispatch(&self, asked: &Asked) -> Result<Response, Refusal> {
         let method = asked.method.as_str();
+        self.lock().role.admit()?;
         match (&asked.target, method) {
+            (Target::WhoAmI, "GET") => Ok(Json(Role::who_am_i(asked)).into_response()),
+            (Target::Privilege(user, name), "GET") => self.privilege(*user, name, asked),
+            (Target::CustomApis, "GET") => self.custom_apis(asked),
+            (Target::WhoAmI | Target::Privilege(..) | Target::CustomApis, _) => Err(not_allowed(&asked.method)),
             (Target::Set(table), "GET") => self.list(*table, asked),
             (Target::Set(Table::Contacts), "POST") => self.create(asked),
             (Target::Row(table, id), "GET") => self.retrieve(*table, *id, asked),
@@ -75,7 +81,31 @@ impl Dataverse {
         }
     }
 
+    fn privilege(&self, user: Uuid, name: &str, asked: &Asked) -> Result<Response, Refusal> {
+        if user != role::USER {
+            return Err(Refusal::new(StatusCode::NOT_FOUND, refusal::NO_ROW, "There is no such user."));
+        }
+        self.lock().role.privilege(asked, name).map(|held| Json(held).into_response())
+    }
+
+    fn custom_apis(&self, asked: &Asked) -> Result<Response, Refusal> {
+        let query = custom_apis::Query::parse(asked)?;
+        let state = self.lock();
+        state.role.demand("Read", "CustomAPI")?;
+        state.role.demand("Read", "CustomAPIRequestParameter")?;
+        let published = state.triggers.values().filter(|trigger| trigger.published);
+        let found = published.filter(|published| query.asks_for(&published.trigger));
+        let rows: Vec<JsonValue> = found.map(|published| query.row(&published.trigger)).collect();
+        let object = Map::from_iter([("value".to_owned(), JsonValue::Array(rows))]);
+        Ok(Json(with_context(asked, "$metadata#customapis", object)).into_response())
+    }
+
+    fn demand(&self, action: &str, table: Table) -> Result<(), Refusal> {
+        self.lock().role.demand(action, role::schema_name(table))
+    }
+
     fn list(&self, table: Table, asked: &Asked) -> Result<Response, Refusal> {
+        self.demand("Read", table)?;
         let query = Query::parse(table, self.inner.options.dual_write, &asked.options)?;
         let size = asked.page_size()?;
         let page = query.run(&self.lock().rows, size, self.inner.options.max_page_size);
@@ -84,6 +114,7 @@ impl Dataverse {
     }
 
     fn retrieve(&self, table: Table, id: Uuid, asked: &Asked) -> Result<Response, Refusal> {
+        self.demand("Read", table)?;
         let select = self.select(table, asked)?;
         let state = self.lock();
         let row = state.rows.get(table, id).ok_or_else(|| absent(table, id))?;
@@ -94,6 +125,7 @@ impl Dataverse {
     }
 
     fn create(&self, asked: &Asked) -> Result<Response, Refusal> {
+        self.demand("Create", Table::Contacts)?;
         let select = self.select(Table::Contacts, asked)?;
         let changes = payload::read(Table::Contacts, self.inner.options.dual_write, asked.json_body()?)?;
         let id = match changes.get("contactid") {
@@ -109,6 +141,11 @@ impl Dataverse {
     fn upsert(&self, id: Uuid, asked: &Asked) -> Result<Response, Refusal> {
         let select = self.select(Table::Contacts, asked)?;
         let condition = asked.condition()?;
+        if condition == Condition::Create {
+            self.demand("Create", Table::Contacts)?;
+        } else {
+            self.demand("Write", Table::Contacts)?;
+        }
         let changes = payload::read(Table::Contacts, self.inner.options.dual_write, asked.json_body()?)?;
         if let Some(key) = changes.get("contactid")
             && *key != Some(Value::Id(id))

@@ -65,6 +65,9 @@ fn issue(entra: &Entra, tenant: &str, form: &[(String, String)]) -> Result<Strin
     let client_id = required(form, "client_id")?;
     authenticate(entra, client_id, urlencoded::value(form, "client_secret"))?;
     let audience = audience(required(form, "scope")?)?;
+    if let Some(message) = entra.unknown_resource(audience) {
+        return Err(Refusal::new(invalid, "invalid_resource", 500_011, message));
+    }
     Ok(entra.issue(client_id, audience).0)
 }
 

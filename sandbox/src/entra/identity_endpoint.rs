@@ -16,7 +16,12 @@ pub(super) async fn token(State(entra): State<Entra>, RawQuery(query): RawQuery,
     let _busy = entra.inner.clock.busy();
     let query = urlencoded::pairs(query.as_deref().unwrap_or_default()).unwrap_or_default();
     let secret = headers.get("X-IDENTITY-HEADER").and_then(|value| value.to_str().ok());
-    match resource(&entra, &query, secret) {
+    let resource = resource(&entra, &query, secret);
+    if let Some(message) = resource.ok().and_then(|resource| entra.unknown_resource(resource)) {
+        let message = format!("AADSTS500011: {message}");
+        return (StatusCode::BAD_REQUEST, Json(json!({ "statusCode": 400, "message": message }))).into_response();
+    }
+    match resource {
         Ok(resource) => granted(&entra, resource),
         // The documentation names no error body; this is the shape that the client libraries look for.
         Err((status, message)) => {

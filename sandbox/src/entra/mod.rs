@@ -79,6 +79,8 @@ struct Inner {
 
 struct State {
     clients: Vec<Client>,
+    /// What the tenant issues tokens for; anything, while nothing is registered.
+    resources: Vec<String>,
     /// How many tokens there are.
     issued: u64,
     /// Tokens up to this number are no longer good.
@@ -89,7 +91,7 @@ impl Entra {
     /// An Entra that has issued nothing yet.
     pub fn new(clock: Clock, options: EntraOptions) -> Self {
         let EntraOptions { tenant, token_lifetime, clients, managed_identity } = options;
-        let state = Mutex::new(State { clients, issued: 0, revoked: 0 });
+        let state = Mutex::new(State { clients, resources: Vec::new(), issued: 0, revoked: 0 });
         Self { inner: Arc::new(Inner { clock, tenant, token_lifetime, managed_identity, mint: Mint::new(), state }) }
     }
 
@@ -117,6 +119,22 @@ impl Entra {
         let mut state = self.lock();
         state.clients.retain(|client| client.client_id != client_id);
         state.clients.push(Client { client_id: client_id.to_owned(), secret: secret.to_owned() });
+    }
+
+    /// Makes the tenant know a resource; from then on it refuses those that it does not know.
+    pub fn register_resource(&self, audience: &str) {
+        self.lock().resources.push(bare(audience).to_owned());
+    }
+
+    /// What a tenant says about an audience that it does not know.
+    fn unknown_resource(&self, audience: &str) -> Option<String> {
+        let state = self.lock();
+        let is_known = state.resources.iter().any(|known| known.eq_ignore_ascii_case(bare(audience)));
+        let unknown = !state.resources.is_empty() && !is_known;
+        unknown.then(|| {
+            let tenant = &self.inner.tenant;
+            format!("The resource principal named {audience} was not found in the tenant named {tenant}.")
+        })
     }
 
     /// How many tokens have been issued.

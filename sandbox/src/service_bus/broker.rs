@@ -69,7 +69,17 @@ pub struct Broker {
     inner: Arc<Inner>,
 }
 
+/// What callers may do; all of it, unless something was taken away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rights {
+    /// To send.
+    pub send: bool,
+    /// To receive and to settle.
+    pub listen: bool,
+}
+
 struct Inner {
+    rights: Mutex<Rights>,
     clock: Clock,
     state: Mutex<State>,
     rung: Arc<Notify>,
@@ -95,7 +105,12 @@ impl Broker {
     pub fn new(clock: Clock) -> Self {
         let rung = Arc::new(Notify::new());
         let state = Mutex::new(State::new(clock.clone(), rung.clone()));
-        let inner = Arc::new(Inner { clock: clock.clone(), state, rung: rung.clone() });
+        let inner = Arc::new(Inner {
+            rights: Mutex::new(Rights { send: true, listen: true }),
+            clock: clock.clone(),
+            state,
+            rung: rung.clone(),
+        });
         tokio::spawn(keep_time(Arc::downgrade(&inner), clock, rung));
         Self { inner }
     }
@@ -103,6 +118,16 @@ impl Broker {
     /// The time that locks and schedules follow.
     pub fn clock(&self) -> &Clock {
         &self.inner.clock
+    }
+
+    /// What callers may do.
+    pub fn rights(&self) -> Rights {
+        *self.inner.rights.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives callers rights, or takes them away.
+    pub fn set_rights(&self, rights: Rights) {
+        *self.inner.rights.lock().unwrap_or_else(PoisonError::into_inner) = rights;
     }
 
     /// Adds a topic.

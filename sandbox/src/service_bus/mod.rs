@@ -13,6 +13,6 @@ pub mod rest;
 #[cfg(test)]
 mod tests;
 
-pub use broker::{Broker, Delivery, EntityNotFound, SendError, SettleError};
+pub use broker::{Broker, Delivery, EntityNotFound, Rights, SendError, SettleError};
 pub use entity::{Counts, CreateError, EntityPath, SubscriptionOptions, TopicOptions};
 pub use message::{DeadLetter, Message, NewMessage, Property};

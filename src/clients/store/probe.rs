@@ -57,7 +57,7 @@ impl Store {
         let container =
             database.container_client(&self.settings.container, None).await.map_err(at(StoreStep::Container))?;
         let properties = container.read(None).await.map_err(at(StoreStep::Container))?;
-        let properties = properties.into_model().map_err(|error| problem(StoreStep::Container, &error.into()))?;
+        let properties = properties.into_model().map_err(|error| problem(StoreStep::Container, &error))?;
         allow_missing(container.read_item(NOWHERE.to_owned(), NOWHERE, None).await).map_err(at(StoreStep::Read))?;
         allow_missing(container.delete_item(NOWHERE.to_owned(), NOWHERE, None).await).map_err(at(StoreStep::Write))?;
         let partition_key = properties.partition_key.paths().iter().map(ToString::to_string).collect();

@@ -91,10 +91,30 @@ impl ServiceBusRest {
         verdict.map_err(Refusal::from)
     }
 
+    /// Microsoft documents 401 for a missing right too; the words are those of reports.
+    fn demand_right(&self, target: &Target) -> Result<(), Refusal> {
+        let rights = self.broker.rights();
+        let (held, operation, entity) = match target {
+            Target::Topic(topic) => (rights.send, "Send", topic.clone()),
+            Target::Head(entity) | Target::Locked(entity, ..) => {
+                (rights.listen, "Receive", format!("{}/subscriptions/{}", entity.topic, entity.subscription))
+            }
+        };
+        if held {
+            return Ok(());
+        }
+        let endpoint = format!("sb://{}/{entity}", self.options.namespace);
+        let detail =
+            format!("40100: Unauthorized : Unauthorized access for '{operation}' operation on endpoint '{endpoint}'.");
+        Err(Refusal::new(StatusCode::UNAUTHORIZED, detail))
+    }
+
     async fn answer(&self, request: &request::Parts, body: Body) -> Result<Response, Refusal> {
         self.authorize(request)?;
         let unknown = || Refusal::new(StatusCode::NOT_FOUND, "The path names nothing that exists here.");
-        match (Target::parse(request.uri.path()).ok_or_else(unknown)?, &request.method) {
+        let target = Target::parse(request.uri.path()).ok_or_else(unknown)?;
+        self.demand_right(&target)?;
+        match (target, &request.method) {
             (Target::Topic(topic), &Method::POST) => self.send(&topic, &request.headers, body).await,
             (Target::Head(entity), &Method::POST) => self.peek_lock(&entity, request).await,
             (Target::Head(entity), &Method::DELETE) => self.receive_and_delete(&entity, request).await,

@@ -1,0 +1,113 @@
+//! The `customapis` table: which actions there are, and what they take.
+//!
+//! Page: "CustomAPI tables" of the Dataverse developer guide. Custom triggers are all that is in it here, and the one
+//! query that is answered is for a unique name, with or without its parameters.
+
+use serde_json::{Map, Value, json};
+
+use super::asked::Asked;
+use super::lexer::{Token, tokens};
+use super::refusal::Refusal;
+use super::triggers::{Parameter, Trigger};
+
+const LOGICAL: &str = "customapi";
+const COLUMNS: [&str; 6] =
+    ["customapiid", "uniquename", "displayname", "isfunction", "bindingtype", "allowedcustomprocessingsteptype"];
+const NAVIGATION: &str = "CustomAPIRequestParameters";
+const PARAMETER_COLUMNS: [&str; 5] = ["customapirequestparameterid", "uniquename", "name", "type", "isoptional"];
+
+/// A query for one custom API.
+pub(super) struct Query<'a> {
+    name: String,
+    columns: Vec<&'a str>,
+    /// The columns of the expanded parameters.
+    parameters: Option<Vec<&'a str>>,
+}
+
+impl<'a> Query<'a> {
+    /// Reads the options of a request.
+    pub(super) fn parse(asked: &'a Asked) -> Result<Self, Refusal> {
+        let mut query = Self { name: String::new(), columns: COLUMNS.to_vec(), parameters: None };
+        for (option, value) in &asked.options {
+            match option.as_str() {
+                "$select" => query.columns = columns(value, &COLUMNS, LOGICAL)?,
+                "$expand" => query.parameters = Some(expanded(value)?),
+                "$filter" => query.name = by_name(value)?,
+                _ => return Err(Refusal::not_here(&format!("The query option '{option}' on {LOGICAL}"))),
+            }
+        }
+        if query.name.is_empty() {
+            return Err(Refusal::not_here("A list of all custom APIs"));
+        }
+        Ok(query)
+    }
+
+    /// Whether it asks for the action of this name; text is compared without regard to case.
+    pub(super) fn asks_for(&self, trigger: &Trigger) -> bool {
+        trigger.name.eq_ignore_ascii_case(&self.name)
+    }
+
+    /// A row of the answer.
+    pub(super) fn row(&self, trigger: &Trigger) -> Value {
+        let value = |column: &str| match column {
+            "customapiid" => json!(id(&trigger.name)),
+            "isfunction" => json!(false),
+            // Global, and open to asynchronous steps only.
+            "bindingtype" => json!(0),
+            "allowedcustomprocessingsteptype" => json!(1),
+            _ => json!(trigger.name),
+        };
+        let mut row: Map<String, Value> = self.columns.iter().map(|name| ((*name).to_owned(), value(name))).collect();
+        row.insert("customapiid".to_owned(), value("customapiid"));
+        if let Some(columns) = &self.parameters {
+            let rows = trigger.parameters.iter().map(|parameter| parameter_row(trigger, parameter, columns)).collect();
+            row.insert(NAVIGATION.to_owned(), Value::Array(rows));
+        }
+        Value::Object(row)
+    }
+}
+
+fn parameter_row(trigger: &Trigger, parameter: &Parameter, columns: &[&str]) -> Value {
+    let value = |column: &str| match column {
+        "customapirequestparameterid" => json!(id(&format!("{}/{}", trigger.name, parameter.name))),
+        "type" => json!(parameter.kind as u8),
+        "isoptional" => json!(parameter.optional),
+        _ => json!(parameter.name),
+    };
+    columns.iter().chain(&PARAMETER_COLUMNS[..1]).map(|name| ((*name).to_owned(), value(name))).collect()
+}
+
+fn id(name: &str) -> uuid::Uuid {
+    let digest = <sha2::Sha256 as sha2::Digest>::digest(name.as_bytes());
+    let (half, _) = digest.split_at(16);
+    uuid::Uuid::from_slice(half).unwrap_or_default()
+}
+
+fn columns<'a>(text: &'a str, known: &[&str], logical: &str) -> Result<Vec<&'a str>, Refusal> {
+    let column = |name: &'a str| {
+        let name = name.trim();
+        if known.contains(&name) { Ok(name) } else { Err(Refusal::unknown_property(name, logical)) }
+    };
+    text.split(',').map(column).collect()
+}
+
+/// `CustomAPIRequestParameters($select=…)`
+fn expanded(text: &str) -> Result<Vec<&str>, Refusal> {
+    let inside = text.strip_prefix(NAVIGATION).and_then(|rest| rest.strip_prefix('(')?.strip_suffix(')'));
+    match inside.and_then(|inside| inside.strip_prefix("$select=")) {
+        Some(names) => columns(names, &PARAMETER_COLUMNS, "customapirequestparameter"),
+        None if text == NAVIGATION => Ok(PARAMETER_COLUMNS.to_vec()),
+        None => Err(Refusal::unknown_property(text.split('(').next().unwrap_or_default(), LOGICAL)),
+    }
+}
+
+/// `uniquename eq '…'`
+fn by_name(text: &str) -> Result<String, Refusal> {
+    let tokens: Vec<Token> = tokens(text)?.into_iter().map(|(_, token)| token).collect();
+    match tokens.as_slice() {
+        [Token::Word(column), Token::Word(eq), Token::Text(name)] if column == "uniquename" && eq == "eq" => {
+            Ok(name.clone())
+        }
+        _ => Err(Refusal::not_here("Another filter on customapi")),
+    }
+}

@@ -1,0 +1,288 @@
+//! `commerce-journeys check`, as a person runs it: green where all is well, and otherwise the mistake and its remedy.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use sandbox::clock::Clock;
+use sandbox::cosmos::Role;
+use sandbox::csu::CsuOptions;
+use sandbox::dataverse::{ORDER_CONFIRMATION, Parameter, ParameterKind, Trigger, demo_triggers};
+use sandbox::service_bus::Rights;
+use sandbox::wire::Neighbour;
+use sandbox::world::{World, WorldOptions};
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use crate::town::{SHIPPED, all_journeys};
+
+/// What a run of the check came to.
+struct Ran {
+    code: i32,
+    printed: String,
+    complaints: String,
+}
+
+async fn world() -> World {
+    World::start(WorldOptions::new(Clock::real())).await.unwrap()
+}
+
+/// The folder of a function app with this `journeys.json`.
+fn app(name: &str, journeys: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("check").join(name);
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("journeys.json"), journeys).unwrap();
+    folder
+}
+
+async fn run(settings: &BTreeMap<String, String>, folder: &Path, arguments: &[&str]) -> Ran {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_commerce-journeys"));
+    command.env_clear().envs(settings).env("FUNCTIONS_APP_ROOT_PATH", folder).arg("check").args(arguments);
+    let output = command.stdin(Stdio::null()).output().await.unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Ran { code: output.status.code().unwrap(), printed: text(output.stdout), complaints: text(output.stderr) }
+}
+
+/// Asserts that a check with these settings fails in one finding only, and names mistake and remedy in these words.
+async fn assert_named(settings: &BTreeMap<String, String>, folder: &Path, what: &str, mistake: &str, remedy: &str) {
+    let ran = run(settings, folder, &["--json"]).await;
+    assert_eq!(ran.code, 1, "{}{}", ran.printed, ran.complaints);
+    let report: Value = serde_json::from_str(&ran.printed).unwrap();
+    let findings = report["findings"].as_array().unwrap();
+    let failed: Vec<&Value> = findings.iter().filter(|finding| finding.get("problem").is_some()).collect();
+    let found = failed.iter().find(|finding| finding["what"] == what).unwrap_or_else(|| panic!("{what}: {report:#}"));
+    let says = |field: &str, words: &str| found["problem"][field].as_str().is_some_and(|text| text.contains(words));
+    assert!(says("mistake", mistake), "{mistake}: {found:#}");
+    assert!(says("remedy", remedy), "{remedy}: {found:#}");
+    // The same for people.
+    let table = run(settings, folder, &[]).await.printed;
+    assert!(table.contains("FAILED") && table.contains(mistake) && table.contains("To do: "), "{table}");
+    assert!(!table.contains("All is well"), "{table}");
+    // Whatever goes wrong, no secret is printed.
+    for name in ["CommerceClientSecretD365Commerce", "CosmosDbKey", "DataverseClientSecret", "IDENTITY_HEADER"] {
+        let secret = settings.get(name).filter(|secret| !secret.is_empty());
+        assert!(secret.is_none_or(|secret| !table.contains(secret.as_str()) && !ran.printed.contains(secret.as_str())));
+    }
+}
+
+fn with(world: &World, changes: &[(&str, &str)]) -> BTreeMap<String, String> {
+    let mut settings = world.settings();
+    settings.extend(changes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    settings
+}
+
+/// The shipped journeys.
+fn shipped() -> PathBuf {
+    app("shipped", SHIPPED)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_is_well_in_the_sandbox() {
+    let world = world().await;
+    let before = world.cosmos().documents().await.unwrap();
+    for settings in [world.settings(), world.settings_with_secrets(), with(&world, &[("CosmosDbKey", "")])] {
+        let folder = app("all", &all_journeys());
+        let ran = run(&settings, &folder, &[]).await;
+        assert_eq!(ran.code, 0, "{}{}", ran.printed, ran.complaints);
+        assert!(ran.printed.contains("All is well.") && !ran.printed.contains("FAILED"), "{}", ran.printed);
+        for journey in ["order-confirmation", "feedback-request", "loyalty-invitation", "abandoned-cart"] {
+            assert!(ran.printed.contains(&format!("trigger of {journey}")), "{}", ran.printed);
+        }
+        assert!(ran.printed.contains("msdynmkt_amountpaid") && ran.printed.contains("Decimal"), "{}", ran.printed);
+        let report: Value = serde_json::from_str(&run(&settings, &folder, &["--json"]).await.printed).unwrap();
+        let findings = report["findings"].as_array().unwrap();
+        let greens = findings.iter().filter(|finding| finding["reached"] == "ok" && finding.get("problem").is_none());
+        assert_eq!(greens.count(), findings.len(), "{report:#}");
+    }
+    // Nothing was changed anywhere.
+    assert_eq!(world.cosmos().documents().await.unwrap(), before);
+    assert_eq!(world.counts(), sandbox::service_bus::Counts::default());
+    assert!(world.dataverse().started().is_empty());
+    assert_eq!(world.dataverse().contacts().len(), world.contacts_before().len());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn settings_come_from_the_file_of_core_tools_too() {
+    let world = world().await;
+    let folder = app("core-tools", SHIPPED);
+    let file = folder.join("local.settings.json");
+    fs::write(&file, json!({"IsEncrypted": false, "Values": world.settings()}).to_string()).unwrap();
+    let nothing = BTreeMap::new();
+    let ran = run(&nothing, &folder, &["--settings", file.to_str().unwrap()]).await;
+    assert_eq!(ran.code, 0, "{}{}", ran.printed, ran.complaints);
+    // The environment comes first.
+    let changed = BTreeMap::from([("ServiceBusTopicName".to_owned(), "another".to_owned())]);
+    let ran = run(&changed, &folder, &["--settings", file.to_str().unwrap()]).await;
+    assert_eq!(ran.code, 1, "{}", ran.printed);
+    assert!(ran.printed.contains("topic another"), "{}", ran.printed);
+}
+
+#[tokio::test]
+async fn wrong_settings_are_another_matter() {
+    let folder = shipped();
+    let ran = run(&BTreeMap::new(), &folder, &[]).await;
+    assert_eq!(ran.code, 2);
+    assert!(ran.complaints.contains("CSUEndpoint is missing") && ran.complaints.contains("OrderConfirmationTrigger"));
+    let ran = run(&BTreeMap::new(), &folder, &["--fix"]).await;
+    assert_eq!(ran.code, 2);
+    assert!(ran.complaints.contains("usage: "), "{}", ran.complaints);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_wrong_with_a_token_is_told_by_entras_code() {
+    let world = world().await;
+    let dataverse = world.url(Neighbour::Dataverse);
+    let dataverse = dataverse.trim_end_matches('/');
+    let token = "token for the Scale Unit";
+    let cases = [
+        ("TenantIdD365Commerce", "contoso", token, "no such tenant", "TenantIdD365Commerce"),
+        ("CommerceClientIdD365Commerce", "nobody", token, "no such application", "CommerceClientIdD365Commerce"),
+        (
+            "CommerceClientSecretD365Commerce",
+            "not-the-secret-5f2c",
+            token,
+            "AADSTS7000215",
+            "CommerceClientSecretD365Commerce",
+        ),
+        ("AudienceD365Commerce", "https://nowhere.example", token, "AADSTS500011", "AudienceD365Commerce"),
+        ("AuthorityD365Commerce", "https://no-such-host.invalid/", token, "(Connect)", "AuthorityD365Commerce"),
+        // A token there is, and not for this one.
+        ("AudienceD365Commerce", dataverse, "search for Checkout events", "another audience", "AudienceD365Commerce"),
+        ("AZURE_CLIENT_ID", "nobody", "token for Dataverse", "400", "AZURE_CLIENT_ID"),
+        ("IDENTITY_HEADER", "not-the-header-5f2c", "token for Dataverse", "401", "AZURE_CLIENT_ID"),
+    ];
+    for (setting, value, what, mistake, remedy) in cases {
+        assert_named(&with(&world, &[(setting, value)]), &shipped(), what, mistake, remedy).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn neighbours_that_are_not_there_are_named() {
+    let world = world().await;
+    let nowhere = "https://no-such-host.invalid/";
+    let bus = "Endpoint=sb://no-such-host.invalid/;SharedAccessKeyName=n;SharedAccessKey=a2V5";
+    let commerce = world.url(Neighbour::Commerce);
+    let dataverse_token = "token for Dataverse";
+    let cases = [
+        (
+            vec![("CSUEndpoint", nowhere), ("AudienceD365Commerce", commerce.as_str())],
+            "orders",
+            "no connection",
+            "CSUEndpoint",
+        ),
+        (vec![("ServiceBusConnection", bus)], "topic order-events", "no connection", "ServiceBusConnection"),
+        (
+            vec![("CosmosDbEndpoint", nowhere)],
+            "container EventTrackingDB/ProcessedEvents",
+            "does not answer",
+            "CosmosDbEndpoint",
+        ),
+        (vec![("DataverseUrl", nowhere)], dataverse_token, "400", "DataverseUrl"),
+    ];
+    for (changes, what, mistake, remedy) in cases {
+        assert_named(&with(&world, &changes), &shipped(), what, mistake, remedy).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_scale_unit_that_refuses_is_told_from_one_that_has_nothing() {
+    let csu = CsuOptions { application_reads_orders: false, ..CsuOptions::default() };
+    let world = World::start(WorldOptions { csu, ..WorldOptions::new(Clock::real()) }).await.unwrap();
+    assert_named(&world.settings(), &shipped(), "orders", "the role Application may not", "role table").await;
+    let settings = with(&world, &[("OperatingUnitNumber", "no-such-unit")]);
+    let search = "search for AddCartLines events";
+    assert_named(&settings, &shipped(), search, "InvalidChannel", "OperatingUnitNumber").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_wrong_with_cosmos_db_is_named() {
+    let world = world().await;
+    let folder = shipped();
+    let container = "container EventTrackingDB/ProcessedEvents";
+    let settings = with(&world, &[("CosmosDbContainerId", "Events")]);
+    assert_named(
+        &settings,
+        &folder,
+        "container EventTrackingDB/Events",
+        "no such database or container",
+        "CosmosDbContainerId",
+    )
+    .await;
+    let settings = with(&world, &[("CosmosDbKey", "d3Jvbmc=")]);
+    assert_named(&settings, &folder, container, "refuses the key", "CosmosDbKey").await;
+    let identity = with(&world, &[("CosmosDbKey", "")]);
+    world.cosmos().set_role(Role::None);
+    assert_named(&identity, &folder, container, "no right", "Data Contributor").await;
+    world.cosmos().set_role(Role::Reader);
+    assert_named(&identity, &folder, container, "may read but not write", "Data Contributor").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_wrong_with_service_bus_is_named() {
+    let world = world().await;
+    let folder = shipped();
+    let settings = with(&world, &[("ServiceBusTopicName", "orders")]);
+    assert_named(&settings, &folder, "topic orders", "no such entity", "ServiceBusTopicName").await;
+    let settings = with(&world, &[("ServiceBusSubscriptionName", "everybody")]);
+    assert_named(&settings, &folder, "subscription everybody", "no such entity", "ServiceBusSubscriptionName").await;
+    let connection = world.settings()["ServiceBusConnection"].replace("SharedAccessKey=", "SharedAccessKey=wrong");
+    let settings = with(&world, &[("ServiceBusConnection", &connection)]);
+    assert_named(&settings, &folder, "topic order-events", "refuses the token", "ServiceBusConnection").await;
+    world.broker().set_rights(Rights { send: false, listen: true });
+    assert_named(&world.settings(), &folder, "topic order-events", "Send is missing", "Send").await;
+    world.broker().set_rights(Rights { send: true, listen: false });
+    assert_named(&world.settings(), &folder, "subscription order-subscription", "Listen is missing", "Listen").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_wrong_with_the_application_user_is_named() {
+    let world = world().await;
+    let (folder, dataverse) = (shipped(), world.dataverse());
+    dataverse.revoke(Some("prvCreateContact"));
+    assert_named(&world.settings(), &folder, "contact table, writing", "lacks prvCreateContact", "security role").await;
+    dataverse.revoke(None);
+    assert_named(&world.settings(), &folder, "contact table, reading", "lacks prvReadContact", "security role").await;
+    assert_named(
+        &world.settings(),
+        &folder,
+        "trigger of order-confirmation",
+        "lacks prvReadCustomAPI",
+        "security role",
+    )
+    .await;
+    dataverse.set_application_user(false);
+    assert_named(&world.settings(), &folder, "application user", "no such application user", "Application users").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_environment_without_dual_write_is_named() {
+    let mut options = WorldOptions::new(Clock::real());
+    options.dataverse.dual_write = false;
+    let world = World::start(options).await.unwrap();
+    assert_named(&world.settings(), &shipped(), "contact table, reading", "no column _msdyn_", "Dual-write").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_wrong_with_a_trigger_is_named() {
+    let world = world().await;
+    let what = "trigger of order-confirmation";
+    let without = SHIPPED.replace(
+        r#""msdynmkt_currencycode": { "from": "/OrderDetails/CurrencyCode", "type": "String" },"#,
+        r#""msdynmkt_currency": { "from": "/OrderDetails/CurrencyCode", "type": "String" },"#,
+    );
+    assert_ne!(without, SHIPPED);
+    let folder = app("parameters", &without);
+    let settings = world.settings();
+    assert_named(&settings, &folder, what, "msdynmkt_currencycode is required and not filled", "journeys.json").await;
+    assert_named(&settings, &folder, what, "the trigger has no parameter msdynmkt_currency", "order-confirmation")
+        .await;
+    let mut trigger: Trigger = demo_triggers().into_iter().find(|trigger| trigger.name == ORDER_CONFIRMATION).unwrap();
+    trigger.parameters.retain(|parameter| parameter.name != "msdynmkt_name");
+    trigger.parameters.push(Parameter::required("msdynmkt_name", ParameterKind::Integer));
+    world.dataverse().register_trigger(trigger);
+    assert_named(&settings, &shipped(), what, "msdynmkt_name is a Integer, and filled with a String", "wrong type")
+        .await;
+    world.dataverse().set_published(ORDER_CONFIRMATION, false);
+    assert_named(&settings, &shipped(), what, "not published", "Ready to use").await;
+}
