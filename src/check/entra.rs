@@ -51,7 +51,7 @@ pub(super) async fn check(app: &App) -> Result<Vec<Finding>, StartError> {
         audience,
         authority: "",
         tenant: "",
-        client: "AZURE_CLIENT_ID",
+        client: "",
         secret: "",
         audience_setting,
     };
@@ -111,9 +111,9 @@ impl Wanted<'_> {
     fn managed_mistake(&self, cause: &str) -> (String, String) {
         let mistake = format!("the identity endpoint gives no token for {} ({cause})", self.audience);
         let remedy = format!(
-            "{} must be the client id of a user-assigned identity that is assigned to this app (leave it out for the \
-             system-assigned one); and {} must be right",
-            self.client, self.audience_setting
+            "AZURE_CLIENT_ID must be the client id of a user-assigned identity that is assigned to this app (leave it \
+             out for the system-assigned one), and {} must be right",
+            self.audience_setting
         );
         (mistake, remedy)
     }
