@@ -42,6 +42,7 @@ async fn prepare(args: &Args) -> Result<World, Failure> {
     }
     println!(
         "The app is in {app}, with the settings above as its local.settings.json. Next:\n  \
+         cd {app} && ./commerce-journeys check --settings local.settings.json\n  \
          azurite --silent &          (the host keeps its timers in a storage account)\n  \
          cd {app} && func start\n\
          Core Tools receives messages over AMQP, which the sandbox does not speak: poll-events and trigger-journey\n\

@@ -174,6 +174,30 @@ async fn an_entra_token_opens_the_account() {
     assert_eq!(refused.status().status_code(), StatusCode::Unauthorized);
 }
 
+#[tokio::test]
+async fn roles_of_the_data_plane_bind_tokens_and_not_keys() {
+    let options = CosmosOptions { tokens: Arc::new(Token("good")), ..CosmosOptions::default() };
+    let account = CosmosAccount::start(&Wire::new(Fair::default()), None, options).await.unwrap();
+    let by_token =
+        container(AccountReference::with_credential(account.url().parse().unwrap(), Arc::new(Token("good"))));
+    let (by_token, by_key) = (by_token.await.unwrap(), events(&account).await);
+    account.set_role(Role::Reader);
+    assert!(by_token.read_item("c1", "a", None).await.err().unwrap().status().is_not_found());
+    let refused = by_token.create_item("c1", "a", record("a", "c1", "new"), None).await.err().unwrap();
+    assert_eq!(refused.status().status_code(), StatusCode::Forbidden);
+    account.set_role(Role::None);
+    let refused = by_token.read_item("c1", "a", None).await.err().unwrap();
+    assert_eq!(refused.status().status_code(), StatusCode::Forbidden);
+    by_key.create_item("c1", "a", record("a", "c1", "new"), None).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_container_says_that_items_can_expire() {
+    let account = account().await;
+    let properties = events(&account).await.read(None).await.unwrap().into_model().unwrap();
+    assert_eq!(properties.default_ttl, azure_data_cosmos::models::TimeToLive::NoDefault);
+}
+
 fn outcome(state: &str) -> Value {
     json!({
         "id": "e1", "EventChannelId": "c1", "status": "processing", "EventTransactionId": "T1",

@@ -335,3 +335,20 @@ async fn synchronisation_times_are_kept_by_application() {
     assert_eq!(world.post(get, &app).await.1["value"], "2025-10-09T08:53:20.5Z");
     assert_eq!(world.post(get, &json!({ "appName": "" })).await.0, 400);
 }
+
+#[tokio::test]
+async fn a_role_that_may_not_read_orders_may_read_everything_else() {
+    let clock = Clock::simulated("2025-10-09T08:53:20.5Z".parse().unwrap());
+    let shop = Shop::new(clock.clone(), 7);
+    let options = CsuOptions { application_reads_orders: false, ..CsuOptions::default() };
+    let csu = Csu::new(shop.clone(), Arc::new(AnyToken), options);
+    let served = Wire::new(Fair::default()).serve(Neighbour::Commerce, csu.router(), None).await.unwrap();
+    let world = World { shop, served, client: reqwest::Client::new(), busy: Some(clock.busy()) };
+    let order = "Commerce/SalesOrders/GetSalesOrderDetailsByTransactionId(transactionId='x',searchLocationValue=1)?api-version=7.3";
+    let (status, body) = world.get(order).await;
+    assert_eq!(
+        (status, &body["error"]["code"]),
+        (403, &json!("Microsoft_Dynamics_Commerce_Runtime_AuthorizationFailed"))
+    );
+    assert_eq!(world.get("Commerce/Customers('nobody')?api-version=7.3").await.0, 404);
+}

@@ -107,6 +107,17 @@ async fn each_mistake_has_its_own_code() {
 }
 
 #[tokio::test]
+async fn a_tenant_with_resources_issues_tokens_for_those_only() {
+    let world = World::new().await;
+    world.entra.register_resource(&format!("{AUDIENCE}/"));
+    assert_eq!(world.post("home", &good_form()).await.0, 200);
+    let (status, body) = world.post("home", &good_form().replace("contoso", "fabrikam")).await;
+    assert_eq!((status, &body["error"], &body["error_codes"][0]), (400, &"invalid_resource".into(), &500_011.into()));
+    let query = "resource=https%3A%2F%2Ffabrikam.crm.dynamics.com&api-version=2019-08-01";
+    assert_eq!(world.identity(Some("sandbox-identity"), query).await.0, 400);
+}
+
+#[tokio::test]
 async fn a_json_body_is_not_a_form() {
     let world = World::new().await;
     let request = world.http.post(format!("{}home/oauth2/v2.0/token", world.served.url())).body(good_form());

@@ -3,6 +3,7 @@
 mod access;
 mod contacts;
 mod queries;
+mod role;
 mod triggers;
 
 use chrono::{DateTime, Utc};

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 
-use super::super::{Broker, EntityPath, NewMessage, Property, SubscriptionOptions, TopicOptions};
+use super::super::{Broker, EntityPath, NewMessage, Property, Rights, SubscriptionOptions, TopicOptions};
 use super::*;
 use crate::auth::AnyToken;
 use crate::clock::{Busy, Clock};
@@ -286,4 +286,23 @@ async fn an_application_is_given_a_connection_string() {
         "Endpoint=sb://127.0.0.1:5300;SharedAccessKeyName=RootManageSharedAccessKey;\
          SharedAccessKey=c2FuZGJveC1rZXk=;UseDevelopmentEmulator=true"
     );
+}
+
+#[tokio::test]
+async fn a_missing_right_is_told_apart_from_a_missing_entity_and_a_missing_lock() {
+    let (bus, _busy) = Bus::still().await;
+    let unlock =
+        |path: &str| bus.client.put(bus.url(&format!("{path}/messages/0/{}", Uuid::nil()))).bearer_auth("t").send();
+    let status = |reply: reqwest::Result<Response>| reply.unwrap().status().as_u16();
+    assert_eq!(status(unlock(ORDERS).await), 404);
+    assert_eq!(status(unlock("order-events/subscriptions/nobody").await), 410);
+    bus.broker.set_rights(Rights { send: true, listen: false });
+    let refused = unlock(ORDERS).await.unwrap();
+    assert_eq!(refused.status().as_u16(), 401);
+    assert!(refused.text().await.unwrap().contains("Unauthorized access for 'Receive' operation"));
+    let posted = || bus.post("order-events/messages").header("Content-Type", wire::BATCH).body("{}").send();
+    assert_eq!(status(posted().await), 400);
+    bus.broker.set_rights(Rights { send: false, listen: true });
+    assert_eq!(status(posted().await), 401);
+    assert_eq!(status(unlock(ORDERS).await), 404);
 }
