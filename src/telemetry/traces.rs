@@ -18,7 +18,7 @@ use opentelemetry::trace::{
     Tracer as _, TracerProvider as _,
 };
 use opentelemetry::{Context, KeyValue};
-use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _};
+use opentelemetry_otlp::{SpanExporter, WithHttpConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{
@@ -60,12 +60,8 @@ impl Traces {
             return Ok(None);
         }
         let in_words = |error: &dyn std::error::Error| error.to_string();
-        let mut exporter =
-            SpanExporter::builder().with_http().with_http_client(Transport::new().map_err(|error| in_words(&error))?);
-        let protocol = ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"];
-        if protocol.iter().all(|name| environment(name).is_none()) {
-            exporter = exporter.with_protocol(Protocol::HttpBinary);
-        }
+        let transport = Transport::new().map_err(|error| in_words(&error))?;
+        let exporter = SpanExporter::builder().with_http().with_http_client(transport);
         let exporter = exporter.build().map_err(|error| in_words(&error))?;
         let mut batches = BatchConfigBuilder::default();
         if environment("OTEL_BSP_SCHEDULE_DELAY").is_none() {
