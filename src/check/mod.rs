@@ -1,6 +1,6 @@
 //! `commerce-journeys check`: tries every neighbour with the configured settings and identity, and changes nothing.
 //!
-//! One file for each neighbour; each turns answers into [`Finding`]s, whose rendering is [`report`]'s business. The
+//! One file for each neighbour; each turns answers into [`Finding`]s, rendered in one place. The
 //! requests are the clients' own, with keys that nothing has: what comes back tells "refused" from "not there".
 
 mod commerce;

@@ -30,6 +30,9 @@ pub(super) async fn check(app: &App) -> Vec<Finding> {
     vec![topic.judge(sent, StatusCode::BAD_REQUEST), subscription.judge(received, StatusCode::NOT_FOUND)]
 }
 
+/// 403 says that too.
+const OR_FULL: &str = "; if it is there, the entity is over its quota";
+
 struct Entity {
     what: String,
     setting: &'static str,
@@ -57,8 +60,8 @@ impl Entity {
                 &reply,
                 &format!("{} is missing", self.right),
                 &match self.with_key {
-                    true => format!("use a shared access policy with {} in ServiceBusConnection", self.right),
-                    false => format!("assign the managed identity {} on the namespace or the entity", self.right),
+                    true => format!("use a shared access policy with {} in ServiceBusConnection{OR_FULL}", self.right),
+                    false => format!("assign the managed identity {} on the namespace{OR_FULL}", self.right),
                 },
             ),
             StatusCode::GONE | StatusCode::NOT_FOUND => self.failed(
