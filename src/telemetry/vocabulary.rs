@@ -109,7 +109,6 @@ log_events! {
     }
     WARN PollInterrupted { detail: &'a str }
     INFO PublicationRepeated { detail: &'a str }
-    INFO RecordOvertaken { event_id: &'a EventId }
     WARN OutcomeNotRecorded { event_id: &'a EventId, attempts: u32, detail: &'a str }
     WARN RecordMissing { event_id: &'a EventId, reason: ReasonCode, detail: &'a str }
     INFO SetbackNotNoted { event_id: &'a EventId, detail: &'a str }

@@ -57,6 +57,8 @@ pub struct PollSummary {
     pub failed: usize,
     /// Left for the next run, because a neighbour is away.
     pub left: usize,
+    /// Records left as they were, because somebody else had written them in the meantime.
+    pub overtaken: usize,
     /// Search requests.
     pub pages: usize,
     /// Whether the run ended because its time was up.
@@ -147,9 +149,7 @@ impl<'a> Run<'a> {
 
     async fn save(&self, records: Vec<Record>) {
         let saved = self.note_error(self.app.store.save(records).await.map_err(PollError::from));
-        for record in saved.into_iter().flat_map(|saved| saved.overtaken) {
-            LogEvent::RecordOvertaken { event_id: &record.id }.log();
-        }
+        self.count(|summary| summary.overtaken += saved.map_or(0, |saved| saved.overtaken.len()));
     }
 
     /// How long to wait before looking again: not at all unless a look brought something new, and never beyond the
