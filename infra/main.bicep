@@ -1,0 +1,247 @@
+// Commerce Journeys in Azure: everything around the function app, with no secret in any setting.
+//
+//     az deployment group create --resource-group <group> --template-file infra/main.bicep --parameters infra/main.bicepparam
+//
+// DEPLOYMENT.md tells the whole way.
+
+targetScope = 'resourceGroup'
+
+metadata description = 'Commerce Journeys: the real-time link between Dynamics 365 Commerce and Customer Insights - Journeys.'
+
+import { AlertThresholds, Commerce, Environment, GitHub, Scale, Triggers, Tuning } from 'types.bicep'
+
+@description('Part of every name.')
+@minLength(2)
+@maxLength(9)
+param workload string = 'journeys'
+
+@description('Part of every name, and a tag.')
+param environmentName Environment
+
+@description('Where everything is. Choose a region near the Scale Unit and Dataverse that offers Flex Consumption.')
+param location string = resourceGroup().location
+
+@description('Tags of your own, beside application and environment.')
+param tags object = {}
+
+@description('The Commerce Scale Unit.')
+param commerce Commerce
+
+@description('Secret of the Entra application for the Scale Unit. It goes to Key Vault; left out, a secret that is there already stays.')
+@secure()
+param commerceClientSecret string = ''
+
+@description('Dataverse environment URL, such as https://contoso.crm.dynamics.com.')
+@minLength(9)
+param dataverseUrl string
+
+@description('Names of the custom triggers of Customer Insights - Journeys.')
+param triggers Triggers
+
+@description('Who gets the alarms.')
+@minLength(3)
+param alertEmail string
+
+@description('When to raise an alarm.')
+param alertThresholds AlertThresholds = {
+  latencySeconds: 120
+  throttledCalls: 20
+}
+
+@description('How far the app may grow: with one journey for each event type, 3 instances of 16 messages.')
+param scale Scale = {
+  maximumInstanceCount: 3
+  messagesPerInstance: 16
+  instanceMemoryMB: 2048
+  alwaysReady: 0
+}
+
+@description('Settings that most will leave alone.')
+param tuning Tuning = {}
+
+@description('The repository whose workflow may deploy; left out, none may.')
+param github GitHub?
+
+@description('Days that telemetry is kept.')
+@minValue(30)
+@maxValue(730)
+param telemetryRetentionInDays int = 30
+
+@description('Object id of the Entra group that may read the event records in Cosmos DB; empty for none.')
+param operatorsGroupId string = ''
+
+var namePrefix = toLower('${workload}-${environmentName}')
+// Names that are unique in all of Azure end in this.
+var suffix = take(uniqueString(resourceGroup().id, workload, environmentName), 6)
+var allTags = union(tags, {
+  application: 'commerce-journeys'
+  environment: environmentName
+})
+
+// The names that the code, the sandbox and local.settings.json use too.
+var databaseName = 'EventTrackingDB'
+var containerName = 'ProcessedEvents'
+var topicName = 'order-events'
+var subscriptionName = 'order-subscription'
+
+module identity 'modules/identity.bicep' = {
+  name: 'identity'
+  params: {
+    name: 'id-${namePrefix}'
+    location: location
+    tags: allTags
+  }
+}
+
+module monitoring 'modules/monitoring.bicep' = {
+  name: 'monitoring'
+  params: {
+    workspaceName: 'log-${namePrefix}'
+    applicationInsightsName: 'appi-${namePrefix}'
+    location: location
+    tags: allTags
+    retentionInDays: telemetryRetentionInDays
+  }
+}
+
+module storage 'modules/storage.bicep' = {
+  name: 'storage'
+  params: {
+    name: 'st${replace(namePrefix, '-', '')}${suffix}'
+    location: location
+    tags: allTags
+  }
+}
+
+module cosmos 'modules/cosmos.bicep' = {
+  name: 'cosmos'
+  params: {
+    name: 'cosmos-${namePrefix}-${suffix}'
+    location: location
+    tags: allTags
+    databaseName: databaseName
+    containerName: containerName
+  }
+}
+
+module serviceBus 'modules/service-bus.bicep' = {
+  name: 'service-bus'
+  params: {
+    name: 'sbns-${namePrefix}-${suffix}'
+    location: location
+    tags: allTags
+    topicName: topicName
+    subscriptionName: subscriptionName
+  }
+}
+
+module keyVault 'modules/key-vault.bicep' = {
+  name: 'key-vault'
+  params: {
+    name: 'kv-${namePrefix}-${suffix}'
+    location: location
+    tags: allTags
+    commerceClientSecret: commerceClientSecret
+  }
+}
+
+module access 'modules/access.bicep' = {
+  name: 'access'
+  params: {
+    principalId: identity.outputs.principalId
+    operatorsGroupId: operatorsGroupId
+    storageAccountName: storage.outputs.name
+    cosmosAccountName: cosmos.outputs.accountName
+    serviceBusNamespaceName: serviceBus.outputs.namespaceName
+    topicName: serviceBus.outputs.topicName
+    subscriptionName: serviceBus.outputs.subscriptionName
+    keyVaultName: keyVault.outputs.name
+    applicationInsightsName: monitoring.outputs.applicationInsightsName
+  }
+}
+
+module functionApp 'modules/function-app.bicep' = {
+  name: 'function-app'
+  // The app starts with its rights in place.
+  dependsOn: [
+    access
+  ]
+  params: {
+    name: 'func-${namePrefix}-${suffix}'
+    planName: 'asp-${namePrefix}'
+    location: location
+    tags: allTags
+    identityId: identity.outputs.id
+    identityClientId: identity.outputs.clientId
+    storageAccountName: storage.outputs.name
+    packagesUrl: storage.outputs.packagesUrl
+    applicationInsightsConnectionString: monitoring.outputs.connectionString
+    serviceBusHostName: serviceBus.outputs.hostName
+    topicName: serviceBus.outputs.topicName
+    subscriptionName: serviceBus.outputs.subscriptionName
+    cosmosEndpoint: cosmos.outputs.endpoint
+    databaseName: cosmos.outputs.databaseName
+    containerName: cosmos.outputs.containerName
+    commerceClientSecretUri: keyVault.outputs.commerceClientSecretUri
+    commerce: commerce
+    dataverseUrl: dataverseUrl
+    triggers: triggers
+    scale: scale
+    tuning: tuning
+  }
+}
+
+module alerts 'modules/alerts.bicep' = {
+  name: 'alerts'
+  params: {
+    namePrefix: namePrefix
+    location: location
+    tags: allTags
+    email: alertEmail
+    thresholds: alertThresholds
+    applicationInsightsId: monitoring.outputs.applicationInsightsId
+    serviceBusNamespaceId: serviceBus.outputs.namespaceId
+    topicName: serviceBus.outputs.topicName
+  }
+}
+
+module workbook 'modules/workbook.bicep' = {
+  name: 'workbook'
+  params: {
+    location: location
+    tags: allTags
+    displayName: 'Commerce Journeys (${environmentName})'
+    applicationInsightsId: monitoring.outputs.applicationInsightsId
+  }
+}
+
+module deployer 'modules/deployer.bicep' = if (github != null) {
+  name: 'deployer'
+  params: {
+    name: 'id-${namePrefix}-deploy'
+    location: location
+    tags: allTags
+    github: github!
+    functionAppName: functionApp.outputs.name
+  }
+}
+
+@description('For the publish command.')
+output functionAppName string = functionApp.outputs.name
+
+@description('The application user in Dataverse is made for this id.')
+output managedIdentityClientId string = identity.outputs.clientId
+
+@description('AZURE_CLIENT_ID of the workflow\'s environment; empty without github.')
+output deployerClientId string = github == null ? '' : deployer!.outputs.clientId
+
+@description('What is left to do outside Azure. DEPLOYMENT.md has the menu paths.')
+output nextSteps string[] = [
+  '1. Publish: cargo run --package package -- --publish ${functionApp.outputs.name}'
+  '2. Dataverse (${dataverseUrl}): an application user for client id ${identity.outputs.clientId}, with the role Commerce Journeys'
+  commerce.?application == null
+    ? '3. Commerce: accept client id ${identity.outputs.clientId} as relying party, server resource id ${commerce.?audience ?? commerce.endpoint}; then run job 1110'
+    : '3. Commerce: accept client id ${commerce.?application.?clientId ?? ''} as relying party, server resource id ${commerce.?audience ?? commerce.endpoint}; then run job 1110'
+  '4. Customer Insights - Journeys: publish the custom trigger ${triggers.OrderConfirmationTrigger}, and a journey that starts with it'
+  '5. Watch: the workbook "Commerce Journeys (${environmentName})" in Application Insights appi-${namePrefix}'
+]

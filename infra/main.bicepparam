@@ -1,0 +1,37 @@
+using 'main.bicep'
+
+// Fill this in; it is all that a deployment needs. Every value here is an example.
+
+param environmentName = 'prod'
+
+// Lifecycle Services > environment > Environment features > Retail Cloud Scale Unit: the Retail Server URL.
+param commerce = {
+  endpoint: 'https://contoso.scale.commerce.dynamics.com/'
+  operatingUnitNumber: '052'
+  // The Entra application that may call the Scale Unit (DEPLOYMENT.md, step 2).
+  application: {
+    tenantId: '00000000-0000-0000-0000-000000000000'
+    clientId: '00000000-0000-0000-0000-000000000000'
+  }
+}
+
+// From the environment, so that it is in no file. Needed once, and again when the secret is renewed.
+param commerceClientSecret = readEnvironmentVariable('COMMERCE_CLIENT_SECRET', '')
+
+// Power Platform admin center > Environments > environment > Environment URL.
+param dataverseUrl = 'https://contoso.crm.dynamics.com'
+
+// Customer Insights - Journeys > Triggers > trigger > Go to code snippet (DEPLOYMENT.md, step 4).
+param triggers = {
+  OrderConfirmationTrigger: 'msdynmkt_orderconfirmation_123456789'
+}
+
+param alertEmail = 'operators@contoso.com'
+
+// See SIZING.md before you change it.
+param scale = {
+  maximumInstanceCount: 3
+  messagesPerInstance: 16
+  instanceMemoryMB: 2048
+  alwaysReady: 0
+}

@@ -1,0 +1,146 @@
+// All rights of the app's identity, and nothing else: each at the narrowest scope that works.
+
+import { builtInRoles, cosmosRoles } from '../roles.bicep'
+
+@description('Object id of the app\'s managed identity.')
+param principalId string
+
+@description('Object id of the Entra group that may read the event records; empty for none. With account keys switched off, nobody may otherwise, subscription owners included.')
+param operatorsGroupId string
+
+param storageAccountName string
+param cosmosAccountName string
+param serviceBusNamespaceName string
+param topicName string
+param subscriptionName string
+param keyVaultName string
+param applicationInsightsName string
+
+resource storage 'Microsoft.Storage/storageAccounts@2024-01-01' existing = {
+  name: storageAccountName
+}
+
+resource cosmos 'Microsoft.DocumentDB/databaseAccounts@2024-11-15' existing = {
+  name: cosmosAccountName
+}
+
+resource serviceBus 'Microsoft.ServiceBus/namespaces@2024-01-01' existing = {
+  name: serviceBusNamespaceName
+}
+
+resource orderTopic 'Microsoft.ServiceBus/namespaces/topics@2024-01-01' existing = {
+  parent: serviceBus
+  name: topicName
+}
+
+resource orderSubscription 'Microsoft.ServiceBus/namespaces/topics/subscriptions@2024-01-01' existing = {
+  parent: orderTopic
+  name: subscriptionName
+}
+
+resource vault 'Microsoft.KeyVault/vaults@2024-11-01' existing = {
+  name: keyVaultName
+}
+
+resource applicationInsights 'Microsoft.Insights/components@2020-02-02' existing = {
+  name: applicationInsightsName
+}
+
+// The Functions host: timer locks, function keys, and the deployed package.
+resource hostBlobs 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(storage.id, principalId, builtInRoles.storageBlobDataOwner)
+  scope: storage
+  properties: {
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', builtInRoles.storageBlobDataOwner)
+  }
+}
+
+// The Functions host: its diagnostic events. Queues are for blob triggers only, so no right to them.
+resource hostTables 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(storage.id, principalId, builtInRoles.storageTableDataContributor)
+  scope: storage
+  properties: {
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId(
+      'Microsoft.Authorization/roleDefinitions',
+      builtInRoles.storageTableDataContributor
+    )
+  }
+}
+
+// poll-events publishes, process-message schedules copies.
+resource send 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(orderTopic.id, principalId, builtInRoles.serviceBusDataSender)
+  scope: orderTopic
+  properties: {
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', builtInRoles.serviceBusDataSender)
+  }
+}
+
+// The trigger of process-message, and trigger-journey on the dead-letter queue. Without the right to read the
+// subscription's length (it comes with Data Owner only) the platform scales by peeking, which is enough for so few
+// instances.
+resource receive 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(orderSubscription.id, principalId, builtInRoles.serviceBusDataReceiver)
+  scope: orderSubscription
+  properties: {
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId(
+      'Microsoft.Authorization/roleDefinitions',
+      builtInRoles.serviceBusDataReceiver
+    )
+  }
+}
+
+// Key Vault references in app settings.
+resource secrets 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(vault.id, principalId, builtInRoles.keyVaultSecretsUser)
+  scope: vault
+  properties: {
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', builtInRoles.keyVaultSecretsUser)
+  }
+}
+
+// Telemetry of host and handler.
+resource telemetry 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(applicationInsights.id, principalId, builtInRoles.monitoringMetricsPublisher)
+  scope: applicationInsights
+  properties: {
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId(
+      'Microsoft.Authorization/roleDefinitions',
+      builtInRoles.monitoringMetricsPublisher
+    )
+  }
+}
+
+// The event records. At the account, because the client reads the account's own description before anything else; the
+// account holds nothing but this one container. It gives no right to create databases or containers.
+resource records 'Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments@2024-11-15' = {
+  parent: cosmos
+  name: guid(cosmos.id, principalId, cosmosRoles.dataContributor)
+  properties: {
+    principalId: principalId
+    roleDefinitionId: '${cosmos.id}/sqlRoleDefinitions/${cosmosRoles.dataContributor}'
+    scope: cosmos.id
+  }
+}
+
+resource operatorsReadRecords 'Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments@2024-11-15' = if (!empty(operatorsGroupId)) {
+  parent: cosmos
+  name: guid(cosmos.id, operatorsGroupId, cosmosRoles.dataReader)
+  properties: {
+    principalId: operatorsGroupId
+    roleDefinitionId: '${cosmos.id}/sqlRoleDefinitions/${cosmosRoles.dataReader}'
+    scope: cosmos.id
+  }
+}

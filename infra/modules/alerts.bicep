@@ -1,0 +1,206 @@
+// Who is told when the system is not well. Names and fields of the queries are those of LOGGING.md.
+
+import { AlertThresholds } from '../types.bicep'
+
+param namePrefix string
+param location string
+param tags object
+
+@description('Who gets the alarms.')
+param email string
+param thresholds AlertThresholds
+param applicationInsightsId string
+param serviceBusNamespaceId string
+param topicName string
+
+resource operators 'Microsoft.Insights/actionGroups@2023-01-01' = {
+  name: 'ag-${namePrefix}'
+  location: 'global'
+  tags: tags
+  properties: {
+    groupShortName: 'journeys'
+    enabled: true
+    emailReceivers: [
+      {
+        name: 'operators'
+        emailAddress: email
+        useCommonAlertSchema: true
+      }
+    ]
+  }
+}
+
+// Every event that is given up ends here, and nothing else should: one is worth a look.
+resource deadLetters 'Microsoft.Insights/metricAlerts@2018-03-01' = {
+  name: 'alert-${namePrefix}-dead-letters'
+  location: 'global'
+  tags: tags
+  properties: {
+    description: 'Messages are in the dead-letter queue of the topic. Their events\' records name the reasons; POST /api/trigger-journey with {"deadLetters": {"max": 20}} takes them up again.'
+    severity: 2
+    enabled: true
+    scopes: [
+      serviceBusNamespaceId
+    ]
+    evaluationFrequency: 'PT5M'
+    windowSize: 'PT5M'
+    criteria: {
+      'odata.type': 'Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria'
+      allOf: [
+        {
+          criterionType: 'StaticThresholdCriterion'
+          name: 'dead letters'
+          metricNamespace: 'Microsoft.ServiceBus/namespaces'
+          metricName: 'DeadletteredMessages'
+          dimensions: [
+            {
+              name: 'EntityName'
+              operator: 'Include'
+              values: [
+                topicName
+              ]
+            }
+          ]
+          timeAggregation: 'Maximum'
+          operator: 'GreaterThan'
+          threshold: 0
+        }
+      ]
+    }
+    autoMitigate: true
+    actions: [
+      {
+        actionGroupId: operators.id
+      }
+    ]
+  }
+}
+
+var rules = [
+  {
+    name: 'failed-events'
+    title: 'Events failed or are held'
+    description: 'Events were given up for the reason named in the alert; `held` means that a person must decide, because a trigger may have been invoked. The workbook lists them.'
+    severity: 2
+    window: 'PT15M'
+    query: loadTextContent('../queries/failed-events.kql')
+    aggregation: 'Total'
+    measure: 'failures'
+    operator: 'GreaterThan'
+    threshold: 0
+    dimensions: [
+      {
+        name: 'reason'
+        operator: 'Include'
+        values: [
+          '*'
+        ]
+      }
+    ]
+  }
+  {
+    name: 'no-poll'
+    title: 'No poll has succeeded for ten minutes'
+    description: 'The event store is not being read: the Scale Unit, Cosmos DB or Service Bus is away, or the app does not run. Nothing is lost meanwhile; nothing is sent either.'
+    severity: 1
+    window: 'PT10M'
+    query: loadTextContent('../queries/polls.kql')
+    aggregation: 'Total'
+    measure: 'polls'
+    operator: 'LessThan'
+    threshold: 1
+    dimensions: []
+  }
+  {
+    name: 'latency'
+    title: 'Journeys start late'
+    description: 'More than 5 of 100 journeys started later after their event than the threshold allows. SIZING.md tells which limit to look at.'
+    severity: 3
+    window: 'PT15M'
+    query: loadTextContent('../queries/latency.kql')
+    aggregation: 'Maximum'
+    measure: 'seconds'
+    operator: 'GreaterThan'
+    threshold: thresholds.latencySeconds
+    dimensions: []
+  }
+  {
+    name: 'throttled'
+    title: 'A neighbour throttles us'
+    description: 'The neighbour named in the alert answers 429 more often than the threshold allows. The app waits as long as it is told to; SIZING.md tells what to turn.'
+    severity: 3
+    window: 'PT15M'
+    query: loadTextContent('../queries/throttled.kql')
+    aggregation: 'Total'
+    measure: 'answers'
+    operator: 'GreaterThan'
+    threshold: thresholds.throttledCalls
+    dimensions: [
+      {
+        name: 'neighbour'
+        operator: 'Include'
+        values: [
+          '*'
+        ]
+      }
+    ]
+  }
+  {
+    name: 'restarts'
+    title: 'The handler restarts or does not start'
+    description: 'At the third error the Functions host gives up. handlerNotStarted in the log names every wrong setting at once.'
+    severity: 1
+    window: 'PT30M'
+    query: loadTextContent('../queries/restarts.kql')
+    aggregation: 'Maximum'
+    measure: 'restarts'
+    operator: 'GreaterThanOrEqual'
+    threshold: 2
+    dimensions: []
+  }
+]
+
+resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
+  for rule in rules: {
+    name: 'alert-${namePrefix}-${rule.name}'
+    location: location
+    tags: tags
+    kind: 'LogAlert'
+    properties: {
+      displayName: 'Commerce Journeys: ${rule.title}'
+      description: rule.description
+      severity: rule.severity
+      enabled: true
+      scopes: [
+        applicationInsightsId
+      ]
+      targetResourceTypes: [
+        'microsoft.insights/components'
+      ]
+      evaluationFrequency: 'PT5M'
+      windowSize: rule.window
+      criteria: {
+        allOf: [
+          {
+            query: rule.query
+            timeAggregation: rule.aggregation
+            metricMeasureColumn: rule.measure
+            dimensions: rule.dimensions
+            operator: rule.operator
+            threshold: rule.threshold
+            failingPeriods: {
+              numberOfEvaluationPeriods: 1
+              minFailingPeriodsToAlert: 1
+            }
+          }
+        ]
+      }
+      autoMitigate: true
+      actions: {
+        actionGroups: [
+          operators.id
+        ]
+      }
+    }
+  }
+]

@@ -1,0 +1,102 @@
+// Cosmos DB: one record per event. Serverless, because the load follows the shops' hours; without account keys.
+
+@minLength(3)
+@maxLength(44)
+param name string
+param location string
+param tags object
+param databaseName string
+param containerName string
+
+resource account 'Microsoft.DocumentDB/databaseAccounts@2024-11-15' = {
+  name: name
+  location: location
+  tags: tags
+  kind: 'GlobalDocumentDB'
+  properties: {
+    databaseAccountOfferType: 'Standard'
+    capabilities: [
+      {
+        name: 'EnableServerless'
+      }
+    ]
+    locations: [
+      {
+        locationName: location
+        failoverPriority: 0
+        isZoneRedundant: false
+      }
+    ]
+    consistencyPolicy: {
+      // The handler relies on creates and etags, not on fresh reads: session consistency is enough.
+      defaultConsistencyLevel: 'Session'
+    }
+    disableLocalAuth: true
+    disableKeyBasedMetadataWriteAccess: true
+    minimalTlsVersion: 'Tls12'
+    // A record that vanishes is lost: see RELIABILITY.md. Seven days of restore points are free of charge.
+    backupPolicy: {
+      type: 'Continuous'
+      continuousModeProperties: {
+        tier: 'Continuous7Days'
+      }
+    }
+  }
+}
+
+resource database 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases@2024-11-15' = {
+  parent: account
+  name: databaseName
+  properties: {
+    resource: {
+      id: databaseName
+    }
+  }
+}
+
+resource container 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers@2024-11-15' = {
+  parent: database
+  name: containerName
+  properties: {
+    resource: {
+      id: containerName
+      partitionKey: {
+        paths: [
+          '/EventChannelId'
+        ]
+        kind: 'Hash'
+        version: 2
+      }
+      // On, without a default: finished records and claims bring their own time, cursors stay.
+      defaultTtl: -1
+      // Every indexed path is paid with each write. Reads and writes go by id; one query runs, "what is due", which
+      // filters by due and status and sorts by EventDateTime. No composite index: it would serve only if the sort began
+      // with the filtered paths, and few records are due at any time. `id` is always indexed.
+      indexingPolicy: {
+        indexingMode: 'consistent'
+        automatic: true
+        includedPaths: [
+          {
+            path: '/due/?'
+          }
+          {
+            path: '/status/?'
+          }
+          {
+            path: '/EventDateTime/?'
+          }
+        ]
+        excludedPaths: [
+          {
+            path: '/*'
+          }
+        ]
+      }
+    }
+  }
+}
+
+output accountName string = account.name
+output endpoint string = account.properties.documentEndpoint
+output databaseName string = database.name
+output containerName string = container.name

@@ -1,0 +1,16 @@
+// The identity under which the app calls everything: storage, Service Bus, Cosmos DB, Key Vault, telemetry, Dataverse.
+// User-assigned, so that it exists, and can be given its rights, before the app does.
+
+param name string
+param location string
+param tags object
+
+resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
+  name: name
+  location: location
+  tags: tags
+}
+
+output id string = identity.id
+output clientId string = identity.properties.clientId
+output principalId string = identity.properties.principalId

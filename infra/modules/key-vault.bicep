@@ -1,0 +1,44 @@
+// Key Vault for the one secret there is: that of the Entra application for the Commerce Scale Unit.
+
+@minLength(3)
+@maxLength(24)
+param name string
+param location string
+param tags object
+
+@description('The secret to store. Left out, a secret that is there already stays as it is.')
+@secure()
+param commerceClientSecret string
+
+var secretName = 'commerce-client-secret'
+
+resource vault 'Microsoft.KeyVault/vaults@2024-11-01' = {
+  name: name
+  location: location
+  tags: tags
+  properties: {
+    tenantId: tenant().tenantId
+    sku: {
+      family: 'A'
+      name: 'standard'
+    }
+    enableRbacAuthorization: true
+    enableSoftDelete: true
+    softDeleteRetentionInDays: 7
+    enablePurgeProtection: true
+  }
+}
+
+resource secret 'Microsoft.KeyVault/vaults/secrets@2024-11-01' = if (!empty(commerceClientSecret)) {
+  parent: vault
+  name: secretName
+  tags: tags
+  properties: {
+    value: commerceClientSecret
+    contentType: 'client secret of the Entra application for the Commerce Scale Unit'
+  }
+}
+
+output name string = vault.name
+// Without a version, so that a new version is taken up within a day, without a deployment.
+output commerceClientSecretUri string = '${vault.properties.vaultUri}secrets/${secretName}'

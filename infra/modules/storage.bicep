@@ -1,0 +1,45 @@
+// The Functions host's own storage (timer locks, function keys) and the deployed packages. No shared keys.
+
+@minLength(3)
+@maxLength(24)
+param name string
+param location string
+param tags object
+
+var packages = 'packages'
+
+resource account 'Microsoft.Storage/storageAccounts@2024-01-01' = {
+  name: name
+  location: location
+  tags: tags
+  kind: 'StorageV2'
+  sku: {
+    name: 'Standard_LRS'
+  }
+  properties: {
+    allowSharedKeyAccess: false
+    allowBlobPublicAccess: false
+    defaultToOAuthAuthentication: true
+    minimumTlsVersion: 'TLS1_2'
+    supportsHttpsTrafficOnly: true
+  }
+
+  resource blobs 'blobServices' = {
+    name: 'default'
+    properties: {
+      // A package that was overwritten or deleted by mistake can be had back: it is what a roll-back needs.
+      isVersioningEnabled: true
+      deleteRetentionPolicy: {
+        enabled: true
+        days: 30
+      }
+    }
+
+    resource container 'containers' = {
+      name: packages
+    }
+  }
+}
+
+output name string = account.name
+output packagesUrl string = '${account.properties.primaryEndpoints.blob}${packages}'

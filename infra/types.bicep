@@ -1,0 +1,126 @@
+// The shapes of the parameters, one type for each neighbour or concern.
+
+metadata description = 'Types of the parameters of Commerce Journeys.'
+
+@export()
+@description('Marks names and sizes; nothing else depends on it.')
+type Environment = 'dev' | 'test' | 'prod'
+
+@export()
+@description('The Commerce Scale Unit, and who we are there.')
+type Commerce = {
+  @description('Retail Server URL of the Commerce Scale Unit, such as https://contoso.scale.commerce.dynamics.com/.')
+  @minLength(9)
+  endpoint: string
+
+  @description('Operating unit number (OUN) under which the event store is searched.')
+  @minLength(1)
+  operatingUnitNumber: string
+
+  @description('Audience of the Scale Unit\'s tokens: its server resource id. Default: the endpoint.')
+  audience: string?
+
+  @description('Authorization scheme of the Scale Unit.')
+  scheme: ('Bearer' | 'id_token')?
+
+  @description('The Entra application that calls the Scale Unit. Left out, the function app\'s own identity does; whether a Scale Unit accepts that is unconfirmed, and the check command tells.')
+  application: CommerceApplication?
+}
+
+@description('An Entra application with a secret, which is the parameter commerceClientSecret: the documented way to call a Scale Unit.')
+type CommerceApplication = {
+  @description('Its tenant.')
+  @minLength(36)
+  @maxLength(36)
+  tenantId: string
+
+  @description('Application (client) id.')
+  @minLength(36)
+  @maxLength(36)
+  clientId: string
+}
+
+@export()
+@description('Names of the custom triggers, as app settings that journeys.json refers to as %Name%.')
+type Triggers = {
+  @description('Invoked for every checkout. From the trigger\'s code snippet, such as msdynmkt_orderconfirmation_123456789.')
+  @minLength(1)
+  OrderConfirmationTrigger: string
+
+  @description('Needed once the journey feedback-request is enabled.')
+  FeedbackRequestTrigger: string?
+
+  @description('Needed once the journey loyalty-invitation is enabled.')
+  LoyaltyInvitationTrigger: string?
+
+  @description('Needed once the journey abandoned-cart is enabled.')
+  AbandonedCartTrigger: string?
+
+  @description('Triggers of journeys of your own.')
+  *: string
+}
+
+@export()
+@description('How far the app may grow. Chosen against Dataverse\'s limits: see function-app.bicep.')
+type Scale = {
+  @description('Instances of process-message at once. Regions that do not take values under 40 need 40 here and 1 in messagesPerInstance.')
+  @minValue(1)
+  @maxValue(1000)
+  maximumInstanceCount: int
+
+  @description('Messages that one instance works on at once.')
+  @minValue(1)
+  @maxValue(16)
+  messagesPerInstance: int
+
+  @description('Memory of an instance, in MB. 512 comes with a quarter of a core.')
+  instanceMemoryMB: 512 | 2048 | 4096
+
+  @description('Instances of process-message that are kept warm. Each is billed around the clock.')
+  @minValue(0)
+  @maxValue(20)
+  alwaysReady: int
+}
+
+@export()
+@description('Settings that most will leave alone. Durations are written [d.]hh:mm:ss; README.md explains each.')
+type Tuning = {
+  eventTypes: string?
+  pollSchedule: string?
+  initialLookback: string?
+  pollOverlap: string?
+  pollClockAllowance: string?
+  pollPageSize: int?
+  pollTimeBudget: string?
+  commerceConcurrency: int?
+  leaseDuration: string?
+  retryFirstDelay: string?
+  retryLongestDelay: string?
+  retryHorizon: string?
+  recordTimeToLive: string?
+  requestTimeout: string?
+}
+
+@export()
+@description('When to raise an alarm.')
+type AlertThresholds = {
+  @description('Seconds from a checkout to its journey\'s start that 95 of 100 events must stay below, over 15 minutes.')
+  @minValue(1)
+  latencySeconds: int
+
+  @description('Answers 429 (or 503 with Retry-After) within 15 minutes that are still normal.')
+  @minValue(0)
+  throttledCalls: int
+}
+
+@export()
+@description('The repository whose workflow may deploy, by federated credentials.')
+type GitHub = {
+  @description('Owner and name, such as contoso/commerce-journeys.')
+  @minLength(3)
+  repository: string
+
+  @description('The environment of the workflow\'s deploy job; approvals are set there.')
+  @minLength(1)
+  environment: string
+}
