@@ -1,0 +1,74 @@
+//! `cargo run --package package`: builds the handler for Azure, puts the deployment package together, checks it and, if
+//! asked to, publishes it with Azure Functions Core Tools.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use clap::Parser;
+use package::{Glibc, Package, binary, pack};
+
+/// Builds, checks and publishes the function app's deployment package.
+#[derive(Parser)]
+#[command(name = "package")]
+struct Args {
+    /// A handler that was built already; otherwise it is built with `cargo zigbuild`
+    #[arg(long, value_name = "PATH")]
+    binary: Option<PathBuf>,
+    /// Cargo profile to build with
+    #[arg(long, default_value = "release")]
+    profile: String,
+    /// The newest glibc that the platform is taken to have
+    #[arg(long, value_name = "VERSION", default_value_t = Glibc::PLATFORM)]
+    glibc: Glibc,
+    /// Where to put the package
+    #[arg(long, value_name = "FOLDER")]
+    output: Option<PathBuf>,
+    /// Publish to this function app
+    #[arg(long, value_name = "APP")]
+    publish: Option<String>,
+}
+
+fn main() -> ExitCode {
+    match run(&Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<(), Box<dyn Error>> {
+    let repository = sandbox::stage::repository();
+    let binary = match &args.binary {
+        Some(binary) => binary.clone(),
+        None => binary::build(&repository, &args.profile)?,
+    };
+    let output = args.output.clone().unwrap_or_else(|| repository.join("target").join("package"));
+    let package = pack(&repository, &binary, &output, args.glibc)?;
+    show(&package);
+    match &args.publish {
+        Some(app) => publish(&package.folder, app),
+        None => Ok(()),
+    }
+}
+
+fn show(package: &Package) {
+    for (name, bytes) in &package.files {
+        println!("{bytes:>12}  {name}");
+    }
+    let glibc = package.glibc.map_or("none".to_owned(), |glibc| glibc.to_string());
+    println!("glibc needed: {glibc}\nfolder: {}\narchive: {}", package.folder.display(), package.archive.display());
+}
+
+/// Core Tools makes a zip file of the folder itself and hands it to the app; nothing is built any more.
+fn publish(folder: &Path, app: &str) -> Result<(), Box<dyn Error>> {
+    let program = if cfg!(windows) { "func.cmd" } else { "func" };
+    let status = Command::new(program)
+        .current_dir(folder)
+        .args(["azure", "functionapp", "publish", app, "--custom", "--no-build"])
+        .status()
+        .map_err(|error| format!("Azure Functions Core Tools ({program}) cannot be started: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("publishing has failed: {status}").into()) }
+}

@@ -1,0 +1,171 @@
+//! What a compiler would find, as far as it can be found without one: names that nobody declared, parameters that are
+//! missing or unknown, outputs that do not exist.
+
+use std::collections::BTreeSet;
+
+use tree_sitter::Node;
+
+use crate::bicep::{Bicep, Kind, unquoted};
+
+/// The functions that the files use; others are likely to be slips of the pen.
+const FUNCTIONS: [&str; 26] = [
+    "description",
+    "discriminator",
+    "empty",
+    "environment",
+    "export",
+    "guid",
+    "loadTextContent",
+    "maxLength",
+    "maxValue",
+    "minLength",
+    "minValue",
+    "readEnvironmentVariable",
+    "replace",
+    "resourceGroup",
+    "secure",
+    "split",
+    "string",
+    "subscriptionResourceId",
+    "take",
+    "tenant",
+    "toLower",
+    "union",
+    "uniqueString",
+    "metadata",
+    "allowed",
+    "sealed",
+];
+
+/// Names that a file may use: what it declares and imports, and the variables of its loops.
+fn declared(file: &Bicep) -> BTreeSet<&str> {
+    let declarations = file.declarations().into_iter().map(|declaration| declaration.name);
+    let imports = file.imports().into_iter().map(|(name, _)| name);
+    let loops = file.nodes().into_iter().filter_map(|node| node.child_by_field_name("initializer"));
+    declarations.chain(imports).chain(loops.map(|node| file.text_of(node))).collect()
+}
+
+/// Whether an identifier names something of its own instead of referring to a declaration.
+fn is_name(node: Node<'_>) -> bool {
+    let Some(parent) = node.parent() else { return false };
+    let is_first = parent.named_child(0) == Some(node);
+    match parent.kind() {
+        "object_property" | "metadata_declaration" => is_first,
+        "call_expression" => parent.child_by_field_name("function") == Some(node),
+        kind => is_first && kind.ends_with("_declaration"),
+    }
+}
+
+#[test]
+fn every_name_is_declared() {
+    for file in Bicep::all() {
+        let known = declared(&file);
+        for node in file.nodes() {
+            let name = file.text_of(node);
+            let path = file.path.display();
+            match node.kind() {
+                "identifier" if is_name(node) => {}
+                "identifier" => assert!(known.contains(name), "{path}: {name} is not declared"),
+                "call_expression" => {
+                    let function = file.text_of(node.child_by_field_name("function").unwrap());
+                    assert!(FUNCTIONS.contains(&function), "{path}: {function} is no function that is used here");
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_is_declared_in_vain() {
+    for file in Bicep::all().into_iter().filter(|file| !file.path.ends_with("main.bicepparam")) {
+        let tokens = file.tokens();
+        for declaration in file.declarations() {
+            let expected = matches!(declaration.kind, Kind::Parameter | Kind::Variable);
+            let exported = declaration.decorators.contains("@export()");
+            let uses = tokens.iter().filter(|token| **token == declaration.name).count();
+            assert!(!expected || exported || uses > 1, "{}: {} is not used", file.path.display(), declaration.name);
+        }
+    }
+}
+
+#[test]
+fn every_import_is_exported() {
+    for file in Bicep::all() {
+        for (name, from) in file.imports() {
+            let source = Bicep::read(from.trim_start_matches("../"));
+            let exported =
+                source.declarations().into_iter().any(|it| it.name == name && it.decorators.contains("@export()"));
+            assert!(exported, "{}: {from} does not export {name}", file.path.display());
+        }
+    }
+}
+
+/// The file that a module declaration names.
+fn module_file(file: &Bicep, module: Node<'_>) -> Bicep {
+    Bicep::read(unquoted(file.text_of(module.named_child(1).unwrap())))
+}
+
+#[test]
+fn every_module_gets_its_parameters() {
+    let main = Bicep::read("main.bicep");
+    let modules = main.declared(Kind::Module);
+    assert!(modules.len() > 8);
+    for module in modules {
+        let target = module_file(&main, module.node);
+        let given: BTreeSet<&str> = main.properties(main.body(&module)["params"]).into_keys().collect();
+        let declared: BTreeSet<&str> = target.declared(Kind::Parameter).into_iter().map(|it| it.name).collect();
+        // None of them has a default, so that nothing is forgotten.
+        assert_eq!(given, declared, "{}", target.path.display());
+    }
+}
+
+#[test]
+fn every_output_that_is_read_exists() {
+    let main = Bicep::read("main.bicep");
+    let tokens = main.tokens();
+    let mut read = 0;
+    for module in main.declared(Kind::Module) {
+        let target = module_file(&main, module.node);
+        let outputs: Vec<&str> = target.declared(Kind::Output).into_iter().map(|it| it.name).collect();
+        let mut used = BTreeSet::new();
+        for window in tokens.windows(6) {
+            let place = window.iter().position(|token| *token == "outputs").filter(|place| *place < 4);
+            // As `module.outputs.name`, or `module!.outputs.name` where the module has a condition.
+            if let Some(place) = place
+                && window[0] == module.name
+                && window[1..place].iter().all(|token| [".", "!"].contains(token))
+            {
+                used.insert(window[place + 2]);
+            }
+        }
+        for name in &used {
+            assert!(outputs.contains(name), "{} has no output {name}", target.path.display());
+        }
+        assert!(outputs.iter().all(|name| used.contains(name)), "{}: {outputs:?}, {used:?}", target.path.display());
+        read += used.len();
+    }
+    assert!(read > 15, "{read}");
+}
+
+#[test]
+fn every_member_that_is_read_is_in_its_type() {
+    let types = Bicep::read("types.bicep");
+    let mut read = 0;
+    for file in Bicep::all() {
+        let tokens = file.tokens();
+        for parameter in file.declared(Kind::Parameter) {
+            let kind = file.text_of(parameter.node.named_child(1).unwrap()).trim_end_matches('?');
+            let Some(kind) = types.declared(Kind::Type).into_iter().find(|it| it.name == kind) else { continue };
+            let members = types.body(&kind);
+            for window in tokens.windows(3).filter(|window| window[0] == parameter.name) {
+                if [".", ".?"].contains(&window[1]) {
+                    let path = file.path.display();
+                    assert!(members.contains_key(window[2]), "{path}: {} has no {}", parameter.name, window[2]);
+                    read += 1;
+                }
+            }
+        }
+    }
+    assert!(read > 20, "{read}");
+}

@@ -1,0 +1,28 @@
+//! What is in `infra/` and beside it: the Bicep files are sound, and say the same as code, settings and documentation;
+//! the deployment package runs.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod access;
+mod bicep;
+mod consistency;
+mod names;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod package;
+mod parameters;
+mod settings;
+mod watching;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A path in the repository.
+fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// A file of the repository.
+fn file(path: &str) -> String {
+    let path = repository(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}

@@ -1,0 +1,126 @@
+//! The deployment package, unpacked and started as the Functions host starts it.
+
+use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use package::{BinaryProblem, Glibc, PackProblem, pack};
+use sandbox::clock::Clock;
+use sandbox::host::{App, Process};
+use sandbox::shop::{CHANNELS, CartOpening, Checkout, Item, PRODUCTS};
+use sandbox::stage::repository;
+use sandbox::world::{FUNCTION_KEY, World, WorldOptions};
+use serde_json::{Value, json};
+use zip::ZipArchive;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_commerce-journeys");
+
+/// The binary at hand was built for this machine, whatever its C library.
+const THIS_MACHINE: Glibc = Glibc(999, 0);
+
+fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::remove_dir_all(&folder).ok();
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_package_serves_invocations() {
+    let into = folder("package");
+    let package = pack(&repository(), Path::new(BINARY), &into, THIS_MACHINE).unwrap();
+
+    let unpacked = into.join("unpacked");
+    ZipArchive::new(File::open(&package.archive).unwrap()).unwrap().extract(&unpacked).unwrap();
+    let mut found: Vec<String> = walk(&unpacked, &unpacked);
+    found.sort();
+    let expected = [
+        "commerce-journeys",
+        "host.json",
+        "journeys.json",
+        "poll-events/function.json",
+        "process-message/function.json",
+        "trigger-journey/function.json",
+    ];
+    assert_eq!(found, expected, "only what belongs in it");
+    let mode = |name: &str| fs::metadata(unpacked.join(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode("commerce-journeys"), 0o755);
+    assert_eq!(mode("host.json"), 0o644);
+
+    let world = World::start(WorldOptions::new(Clock::real())).await.unwrap();
+    let mut settings = world.settings();
+    settings.insert("PollSchedule".to_owned(), "* * * * * *".to_owned());
+    let app = App::read(&unpacked, &settings).unwrap();
+    let app = world.host(app, Arc::new(Process), Arc::new(|_, _| {})).await.unwrap();
+    assert!(app.host().ready().await);
+    // The timer polls and publishes; the message starts the journey.
+    let shop = world.shop();
+    let cart = shop.open_cart(CartOpening { channel: CHANNELS[0].id, ..CartOpening::default() }).unwrap();
+    shop.add_to_cart(&cart, &[Item { product: PRODUCTS[0].id, quantity: 1 }]).unwrap();
+    let receipt_email = Some("guest@example.org".to_owned());
+    shop.checkout(&cart, Checkout { receipt_email, name: "order".to_owned() }).unwrap();
+    while world.dataverse().started().is_empty() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+
+    let reply = reqwest::Client::new()
+        .post(format!("{}api/trigger-journey", app.url()))
+        .header("x-functions-key", FUNCTION_KEY)
+        .json(&json!({"eventId": "unknown", "eventChannelId": "1"}))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(reply.status(), 404);
+    assert!(reply.json::<Value>().await.unwrap().is_object());
+    app.shutdown().await;
+}
+
+fn walk(root: &Path, folder: &Path) -> Vec<String> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => names.extend(walk(root, &path)),
+            false => names.push(path.strip_prefix(root).unwrap().display().to_string()),
+        }
+    }
+    names
+}
+
+#[test]
+fn a_binary_for_a_newer_c_library_is_refused() {
+    let refusal = pack(&repository(), Path::new(BINARY), &folder("newer"), Glibc(2, 2)).unwrap_err();
+    let PackProblem::Binary(BinaryProblem::NewerGlibc { limit, needed, .. }) = &refusal else { panic!("{refusal}") };
+    assert!(*limit == Glibc(2, 2) && needed > limit);
+    assert!(refusal.to_string().contains("leave --binary out"), "{refusal}");
+}
+
+/// A repository of which one file is different.
+fn spoiled(name: &str, file: &str, from: &str, to: &str) -> PathBuf {
+    let copy = folder(name);
+    for file in sandbox::stage::FILES.into_iter().chain(["local.settings.json"]) {
+        fs::create_dir_all(copy.join(file).parent().unwrap()).unwrap();
+        fs::copy(repository().join(file), copy.join(file)).unwrap();
+    }
+    let text = fs::read_to_string(copy.join(file)).unwrap();
+    assert!(text.contains(from), "{file} has no {from}");
+    fs::write(copy.join(file), text.replacen(from, to, 1)).unwrap();
+    copy
+}
+
+#[test]
+fn what_would_not_start_is_not_packed() {
+    for (name, file, from, to, complaint) in [
+        ("executable", "host.json", "\"commerce-journeys\"", "\"handler\"", "host.json starts 'handler'"),
+        ("bundle", "host.json", "ExtensionBundle\"", "Bundle\"", "needs the extensionBundle"),
+        ("connection", "process-message/function.json", "ServiceBusConnection", "Elsewhere", "Elsewhere"),
+        ("schedule", "poll-events/function.json", "%PollSchedule%", "often", "schedule"),
+        ("journeys", "journeys.json", "\"eventType\": \"Checkout\"", "\"eventType\": \"\"", "journeys[0].eventType"),
+    ] {
+        let repository = spoiled(name, file, from, to);
+        let refusal = pack(&repository, Path::new(BINARY), &repository.join("target"), THIS_MACHINE).unwrap_err();
+        assert!(refusal.to_string().contains(complaint), "{file}: {refusal}");
+    }
+}
