@@ -1,6 +1,6 @@
 // Commerce Journeys in Azure: everything around the function app, with no secret in any setting.
 //
-//     az deployment group create --resource-group <group> --template-file infra/main.bicep --parameters infra/main.bicepparam
+//     az deployment group create --resource-group <group> --parameters infra/main.bicepparam
 //
 // DEPLOYMENT.md tells the whole way.
 
