@@ -8,7 +8,7 @@ targetScope = 'resourceGroup'
 
 metadata description = 'Commerce Journeys: the real-time link between Dynamics 365 Commerce and Customer Insights - Journeys.'
 
-import { AlertThresholds, Commerce, Environment, GitHub, Scale, Triggers, Tuning } from 'types.bicep'
+import { AdditionalSettings, AlertThresholds, Commerce, Environment, GitHub, Scale, Triggers, Tuning } from 'types.bicep'
 
 @description('Part of every name.')
 @minLength(2)
@@ -61,6 +61,9 @@ param tuning Tuning = {}
 
 @description('The repository whose workflow may deploy; left out, none may.')
 param github GitHub?
+
+@description('Further app settings: the OTEL_* variables of LOGGING.md, or RUST_LOG.')
+param additionalSettings AdditionalSettings = {}
 
 @description('Days that telemetry is kept.')
 @minValue(30)
@@ -188,6 +191,7 @@ module functionApp 'modules/function-app.bicep' = {
     triggers: triggers
     scale: scale
     tuning: tuning
+    additionalSettings: additionalSettings
   }
 }
 

@@ -102,6 +102,12 @@ type Tuning = {
 }
 
 @export()
+@description('Further app settings, by name. No secrets: use Key Vault references.')
+type AdditionalSettings = {
+  *: string
+}
+
+@export()
 @description('When to raise an alarm.')
 type AlertThresholds = {
   @description('Seconds from a checkout to its journey\'s start that 95 of 100 events must stay below, over 15 minutes.')

@@ -1,6 +1,6 @@
 // The function app, on Flex Consumption, with all its settings.
 
-import { Commerce, Scale, Triggers, Tuning } from '../types.bicep'
+import { AdditionalSettings, Commerce, Scale, Triggers, Tuning } from '../types.bicep'
 
 param name string
 param planName string
@@ -39,6 +39,7 @@ param dataverseUrl string
 param triggers Triggers
 param scale Scale
 param tuning Tuning
+param additionalSettings AdditionalSettings
 
 resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
   name: planName
@@ -197,7 +198,7 @@ var commerceIdentitySettings = application == null
 resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
   parent: app
   name: 'appsettings'
-  properties: union(hostSettings, handlerSettings, commerceIdentitySettings, triggers)
+  properties: union(additionalSettings, hostSettings, handlerSettings, commerceIdentitySettings, triggers)
 }
 
 output name string = app.name

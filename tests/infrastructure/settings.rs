@@ -68,7 +68,7 @@ fn the_host_finds_its_settings() {
     let made: BTreeSet<String> = made(&app, "hostSettings").into_keys().collect();
     assert_eq!(made, FOR_THE_HOST.map(str::to_owned).into());
     let settings = app.find(Kind::Resource, "settings");
-    let all = "union(hostSettings, handlerSettings, commerceIdentitySettings, triggers)";
+    let all = "union(additionalSettings, hostSettings, handlerSettings, commerceIdentitySettings, triggers)";
     assert_eq!(app.value(&settings, "properties"), all, "nothing else is a setting");
 }
 
