@@ -8,11 +8,14 @@ use std::path::{Path, PathBuf};
 use commerce_journeys::host::FUNCTIONS;
 use commerce_journeys::journeys::Journeys;
 use sandbox::host::{App, AppProblem};
-use sandbox::stage::{self, EXECUTABLE, Enabled, StageProblem};
+use sandbox::stage::{self, Enabled, StageProblem};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use crate::binary::{self, BinaryProblem, Glibc};
+
+/// The handler's name in the package: the platform's is Linux, whatever this machine is.
+const HANDLER: &str = "commerce-journeys";
 
 /// What was put together.
 #[derive(Clone, Debug)]
@@ -40,7 +43,7 @@ pub enum PackProblem {
     #[error("the Functions host would refuse it: {0}")]
     Host(#[from] AppProblem),
     /// `host.json` starts something else.
-    #[error("host.json starts '{0}'; the handler is '{EXECUTABLE}'")]
+    #[error("host.json starts '{0}'; the handler is '{HANDLER}'")]
     Executable(PathBuf),
     /// Folders and handler do not fit.
     #[error("the folders are for {found:?}; the handler serves {served:?}")]
@@ -78,10 +81,11 @@ pub enum PackProblem {
 pub fn pack(repository: &Path, binary: &Path, into: &Path, limit: Glibc) -> Result<Package, PackProblem> {
     let glibc = binary::check(binary, limit)?;
     let folder = into.join("app");
-    stage::stage(repository, Some(binary), &folder, Enabled::AsShipped)?;
+    stage::stage(repository, None, &folder, Enabled::AsShipped)?;
+    fs::copy(binary, folder.join(HANDLER)).map_err(file_problem(binary))?;
     check(repository, &folder)?;
     let archive = into.join("commerce-journeys.zip");
-    let names: Vec<&str> = stage::FILES.into_iter().chain([EXECUTABLE]).collect();
+    let names: Vec<&str> = stage::FILES.into_iter().chain([HANDLER]).collect();
     write_archive(&folder, &names, &archive)?;
     let size = |name: &str| fs::metadata(folder.join(name)).map(|file| file.len()).map_err(file_problem(&folder));
     let files = names.iter().map(|name| Ok(((*name).to_owned(), size(name)?))).collect::<Result<_, PackProblem>>()?;
@@ -92,7 +96,7 @@ pub fn pack(repository: &Path, binary: &Path, into: &Path, limit: Glibc) -> Resu
 fn check(repository: &Path, folder: &Path) -> Result<(), PackProblem> {
     // Only so that every %Setting% has a value; the values themselves do not matter here.
     let app = App::read(folder, &local_settings(repository)?)?;
-    if app.executable != Path::new(EXECUTABLE) || app.directory != folder.join("") {
+    if app.executable != Path::new(HANDLER) || app.directory != folder.join("") {
         return Err(PackProblem::Executable(app.executable));
     }
     let mut served: Vec<String> = FUNCTIONS.map(str::to_owned).to_vec();
@@ -120,7 +124,7 @@ fn write_archive(folder: &Path, names: &[&str], archive: &Path) -> Result<(), Pa
     let mut zip = ZipWriter::new(File::create(archive).map_err(file_problem(archive))?);
     for name in names {
         let path = folder.join(name);
-        let mode = if *name == EXECUTABLE { 0o755 } else { 0o644 };
+        let mode = if *name == HANDLER { 0o755 } else { 0o644 };
         let options =
             SimpleFileOptions::default().compression_method(CompressionMethod::Deflated).unix_permissions(mode);
         zip.start_file(*name, options)?;
