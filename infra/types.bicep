@@ -87,6 +87,7 @@ type Scale = {
 type Tuning = {
   eventTypes: string?
   pollSchedule: string?
+  pollAgainAfter: string?
   initialLookback: string?
   pollOverlap: string?
   pollClockAllowance: string?

@@ -169,6 +169,7 @@ var handlerSettings = {
   DataverseUrl: dataverseUrl
   EventTypes: tuning.?eventTypes ?? 'Checkout,AddCartLines'
   PollSchedule: tuning.?pollSchedule ?? '*/20 * * * * *'
+  PollAgainAfter: tuning.?pollAgainAfter ?? '00:00:02'
   InitialLookback: tuning.?initialLookback ?? '1.00:00:00'
   PollOverlap: tuning.?pollOverlap ?? '00:02:00'
   PollClockAllowance: tuning.?pollClockAllowance ?? '00:05:00'

@@ -98,7 +98,6 @@ pub fn build(repository: &Path, profile: &str) -> Result<PathBuf, BinaryProblem>
         .current_dir(repository)
         .args(["zigbuild", "--locked", "--package", PACKAGE, "--bin", PACKAGE, "--profile", profile])
         .args(["--target", &format!("{TARGET}.{}", Glibc::PLATFORM), "--message-format=json-render-diagnostics"])
-        .env("CARGO_PROFILE_RELEASE_STRIP", "symbols")
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()
