@@ -36,25 +36,12 @@ fn fields(query: &str) -> BTreeSet<String> {
     rest.map(name).filter(|name| !name.is_empty()).collect()
 }
 
-/// The names of events, functions and outcomes that a query compares with.
+/// The names of events, functions and outcomes that a query compares with: its quoted words. Texts for people have
+/// spaces or digits, the host's category has dots.
 fn compared(query: &str) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    for condition in query
-        .split("tostring(line.event)")
-        .chain(query.split("tostring(line.outcome)"))
-        .chain(query.split("tostring(line[\"function\"])"))
-    {
-        let condition = condition.trim_start();
-        let Some(list) = condition.strip_prefix("==").or(condition.strip_prefix("in")) else { continue };
-        let end = if list.trim_start().starts_with('(') {
-            list.find(')')
-        } else {
-            list.trim_start().find(' ').or(list.find('\n'))
-        };
-        let list = &list[..end.unwrap_or(list.len()).max(2)];
-        names.extend(list.split('"').skip(1).step_by(2).map(str::to_owned));
-    }
-    names
+    let quoted = query.split('"').skip(1).step_by(2);
+    let is_name = |text: &&str| text.chars().all(|c| c.is_ascii_alphabetic() || c == '-');
+    quoted.filter(is_name).map(str::to_owned).collect()
 }
 
 #[test]
