@@ -101,6 +101,19 @@ fn every_import_is_exported() {
     }
 }
 
+#[test]
+fn every_resource_has_a_stable_api_version() {
+    for file in Bicep::all() {
+        for resource in file.declared(Kind::Resource) {
+            let kind = unquoted(file.text_of(resource.node.named_child(1).unwrap()));
+            // A nested resource has the version of the one around it.
+            let Some((_, version)) = kind.split_once('@') else { continue };
+            let is_date = version.len() == 10 && version.chars().all(|c| c.is_ascii_digit() || c == '-');
+            assert!(is_date, "{}: {kind}", file.path.display());
+        }
+    }
+}
+
 /// The file that a module declaration names.
 fn module_file(file: &Bicep, module: Node<'_>) -> Bicep {
     Bicep::read(unquoted(file.text_of(module.named_child(1).unwrap())))
