@@ -22,10 +22,11 @@ use crate::cosmos::{CosmosAccount, CosmosOptions};
 use crate::csu::{Csu, CsuOptions};
 use crate::dataverse::{Dataverse, DataverseOptions, demo_triggers};
 use crate::entra::{Client, Entra, EntraOptions};
+use crate::service_bus::amqp::ServiceBusAmqp;
 use crate::service_bus::rest::{RestOptions, SasKey, ServiceBusRest};
 use crate::service_bus::{Broker, Counts, CreateError, EntityPath, SubscriptionOptions, TopicOptions};
 use crate::shop::{LedgerEntry, Shop};
-use crate::wire::{Fair, Neighbour, Served, Wire};
+use crate::wire::{Fair, Foreign, Neighbour, Served, Wire};
 
 pub use self::function_app::{FUNCTION_KEY, FunctionApp, HostingProblem, MASTER_KEY};
 pub use self::source::{BrokerSource, Settling};
@@ -147,7 +148,9 @@ impl World {
         demo_triggers().into_iter().for_each(|trigger| dataverse.register_trigger(trigger));
         people::introduce(&dataverse, &shop);
         let broker = broker(&options.clock)?;
-        let bus = ServiceBusRest::new(broker.clone(), rest_options(), check("https://servicebus.azure.net"));
+        let tokens = check("https://servicebus.azure.net");
+        let amqp = ServiceBusAmqp::new(broker.clone(), &rest_options(), tokens.clone());
+        let bus = ServiceBusRest::new(broker.clone(), rest_options(), tokens);
         let cosmos = CosmosOptions {
             tokens: check("https://cosmos.azure.com"),
             clock: options.clock.clone(),
@@ -158,13 +161,13 @@ impl World {
         let cosmos = CosmosAccount::start(&options.wire, cosmos_port, cosmos)
             .await
             .map_err(problem(Neighbour::Cosmos, cosmos_port))?;
-        for (neighbour, router) in [
-            (Neighbour::Entra, entra.router()),
-            (Neighbour::Commerce, csu.router()),
-            (Neighbour::ServiceBus, bus.router()),
-            (Neighbour::Dataverse, dataverse.router()),
+        for (neighbour, router, foreign) in [
+            (Neighbour::Entra, entra.router(), None),
+            (Neighbour::Commerce, csu.router(), None),
+            (Neighbour::ServiceBus, bus.router(), Some(amqp.foreign())),
+            (Neighbour::Dataverse, dataverse.router(), None),
         ] {
-            sites.serve(neighbour, router)?;
+            sites.serve(neighbour, router, foreign)?;
         }
         let bus_port = sites.served.get(&Neighbour::ServiceBus).map_or(0, Served::port);
         Ok(Self {
@@ -297,9 +300,14 @@ impl Sites {
         address.map(|address| format!("http://{address}")).map_err(problem(neighbour, None))
     }
 
-    fn serve(&mut self, neighbour: Neighbour, router: axum::Router) -> Result<(), WorldProblem> {
+    fn serve(
+        &mut self,
+        neighbour: Neighbour,
+        router: axum::Router,
+        foreign: Option<Foreign>,
+    ) -> Result<(), WorldProblem> {
         let listener = self.listeners.remove(&neighbour).ok_or_else(|| io::ErrorKind::NotFound.into());
-        let served = listener.and_then(|listener| self.wire.serve_on(neighbour, router, listener));
+        let served = listener.and_then(|listener| self.wire.serve_both_on(neighbour, router, foreign, listener));
         self.served.insert(neighbour, served.map_err(problem(neighbour, None))?);
         Ok(())
     }

@@ -154,17 +154,17 @@ fn translated(delivery: service_bus::Delivery) -> Delivery {
         expires_at,
         delivery_count: message.delivery_count,
         dead_letter_source: message.dead_letter.as_ref().map(|dead| dead.source.clone()),
-        application_properties: properties(&content.application_properties),
+        application_properties: properties(&message),
     };
     Delivery { lock_token, locked_until, message, busy }
 }
 
-fn properties(properties: &BTreeMap<String, Property>) -> BTreeMap<String, Value> {
+fn properties(message: &service_bus::Message) -> BTreeMap<String, Value> {
     let value = |property: &Property| match property {
         Property::Text(text) => Value::from(text.as_str()),
         Property::Integer(number) => Value::from(*number),
         Property::Double(number) => Value::from(*number),
         Property::Bool(truth) => Value::from(*truth),
     };
-    properties.iter().map(|(name, property)| (name.clone(), value(property))).collect()
+    message.properties().map(|(name, property)| (name.clone(), value(property))).collect()
 }

@@ -1,0 +1,491 @@
+//! A session: the windows within which frames flow, and the links that flow in them.
+//!
+//! OASIS AMQP 1.0, part 2, sections 2.5 and 2.6. A session's links use the same numbers as the client's.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use bytes::Bytes;
+use fe2o3_amqp_types::definitions::{Error, Handle, Role};
+use fe2o3_amqp_types::messaging::{Accepted, DeliveryState, Rejected};
+use fe2o3_amqp_types::performatives::{Attach, Begin, Detach, Disposition, End, Flow, Performative, Transfer};
+use serde_bytes::ByteBuf;
+use uuid::Uuid;
+
+use super::super::Delivery;
+use super::attach;
+use super::connection::{Hub, Step};
+use super::error::{NOT_ALLOWED, UNATTACHED, error, not_found, unauthorized};
+use super::frame::transfers;
+use super::link::{Arrival, CREDIT, Link, Outgoing, Received};
+use super::message::{HandedOut, decode, encode};
+use super::node::Node;
+use super::sections::Sections;
+use super::settle::Settlement;
+use super::work::{Done, Task, Work};
+use crate::wire::Fate;
+
+/// How many frames the client may send before it hears that they were taken.
+const WINDOW: u32 = 5000;
+
+pub(super) struct Session {
+    channel: u16,
+    /// Set once the client was told that the session is over.
+    ended: bool,
+    next_incoming_id: u32,
+    /// Frames that came since the client last heard of the window.
+    unreported: u32,
+    next_outgoing_id: u32,
+    /// How many frames the client takes.
+    remote_window: u32,
+    /// Frames for which the window was too small.
+    backlog: VecDeque<Bytes>,
+    next_delivery_id: u32,
+    /// Deliveries that the client has not settled: its link and its lock.
+    unsettled: BTreeMap<u32, (u32, Uuid)>,
+    links: BTreeMap<u32, Link>,
+    /// Links that were detached from here and not yet from there.
+    detached: BTreeSet<u32>,
+    last_serial: u64,
+}
+
+impl Session {
+    /// Answers a `begin`.
+    pub(super) fn begin(hub: &Hub, channel: u16, begin: &Begin) -> Result<Self, super::connection::Ending> {
+        let ours = Begin {
+            remote_channel: Some(channel),
+            next_outgoing_id: 0,
+            incoming_window: WINDOW,
+            outgoing_window: WINDOW,
+            handle_max: Handle(u32::from(u8::MAX)),
+            offered_capabilities: None,
+            desired_capabilities: None,
+            properties: None,
+        };
+        hub.send(channel, &ours)?;
+        Ok(Self {
+            channel,
+            ended: false,
+            next_incoming_id: begin.next_outgoing_id,
+            unreported: 0,
+            next_outgoing_id: 0,
+            remote_window: begin.incoming_window,
+            backlog: VecDeque::new(),
+            next_delivery_id: 0,
+            unsettled: BTreeMap::new(),
+            links: BTreeMap::new(),
+            detached: BTreeSet::new(),
+            last_serial: 0,
+        })
+    }
+
+    pub(super) fn has_links(&self) -> bool {
+        !self.links.is_empty()
+    }
+
+    /// Deals with a frame; `true` when the session is over.
+    pub(super) fn handle(
+        &mut self,
+        hub: &mut Hub,
+        performative: Performative,
+        payload: Bytes,
+    ) -> Result<bool, super::connection::Ending> {
+        match performative {
+            Performative::End(_) => {
+                if !self.ended {
+                    hub.send(self.channel, &End { error: None })?;
+                }
+                return Ok(true);
+            }
+            _ if self.ended => {}
+            Performative::Attach(attach) => self.attach(hub, attach)?,
+            Performative::Flow(flow) => self.flow(hub, &flow)?,
+            Performative::Transfer(transfer) => self.transfer(hub, &transfer, payload)?,
+            Performative::Disposition(disposition) => self.disposition(hub, &disposition)?,
+            Performative::Detach(detach) => self.detached_there(hub, &detach)?,
+            // The connection deals with these.
+            Performative::Open(_) | Performative::Begin(_) | Performative::Close(_) => {}
+        }
+        Ok(false)
+    }
+
+    /// Ends the session, for the client broke its rules.
+    fn fail(&mut self, hub: &Hub, error: Error) -> Step {
+        tracing::debug!(%error, "an AMQP session is ended");
+        self.ended = true;
+        self.links.clear();
+        hub.send(self.channel, &End { error: Some(error) })
+    }
+
+    // ---- links
+
+    fn attach(&mut self, hub: &mut Hub, attach: Attach) -> Step {
+        let handle = attach.handle.0;
+        if self.links.contains_key(&handle) {
+            return self.fail(hub, error("amqp:session:handle-in-use", format!("handle {handle} is in use")));
+        }
+        self.last_serial += 1;
+        match attach::link(hub, &attach, self.last_serial) {
+            Ok(link) => {
+                hub.send(self.channel, &attach::accepted(attach, &link))?;
+                let is_incoming = matches!(link, Link::Incoming(_));
+                self.links.insert(handle, link);
+                if is_incoming { self.send_flow(hub, Some(handle)) } else { Ok(()) }
+            }
+            Err(error) => {
+                tracing::debug!(%error, link = attach.name, "an AMQP link is refused");
+                hub.send(self.channel, &attach::refused(attach))?;
+                self.detach(hub, handle, error)
+            }
+        }
+    }
+
+    fn detach(&mut self, hub: &Hub, handle: u32, error: Error) -> Step {
+        self.forget(handle);
+        self.detached.insert(handle);
+        hub.send(self.channel, &Detach { handle: Handle(handle), closed: true, error: Some(error) })
+    }
+
+    fn detached_there(&mut self, hub: &Hub, detach: &Detach) -> Step {
+        let handle = detach.handle.0;
+        if self.detached.remove(&handle) {
+            return Ok(());
+        }
+        self.forget(handle);
+        hub.send(self.channel, &Detach { handle: Handle(handle), closed: detach.closed, error: None })
+    }
+
+    /// Locks outlive the link on which their messages went out.
+    fn forget(&mut self, handle: u32) {
+        self.links.remove(&handle);
+        self.unsettled.retain(|_, (link, _)| *link != handle);
+    }
+
+    /// Detaches the links for which there is no good token any more.
+    pub(super) fn check_claims(&mut self, hub: &mut Hub) -> Step {
+        let now = hub.face.broker.clock().now();
+        let refused = |link: &Link| link.node().resource().and_then(|path| hub.claims.cover(&path, now).err());
+        let refused: Vec<_> = self.links.iter().filter_map(|(handle, link)| Some((*handle, refused(link)?))).collect();
+        refused.into_iter().try_for_each(|(handle, problem)| self.detach(hub, handle, unauthorized(problem)))
+    }
+
+    // ---- flow
+
+    fn flow(&mut self, hub: &mut Hub, flow: &Flow) -> Step {
+        let in_flight = self.next_outgoing_id.wrapping_sub(flow.next_incoming_id.unwrap_or_default());
+        self.remote_window = flow.incoming_window.saturating_sub(in_flight);
+        self.send_backlog(hub)?;
+        let Some(Handle(handle)) = flow.handle else {
+            let all: Vec<u32> = self.links.keys().copied().collect();
+            all.into_iter().try_for_each(|handle| self.pump(hub, handle))?;
+            return if flow.echo { self.send_flow(hub, None) } else { Ok(()) };
+        };
+        if let Some(Link::Outgoing(link)) = self.links.get_mut(&handle) {
+            let limit = flow.delivery_count.unwrap_or_default().wrapping_add(flow.link_credit.unwrap_or_default());
+            // A count that is behind what was sent already means no credit.
+            link.credit = u32::try_from(limit.wrapping_sub(link.delivery_count).cast_signed()).unwrap_or_default();
+            link.drain = flow.drain;
+            if link.credit == 0 || link.drain {
+                link.stop_waiting();
+            }
+            self.pump(hub, handle)?;
+        }
+        if flow.echo { self.send_flow(hub, Some(handle)) } else { Ok(()) }
+    }
+
+    /// Tells the client of the session's window and, if given, of a link's credit.
+    fn send_flow(&mut self, hub: &Hub, handle: Option<u32>) -> Step {
+        self.unreported = 0;
+        let mut flow = Flow {
+            next_incoming_id: Some(self.next_incoming_id),
+            incoming_window: WINDOW,
+            next_outgoing_id: self.next_outgoing_id,
+            outgoing_window: WINDOW,
+            handle: None,
+            delivery_count: None,
+            link_credit: None,
+            available: None,
+            drain: false,
+            echo: false,
+            properties: None,
+        };
+        if let Some((handle, link)) = handle.and_then(|handle| Some((handle, self.links.get_mut(&handle)?))) {
+            flow.handle = Some(Handle(handle));
+            let (count, credit) = match link {
+                Link::Incoming(link) => {
+                    link.credit = CREDIT;
+                    (link.delivery_count, CREDIT)
+                }
+                Link::Outgoing(link) => {
+                    flow.drain = link.drain;
+                    (link.delivery_count, link.credit)
+                }
+            };
+            (flow.delivery_count, flow.link_credit) = (Some(count), Some(credit));
+        }
+        hub.send(self.channel, &flow)
+    }
+
+    // ---- from the client
+
+    fn transfer(&mut self, hub: &mut Hub, transfer: &Transfer, payload: Bytes) -> Step {
+        self.next_incoming_id = self.next_incoming_id.wrapping_add(1);
+        self.unreported += 1;
+        if self.unreported >= WINDOW / 2 {
+            self.send_flow(hub, None)?;
+        }
+        let handle = transfer.handle.0;
+        let received = match self.links.get_mut(&handle) {
+            Some(Link::Incoming(link)) => link.take(transfer, payload).map(|received| (received, link.node.clone())),
+            _ if self.detached.contains(&handle) => return Ok(()),
+            _ => return self.fail(hub, error(UNATTACHED, format!("no link for sending has handle {handle}"))),
+        };
+        match received {
+            Ok((Some(received), node)) => {
+                self.received(hub, received, node)?;
+                match self.links.get(&handle) {
+                    Some(Link::Incoming(link)) if link.credit < CREDIT / 2 => self.send_flow(hub, Some(handle)),
+                    _ => Ok(()),
+                }
+            }
+            Ok((None, _)) => Ok(()),
+            Err(error) => self.detach(hub, handle, error),
+        }
+    }
+
+    fn received(&mut self, hub: &mut Hub, received: Received, node: Node) -> Step {
+        let Received { delivery_id, format, settled, payload } = received;
+        let task = match node {
+            Node::Topic(topic) => {
+                decode(&payload, format).map(|messages| Task::Send { delivery_id, settled, topic, messages })
+            }
+            node => Sections::read(&payload).map(|request| Task::Answer {
+                delivery_id,
+                settled,
+                node,
+                request: Box::new(request),
+            }),
+        };
+        match task {
+            Ok(task) => self.begin_work(hub, task),
+            Err(problem) if settled => {
+                tracing::debug!(%problem, "a message cannot be decoded");
+                Ok(())
+            }
+            Err(problem) => {
+                let error = error("amqp:decode-error", format!("The message cannot be decoded: {problem}."));
+                self.settle(hub, Role::Receiver, delivery_id, delivery_id, rejected(error))
+            }
+        }
+    }
+
+    fn disposition(&mut self, hub: &mut Hub, disposition: &Disposition) -> Step {
+        // Of the client's own deliveries everything is settled from here.
+        if disposition.role != Role::Receiver {
+            return Ok(());
+        }
+        let Some(settlement) = disposition.state.as_ref().and_then(Settlement::of) else { return Ok(()) };
+        let (first, last) = (disposition.first, disposition.last.unwrap_or(disposition.first));
+        if last < first || last >= self.next_delivery_id {
+            return self.fail(hub, error(NOT_ALLOWED, "there was no such delivery"));
+        }
+        let lock = |id| (id, self.unsettled.remove(&id).map(|(_, lock)| lock));
+        let deliveries = (first..=last).map(lock).collect();
+        let settled = disposition.settled;
+        self.begin_work(hub, Task::Settle { deliveries, settlement, settled })
+    }
+
+    fn begin_work(&mut self, hub: &mut Hub, task: Task) -> Step {
+        match hub.decide(Work { channel: self.channel, task }) {
+            Some((work, fate)) => self.perform(hub, work, fate),
+            None => Ok(()),
+        }
+    }
+
+    /// Does what is to be done, as the weather has it, and tells the client.
+    pub(super) fn perform(&mut self, hub: &mut Hub, work: Work, fate: Fate) -> Step {
+        use super::connection::Ending;
+        use super::error::of_weather;
+        let task = work.task;
+        match fate {
+            Fate::Serve => {
+                let done = task.act(hub);
+                self.report(hub, done)
+            }
+            Fate::Refuse(refusal) => self.report(hub, task.refused(&of_weather(&refusal))),
+            Fate::Mask(refusal) => {
+                let refused = task.refused(&of_weather(&refusal));
+                task.act(hub);
+                self.report(hub, refused)
+            }
+            Fate::BreakBefore => Err(Ending::Cut),
+            Fate::BreakAfter | Fate::CutShort => {
+                task.act(hub);
+                Err(Ending::Cut)
+            }
+            Fate::Hang => Ok(()),
+            Fate::Withhold => {
+                task.act(hub);
+                Ok(())
+            }
+        }
+    }
+
+    fn report(&mut self, hub: &mut Hub, done: Done) -> Step {
+        match done {
+            Done::Sent { delivery_id, result } => {
+                let state = result.map_or_else(rejected, |()| accepted());
+                delivery_id.map_or(Ok(()), |id| self.settle(hub, Role::Receiver, id, id, state))
+            }
+            Done::Answered { delivery_id, node, address, reply } => {
+                if let Some(id) = delivery_id {
+                    self.settle(hub, Role::Receiver, id, id, accepted())?;
+                }
+                self.reply(hub, &node, address.as_deref(), reply)
+            }
+            Done::Settled { results, outcome } => {
+                for (first, last, error) in results {
+                    let state = error.map_or_else(|| outcome.clone(), |error| rejected(*error));
+                    self.settle(hub, Role::Sender, first, last, state)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn settle(&self, hub: &Hub, role: Role, first: u32, last: u32, state: DeliveryState) -> Step {
+        let last = (last != first).then_some(last);
+        hub.send(self.channel, &Disposition { role, first, last, settled: true, state: Some(state), batchable: false })
+    }
+
+    /// Sends a reply on the link that the request named, or on the one that leads from the same node.
+    fn reply(&mut self, hub: &mut Hub, node: &Node, address: Option<&str>, reply: Bytes) -> Step {
+        let outgoing = |link: &Link| match link {
+            Link::Outgoing(link) if link.node == *node => Some(link.address.clone()),
+            _ => None,
+        };
+        let mut candidates = self.links.iter().filter_map(|(handle, link)| Some((*handle, outgoing(link)?)));
+        let named = candidates.clone().find(|(_, name)| address.is_some() && name.as_deref() == address);
+        let Some((handle, _)) = named.or_else(|| candidates.next()) else {
+            tracing::debug!("a request has nowhere to be answered");
+            return Ok(());
+        };
+        if let Some(Link::Outgoing(link)) = self.links.get_mut(&handle) {
+            link.replies.push_back(reply);
+        }
+        self.pump(hub, handle)
+    }
+
+    // ---- to the client
+
+    /// Sends what there is to send, as far as credit and window reach.
+    fn pump(&mut self, hub: &mut Hub, handle: u32) -> Step {
+        loop {
+            let may_send = self.backlog.is_empty() && self.remote_window > 0;
+            let Some(Link::Outgoing(link)) = self.links.get_mut(&handle) else { return Ok(()) };
+            if link.credit == 0 || !may_send {
+                return Ok(());
+            }
+            match &link.node {
+                Node::Subscription(entity) => match hub.face.broker.try_receive(entity) {
+                    Ok(Some(delivery)) => self.deliver(hub, handle, delivery)?,
+                    Ok(None) => return self.run_dry(hub, handle),
+                    Err(_) => {
+                        let error = not_found(&entity.to_string());
+                        return self.detach(hub, handle, error);
+                    }
+                },
+                _ => match link.replies.pop_front() {
+                    Some(reply) => self.send_message(hub, handle, Uuid::new_v4(), true, reply)?,
+                    None => return self.run_dry(hub, handle),
+                },
+            }
+        }
+    }
+
+    /// There is credit and nothing to send: it is given up, or somebody waits.
+    fn run_dry(&mut self, hub: &mut Hub, handle: u32) -> Step {
+        let Some(Link::Outgoing(link)) = self.links.get_mut(&handle) else { return Ok(()) };
+        if link.drain {
+            link.delivery_count = link.delivery_count.wrapping_add(link.credit);
+            link.credit = 0;
+            return self.send_flow(hub, Some(handle));
+        }
+        if let Node::Subscription(entity) = link.node.clone() {
+            hub.arrivals.extend(link.wait(&hub.face.broker, &entity, self.channel, handle));
+        }
+        Ok(())
+    }
+
+    /// A wait for a message is over.
+    pub(super) fn arrived(&mut self, hub: &mut Hub, arrival: Arrival) -> Step {
+        let handle = arrival.handle;
+        let awaited = match self.links.get_mut(&handle) {
+            Some(Link::Outgoing(link)) => link.waited(&arrival) && link.credit > 0,
+            _ => false,
+        };
+        if !awaited {
+            arrival.put_back(&hub.face.broker);
+            return Ok(());
+        }
+        if let Some(Ok(delivery)) = arrival.message {
+            self.deliver(hub, handle, delivery)?;
+        }
+        self.pump(hub, handle)
+    }
+
+    fn deliver(&mut self, hub: &mut Hub, handle: u32, delivery: Delivery) -> Step {
+        let Some(Link::Outgoing(Outgoing { settled, .. })) = self.links.get(&handle) else { return Ok(()) };
+        let (settled, lock) = (*settled, delivery.lock_token);
+        let out = if settled { HandedOut::Deleted } else { HandedOut::Locked(lock, delivery.locked_until) };
+        let payload = encode(&delivery.message, out)?;
+        if settled {
+            // It was locked just now.
+            let _ = hub.face.broker.complete(lock);
+        } else {
+            self.unsettled.insert(self.next_delivery_id, (handle, lock));
+        }
+        self.send_message(hub, handle, lock, settled, payload)
+    }
+
+    fn send_message(&mut self, hub: &Hub, handle: u32, tag: Uuid, settled: bool, payload: Bytes) -> Step {
+        if let Some(Link::Outgoing(link)) = self.links.get_mut(&handle) {
+            link.spend();
+        }
+        let transfer = Transfer {
+            handle: Handle(handle),
+            delivery_id: Some(self.next_delivery_id),
+            // Where a lock is told of by its bytes, .NET's order is meant.
+            delivery_tag: Some(ByteBuf::from(tag.to_bytes_le())),
+            message_format: Some(0),
+            settled: Some(settled),
+            more: false,
+            rcv_settle_mode: None,
+            state: None,
+            resume: false,
+            aborted: false,
+            batchable: !settled,
+        };
+        self.next_delivery_id = self.next_delivery_id.wrapping_add(1);
+        self.backlog.extend(transfers(self.channel, transfer, payload, hub.max_frame)?);
+        self.send_backlog(hub)
+    }
+
+    fn send_backlog(&mut self, hub: &Hub) -> Step {
+        while self.remote_window > 0
+            && let Some(frame) = self.backlog.pop_front()
+        {
+            self.remote_window -= 1;
+            self.next_outgoing_id = self.next_outgoing_id.wrapping_add(1);
+            hub.send_frame(frame)?;
+        }
+        Ok(())
+    }
+}
+
+fn accepted() -> DeliveryState {
+    DeliveryState::Accepted(Accepted {})
+}
+
+fn rejected(error: Error) -> DeliveryState {
+    DeliveryState::Rejected(Rejected { error: Some(error) })
+}
