@@ -1,5 +1,6 @@
 //! All neighbours of the handler on one machine, and what the function app must be told to find them.
 
+mod amqp_source;
 mod function_app;
 mod people;
 mod settings;
@@ -29,7 +30,7 @@ use crate::shop::{LedgerEntry, Shop};
 use crate::wire::{Fair, Foreign, Neighbour, Served, Wire};
 
 pub use self::function_app::{FUNCTION_KEY, FunctionApp, HostingProblem, MASTER_KEY};
-pub use self::source::{BrokerSource, Settling};
+pub use self::source::{BrokerSource, Deliver, Settling};
 
 /// The topic on which events travel.
 pub const TOPIC: &str = "order-events";
@@ -67,6 +68,8 @@ pub struct WorldOptions {
     pub token_lifetime: Duration,
     /// How far the shop's clock is ahead of everybody else's (behind, if negative).
     pub shop_skew: TimeDelta,
+    /// How the Functions host gets its messages.
+    pub deliver: Deliver,
 }
 
 impl WorldOptions {
@@ -82,6 +85,7 @@ impl WorldOptions {
             cosmos_partitions: 2,
             token_lifetime: 60 * MINUTE,
             shop_skew: TimeDelta::zero(),
+            deliver: Deliver::default(),
         }
     }
 }
@@ -120,6 +124,7 @@ pub struct World {
     connection_string: String,
     before: BTreeSet<Uuid>,
     shop_skew: TimeDelta,
+    deliver: Deliver,
     settling: Settling,
     /// How many function apps have been hosted.
     hosts: AtomicUsize,
@@ -184,6 +189,7 @@ impl World {
             served: sites.served,
             connection_string: bus.connection_string(bus_port).unwrap_or_default(),
             shop_skew: options.shop_skew,
+            deliver: options.deliver,
             settling: Settling::default(),
             hosts: AtomicUsize::new(0),
         })

@@ -1,6 +1,6 @@
 //! One client's connection: frames in, frames out, and what happens by itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use axum::http::Method;
@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use super::ServiceBusAmqp;
 use super::claims::Claims;
 use super::error::{DECODE, FORCED, FRAMING, NOT_ALLOWED, error};
-use super::frame::{Frame, FrameProblem, MAX_FRAME, Reader, amqp, heartbeat};
+use super::frame::{Frame, FrameProblem, MAX_FRAME, Reader, Said, amqp, heartbeat};
 use super::link::Arrival;
 use super::session::Session;
 use super::work::Work;
@@ -118,11 +118,19 @@ where
         delayed: FuturesUnordered::new(),
         out,
     };
-    let connection = Connection { hub, reader, sessions: BTreeMap::new(), heard: Instant::now(), used: Instant::now() };
+    let connection = Connection {
+        hub,
+        reader,
+        sessions: BTreeMap::new(),
+        ended: BTreeSet::new(),
+        heard: Instant::now(),
+        used: Instant::now(),
+    };
     let mut writing = std::pin::pin!(write(frames, writer));
     let ending = tokio::select! {
         ending = connection.run() => ending,
-        () = &mut writing => Ending::Over,
+        // The client is gone.
+        () = &mut writing => return,
     };
     if !matches!(ending, Ending::Cut) {
         // The connection is gone, and with it the only sender, so what is left to be written has an end. A client that
@@ -149,6 +157,8 @@ struct Connection<R> {
     hub: Hub,
     reader: Reader<R>,
     sessions: BTreeMap<u16, Session>,
+    /// Channels whose sessions are over.
+    ended: BTreeSet<u16>,
     /// When the client was last heard.
     heard: Instant,
     /// When the connection last had a link.
@@ -183,12 +193,12 @@ impl<R: AsyncRead + Unpin> Connection<R> {
 
     /// Exchanges `open`; returns how often the client wants to hear from us.
     async fn open(&mut self) -> Result<Option<Duration>, Ending> {
-        let (performative, _) = loop {
-            if let Some(first) = self.reader.next().await?.performative()? {
+        let first = loop {
+            if let Some(first) = self.reader.next().await?.said()? {
                 break first;
             }
         };
-        let Performative::Open(theirs) = performative else {
+        let Said::Performative(Performative::Open(theirs), _) = first else {
             return Err(Ending::because(NOT_ALLOWED, "a connection begins with open"));
         };
         self.hub.max_frame = theirs.max_frame_size.0.clamp(512, MAX_FRAME);
@@ -213,20 +223,33 @@ impl<R: AsyncRead + Unpin> Connection<R> {
     fn frame(&mut self, frame: Frame) -> Step {
         self.heard = Instant::now();
         let channel = frame.channel;
-        let Some((performative, payload)) = frame.performative()? else { return Ok(()) };
-        match performative {
-            Performative::Open(_) => Err(Ending::because(NOT_ALLOWED, "the connection is open already")),
-            Performative::Begin(begin) => self.begin(channel, &begin),
-            Performative::Close(_) => {
+        match frame.said()? {
+            None => Ok(()),
+            Some(Said::Performative(Performative::Open(_), _)) => {
+                Err(Ending::because(NOT_ALLOWED, "the connection is open already"))
+            }
+            Some(Said::Performative(Performative::Begin(begin), _)) => self.begin(channel, &begin),
+            Some(Said::Performative(Performative::Close(_), _)) => {
                 self.hub.send(0, &Close::new(None))?;
                 Err(Ending::Over)
             }
-            performative => {
-                let Some(session) = self.sessions.get_mut(&channel) else {
-                    return Err(Ending::because(NOT_ALLOWED, format!("there is no session on channel {channel}")));
-                };
+            Some(said) => self.session(channel, said),
+        }
+    }
+
+    fn session(&mut self, channel: u16, said: Said) -> Step {
+        let Some(session) = self.sessions.get_mut(&channel) else {
+            // There are clients that detach their links after the session's end.
+            let known = self.ended.contains(&channel);
+            let error = || Ending::because(NOT_ALLOWED, format!("there is no session on channel {channel}"));
+            return known.then_some(()).ok_or_else(error);
+        };
+        match said {
+            Said::Disposition(disposition) => session.disposition(&mut self.hub, disposition),
+            Said::Performative(performative, payload) => {
                 if session.handle(&mut self.hub, performative, payload)? {
                     self.sessions.remove(&channel);
+                    self.ended.insert(channel);
                 }
                 Ok(())
             }

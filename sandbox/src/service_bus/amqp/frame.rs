@@ -11,6 +11,8 @@ use serde_amqp::lazy::LazyValue;
 use serde_amqp::read::SliceReader;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
+use super::settle::Disposition;
+
 /// The largest frame that is taken, and what Service Bus says it takes.
 pub(super) const MAX_FRAME: u32 = 64 * 1024;
 /// The first eight bytes of a connection, or of the part of it that follows SASL.
@@ -21,6 +23,8 @@ pub(super) const SASL_HEADER: [u8; 8] = *b"AMQP\x03\x01\x00\x00";
 const FRAME_HEADER: usize = 8;
 const AMQP: u8 = 0;
 const SASL: u8 = 1;
+/// The descriptor of dispositions.
+const DISPOSITION: u8 = 0x15;
 
 /// Why the bytes make no sense.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +40,14 @@ pub(super) enum FrameProblem {
     Decode(#[from] serde_amqp::Error),
 }
 
+/// What a frame says.
+pub(super) enum Said {
+    /// A performative, and the payload that follows it.
+    Performative(Performative, Bytes),
+    /// A disposition, see there.
+    Disposition(Disposition),
+}
+
 /// A frame, without its header.
 pub(super) struct Frame {
     kind: u8,
@@ -45,8 +57,8 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    /// A performative and the payload that follows it; `None` for the empty frame that keeps a connection alive.
-    pub(super) fn performative(self) -> Result<Option<(Performative, Bytes)>, FrameProblem> {
+    /// What the frame says; `None` for the empty frame that keeps a connection alive.
+    pub(super) fn said(self) -> Result<Option<Said>, FrameProblem> {
         if self.kind != AMQP {
             return Err(FrameProblem::Framing("a frame is not an AMQP frame"));
         }
@@ -55,7 +67,10 @@ impl Frame {
         }
         let performative = LazyValue::from_reader(&mut SliceReader::new(&self.body))?;
         let payload = self.body.slice(performative.as_slice().len()..);
-        Ok(Some((serde_amqp::from_slice(performative.as_slice())?, payload)))
+        Ok(Some(match performative.as_slice() {
+            [0x00, 0x53, DISPOSITION, ..] => Said::Disposition(Disposition::read(performative.as_slice())?),
+            performative => Said::Performative(serde_amqp::from_slice(performative)?, payload),
+        }))
     }
 
     /// The body of a SASL frame.

@@ -8,7 +8,7 @@ use fe2o3_amqp_types::performatives::Transfer;
 use futures::future::{AbortHandle, Abortable};
 
 use super::super::{Broker, Delivery, EntityNotFound, EntityPath};
-use super::error::{CREDIT_EXCEEDED, TOO_LARGE, error};
+use super::error::{CREDIT_EXCEEDED, error};
 use super::node::Node;
 use crate::wire::BoxFuture;
 
@@ -54,6 +54,9 @@ pub(super) struct Received {
     pub(super) delivery_id: u32,
     pub(super) format: u32,
     pub(super) settled: bool,
+    /// Its size in bytes.
+    pub(super) size: usize,
+    /// All of it, unless it is larger than the link takes.
     pub(super) payload: Bytes,
 }
 
@@ -66,31 +69,27 @@ impl Incoming {
             None if self.credit == 0 => return Err(error(CREDIT_EXCEEDED, "a message was sent without credit")),
             None => Partial { first: first(transfer)?, payload: BytesMut::new() },
         };
-        let size = partial.payload.len() + payload.len();
-        if size > self.max_message {
-            let limit = self.max_message;
-            let what = format!("The received message (delivery-id:{}, size:{size} bytes)", partial.first.delivery_id);
-            return Err(error(
-                TOO_LARGE,
-                format!("{what} exceeds the limit ({limit} bytes) currently allowed on the link."),
-            ));
-        }
+        partial.first.size += payload.len();
+        // Any frame may say that the message is settled.
+        partial.first.settled |= transfer.settled == Some(true);
+        // Of what is too large nothing need be kept.
+        let kept = partial.first.size <= self.max_message;
         if transfer.more {
-            partial.payload.extend_from_slice(&payload);
+            if kept {
+                partial.payload.extend_from_slice(&payload);
+            }
             self.partial = Some(partial);
             return Ok(None);
         }
         self.credit -= 1;
         self.delivery_count = self.delivery_count.wrapping_add(1);
-        let payload = if partial.payload.is_empty() {
+        let payload = if partial.payload.is_empty() || !kept {
             payload
         } else {
             partial.payload.extend_from_slice(&payload);
             partial.payload.freeze()
         };
-        // Any frame may say that the message is settled.
-        let settled = partial.first.settled || transfer.settled == Some(true);
-        Ok(Some(Received { payload, settled, ..partial.first }))
+        Ok(Some(Received { payload, ..partial.first }))
     }
 }
 
@@ -100,6 +99,7 @@ fn first(transfer: &Transfer) -> Result<Received, Error> {
         delivery_id: transfer.delivery_id.ok_or_else(missing)?,
         format: transfer.message_format.unwrap_or_default(),
         settled: transfer.settled.unwrap_or_default(),
+        size: 0,
         payload: Bytes::new(),
     })
 }

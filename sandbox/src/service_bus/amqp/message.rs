@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use super::super::{Changes, Message, NewMessage, Property};
 use super::sections::{APPLICATION_PROPERTIES, Builder, DELIVERY_ANNOTATIONS, MESSAGE_ANNOTATIONS, Map, Sections};
+use super::settle::{DESCRIPTION, REASON};
 
 /// The format of a transfer whose data sections are messages themselves.
 pub(super) const BATCH_FORMAT: u32 = 0x8001_3700;
@@ -218,7 +219,11 @@ fn properties(message: &Message, original: Option<&Original>) -> Properties {
         },
     };
     properties.message_id.get_or_insert_with(|| MessageId::String(message.message_id.clone()));
-    properties.absolute_expiry_time = Some(Timestamp::from_milliseconds(message.expires_at().timestamp_millis()));
+    // Clients take the difference of these two for the time to live, which the header can tell for 49 days only.
+    let enqueued = message.enqueued_time.timestamp_millis();
+    let lives = i64::try_from(message.time_to_live.as_millis()).unwrap_or(i64::MAX);
+    properties.creation_time = Some(Timestamp::from_milliseconds(enqueued));
+    properties.absolute_expiry_time = Some(Timestamp::from_milliseconds(enqueued.saturating_add(lives)));
     properties
 }
 
@@ -229,7 +234,7 @@ fn application_properties(message: &Message, original: Option<&Original>) -> Map
     };
     map.as_inner_mut().extend(message.changes.iter().map(entry));
     if let Some(dead) = &message.dead_letter {
-        let texts = [("DeadLetterReason", &dead.reason), ("DeadLetterErrorDescription", &dead.description)];
+        let texts = [(REASON, &dead.reason), (DESCRIPTION, &dead.description)];
         let texts = texts.into_iter().filter(|(_, value)| !value.is_empty());
         map.as_inner_mut().extend(texts.map(|(name, value)| (key(name), Value::String(value.clone()))));
     }

@@ -27,6 +27,9 @@ mod session;
 mod settle;
 mod work;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::time::Duration;
 

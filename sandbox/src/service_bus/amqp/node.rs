@@ -45,8 +45,11 @@ impl Node {
     pub(super) fn resource(&self) -> Option<String> {
         match self {
             Self::Cbs => None,
-            Self::Topic(topic) | Self::TopicManagement(topic) => Some(format!("/{topic}")),
-            Self::Subscription(entity) | Self::Management(entity) => Some(format!("/{entity}")),
+            Self::Topic(topic) => Some(format!("/{topic}")),
+            Self::Subscription(entity) => Some(format!("/{entity}")),
+            // There are clients that ask for a token for the entity, and others for one for the node.
+            Self::TopicManagement(topic) => Some(format!("/{topic}/{MANAGEMENT}")),
+            Self::Management(entity) => Some(format!("/{entity}/{MANAGEMENT}")),
         }
     }
 }

@@ -7,20 +7,20 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use bytes::Bytes;
 use fe2o3_amqp_types::definitions::{Error, Handle, Role};
 use fe2o3_amqp_types::messaging::{Accepted, DeliveryState, Rejected};
-use fe2o3_amqp_types::performatives::{Attach, Begin, Detach, Disposition, End, Flow, Performative, Transfer};
+use fe2o3_amqp_types::performatives::{self, Attach, Begin, Detach, End, Flow, Performative, Transfer};
 use serde_bytes::ByteBuf;
 use uuid::Uuid;
 
 use super::super::Delivery;
 use super::attach;
 use super::connection::{Hub, Step};
-use super::error::{NOT_ALLOWED, UNATTACHED, error, not_found, unauthorized};
+use super::error::{DECODE, NOT_ALLOWED, TOO_LARGE, UNATTACHED, error, not_found, unauthorized};
 use super::frame::transfers;
 use super::link::{Arrival, CREDIT, Link, Outgoing, Received};
 use super::message::{HandedOut, decode, encode};
 use super::node::Node;
 use super::sections::Sections;
-use super::settle::Settlement;
+use super::settle::Disposition;
 use super::work::{Done, Task, Work};
 use crate::wire::Fate;
 
@@ -100,10 +100,9 @@ impl Session {
             Performative::Attach(attach) => self.attach(hub, attach)?,
             Performative::Flow(flow) => self.flow(hub, &flow)?,
             Performative::Transfer(transfer) => self.transfer(hub, &transfer, payload)?,
-            Performative::Disposition(disposition) => self.disposition(hub, &disposition)?,
             Performative::Detach(detach) => self.detached_there(hub, &detach)?,
             // The connection deals with these.
-            Performative::Open(_) | Performative::Begin(_) | Performative::Close(_) => {}
+            Performative::Open(_) | Performative::Begin(_) | Performative::Close(_) | Performative::Disposition(_) => {}
         }
         Ok(false)
     }
@@ -235,62 +234,57 @@ impl Session {
         }
         let handle = transfer.handle.0;
         let received = match self.links.get_mut(&handle) {
-            Some(Link::Incoming(link)) => link.take(transfer, payload).map(|received| (received, link.node.clone())),
+            Some(Link::Incoming(link)) => {
+                link.take(transfer, payload).map(|received| (received, link.node.clone(), link.max_message))
+            }
             _ if self.detached.contains(&handle) => return Ok(()),
             _ => return self.fail(hub, error(UNATTACHED, format!("no link for sending has handle {handle}"))),
         };
         match received {
-            Ok((Some(received), node)) => {
-                self.received(hub, received, node)?;
+            Ok((Some(received), node, limit)) => {
+                self.received(hub, received, node, limit)?;
                 match self.links.get(&handle) {
                     Some(Link::Incoming(link)) if link.credit < CREDIT / 2 => self.send_flow(hub, Some(handle)),
                     _ => Ok(()),
                 }
             }
-            Ok((None, _)) => Ok(()),
+            Ok((None, ..)) => Ok(()),
             Err(error) => self.detach(hub, handle, error),
         }
     }
 
-    fn received(&mut self, hub: &mut Hub, received: Received, node: Node) -> Step {
-        let Received { delivery_id, format, settled, payload } = received;
+    fn received(&mut self, hub: &mut Hub, received: Received, node: Node, limit: usize) -> Step {
+        let Received { delivery_id, format, settled, size, payload } = received;
         let task = match node {
+            _ if size > limit => Err(too_large(delivery_id, size, limit)),
             Node::Topic(topic) => {
-                decode(&payload, format).map(|messages| Task::Send { delivery_id, settled, topic, messages })
+                let messages = decode(&payload, format).map_err(|problem| undecodable(&problem));
+                messages.map(|messages| Task::Send { delivery_id, settled, topic, messages })
             }
-            node => Sections::read(&payload).map(|request| Task::Answer {
-                delivery_id,
-                settled,
-                node,
-                request: Box::new(request),
-            }),
+            node => {
+                let request = Sections::read(&payload).map_err(|problem| undecodable(&problem));
+                request.map(|request| Task::Answer { delivery_id, settled, node, request: Box::new(request) })
+            }
         };
         match task {
             Ok(task) => self.begin_work(hub, task),
-            Err(problem) if settled => {
-                tracing::debug!(%problem, "a message cannot be decoded");
-                Ok(())
-            }
-            Err(problem) => {
-                let error = error("amqp:decode-error", format!("The message cannot be decoded: {problem}."));
-                self.settle(hub, Role::Receiver, delivery_id, delivery_id, rejected(error))
+            Err(error) => {
+                tracing::debug!(%error, "a message is refused");
+                let answer = |()| self.settle(hub, Role::Receiver, delivery_id, delivery_id, rejected(error));
+                (!settled).then_some(()).map_or(Ok(()), answer)
             }
         }
     }
 
-    fn disposition(&mut self, hub: &mut Hub, disposition: &Disposition) -> Step {
+    pub(super) fn disposition(&mut self, hub: &mut Hub, disposition: Disposition) -> Step {
+        let Disposition { from_receiver, first, last, settled, settlement } = disposition;
         // Of the client's own deliveries everything is settled from here.
-        if disposition.role != Role::Receiver {
-            return Ok(());
-        }
-        let Some(settlement) = disposition.state.as_ref().and_then(Settlement::of) else { return Ok(()) };
-        let (first, last) = (disposition.first, disposition.last.unwrap_or(disposition.first));
+        let Some(settlement) = settlement.filter(|_| from_receiver && !self.ended) else { return Ok(()) };
         if last < first || last >= self.next_delivery_id {
             return self.fail(hub, error(NOT_ALLOWED, "there was no such delivery"));
         }
         let lock = |id| (id, self.unsettled.remove(&id).map(|(_, lock)| lock));
         let deliveries = (first..=last).map(lock).collect();
-        let settled = disposition.settled;
         self.begin_work(hub, Task::Settle { deliveries, settlement, settled })
     }
 
@@ -354,7 +348,9 @@ impl Session {
 
     fn settle(&self, hub: &Hub, role: Role, first: u32, last: u32, state: DeliveryState) -> Step {
         let last = (last != first).then_some(last);
-        hub.send(self.channel, &Disposition { role, first, last, settled: true, state: Some(state), batchable: false })
+        let state = Some(state);
+        let disposition = performatives::Disposition { role, first, last, settled: true, state, batchable: false };
+        hub.send(self.channel, &disposition)
     }
 
     /// Sends a reply on the link that the request named, or on the one that leads from the same node.
@@ -488,4 +484,13 @@ fn accepted() -> DeliveryState {
 
 fn rejected(error: Error) -> DeliveryState {
     DeliveryState::Rejected(Rejected { error: Some(error) })
+}
+
+fn undecodable(problem: &serde_amqp::Error) -> Error {
+    error(DECODE, format!("The message cannot be decoded: {problem}."))
+}
+
+fn too_large(delivery_id: u32, size: usize, limit: usize) -> Error {
+    let what = format!("The received message (delivery-id:{delivery_id}, size:{size} bytes)");
+    error(TOO_LARGE, format!("{what} exceeds the limit ({limit} bytes) currently allowed on the link."))
 }

@@ -2,15 +2,70 @@
 //!
 //! <https://learn.microsoft.com/azure/service-bus-messaging/message-transfers-locks-settlement>
 
-use fe2o3_amqp_types::messaging::{DeliveryState, Modified, Rejected};
+use fe2o3_amqp_types::messaging::{Accepted, DeliveryState, Modified, Rejected};
 use serde_amqp::Value;
-use serde_amqp::primitives::Symbol;
+use serde_amqp::described::Described;
+use serde_amqp::descriptor::Descriptor;
 use uuid::Uuid;
 
 use super::super::{Broker, Changes, Property, SettleError};
-use super::error::{DEAD_LETTER, condition};
-use super::message::changes;
-use super::sections::Map;
+use super::error::DEAD_LETTER;
+use super::message::{changes, text};
+
+/// A receiver's word on deliveries. It is read by hand: not all clients write the maps in outcomes with symbols for
+/// keys, as the specification has it.
+pub(super) struct Disposition {
+    /// Whether it comes from the receiver of the deliveries.
+    pub(super) from_receiver: bool,
+    pub(super) first: u32,
+    pub(super) last: u32,
+    pub(super) settled: bool,
+    /// `None` if the state settles nothing.
+    pub(super) settlement: Option<Settlement>,
+}
+
+impl Disposition {
+    pub(super) fn read(performative: &[u8]) -> Result<Self, serde_amqp::Error> {
+        let value: Value = serde_amqp::from_slice(performative)?;
+        let (_, fields) = described(&value).unwrap_or_default();
+        let Some(Value::Uint(first)) = fields.get(1) else {
+            return Err(serde_amqp::Error::Message("a disposition of nothing".to_owned()));
+        };
+        Ok(Self {
+            from_receiver: is_true(fields, 0),
+            first: *first,
+            last: if let Some(Value::Uint(last)) = fields.get(2) { *last } else { *first },
+            settled: is_true(fields, 3),
+            settlement: fields.get(4).and_then(Settlement::of),
+        })
+    }
+}
+
+/// The code and the fields of a described list.
+fn described(value: &Value) -> Option<(u64, &[Value])> {
+    match value {
+        Value::Described(described) => match described.as_ref() {
+            Described { descriptor: Descriptor::Code(code), value: Value::List(fields) } => Some((*code, fields)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn is_true(fields: &[Value], place: usize) -> bool {
+    matches!(fields.get(place), Some(Value::Bool(true)))
+}
+
+fn map_at(fields: &[Value], place: usize) -> Changes {
+    match fields.get(place) {
+        Some(Value::Map(map)) => changes(map),
+        _ => Changes::new(),
+    }
+}
+
+/// Under these names a receiver says why a message is dead, and the next one finds it.
+pub(super) const REASON: &str = "DeadLetterReason";
+pub(super) const DESCRIPTION: &str = "DeadLetterErrorDescription";
 
 /// The end of a message's lock.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,19 +90,35 @@ impl Settlement {
     }
 
     /// Reads an outcome; `None` for states that settle nothing.
-    pub(super) fn of(state: &DeliveryState) -> Option<Self> {
-        match state {
-            DeliveryState::Accepted(_) => Some(Self::new(Verdict::Complete)),
-            DeliveryState::Released(_) => Some(Self::new(Verdict::Abandon)),
-            DeliveryState::Modified(modified) => Some(modify(modified)),
-            DeliveryState::Rejected(rejected) => Some(reject(rejected)),
-            DeliveryState::Received(_) | DeliveryState::Declared(_) | DeliveryState::TransactionalState(_) => None,
+    fn of(state: &Value) -> Option<Self> {
+        match described(state)? {
+            (0x24, _) => Some(Self::new(Verdict::Complete)),
+            (0x25, fields) => Some(Self::rejected(fields)),
+            (0x26, _) => Some(Self::new(Verdict::Abandon)),
+            (0x27, fields) => {
+                let verdict = if is_true(fields, 1) { Verdict::Defer } else { Verdict::Abandon };
+                Some(Self { verdict, changes: map_at(fields, 2) })
+            }
+            _ => None,
         }
+    }
+
+    /// Rejected with Service Bus' own condition, or with any other: then the condition is the reason.
+    fn rejected(fields: &[Value]) -> Self {
+        let (_, error) = fields.first().and_then(described).unwrap_or_default();
+        let mut changes = map_at(error, 2);
+        let condition = error.first().and_then(text).filter(|condition| condition != DEAD_LETTER);
+        if let Some(condition) = condition {
+            let texts = [(REASON, Some(condition)), (DESCRIPTION, error.get(1).and_then(text))];
+            for (name, text) in texts.into_iter().filter_map(|(name, text)| Some((name, text?))) {
+                changes.entry(name.to_owned()).or_insert(Property::Text(text));
+            }
+        }
+        Self::dead_letter(changes)
     }
 
     /// The outcome that tells the receiver that it was done.
     pub(super) fn outcome(&self) -> DeliveryState {
-        use fe2o3_amqp_types::messaging::Accepted;
         match self.verdict {
             Verdict::Complete => DeliveryState::Accepted(Accepted {}),
             Verdict::Abandon | Verdict::Defer => DeliveryState::Modified(Modified {
@@ -72,37 +143,12 @@ impl Settlement {
     }
 
     /// Makes the reason and its description, which come among the changes, the verdict's own.
-    pub(super) fn dead_letter(mut changes: Changes) -> Self {
+    fn dead_letter(mut changes: Changes) -> Self {
         let mut take = |name| match changes.remove(name) {
             Some(Property::Text(text)) => text,
             _ => String::new(),
         };
-        let (reason, description) = (take("DeadLetterReason"), take("DeadLetterErrorDescription"));
+        let (reason, description) = (take(REASON), take(DESCRIPTION));
         Self { verdict: Verdict::DeadLetter { reason, description }, changes }
     }
-}
-
-fn modify(modified: &Modified) -> Settlement {
-    let verdict = if modified.undeliverable_here == Some(true) { Verdict::Defer } else { Verdict::Abandon };
-    let changes = modified.message_annotations.as_ref().map(|fields| changes(&map(fields))).unwrap_or_default();
-    Settlement { verdict, changes }
-}
-
-/// Rejected with Service Bus' own condition, or with any other: then the condition is the reason.
-fn reject(rejected: &Rejected) -> Settlement {
-    let Some(error) = &rejected.error else { return Settlement::dead_letter(Changes::new()) };
-    let mut changes = error.info.as_ref().map(|info| changes(&map(info))).unwrap_or_default();
-    let condition = condition(error);
-    if condition != DEAD_LETTER {
-        changes.entry("DeadLetterReason".to_owned()).or_insert(Property::Text(condition));
-        if let Some(description) = &error.description {
-            let description = Property::Text(description.clone());
-            changes.entry("DeadLetterErrorDescription".to_owned()).or_insert(description);
-        }
-    }
-    Settlement::dead_letter(changes)
-}
-
-fn map(fields: &fe2o3_amqp_types::definitions::Fields) -> Map {
-    fields.iter().map(|(Symbol(name), value)| (Value::String(name.clone()), value.clone())).collect()
 }

@@ -34,9 +34,7 @@ impl Work {
     pub(super) fn path(&self) -> String {
         match &self.task {
             Task::Send { topic, .. } => format!("/{topic}/messages"),
-            Task::Answer { node, .. } => {
-                node.resource().map_or_else(|| "/$cbs".to_owned(), |path| format!("{path}/$management"))
-            }
+            Task::Answer { node, .. } => node.resource().unwrap_or_else(|| "/$cbs".to_owned()),
             Task::Settle { .. } => "/$settlement".to_owned(),
         }
     }
