@@ -35,6 +35,9 @@ use crate::service_bus::EntityPath;
 /// How long to wait before a connection is tried again.
 const PAUSE: Duration = Duration::from_millis(250);
 
+/// How long a request may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Where the broker is, and what opens it.
 #[derive(Clone)]
 pub(super) struct Address {
@@ -163,7 +166,14 @@ impl Client {
                         let _ = answer.send(connected.settle(lock, outcome).await);
                     }
                     Some(Order::Renew(lock, answer)) => {
-                        let _ = answer.send(connected.renew(lock).await);
+                        // A request over a connection that breaks meanwhile is never answered by this client.
+                        let renewed = tokio::time::timeout(PATIENCE, connected.renew(lock)).await;
+                        let late = renewed.is_err();
+                        let unreachable = |_| Err(SettleProblem::Unreachable("no answer came".to_owned()));
+                        let _ = answer.send(renewed.unwrap_or_else(unreachable));
+                        if late {
+                            return Err("a request was not answered".into());
+                        }
                     }
                 },
                 received = connected.receiver.recv::<Body<Value>>() => {

@@ -1,7 +1,9 @@
 //! The sandbox's Service Bus under client libraries that nobody here wrote.
 //!
-//! They are installed into `target/clients` from their registries when `CLIENT_SUITES` is set in the environment, as
+//! They are installed into `target/tmp/clients` from their registries when `CLIENT_SUITES` is set in the environment, as
 //! `.ci/run` does; otherwise these tests say that they were skipped.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod bus;
 mod suite;

@@ -198,9 +198,14 @@ impl<R: AsyncRead + Unpin> Connection<R> {
                 break first;
             }
         };
-        let Said::Performative(Performative::Open(theirs), _) = first else {
-            return Err(Ending::because(NOT_ALLOWED, "a connection begins with open"));
+        let theirs = match first {
+            Said::Performative(performative, _) => match *performative {
+                Performative::Open(open) => Some(open),
+                _ => None,
+            },
+            Said::Disposition(_) => None,
         };
+        let theirs = theirs.ok_or_else(|| Ending::because(NOT_ALLOWED, "a connection begins with open"))?;
         self.hub.max_frame = theirs.max_frame_size.0.clamp(512, MAX_FRAME);
         let ours = Open {
             container_id: uuid::Uuid::new_v4().simple().to_string(),
@@ -225,35 +230,39 @@ impl<R: AsyncRead + Unpin> Connection<R> {
         let channel = frame.channel;
         match frame.said()? {
             None => Ok(()),
-            Some(Said::Performative(Performative::Open(_), _)) => {
-                Err(Ending::because(NOT_ALLOWED, "the connection is open already"))
-            }
-            Some(Said::Performative(Performative::Begin(begin), _)) => self.begin(channel, &begin),
-            Some(Said::Performative(Performative::Close(_), _)) => {
-                self.hub.send(0, &Close::new(None))?;
-                Err(Ending::Over)
-            }
-            Some(said) => self.session(channel, said),
+            Some(Said::Performative(performative, payload)) => match *performative {
+                Performative::Open(_) => Err(Ending::because(NOT_ALLOWED, "the connection is open already")),
+                Performative::Begin(begin) => self.begin(channel, &begin),
+                Performative::Close(_) => {
+                    self.hub.send(0, &Close::new(None))?;
+                    Err(Ending::Over)
+                }
+                performative => self.with_session(channel, |session, hub| session.handle(hub, performative, payload)),
+            },
+            Some(Said::Disposition(disposition)) => self.with_session(channel, |session, hub| {
+                session.disposition(hub, disposition)?;
+                Ok(false)
+            }),
         }
     }
 
-    fn session(&mut self, channel: u16, said: Said) -> Step {
+    /// Lets a session deal with a frame; it says whether it is over.
+    fn with_session(
+        &mut self,
+        channel: u16,
+        deal: impl FnOnce(&mut Session, &mut Hub) -> Result<bool, Ending>,
+    ) -> Step {
         let Some(session) = self.sessions.get_mut(&channel) else {
             // There are clients that detach their links after the session's end.
             let known = self.ended.contains(&channel);
             let error = || Ending::because(NOT_ALLOWED, format!("there is no session on channel {channel}"));
             return known.then_some(()).ok_or_else(error);
         };
-        match said {
-            Said::Disposition(disposition) => session.disposition(&mut self.hub, disposition),
-            Said::Performative(performative, payload) => {
-                if session.handle(&mut self.hub, performative, payload)? {
-                    self.sessions.remove(&channel);
-                    self.ended.insert(channel);
-                }
-                Ok(())
-            }
+        if deal(session, &mut self.hub)? {
+            self.sessions.remove(&channel);
+            self.ended.insert(channel);
         }
+        Ok(())
     }
 
     fn begin(&mut self, channel: u16, begin: &Begin) -> Step {

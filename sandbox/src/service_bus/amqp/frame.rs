@@ -43,7 +43,7 @@ pub(super) enum FrameProblem {
 /// What a frame says.
 pub(super) enum Said {
     /// A performative, and the payload that follows it.
-    Performative(Performative, Bytes),
+    Performative(Box<Performative>, Bytes),
     /// A disposition, see there.
     Disposition(Disposition),
 }
@@ -69,7 +69,7 @@ impl Frame {
         let payload = self.body.slice(performative.as_slice().len()..);
         Ok(Some(match performative.as_slice() {
             [0x00, 0x53, DISPOSITION, ..] => Said::Disposition(Disposition::read(performative.as_slice())?),
-            performative => Said::Performative(serde_amqp::from_slice(performative)?, payload),
+            performative => Said::Performative(Box::new(serde_amqp::from_slice(performative)?), payload),
         }))
     }
 

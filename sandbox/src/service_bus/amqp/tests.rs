@@ -208,15 +208,15 @@ impl Raw {
         };
         raw.1.write_all(&frame::amqp(0, &open).unwrap()).await.unwrap();
         let opened = raw.0.next().await.unwrap().said().unwrap();
-        assert!(matches!(opened, Some(Said::Performative(Performative::Open(_), _))));
+        assert!(matches!(opened, Some(Said::Performative(open, _)) if matches!(*open, Performative::Open(_))));
         raw
     }
 
     /// The condition with which the connection is closed.
     async fn closed(&mut self) -> String {
         loop {
-            if let Some(Said::Performative(Performative::Close(close), _)) =
-                self.0.next().await.unwrap().said().unwrap()
+            if let Some(Said::Performative(said, _)) = self.0.next().await.unwrap().said().unwrap()
+                && let Performative::Close(close) = *said
             {
                 return condition(&close.error.unwrap());
             }
