@@ -2,27 +2,26 @@
 //!
 //! OASIS AMQP 1.0, part 2, sections 2.5 and 2.6. A session's links use the same numbers as the client's.
 
+mod outgoing;
+mod work;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use fe2o3_amqp_types::definitions::{Error, Handle, Role};
-use fe2o3_amqp_types::messaging::{Accepted, DeliveryState, Rejected};
-use fe2o3_amqp_types::performatives::{self, Attach, Begin, Detach, End, Flow, Performative, Transfer};
-use serde_bytes::ByteBuf;
+use fe2o3_amqp_types::performatives::{Attach, Begin, Detach, End, Flow, Performative, Transfer};
 use uuid::Uuid;
 
-use super::super::Delivery;
+use self::work::rejected;
 use super::attach;
-use super::connection::{Hub, Step};
-use super::error::{DECODE, NOT_ALLOWED, TOO_LARGE, UNATTACHED, error, not_found, unauthorized};
-use super::frame::transfers;
-use super::link::{Arrival, CREDIT, Link, Outgoing, Received};
-use super::message::{HandedOut, decode, encode};
+use super::connection::{Ending, Hub, Step};
+use super::error::{DECODE, NOT_ALLOWED, TOO_LARGE, UNATTACHED, error, unauthorized};
+use super::link::{CREDIT, Link, Received};
+use super::message::decode;
 use super::node::Node;
 use super::sections::Sections;
 use super::settle::Disposition;
-use super::work::{Done, Task, Work};
-use crate::wire::Fate;
+use super::work::Task;
 
 /// How many frames the client may send before it hears that they were taken.
 const WINDOW: u32 = 5000;
@@ -50,7 +49,7 @@ pub(super) struct Session {
 
 impl Session {
     /// Answers a `begin`.
-    pub(super) fn begin(hub: &Hub, channel: u16, begin: &Begin) -> Result<Self, super::connection::Ending> {
+    pub(super) fn begin(hub: &Hub, channel: u16, begin: &Begin) -> Result<Self, Ending> {
         let ours = Begin {
             remote_channel: Some(channel),
             next_outgoing_id: 0,
@@ -83,12 +82,7 @@ impl Session {
     }
 
     /// Deals with a frame; `true` when the session is over.
-    pub(super) fn handle(
-        &mut self,
-        hub: &mut Hub,
-        performative: Performative,
-        payload: Bytes,
-    ) -> Result<bool, super::connection::Ending> {
+    pub(super) fn handle(&mut self, hub: &mut Hub, performative: Performative, payload: Bytes) -> Result<bool, Ending> {
         match performative {
             Performative::End(_) => {
                 if !self.ended {
@@ -287,203 +281,6 @@ impl Session {
         let deliveries = (first..=last).map(lock).collect();
         self.begin_work(hub, Task::Settle { deliveries, settlement, settled })
     }
-
-    fn begin_work(&mut self, hub: &mut Hub, task: Task) -> Step {
-        match hub.decide(Work { channel: self.channel, task }) {
-            Some((work, fate)) => self.perform(hub, work, fate),
-            None => Ok(()),
-        }
-    }
-
-    /// Does what is to be done, as the weather has it, and tells the client.
-    pub(super) fn perform(&mut self, hub: &mut Hub, work: Work, fate: Fate) -> Step {
-        use super::connection::Ending;
-        use super::error::of_weather;
-        let task = work.task;
-        match fate {
-            Fate::Serve => {
-                let done = task.act(hub);
-                self.report(hub, done)
-            }
-            Fate::Refuse(refusal) => self.report(hub, task.refused(&of_weather(&refusal))),
-            Fate::Mask(refusal) => {
-                let refused = task.refused(&of_weather(&refusal));
-                task.act(hub);
-                self.report(hub, refused)
-            }
-            Fate::BreakBefore => Err(Ending::Cut),
-            Fate::BreakAfter | Fate::CutShort => {
-                task.act(hub);
-                Err(Ending::Cut)
-            }
-            Fate::Hang => Ok(()),
-            Fate::Withhold => {
-                task.act(hub);
-                Ok(())
-            }
-        }
-    }
-
-    fn report(&mut self, hub: &mut Hub, done: Done) -> Step {
-        match done {
-            Done::Sent { delivery_id, result } => {
-                let state = result.map_or_else(rejected, |()| accepted());
-                delivery_id.map_or(Ok(()), |id| self.settle(hub, Role::Receiver, id, id, state))
-            }
-            Done::Answered { delivery_id, node, address, reply } => {
-                if let Some(id) = delivery_id {
-                    self.settle(hub, Role::Receiver, id, id, accepted())?;
-                }
-                self.reply(hub, &node, address.as_deref(), reply)
-            }
-            Done::Settled { results, outcome } => {
-                for (first, last, error) in results {
-                    let state = error.map_or_else(|| outcome.clone(), |error| rejected(*error));
-                    self.settle(hub, Role::Sender, first, last, state)?;
-                }
-                Ok(())
-            }
-        }
-    }
-
-    fn settle(&self, hub: &Hub, role: Role, first: u32, last: u32, state: DeliveryState) -> Step {
-        let last = (last != first).then_some(last);
-        let state = Some(state);
-        let disposition = performatives::Disposition { role, first, last, settled: true, state, batchable: false };
-        hub.send(self.channel, &disposition)
-    }
-
-    /// Sends a reply on the link that the request named, or on the one that leads from the same node.
-    fn reply(&mut self, hub: &mut Hub, node: &Node, address: Option<&str>, reply: Bytes) -> Step {
-        let outgoing = |link: &Link| match link {
-            Link::Outgoing(link) if link.node == *node => Some(link.address.clone()),
-            _ => None,
-        };
-        let mut candidates = self.links.iter().filter_map(|(handle, link)| Some((*handle, outgoing(link)?)));
-        let named = candidates.clone().find(|(_, name)| address.is_some() && name.as_deref() == address);
-        let Some((handle, _)) = named.or_else(|| candidates.next()) else {
-            tracing::debug!("a request has nowhere to be answered");
-            return Ok(());
-        };
-        if let Some(Link::Outgoing(link)) = self.links.get_mut(&handle) {
-            link.replies.push_back(reply);
-        }
-        self.pump(hub, handle)
-    }
-
-    // ---- to the client
-
-    /// Sends what there is to send, as far as credit and window reach.
-    fn pump(&mut self, hub: &mut Hub, handle: u32) -> Step {
-        loop {
-            let may_send = self.backlog.is_empty() && self.remote_window > 0;
-            let Some(Link::Outgoing(link)) = self.links.get_mut(&handle) else { return Ok(()) };
-            if link.credit == 0 || !may_send {
-                return Ok(());
-            }
-            match &link.node {
-                Node::Subscription(entity) => match hub.face.broker.try_receive(entity) {
-                    Ok(Some(delivery)) => self.deliver(hub, handle, delivery)?,
-                    Ok(None) => return self.run_dry(hub, handle),
-                    Err(_) => {
-                        let error = not_found(&entity.to_string());
-                        return self.detach(hub, handle, error);
-                    }
-                },
-                _ => match link.replies.pop_front() {
-                    Some(reply) => self.send_message(hub, handle, Uuid::new_v4(), true, reply)?,
-                    None => return self.run_dry(hub, handle),
-                },
-            }
-        }
-    }
-
-    /// There is credit and nothing to send: it is given up, or somebody waits.
-    fn run_dry(&mut self, hub: &mut Hub, handle: u32) -> Step {
-        let Some(Link::Outgoing(link)) = self.links.get_mut(&handle) else { return Ok(()) };
-        if link.drain {
-            link.delivery_count = link.delivery_count.wrapping_add(link.credit);
-            link.credit = 0;
-            return self.send_flow(hub, Some(handle));
-        }
-        if let Node::Subscription(entity) = link.node.clone() {
-            hub.arrivals.extend(link.wait(&hub.face.broker, &entity, self.channel, handle));
-        }
-        Ok(())
-    }
-
-    /// A wait for a message is over.
-    pub(super) fn arrived(&mut self, hub: &mut Hub, arrival: Arrival) -> Step {
-        let handle = arrival.handle;
-        let awaited = match self.links.get_mut(&handle) {
-            Some(Link::Outgoing(link)) => link.waited(&arrival) && link.credit > 0,
-            _ => false,
-        };
-        if !awaited {
-            arrival.put_back(&hub.face.broker);
-            return Ok(());
-        }
-        if let Some(Ok(delivery)) = arrival.message {
-            self.deliver(hub, handle, delivery)?;
-        }
-        self.pump(hub, handle)
-    }
-
-    fn deliver(&mut self, hub: &mut Hub, handle: u32, delivery: Delivery) -> Step {
-        let Some(Link::Outgoing(Outgoing { settled, .. })) = self.links.get(&handle) else { return Ok(()) };
-        let (settled, lock) = (*settled, delivery.lock_token);
-        let out = if settled { HandedOut::Deleted } else { HandedOut::Locked(lock, delivery.locked_until) };
-        let payload = encode(&delivery.message, out)?;
-        if settled {
-            // It was locked just now.
-            let _ = hub.face.broker.complete(lock);
-        } else {
-            self.unsettled.insert(self.next_delivery_id, (handle, lock));
-        }
-        self.send_message(hub, handle, lock, settled, payload)
-    }
-
-    fn send_message(&mut self, hub: &Hub, handle: u32, tag: Uuid, settled: bool, payload: Bytes) -> Step {
-        if let Some(Link::Outgoing(link)) = self.links.get_mut(&handle) {
-            link.spend();
-        }
-        let transfer = Transfer {
-            handle: Handle(handle),
-            delivery_id: Some(self.next_delivery_id),
-            // Where a lock is told of by its bytes, .NET's order is meant.
-            delivery_tag: Some(ByteBuf::from(tag.to_bytes_le())),
-            message_format: Some(0),
-            settled: Some(settled),
-            more: false,
-            rcv_settle_mode: None,
-            state: None,
-            resume: false,
-            aborted: false,
-            batchable: !settled,
-        };
-        self.next_delivery_id = self.next_delivery_id.wrapping_add(1);
-        self.backlog.extend(transfers(self.channel, transfer, payload, hub.max_frame)?);
-        self.send_backlog(hub)
-    }
-
-    fn send_backlog(&mut self, hub: &Hub) -> Step {
-        while self.remote_window > 0
-            && let Some(frame) = self.backlog.pop_front()
-        {
-            self.remote_window -= 1;
-            self.next_outgoing_id = self.next_outgoing_id.wrapping_add(1);
-            hub.send_frame(frame)?;
-        }
-        Ok(())
-    }
-}
-
-fn accepted() -> DeliveryState {
-    DeliveryState::Accepted(Accepted {})
-}
-
-fn rejected(error: Error) -> DeliveryState {
-    DeliveryState::Rejected(Rejected { error: Some(error) })
 }
 
 fn undecodable(problem: &serde_amqp::Error) -> Error {
