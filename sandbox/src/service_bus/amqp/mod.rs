@@ -7,8 +7,8 @@
 //! receiver's disposition before anybody could refuse it, where Service Bus says that the lock is lost; and it settles,
 //! drains and detaches by rules that cannot be changed from outside.
 //!
-//! Everything of one connection happens in one task ([`connection`]), so that nothing here needs a lock: sessions
-//! ([`session`]) own links ([`link`]), which lead to nodes ([`node`]). A link that waits for a message is a future of
+//! Everything of one connection happens in one task (`connection`), so that nothing here needs a lock: sessions
+//! (`session`) own links (`link`), which lead to nodes (`node`). A link that waits for a message is a future of
 //! the broker's among others; dropped, it takes no message with it.
 
 mod attach;
