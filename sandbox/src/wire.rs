@@ -1,4 +1,6 @@
 //! One neighbour on one loopback port: counts its calls and lets the [`Weather`] decide what becomes of each.
+//!
+//! A neighbour may speak another protocol beside HTTP on the same port, see [`Foreign`].
 
 mod fate;
 mod link;
@@ -13,7 +15,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::header;
+use axum::http::{Method, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use futures::StreamExt as _;
@@ -67,6 +69,24 @@ impl fmt::Display for Neighbour {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tells(pub u64);
 
+/// Talks over a connection that begins with the letter `A`, as AMQP does and no request of HTTP here, and asks the
+/// [`Fates`] about each call.
+pub type Foreign = Arc<dyn Fn(TcpStream, Fates) -> BoxFuture<()> + Send + Sync>;
+
+/// Decides what becomes of one neighbour's calls in a protocol that the wire does not know, and counts them.
+#[derive(Clone)]
+pub struct Fates {
+    wire: Wire,
+    neighbour: Neighbour,
+}
+
+impl Fates {
+    /// What becomes of a call.
+    pub fn decide(&self, method: Method, path: String) -> BoxFuture<Fate> {
+        self.wire.decide(self.neighbour, method, path)
+    }
+}
+
 /// In the extensions of a reply that is not to be sent: the connection closes instead.
 #[derive(Clone, Copy)]
 struct Closed;
@@ -112,15 +132,9 @@ impl Wire {
         Neighbour::ALL.into_iter().map(|n| (n, self.calls.each[n as usize].load(Ordering::Relaxed))).collect()
     }
 
-    fn decide(&self, neighbour: Neighbour, request: &Request) -> BoxFuture<Fate> {
+    fn decide(&self, neighbour: Neighbour, method: Method, path: String) -> BoxFuture<Fate> {
         let own_number = self.calls.each[neighbour as usize].fetch_add(1, Ordering::Relaxed);
-        let call = Call {
-            neighbour,
-            method: request.method().clone(),
-            path: request.uri().path().to_owned(),
-            own_number,
-            number: self.calls.all.fetch_add(1, Ordering::Relaxed),
-        };
+        let call = Call { neighbour, method, path, own_number, number: self.calls.all.fetch_add(1, Ordering::Relaxed) };
         self.weather.borrow().fate(&call)
     }
 
@@ -137,6 +151,17 @@ impl Wire {
 
     /// Serves `router` as `neighbour` on a port taken with [`Wire::bind`] until the returned handle is dropped.
     pub fn serve_on(&self, neighbour: Neighbour, router: Router, listener: TcpListener) -> std::io::Result<Served> {
+        self.serve_both_on(neighbour, router, None, listener)
+    }
+
+    /// The same, with another protocol beside HTTP.
+    pub fn serve_both_on(
+        &self,
+        neighbour: Neighbour,
+        router: Router,
+        foreign: Option<Foreign>,
+        listener: TcpListener,
+    ) -> std::io::Result<Served> {
         let address = listener.local_addr()?;
         let wire = self.clone();
         let router = router.layer(middleware::from_fn(move |request, next| {
@@ -144,7 +169,9 @@ impl Wire {
             async move { wire.pass(neighbour, request, next).await }
         }));
         let (reachable, _) = watch::channel(true);
-        let task = tokio::spawn(accept(listener, address, router, self.withheld.clone(), reachable.subscribe()));
+        let foreign = foreign.map(|foreign| (foreign, Fates { wire: self.clone(), neighbour }));
+        let site = Site { router, foreign, withheld: self.withheld.clone() };
+        let task = tokio::spawn(accept(listener, address, site, reachable.subscribe()));
         Ok(Served { neighbour, address, reachable, task })
     }
 
@@ -156,7 +183,8 @@ impl Wire {
             }
             response
         };
-        match self.decide(neighbour, &request).await {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        match self.decide(neighbour, method, path).await {
             Fate::Serve => send(next.run(request).await),
             Fate::Refuse(refusal) => refusal.into_response(),
             Fate::Mask(refusal) => {
@@ -282,15 +310,17 @@ impl Drop for Served {
     }
 }
 
-async fn accept(
-    mut listener: TcpListener,
-    address: SocketAddr,
+/// What is served on a port.
+#[derive(Clone)]
+struct Site {
     router: Router,
+    foreign: Option<(Foreign, Fates)>,
     withheld: Withheld,
-    mut reachable: watch::Receiver<bool>,
-) {
+}
+
+async fn accept(mut listener: TcpListener, address: SocketAddr, site: Site, mut reachable: watch::Receiver<bool>) {
     loop {
-        let connections = serve_connections(&listener, &router, &withheld);
+        let connections = serve_connections(&listener, &site);
         tokio::select! {
             () = connections => return,
             gone = reachable.wait_for(|reachable| !reachable) => if gone.is_err() { return },
@@ -324,7 +354,7 @@ async fn rebind(address: SocketAddr) -> std::io::Result<TcpListener> {
 }
 
 /// Serves connections for as long as this future lives; dropping it closes them all.
-async fn serve_connections(listener: &TcpListener, router: &Router, withheld: &Withheld) {
+async fn serve_connections(listener: &TcpListener, site: &Site) {
     let mut connections = tokio::task::JoinSet::new();
     loop {
         let stream = tokio::select! {
@@ -339,8 +369,22 @@ async fn serve_connections(listener: &TcpListener, router: &Router, withheld: &W
         };
         // Replies are small and each is waited for.
         let _ = stream.set_nodelay(true);
-        connections.spawn(converse(stream, router.clone(), Link::new(withheld)));
+        connections.spawn(welcome(stream, site.clone()));
     }
+}
+
+/// Finds out which protocol it is, and speaks it.
+async fn welcome(stream: TcpStream, site: Site) {
+    if let Some((foreign, fates)) = site.foreign {
+        let mut first = [0];
+        match stream.peek(&mut first).await {
+            Ok(1) if first == *b"A" => return foreign(stream, fates).await,
+            Ok(1) => {}
+            // Whoever hangs up without a word wanted nothing.
+            Ok(_) | Err(_) => return,
+        }
+    }
+    converse(stream, site.router, Link::new(&site.withheld)).await;
 }
 
 async fn converse(stream: TcpStream, router: Router, link: Link) {

@@ -1,5 +1,6 @@
 //! All neighbours of the handler on one machine, and what the function app must be told to find them.
 
+mod amqp_source;
 mod function_app;
 mod people;
 mod settings;
@@ -22,13 +23,14 @@ use crate::cosmos::{CosmosAccount, CosmosOptions};
 use crate::csu::{Csu, CsuOptions};
 use crate::dataverse::{Dataverse, DataverseOptions, demo_triggers};
 use crate::entra::{Client, Entra, EntraOptions};
+use crate::service_bus::amqp::ServiceBusAmqp;
 use crate::service_bus::rest::{RestOptions, SasKey, ServiceBusRest};
 use crate::service_bus::{Broker, Counts, CreateError, EntityPath, SubscriptionOptions, TopicOptions};
 use crate::shop::{LedgerEntry, Shop};
-use crate::wire::{Fair, Neighbour, Served, Wire};
+use crate::wire::{Fair, Foreign, Neighbour, Served, Wire};
 
 pub use self::function_app::{FUNCTION_KEY, FunctionApp, HostingProblem, MASTER_KEY};
-pub use self::source::{BrokerSource, Settling};
+pub use self::source::{BrokerSource, Deliver, Settling};
 
 /// The topic on which events travel.
 pub const TOPIC: &str = "order-events";
@@ -66,6 +68,8 @@ pub struct WorldOptions {
     pub token_lifetime: Duration,
     /// How far the shop's clock is ahead of everybody else's (behind, if negative).
     pub shop_skew: TimeDelta,
+    /// How the Functions host gets its messages.
+    pub deliver: Deliver,
 }
 
 impl WorldOptions {
@@ -81,6 +85,7 @@ impl WorldOptions {
             cosmos_partitions: 2,
             token_lifetime: 60 * MINUTE,
             shop_skew: TimeDelta::zero(),
+            deliver: Deliver::default(),
         }
     }
 }
@@ -119,6 +124,7 @@ pub struct World {
     connection_string: String,
     before: BTreeSet<Uuid>,
     shop_skew: TimeDelta,
+    deliver: Deliver,
     settling: Settling,
     /// How many function apps have been hosted.
     hosts: AtomicUsize,
@@ -147,7 +153,9 @@ impl World {
         demo_triggers().into_iter().for_each(|trigger| dataverse.register_trigger(trigger));
         people::introduce(&dataverse, &shop);
         let broker = broker(&options.clock)?;
-        let bus = ServiceBusRest::new(broker.clone(), rest_options(), check("https://servicebus.azure.net"));
+        let tokens = check("https://servicebus.azure.net");
+        let amqp = ServiceBusAmqp::new(broker.clone(), &rest_options(), tokens.clone());
+        let bus = ServiceBusRest::new(broker.clone(), rest_options(), tokens);
         let cosmos = CosmosOptions {
             tokens: check("https://cosmos.azure.com"),
             clock: options.clock.clone(),
@@ -158,13 +166,13 @@ impl World {
         let cosmos = CosmosAccount::start(&options.wire, cosmos_port, cosmos)
             .await
             .map_err(problem(Neighbour::Cosmos, cosmos_port))?;
-        for (neighbour, router) in [
-            (Neighbour::Entra, entra.router()),
-            (Neighbour::Commerce, csu.router()),
-            (Neighbour::ServiceBus, bus.router()),
-            (Neighbour::Dataverse, dataverse.router()),
+        for (neighbour, router, foreign) in [
+            (Neighbour::Entra, entra.router(), None),
+            (Neighbour::Commerce, csu.router(), None),
+            (Neighbour::ServiceBus, bus.router(), Some(amqp.foreign())),
+            (Neighbour::Dataverse, dataverse.router(), None),
         ] {
-            sites.serve(neighbour, router)?;
+            sites.serve(neighbour, router, foreign)?;
         }
         let bus_port = sites.served.get(&Neighbour::ServiceBus).map_or(0, Served::port);
         Ok(Self {
@@ -181,6 +189,7 @@ impl World {
             served: sites.served,
             connection_string: bus.connection_string(bus_port).unwrap_or_default(),
             shop_skew: options.shop_skew,
+            deliver: options.deliver,
             settling: Settling::default(),
             hosts: AtomicUsize::new(0),
         })
@@ -297,9 +306,14 @@ impl Sites {
         address.map(|address| format!("http://{address}")).map_err(problem(neighbour, None))
     }
 
-    fn serve(&mut self, neighbour: Neighbour, router: axum::Router) -> Result<(), WorldProblem> {
+    fn serve(
+        &mut self,
+        neighbour: Neighbour,
+        router: axum::Router,
+        foreign: Option<Foreign>,
+    ) -> Result<(), WorldProblem> {
         let listener = self.listeners.remove(&neighbour).ok_or_else(|| io::ErrorKind::NotFound.into());
-        let served = listener.and_then(|listener| self.wire.serve_on(neighbour, router, listener));
+        let served = listener.and_then(|listener| self.wire.serve_both_on(neighbour, router, foreign, listener));
         self.served.insert(neighbour, served.map_err(problem(neighbour, None))?);
         Ok(())
     }

@@ -9,7 +9,7 @@ use sandbox::clock::Clock;
 use sandbox::stage::{self, Enabled};
 use sandbox::weather::Climate;
 use sandbox::wire::{Fair, Wire};
-use sandbox::world::{PORT_BASE, WorldOptions};
+use sandbox::world::{self, PORT_BASE, WorldOptions};
 
 /// Puts Commerce Journeys and all its neighbours on this machine, and a demo shop through its day: Commerce Scale Unit,
 /// Entra, Cosmos DB, Service Bus, Dataverse and the Functions host. No account is needed anywhere.
@@ -43,6 +43,9 @@ pub(crate) struct Args {
     /// Kill a handler (SIGKILL) about every so many seconds
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) kill_every: Option<f64>,
+    /// How the Functions host receives messages: within the process, or over AMQP as the real one does
+    #[arg(long, value_enum, default_value_t = Deliver::InProcess)]
+    pub(crate) deliver: Deliver,
     /// Start the neighbours only, and print the settings with which `func start` finds them
     #[arg(long)]
     pub(crate) no_host: bool,
@@ -58,6 +61,12 @@ pub(crate) struct Args {
 pub(crate) enum Journeys {
     Default,
     All,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Deliver {
+    InProcess,
+    Amqp,
 }
 
 fn rate(text: &str) -> Result<f64, String> {
@@ -103,6 +112,10 @@ impl Args {
             ports: self.port_base.or(self.no_host.then_some(PORT_BASE)),
             wire: Wire::new(Fair { latency }),
             shop_skew: self.faults.shop_skew(self.seed),
+            deliver: match self.deliver {
+                Deliver::InProcess => world::Deliver::InProcess,
+                Deliver::Amqp => world::Deliver::Amqp,
+            },
             ..WorldOptions::new(Clock::real())
         }
     }

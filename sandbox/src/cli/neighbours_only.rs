@@ -1,20 +1,17 @@
 //! The neighbours without a host, for Core Tools' `func start`.
 
 use std::collections::BTreeMap;
-use std::fs;
 
-use sandbox::stage::{self, Profile};
 use sandbox::wire::Neighbour;
-use sandbox::world::World;
+use sandbox::world::{PORT_BASE, World};
 use serde_json::json;
 
-use super::args::{Args, folder};
-use super::run::shown;
+use super::args::Args;
 use super::{Failure, interruptible, play};
 
-/// Serves the neighbours until Ctrl-C, while the shop goes through its day.
+/// Serves the neighbours until Ctrl-C, while the shop goes through its day. Nothing is written anywhere.
 pub(crate) async fn serve(args: &Args) -> Result<bool, Failure> {
-    let world = interruptible(prepare(args)).await?;
+    let world = interruptible(start(args)).await?;
     tokio::select! {
         sold = sell(args, &world) => {
             sold?;
@@ -26,29 +23,26 @@ pub(crate) async fn serve(args: &Args) -> Result<bool, Failure> {
     Ok(true)
 }
 
-async fn prepare(args: &Args) -> Result<World, Failure> {
-    eprintln!("Building the handler (the first time takes a few minutes) ...");
-    let repository = stage::repository();
-    let binary = stage::build_handler(&repository, Profile::own()).await?;
+async fn start(args: &Args) -> Result<World, Failure> {
     let world = World::start(args.world()).await?;
-    let app = folder().join("app");
-    stage::stage(&repository, Some(&binary), &app, args.enabled())?;
-    let settings = local_settings(world.settings())?;
-    fs::write(app.join("local.settings.json"), &settings)?;
-    println!("{settings}");
-    println!("\nThe neighbours are up:");
+    println!("The neighbours are up:");
     for neighbour in Neighbour::ALL {
         println!("  {:12} {}", neighbour.to_string(), world.url(neighbour));
     }
+    if args.port_base.is_none_or(|base| base == PORT_BASE) {
+        println!("local.settings.json is right for them as it is. Next, in the repository:");
+    } else {
+        println!(
+            "local.settings.json must say where they are:\n{}\nThen, in the repository:",
+            local_settings(world.settings())?
+        );
+    }
     println!(
-        "The app is in {app}, with the settings above as its local.settings.json. Next:\n  \
-         cd {app} && ./commerce-journeys check --settings local.settings.json\n  \
-         azurite --silent &          (the host keeps its timers in a storage account)\n  \
-         cd {app} && func start\n\
-         Core Tools receives messages over AMQP, which the sandbox does not speak: poll-events and trigger-journey\n\
-         work, process-message gets nothing. Run the sandbox without --no-host to see all of it.\n\
-         The shop sells {orders} orders now, to be found whenever the host comes. Press Ctrl-C to end.",
-        app = shown(&app),
+        "  cargo build --release && cp target/release/commerce-journeys .\n  \
+         ./commerce-journeys check --settings local.settings.json\n  \
+         npx azurite --silent --inMemoryPersistence   (another terminal: the host keeps its timers there)\n  \
+         func start                                   (and another)\n\
+         The shop sells {orders} orders meanwhile, to be found whenever the host comes. Press Ctrl-C to end.",
         orders = args.orders,
     );
     Ok(world)

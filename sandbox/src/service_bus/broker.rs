@@ -8,7 +8,7 @@ use tokio::sync::{Notify, oneshot};
 use uuid::Uuid;
 
 use super::entity::{Counts, CreateError, EntityPath, SubscriptionOptions, TopicOptions, fold};
-use super::message::{Message, NewMessage};
+use super::message::{Changes, Message, NewMessage};
 use super::state::State;
 use super::topic::Topic;
 use crate::clock::{Busy, Clock};
@@ -169,6 +169,12 @@ impl Broker {
 
     /// Takes all messages, in this order, or none. A duplicate is taken and dropped.
     pub fn send(&self, topic: &str, messages: Vec<NewMessage>) -> Result<(), SendError> {
+        self.schedule(topic, messages).map(drop)
+    }
+
+    /// The same, and returns the numbers of the messages that wait for their time: they can be cancelled. These numbers
+    /// have nothing to do with those that messages get when they are enqueued.
+    pub fn schedule(&self, topic: &str, messages: Vec<NewMessage>) -> Result<Vec<u64>, SendError> {
         let key = fold(topic);
         let mut state = self.inner.state();
         let limit = state.topics.get(&key).ok_or(SendError::EntityNotFound)?.options.max_message_bytes;
@@ -179,10 +185,14 @@ impl Broker {
         if size > limit {
             return Err(SendError::TooLarge { limit, size });
         }
-        for message in messages {
-            state.accept(&key, message);
-        }
-        Ok(())
+        Ok(messages.into_iter().filter_map(|message| state.accept(&key, message)).collect())
+    }
+
+    /// Takes a scheduled message back; `false` if there is none with this number.
+    pub fn cancel_scheduled(&self, topic: &str, number: u64) -> Result<bool, EntityNotFound> {
+        let mut state = self.inner.state();
+        let topic = state.topics.get_mut(&fold(topic)).ok_or(EntityNotFound)?;
+        Ok(topic.scheduled.remove(&number).is_some())
     }
 
     /// The next message, now or when there is one. Those who wait are served in the order in which they came.
@@ -219,6 +229,31 @@ impl Broker {
         self.inner.state().unlock(lock).map(drop).ok_or(SettleError::LockLost)
     }
 
+    /// Takes hold of a message that was deferred; its delivery is counted. `None` if there is none with this number.
+    pub fn receive_deferred(&self, entity: &EntityPath, sequence: i64) -> Result<Option<Delivery>, EntityNotFound> {
+        let path = entity.folded();
+        let mut state = self.inner.state();
+        if state.has(&path) { Ok(state.take_deferred(&path, sequence)) } else { Err(EntityNotFound) }
+    }
+
+    /// Changes properties of a message under lock, for whoever gets it next.
+    pub fn change(&self, lock: Uuid, changes: Changes) -> Result<(), SettleError> {
+        let mut state = self.inner.state();
+        state.held(lock).ok_or(SettleError::LockLost)?;
+        state.change(lock, changes);
+        Ok(())
+    }
+
+    /// Sets the message aside: from now on only [`Broker::receive_deferred`] hands it out.
+    pub fn defer(&self, lock: Uuid) -> Result<(), SettleError> {
+        self.inner.state().defer(lock).ok_or(SettleError::LockLost)
+    }
+
+    /// Takes back a message that never reached its receiver: this delivery does not count.
+    pub fn put_back(&self, lock: Uuid) {
+        self.inner.state().put_back(lock);
+    }
+
     /// Gives the message back, at once available again; after the last allowed delivery it is dead-lettered.
     pub fn abandon(&self, lock: Uuid) -> Result<(), SettleError> {
         self.inner.state().release(lock).ok_or(SettleError::LockLost)
@@ -244,6 +279,11 @@ impl Broker {
     /// Whether `lock` holds the message with this id or sequence number, received from `entity`.
     pub fn holds(&self, lock: Uuid, entity: &EntityPath, message: &str) -> bool {
         self.inner.state().held(lock).is_some_and(|held| held.is(&entity.folded(), message))
+    }
+
+    /// Whether `lock` holds a message that was received from `entity`.
+    pub fn holds_any(&self, lock: Uuid, entity: &EntityPath) -> bool {
+        self.inner.state().held(lock).is_some_and(|held| held.is_of(&entity.folded()))
     }
 
     /// Whether the subscription (or its dead letters) exists.

@@ -159,7 +159,7 @@ fn check_ttl(ttl: Duration) -> Result<(), CreateError> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Counts {
-    /// Ready to be received.
+    /// Ready to be received, or set aside by a receiver.
     pub active: usize,
     /// With a receiver.
     pub locked: usize,

@@ -8,6 +8,8 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::amqp::Original;
+
 /// The longest message id and partition key, in characters.
 const ID_CHARACTERS: usize = 128;
 
@@ -42,6 +44,9 @@ impl From<&str> for Property {
     }
 }
 
+/// Properties to be added to a message, or to take the place of what it has.
+pub type Changes = BTreeMap<String, Property>;
+
 /// A message as its sender gives it.
 ///
 /// See <https://learn.microsoft.com/azure/service-bus-messaging/service-bus-messages-payloads>.
@@ -71,6 +76,8 @@ pub struct NewMessage {
     pub scheduled_enqueue_time: Option<DateTime<Utc>>,
     /// The sender's own properties.
     pub application_properties: BTreeMap<String, Property>,
+    /// The message as it came over AMQP, for receivers over AMQP: the other fields say what everybody understands.
+    pub original: Option<Arc<Original>>,
 }
 
 impl NewMessage {
@@ -137,6 +144,10 @@ pub struct Message {
     pub delivery_count: u32,
     /// Set among the dead letters only.
     pub dead_letter: Option<DeadLetter>,
+    /// Whether a receiver set it aside: from then on it is handed out by its number only.
+    pub deferred: bool,
+    /// Properties that receivers added or changed when they gave it back.
+    pub changes: Changes,
     /// What the sender gave.
     pub content: Arc<NewMessage>,
 }
@@ -145,5 +156,12 @@ impl Message {
     /// When its time to live ends.
     pub fn expires_at(&self) -> DateTime<Utc> {
         self.enqueued_time + self.time_to_live
+    }
+
+    /// The sender's properties, with what receivers made of them.
+    pub fn properties(&self) -> impl Iterator<Item = (&String, &Property)> {
+        let unchanged =
+            self.content.application_properties.iter().filter(|(name, _)| !self.changes.contains_key(*name));
+        unchanged.chain(&self.changes)
     }
 }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::broker::Delivery;
 use super::entity::{EntityPath, SubscriptionOptions, TopicOptions};
-use super::message::{DeadLetter, Message, NewMessage};
+use super::message::{Changes, DeadLetter, Message, NewMessage};
 use super::topic::Topic;
 use crate::clock::{Busy, Clock};
 
@@ -32,6 +32,8 @@ pub(super) struct Queue {
     path: EntityPath,
     options: Arc<SubscriptionOptions>,
     available: BTreeMap<i64, Message>,
+    /// Set aside by receivers.
+    deferred: BTreeMap<i64, Message>,
     waiting: VecDeque<(u64, oneshot::Sender<Delivery>)>,
 }
 
@@ -46,6 +48,11 @@ impl Held {
     /// Whether it is among the dead letters.
     pub(super) fn is_dead(&self) -> bool {
         self.path.dead_letter
+    }
+
+    /// Whether it was received here.
+    pub(super) fn is_of(&self, path: &EntityPath) -> bool {
+        self.path == *path
     }
 
     /// Whether it is a message with this id or sequence number, received here.
@@ -98,6 +105,7 @@ impl State {
                 path: path.clone(),
                 options: options.clone(),
                 available: BTreeMap::new(),
+                deferred: BTreeMap::new(),
                 waiting: VecDeque::new(),
             };
             self.queues.insert(path.folded(), queue);
@@ -145,31 +153,34 @@ impl State {
 
     // ---- sending
 
-    /// Takes a message that has been found good; `key` is an existing topic.
-    pub(super) fn accept(&mut self, key: &str, mut message: NewMessage) {
+    /// Takes a message that has been found good; `key` is an existing topic. Returns its number if it has to wait for
+    /// its time.
+    pub(super) fn accept(&mut self, key: &str, mut message: NewMessage) -> Option<u64> {
         let now = self.clock.now();
-        let Some(topic) = self.topics.get_mut(key) else { return };
+        let topic = self.topics.get_mut(key)?;
         // Service Bus names messages by a GUID without hyphens when their sender does not.
         let id = message.message_id.get_or_insert_with(|| Uuid::new_v4().simple().to_string());
         if topic.is_duplicate(id, now) {
-            return;
+            return None;
         }
         let due = message.scheduled_enqueue_time.filter(|due| *due > now);
         let message = Arc::new(message);
         let copies = if self.doubled > 0 { 2 } else { 1 };
         self.doubled = self.doubled.saturating_sub(1);
+        let mut number = None;
         for _ in 0..copies {
             match due {
-                Some(due) => self.schedule(key, due, message.clone()),
+                Some(due) => number = self.schedule(key, due, message.clone()),
                 None => self.enqueue(key, &message),
             }
         }
+        number
     }
 
-    fn schedule(&mut self, key: &str, due: DateTime<Utc>, message: Arc<NewMessage>) {
-        let Some(topic) = self.topics.get_mut(key) else { return };
-        let number = topic.schedule(message);
+    fn schedule(&mut self, key: &str, due: DateTime<Utc>, message: Arc<NewMessage>) -> Option<u64> {
+        let number = self.topics.get_mut(key)?.schedule(message);
         self.set_alarm(due, Alarm::Scheduled(key.to_owned(), number));
+        Some(number)
     }
 
     fn enqueue_scheduled(&mut self, key: &str, number: u64) {
@@ -194,6 +205,8 @@ impl State {
                 time_to_live: content.time_to_live.unwrap_or(longest).min(longest),
                 delivery_count: 0,
                 dead_letter: None,
+                deferred: false,
+                changes: BTreeMap::new(),
                 content: content.clone(),
             };
             self.make_available(&path, message);
@@ -205,7 +218,8 @@ impl State {
     fn make_available(&mut self, path: &EntityPath, message: Message) {
         let (sequence, expires_at) = (message.sequence_number, message.expires_at());
         if let Some(queue) = self.queues.get_mut(path) {
-            queue.available.insert(sequence, message);
+            let place = if message.deferred { &mut queue.deferred } else { &mut queue.available };
+            place.insert(sequence, message);
         }
         if !path.dead_letter {
             if expires_at <= self.clock.now() {
@@ -231,11 +245,21 @@ impl State {
 
     /// Locks the first available message and counts the delivery.
     pub(super) fn take_first(&mut self, path: &EntityPath) -> Option<Delivery> {
-        let queue = self.queues.get_mut(path)?;
-        let (sequence, mut message) = queue.available.pop_first()?;
+        let (_, message) = self.queues.get_mut(path)?.available.pop_first()?;
+        self.lock(path, message)
+    }
+
+    /// Locks the deferred message with this number and counts the delivery.
+    pub(super) fn take_deferred(&mut self, path: &EntityPath, sequence: i64) -> Option<Delivery> {
+        let message = self.queues.get_mut(path)?.deferred.remove(&sequence)?;
+        self.lock(path, message)
+    }
+
+    fn lock(&mut self, path: &EntityPath, mut message: Message) -> Option<Delivery> {
+        let sequence = message.sequence_number;
         message.delivery_count += 1;
         let lock_token = Uuid::new_v4();
-        let locked_until = self.clock.now() + queue.options.lock_duration;
+        let locked_until = self.clock.now() + self.queues.get(path)?.options.lock_duration;
         self.alarms.remove(&(message.expires_at(), Alarm::Expiry(path.clone(), sequence)));
         let held = Held { path: path.clone(), message: message.clone(), until: locked_until };
         self.locks.insert(lock_token, held);
@@ -297,6 +321,21 @@ impl State {
         Some(())
     }
 
+    /// Changes properties of a message under lock.
+    pub(super) fn change(&mut self, token: Uuid, changes: Changes) {
+        if let Some(held) = self.locks.get_mut(&token) {
+            held.message.changes.extend(changes);
+        }
+    }
+
+    /// Sets a message under lock aside.
+    pub(super) fn defer(&mut self, token: Uuid) -> Option<()> {
+        let (path, mut message) = self.unlock(token)?;
+        message.deferred = true;
+        self.make_available(&path, message);
+        Some(())
+    }
+
     /// As if the message had never been handed out.
     pub(super) fn put_back(&mut self, token: Uuid) {
         if let Some((path, mut message)) = self.unlock(token) {
@@ -310,12 +349,14 @@ impl State {
         let source = self.queues.get(path).map(|queue| queue.path.to_string()).unwrap_or_default();
         message.dead_letter =
             Some(DeadLetter { reason: reason.to_owned(), description: description.to_owned(), source });
+        message.deferred = false;
         self.make_available(&path.dead_letters(), message);
     }
 
     fn expire(&mut self, path: &EntityPath, sequence: i64) {
         let Some(queue) = self.queues.get_mut(path) else { return };
-        if let Some(message) = queue.available.remove(&sequence)
+        let message = queue.available.remove(&sequence).or_else(|| queue.deferred.remove(&sequence));
+        if let Some(message) = message
             && queue.options.dead_letter_on_expiry
         {
             self.bury(path, message, "TTLExpiredException", "the message expired before it was completed");
@@ -329,7 +370,7 @@ impl State {
     }
 
     pub(super) fn available(&self, path: &EntityPath) -> usize {
-        self.queues.get(path).map_or(0, |queue| queue.available.len())
+        self.queues.get(path).map_or(0, |queue| queue.available.len() + queue.deferred.len())
     }
 
     pub(super) fn scheduled(&self, path: &EntityPath) -> usize {
@@ -338,7 +379,8 @@ impl State {
 
     /// All messages of the entity, locked or not, in order.
     pub(super) fn messages(&self, path: &EntityPath) -> Vec<Message> {
-        let available = self.queues.get(path).into_iter().flat_map(|queue| queue.available.values());
+        let queue = self.queues.get(path).into_iter();
+        let available = queue.flat_map(|queue| queue.available.values().chain(queue.deferred.values()));
         let mut all: Vec<_> = available.chain(self.locked(path).map(|(_, message)| message)).cloned().collect();
         all.sort_by_key(|message| message.sequence_number);
         all
@@ -351,7 +393,8 @@ impl State {
             self.unlock(*token);
         }
         let Some(queue) = self.queues.get_mut(path) else { return 0 };
-        let available = std::mem::take(&mut queue.available);
+        let mut available = std::mem::take(&mut queue.available);
+        available.append(&mut queue.deferred);
         for message in available.values() {
             self.alarms.remove(&(message.expires_at(), Alarm::Expiry(path.clone(), message.sequence_number)));
         }

@@ -11,10 +11,21 @@ use serde_json::Value;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::World;
+use super::amqp_source::{Address, AmqpSource};
+use super::{SAS, World};
 use crate::host::{Connection, Delivery, Entity, Message, MessageSource, ServiceBusTrigger, SettleProblem, Sources};
 use crate::service_bus::{self, Broker, EntityPath, Property, SettleError};
 use crate::wire::Neighbour;
+
+/// How the Functions host gets its messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Deliver {
+    /// From the broker itself, within this process: also in simulated time.
+    #[default]
+    InProcess,
+    /// Over AMQP, as the real host: by the machine's time only.
+    Amqp,
+}
 
 /// A subscription, for as long as Service Bus is on the network.
 #[derive(Clone)]
@@ -36,7 +47,7 @@ impl Settling {
         *self.lock() = (share > 0.0).then(|| (share.min(1.0), StdRng::seed_from_u64(seed)));
     }
 
-    fn fails(&self) -> bool {
+    pub(super) fn fails(&self) -> bool {
         self.lock().as_mut().is_some_and(|(share, rng)| rng.random_bool(*share))
     }
 
@@ -52,8 +63,14 @@ impl World {
         let reachable = self.served(Neighbour::ServiceBus).reachability();
         let connection = self.connection_string.clone();
         let settling = self.settling().clone();
+        let (deliver, port) = (self.deliver, self.served(Neighbour::ServiceBus).port());
         Box::new(move |trigger| {
             let entity = entity(trigger, &connection, &broker)?;
+            if deliver == Deliver::Amqp {
+                let (policy, key) = SAS;
+                let address = Address { port, policy, key, entity };
+                return Ok(Arc::new(AmqpSource::new(address, settling.clone(), broker.clock().clone())));
+            }
             let (broker, reachable, settling) = (broker.clone(), reachable.clone(), settling.clone());
             Ok(Arc::new(BrokerSource { broker, entity, reachable, settling }))
         })
@@ -154,17 +171,17 @@ fn translated(delivery: service_bus::Delivery) -> Delivery {
         expires_at,
         delivery_count: message.delivery_count,
         dead_letter_source: message.dead_letter.as_ref().map(|dead| dead.source.clone()),
-        application_properties: properties(&content.application_properties),
+        application_properties: properties(&message),
     };
     Delivery { lock_token, locked_until, message, busy }
 }
 
-fn properties(properties: &BTreeMap<String, Property>) -> BTreeMap<String, Value> {
+fn properties(message: &service_bus::Message) -> BTreeMap<String, Value> {
     let value = |property: &Property| match property {
         Property::Text(text) => Value::from(text.as_str()),
         Property::Integer(number) => Value::from(*number),
         Property::Double(number) => Value::from(*number),
         Property::Bool(truth) => Value::from(*truth),
     };
-    properties.iter().map(|(name, property)| (name.clone(), value(property))).collect()
+    message.properties().map(|(name, property)| (name.clone(), value(property))).collect()
 }

@@ -2,7 +2,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::host::{Connection, Entity, ServiceBusTrigger};
-use crate::service_bus::NewMessage;
+use crate::service_bus::{NewMessage, Property};
 
 async fn world() -> World {
     World::start(WorldOptions::new(Clock::real())).await.unwrap()
@@ -107,4 +107,85 @@ async fn a_taken_port_is_named() {
     let ports = Some(taken.local_addr().unwrap().port());
     let refused = World::start(WorldOptions { ports, ..WorldOptions::new(Clock::real()) }).await;
     assert!(matches!(refused, Err(WorldProblem::Port { neighbour: Neighbour::Entra, port, .. }) if port == ports));
+}
+
+#[tokio::test]
+async fn the_local_settings_of_the_repository_find_the_sandbox_on_its_usual_ports() {
+    let world = world().await;
+    let file = std::fs::read_to_string(crate::stage::repository().join("local.settings.json")).unwrap();
+    let file: Value = serde_json::from_str(&file).unwrap();
+    let usual = |text: &String| {
+        let ports = Neighbour::ALL.map(|it| (world.served(it).port(), port(Some(PORT_BASE), it).unwrap()));
+        ports.iter().fold(text.clone(), |text, (here, usual)| text.replace(&format!(":{here}"), &format!(":{usual}")))
+    };
+    let settings: BTreeMap<_, _> = world.settings().iter().map(|(name, value)| (name.clone(), usual(value))).collect();
+    assert_eq!(file["Values"], serde_json::to_value(settings).unwrap());
+    assert_eq!(file["IsEncrypted"], false);
+}
+
+/// The source of messages for a world that delivers over AMQP.
+fn source(world: &World) -> Arc<dyn crate::host::MessageSource> {
+    let trigger = ServiceBusTrigger {
+        binding: "message".to_owned(),
+        entity: Entity::Subscription { topic: TOPIC.to_owned(), subscription: SUBSCRIPTION.to_owned() },
+        connection: Connection::String(world.settings()["ServiceBusConnection"].clone()),
+        binary: false,
+    };
+    (world.sources())(&trigger).unwrap()
+}
+
+#[tokio::test]
+async fn the_host_receives_over_amqp_what_it_would_receive_in_process() {
+    let over = async |deliver| {
+        let world = World::start(WorldOptions { deliver, ..WorldOptions::new(Clock::real()) }).await.unwrap();
+        let source = source(&world);
+        let properties = [("EventType".to_owned(), Property::from("Checkout")), ("n".to_owned(), Property::Integer(7))];
+        let message = NewMessage {
+            message_id: Some("m1".to_owned()),
+            body: "{}".into(),
+            content_type: Some("application/json".to_owned()),
+            subject: Some("subject".to_owned()),
+            partition_key: Some("key".to_owned()),
+            application_properties: properties.into(),
+            ..NewMessage::default()
+        };
+        world.broker().send(TOPIC, vec![message]).unwrap();
+        let first = source.receive().await;
+        source.abandon(first.lock_token).await.unwrap();
+        let second = source.receive().await;
+        assert_eq!((first.message.delivery_count, second.message.delivery_count), (1, 2));
+        assert_ne!(first.lock_token, second.lock_token);
+        assert!(source.renew(second.lock_token).await.unwrap() >= second.locked_until);
+        source.complete(second.lock_token).await.unwrap();
+        // The renewal stands behind the completion in the same line.
+        assert_eq!(source.renew(second.lock_token).await, Err(crate::host::SettleProblem::LockLost));
+        assert_eq!(world.counts(), Counts::default());
+        let enqueued = second.message.enqueued_time;
+        (
+            second.message.expires_at - enqueued,
+            crate::host::Message {
+                enqueued_time: Default::default(),
+                expires_at: Default::default(),
+                ..second.message
+            },
+        )
+    };
+    assert_eq!(over(Deliver::Amqp).await, over(Deliver::InProcess).await);
+}
+
+#[tokio::test]
+async fn receiving_over_amqp_survives_an_outage_and_calls_that_give_up() {
+    let options = WorldOptions { deliver: Deliver::Amqp, ..WorldOptions::new(Clock::real()) };
+    let world = World::start(options).await.unwrap();
+    let source = source(&world);
+    let mut given_up = source.receive();
+    assert!(futures::poll!(&mut given_up).is_pending());
+    drop(given_up);
+    world.served(Neighbour::ServiceBus).set_reachable(false);
+    world.served(Neighbour::ServiceBus).set_reachable(true);
+    world.broker().send(TOPIC, vec![NewMessage { body: "{}".into(), ..NewMessage::default() }]).unwrap();
+    let delivery = source.receive().await;
+    source.complete(delivery.lock_token).await.unwrap();
+    assert!(source.renew(delivery.lock_token).await.is_err());
+    assert_eq!(world.counts(), Counts::default());
 }

@@ -3,7 +3,7 @@
 //! <https://learn.microsoft.com/rest/api/servicebus/service-bus-runtime-rest>
 
 mod reply;
-mod sas;
+pub(super) mod sas;
 mod target;
 mod wire;
 

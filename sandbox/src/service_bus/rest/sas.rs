@@ -12,7 +12,7 @@ use sha2::Sha256;
 use crate::auth::TokenProblem;
 
 /// The scheme word of the `Authorization` header.
-pub(super) const SCHEME: &str = "SharedAccessSignature ";
+pub(in crate::service_bus) const SCHEME: &str = "SharedAccessSignature ";
 
 /// A shared access policy of the namespace; it may send and listen.
 #[derive(Clone, Debug)]
@@ -33,16 +33,16 @@ struct Token<'a> {
 }
 
 /// What a token is asked to open.
-pub(super) struct Asked<'a> {
+pub(in crate::service_bus) struct Asked<'a> {
     /// The host names that this namespace answers to.
-    pub(super) hosts: &'a [&'a str],
+    pub(in crate::service_bus) hosts: &'a [&'a str],
     /// The request's path.
-    pub(super) path: &'a str,
-    pub(super) now: DateTime<Utc>,
+    pub(in crate::service_bus) path: &'a str,
+    pub(in crate::service_bus) now: DateTime<Utc>,
 }
 
 /// Judges the parameters of a token (what follows the scheme word).
-pub(super) fn check(parameters: &str, keys: &[SasKey], asked: &Asked<'_>) -> Result<(), TokenProblem> {
+pub(in crate::service_bus) fn check(parameters: &str, keys: &[SasKey], asked: &Asked<'_>) -> Result<(), TokenProblem> {
     let token = read(parameters).ok_or(TokenProblem::Malformed)?;
     let expiry: i64 = token.expiry.parse().map_err(|_| TokenProblem::Malformed)?;
     let key = keys.iter().find(|key| key.name == token.policy).ok_or(TokenProblem::Forged)?;
@@ -71,7 +71,7 @@ fn decode(text: &str) -> Option<String> {
 }
 
 /// Whether the resource is the request's address or something above it.
-fn covers(resource: &str, asked: &Asked<'_>) -> bool {
+pub(in crate::service_bus) fn covers(resource: &str, asked: &Asked<'_>) -> bool {
     let resource = resource.split_once("://").map_or(resource, |(_, rest)| rest);
     let resource = resource.split('?').next().unwrap_or_default();
     let (authority, path) = resource.split_once('/').unwrap_or((resource, ""));

@@ -102,6 +102,7 @@ impl BrokerProperties {
             time_to_live,
             scheduled_enqueue_time,
             application_properties: BTreeMap::new(),
+            original: None,
         })
     }
 }
@@ -221,7 +222,7 @@ pub(super) fn headers(delivery: &Delivery, locked: bool) -> HeaderMap {
 /// The sender's properties and, for a dead letter, the two that tell why it is one.
 fn properties(message: &Message) -> BTreeMap<String, Value> {
     let mut properties: BTreeMap<_, _> =
-        message.content.application_properties.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+        message.properties().map(|(name, value)| (name.clone(), json!(value))).collect();
     if let Some(dead) = &message.dead_letter {
         properties.insert("DeadLetterReason".to_owned(), json!(dead.reason));
         properties.insert("DeadLetterErrorDescription".to_owned(), json!(dead.description));

@@ -1,0 +1,153 @@
+//! The sections of an encoded message.
+//!
+//! OASIS AMQP 1.0, part 3, section 3.2.
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+use fe2o3_amqp_types::messaging::{Header, Properties};
+use serde_amqp::Value;
+use serde_amqp::lazy::LazyValue;
+use serde_amqp::primitives::OrderedMap;
+use serde_amqp::read::SliceReader;
+
+pub(super) const DELIVERY_ANNOTATIONS: u8 = 0x71;
+pub(super) const MESSAGE_ANNOTATIONS: u8 = 0x72;
+pub(super) const APPLICATION_PROPERTIES: u8 = 0x74;
+const HEADER: u8 = 0x70;
+const PROPERTIES: u8 = 0x73;
+const DATA: u8 = 0x75;
+const SEQUENCE: u8 = 0x76;
+const VALUE: u8 = 0x77;
+const FOOTER: u8 = 0x78;
+
+/// A map of a section: annotations have symbols for keys, properties text.
+pub(super) type Map = OrderedMap<Value, Value>;
+
+/// A message, section by section; what is absent is empty.
+#[derive(Debug, Default)]
+pub(super) struct Sections {
+    pub(super) header: Header,
+    pub(super) annotations: Map,
+    pub(super) properties: Properties,
+    pub(super) application_properties: Map,
+    /// The sections of the body as they are encoded.
+    pub(super) body: Bytes,
+    /// What the sections hold if they are data.
+    pub(super) data: Vec<Bytes>,
+    /// What the section holds if it is a value.
+    pub(super) value: Option<Value>,
+}
+
+impl Sections {
+    /// Takes an encoded message apart.
+    pub(super) fn read(message: &Bytes) -> Result<Self, serde_amqp::Error> {
+        let mut sections = Self::default();
+        let (mut at, mut body) = (0, None);
+        while at < message.len() {
+            let section = LazyValue::from_reader(&mut SliceReader::new(&message[at..]))?;
+            let end = at + section.as_slice().len();
+            let section = message.slice(at..end);
+            let (code, content) = described(&section)?;
+            match code {
+                HEADER => sections.header = serde_amqp::from_slice(&section)?,
+                // The next two are for the next hop only, or for nobody.
+                DELIVERY_ANNOTATIONS | FOOTER => {}
+                MESSAGE_ANNOTATIONS => sections.annotations = serde_amqp::from_slice(&content)?,
+                PROPERTIES => sections.properties = serde_amqp::from_slice(&section)?,
+                APPLICATION_PROPERTIES => sections.application_properties = serde_amqp::from_slice(&content)?,
+                DATA => sections.data.push(binary(&content)?),
+                SEQUENCE => {}
+                VALUE => sections.value = Some(serde_amqp::from_slice(&content)?),
+                _ => return Err(malformed("a section that messages do not have")),
+            }
+            if matches!(code, DATA | SEQUENCE | VALUE) {
+                body = Some(body.map_or(at..end, |body: std::ops::Range<usize>| body.start..end));
+            }
+            at = end;
+        }
+        sections.body = body.map_or_else(Bytes::new, |body| message.slice(body));
+        Ok(sections)
+    }
+}
+
+/// The code and the content of a described value.
+fn described(section: &Bytes) -> Result<(u8, Bytes), serde_amqp::Error> {
+    match section.as_ref() {
+        [0x00, 0x53, code, ..] => Ok((*code, section.slice(3..))),
+        [0x00, 0x80, 0, 0, 0, 0, 0, 0, 0, code, ..] => Ok((*code, section.slice(10..))),
+        _ => Err(malformed("a section without a known descriptor")),
+    }
+}
+
+fn binary(content: &Bytes) -> Result<Bytes, serde_amqp::Error> {
+    match content.as_ref() {
+        [0xa0, _, ..] => Ok(content.slice(2..)),
+        [0xb0, _, _, _, _, ..] => Ok(content.slice(5..)),
+        _ => Err(malformed("a data section without data")),
+    }
+}
+
+fn malformed(what: &str) -> serde_amqp::Error {
+    serde_amqp::Error::Message(what.to_owned())
+}
+
+/// Puts a message together.
+#[derive(Default)]
+pub(super) struct Builder(BytesMut);
+
+impl Builder {
+    /// Adds the header. All that is known is written, even where it is what nothing would mean.
+    pub(super) fn header(mut self, header: &Header) -> Result<Self, serde_amqp::Error> {
+        let ttl = header.ttl.map_or(Value::Null, Value::Uint);
+        let (durable, priority) = (Value::Bool(header.durable), Value::Ubyte(header.priority.0));
+        let fields = vec![durable, priority, ttl, Value::Null, Value::Uint(header.delivery_count)];
+        self.0.put_slice(&[0x00, 0x53, HEADER]);
+        self.0.put_slice(&serde_amqp::to_vec(&Value::List(fields))?);
+        Ok(self)
+    }
+
+    /// Adds the properties.
+    pub(super) fn properties(mut self, properties: &Properties) -> Result<Self, serde_amqp::Error> {
+        self.0.put_slice(&serde_amqp::to_vec(properties)?);
+        Ok(self)
+    }
+
+    /// Adds a map, unless it is empty.
+    pub(super) fn map(mut self, code: u8, map: &Map) -> Result<Self, serde_amqp::Error> {
+        if !map.is_empty() {
+            self.0.put_slice(&[0x00, 0x53, code]);
+            self.0.put_slice(&serde_amqp::to_vec(map)?);
+        }
+        Ok(self)
+    }
+
+    /// Adds a body of data.
+    pub(super) fn data(mut self, data: &[u8]) -> Self {
+        self.0.put_slice(&[0x00, 0x53, DATA]);
+        match u8::try_from(data.len()) {
+            Ok(length) => self.0.put_slice(&[0xa0, length]),
+            Err(_) => {
+                self.0.put_u8(0xb0);
+                self.0.put_u32(u32::try_from(data.len()).unwrap_or(u32::MAX));
+            }
+        }
+        self.0.put_slice(data);
+        self
+    }
+
+    /// Adds a body of one value.
+    pub(super) fn value(mut self, value: &Value) -> Result<Self, serde_amqp::Error> {
+        self.0.put_slice(&[0x00, 0x53, VALUE]);
+        self.0.put_slice(&serde_amqp::to_vec(value)?);
+        Ok(self)
+    }
+
+    /// Adds sections as they were encoded before.
+    pub(super) fn encoded(mut self, sections: &[u8]) -> Self {
+        self.0.put_slice(sections);
+        self
+    }
+
+    pub(super) fn build(self) -> Bytes {
+        self.0.freeze()
+    }
+}

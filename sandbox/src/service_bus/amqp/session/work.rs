@@ -1,0 +1,105 @@
+//! What clients ask for, done, and told.
+
+use bytes::Bytes;
+use fe2o3_amqp_types::definitions::{Error, Role};
+use fe2o3_amqp_types::messaging::{Accepted, DeliveryState, Rejected};
+use fe2o3_amqp_types::performatives;
+
+use super::super::connection::{Ending, Hub, Step};
+use super::super::error::of_weather;
+use super::super::link::Link;
+use super::super::node::Node;
+use super::super::work::{Done, Task, Work};
+use super::Session;
+use crate::wire::Fate;
+
+impl Session {
+    pub(super) fn begin_work(&mut self, hub: &mut Hub, task: Task) -> Step {
+        match hub.decide(Work { channel: self.channel, task }) {
+            Some((work, fate)) => self.perform(hub, work, fate),
+            None => Ok(()),
+        }
+    }
+
+    /// Does what is to be done, as the weather has it, and tells the client.
+    pub(in crate::service_bus::amqp) fn perform(&mut self, hub: &mut Hub, work: Work, fate: Fate) -> Step {
+        let task = work.task;
+        match fate {
+            Fate::Serve => {
+                let done = task.act(hub);
+                self.report(hub, done)
+            }
+            Fate::Refuse(refusal) => self.report(hub, task.refused(&of_weather(&refusal))),
+            Fate::Mask(refusal) => {
+                let refused = task.refused(&of_weather(&refusal));
+                task.act(hub);
+                self.report(hub, refused)
+            }
+            Fate::BreakBefore => Err(Ending::Cut),
+            Fate::BreakAfter | Fate::CutShort => {
+                task.act(hub);
+                Err(Ending::Cut)
+            }
+            Fate::Hang => Ok(()),
+            Fate::Withhold => {
+                task.act(hub);
+                Ok(())
+            }
+        }
+    }
+
+    fn report(&mut self, hub: &mut Hub, done: Done) -> Step {
+        match done {
+            Done::Sent { delivery_id, result } => {
+                let state = result.map_or_else(rejected, |()| accepted());
+                delivery_id.map_or(Ok(()), |id| self.settle(hub, Role::Receiver, id, id, state))
+            }
+            Done::Answered { delivery_id, node, address, reply } => {
+                if let Some(id) = delivery_id {
+                    self.settle(hub, Role::Receiver, id, id, accepted())?;
+                }
+                self.reply(hub, &node, address.as_deref(), reply)
+            }
+            Done::Settled { results, outcome } => {
+                for (first, last, error) in results {
+                    let state = error.map_or_else(|| outcome.clone(), |error| rejected(*error));
+                    self.settle(hub, Role::Sender, first, last, state)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn settle(&self, hub: &Hub, role: Role, first: u32, last: u32, state: DeliveryState) -> Step {
+        let last = (last != first).then_some(last);
+        let state = Some(state);
+        let disposition = performatives::Disposition { role, first, last, settled: true, state, batchable: false };
+        hub.send(self.channel, &disposition)
+    }
+
+    /// Sends a reply on the link that the request named, or on the one that leads from the same node.
+    fn reply(&mut self, hub: &mut Hub, node: &Node, address: Option<&str>, reply: Bytes) -> Step {
+        let outgoing = |link: &Link| match link {
+            Link::Outgoing(link) if link.node == *node => Some(link.address.clone()),
+            _ => None,
+        };
+        let mut candidates = self.links.iter().filter_map(|(handle, link)| Some((*handle, outgoing(link)?)));
+        let named = candidates.clone().find(|(_, name)| address.is_some() && name.as_deref() == address);
+        let Some((handle, _)) = named.or_else(|| candidates.next()) else {
+            tracing::debug!("a request has nowhere to be answered");
+            return Ok(());
+        };
+        if let Some(Link::Outgoing(link)) = self.links.get_mut(&handle) {
+            link.replies.push_back(reply);
+        }
+        self.pump(hub, handle)
+    }
+}
+
+fn accepted() -> DeliveryState {
+    DeliveryState::Accepted(Accepted {})
+}
+
+pub(super) fn rejected(error: Error) -> DeliveryState {
+    DeliveryState::Rejected(Rejected { error: Some(error) })
+}

@@ -1,0 +1,154 @@
+//! What a receiver's disposition means to the broker.
+//!
+//! <https://learn.microsoft.com/azure/service-bus-messaging/message-transfers-locks-settlement>
+
+use fe2o3_amqp_types::messaging::{Accepted, DeliveryState, Modified, Rejected};
+use serde_amqp::Value;
+use serde_amqp::described::Described;
+use serde_amqp::descriptor::Descriptor;
+use uuid::Uuid;
+
+use super::super::{Broker, Changes, Property, SettleError};
+use super::error::DEAD_LETTER;
+use super::message::{changes, text};
+
+/// A receiver's word on deliveries. It is read by hand: not all clients write the maps in outcomes with symbols for
+/// keys, as the specification has it.
+pub(super) struct Disposition {
+    /// Whether it comes from the receiver of the deliveries.
+    pub(super) from_receiver: bool,
+    pub(super) first: u32,
+    pub(super) last: u32,
+    pub(super) settled: bool,
+    /// `None` if the state settles nothing.
+    pub(super) settlement: Option<Settlement>,
+}
+
+impl Disposition {
+    pub(super) fn read(performative: &[u8]) -> Result<Self, serde_amqp::Error> {
+        let value: Value = serde_amqp::from_slice(performative)?;
+        let (_, fields) = described(&value).unwrap_or_default();
+        let Some(Value::Uint(first)) = fields.get(1) else {
+            return Err(serde_amqp::Error::Message("a disposition of nothing".to_owned()));
+        };
+        Ok(Self {
+            from_receiver: is_true(fields, 0),
+            first: *first,
+            last: if let Some(Value::Uint(last)) = fields.get(2) { *last } else { *first },
+            settled: is_true(fields, 3),
+            settlement: fields.get(4).and_then(Settlement::of),
+        })
+    }
+}
+
+/// The code and the fields of a described list.
+fn described(value: &Value) -> Option<(u64, &[Value])> {
+    match value {
+        Value::Described(described) => match described.as_ref() {
+            Described { descriptor: Descriptor::Code(code), value: Value::List(fields) } => Some((*code, fields)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn is_true(fields: &[Value], place: usize) -> bool {
+    matches!(fields.get(place), Some(Value::Bool(true)))
+}
+
+fn map_at(fields: &[Value], place: usize) -> Changes {
+    match fields.get(place) {
+        Some(Value::Map(map)) => changes(map),
+        _ => Changes::new(),
+    }
+}
+
+/// Under these names a receiver says why a message is dead, and the next one finds it.
+pub(super) const REASON: &str = "DeadLetterReason";
+pub(super) const DESCRIPTION: &str = "DeadLetterErrorDescription";
+
+/// The end of a message's lock.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Settlement {
+    pub(super) verdict: Verdict,
+    /// Properties that the message has from now on.
+    pub(super) changes: Changes,
+}
+
+/// What becomes of the message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Complete,
+    Abandon,
+    Defer,
+    DeadLetter { reason: String, description: String },
+}
+
+impl Settlement {
+    pub(super) fn new(verdict: Verdict) -> Self {
+        Self { verdict, changes: Changes::new() }
+    }
+
+    /// Reads an outcome; `None` for states that settle nothing.
+    fn of(state: &Value) -> Option<Self> {
+        match described(state)? {
+            (0x24, _) => Some(Self::new(Verdict::Complete)),
+            (0x25, fields) => Some(Self::rejected(fields)),
+            (0x26, _) => Some(Self::new(Verdict::Abandon)),
+            (0x27, fields) => {
+                let verdict = if is_true(fields, 1) { Verdict::Defer } else { Verdict::Abandon };
+                Some(Self { verdict, changes: map_at(fields, 2) })
+            }
+            _ => None,
+        }
+    }
+
+    /// Rejected with Service Bus' own condition, or with any other: then the condition is the reason.
+    fn rejected(fields: &[Value]) -> Self {
+        let (_, error) = fields.first().and_then(described).unwrap_or_default();
+        let mut changes = map_at(error, 2);
+        let condition = error.first().and_then(text).filter(|condition| condition != DEAD_LETTER);
+        if let Some(condition) = condition {
+            let texts = [(REASON, Some(condition)), (DESCRIPTION, error.get(1).and_then(text))];
+            for (name, text) in texts.into_iter().filter_map(|(name, text)| Some((name, text?))) {
+                changes.entry(name.to_owned()).or_insert(Property::Text(text));
+            }
+        }
+        Self::dead_letter(changes)
+    }
+
+    /// The outcome that tells the receiver that it was done.
+    pub(super) fn outcome(&self) -> DeliveryState {
+        match self.verdict {
+            Verdict::Complete => DeliveryState::Accepted(Accepted {}),
+            Verdict::Abandon | Verdict::Defer => DeliveryState::Modified(Modified {
+                delivery_failed: None,
+                undeliverable_here: (self.verdict == Verdict::Defer).then_some(true),
+                message_annotations: None,
+            }),
+            Verdict::DeadLetter { .. } => DeliveryState::Rejected(Rejected { error: None }),
+        }
+    }
+
+    pub(super) fn apply(&self, broker: &Broker, lock: Uuid) -> Result<(), SettleError> {
+        if !self.changes.is_empty() {
+            broker.change(lock, self.changes.clone())?;
+        }
+        match &self.verdict {
+            Verdict::Complete => broker.complete(lock),
+            Verdict::Abandon => broker.abandon(lock),
+            Verdict::Defer => broker.defer(lock),
+            Verdict::DeadLetter { reason, description } => broker.dead_letter(lock, reason, description),
+        }
+    }
+
+    /// Makes the reason and its description, which come among the changes, the verdict's own.
+    fn dead_letter(mut changes: Changes) -> Self {
+        let mut take = |name| match changes.remove(name) {
+            Some(Property::Text(text)) => text,
+            _ => String::new(),
+        };
+        let (reason, description) = (take(REASON), take(DESCRIPTION));
+        Self { verdict: Verdict::DeadLetter { reason, description }, changes }
+    }
+}

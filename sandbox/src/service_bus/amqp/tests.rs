@@ -1,0 +1,261 @@
+//! The rules of the protocol, under a client that keeps them and bare frames that do not. What Microsoft's own clients
+//! make of it is in `sandbox/tests/clients`.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use fe2o3_amqp::connection::ConnectionHandle;
+use fe2o3_amqp::link::receiver::CreditMode;
+use fe2o3_amqp::sasl_profile::SaslProfile;
+use fe2o3_amqp::session::SessionHandle;
+use fe2o3_amqp::types::messaging::{Body, Outcome};
+use fe2o3_amqp::{Connection, Receiver, Sender, Session};
+use fe2o3_amqp_types::performatives::{Open, Performative};
+use serde_amqp::Value;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+
+use super::error::condition;
+use super::frame::{self, AMQP_HEADER, Reader, Said};
+use super::*;
+use crate::auth::AnyToken;
+use crate::clock::Clock;
+use crate::service_bus::rest::{SasKey, ServiceBusRest};
+use crate::service_bus::{Counts, EntityPath, NewMessage, SubscriptionOptions, TopicOptions};
+use crate::wire::{Call, Fair, Fate, Neighbour, Refusal, Served, Weather, Wire};
+
+const KEY: &str = "c2FuZGJveC1rZXk=";
+
+struct Bus {
+    broker: Broker,
+    served: Served,
+}
+
+impl Bus {
+    async fn under(weather: impl Weather + 'static) -> Self {
+        let broker = Broker::new(Clock::real());
+        broker.create_topic(TopicOptions::new("orders")).unwrap();
+        broker.create_subscription("orders", SubscriptionOptions::new("all")).unwrap();
+        let keys = vec![SasKey { name: "root".to_owned(), key: KEY.to_owned() }];
+        let options = RestOptions { namespace: "shop".to_owned(), keys, strict_properties: true };
+        let amqp = ServiceBusAmqp::new(broker.clone(), &options, Arc::new(AnyToken));
+        let rest = ServiceBusRest::new(broker.clone(), options, Arc::new(AnyToken));
+        let listener = Wire::bind(None).await.unwrap();
+        let wire = Wire::new(weather);
+        let served = wire.serve_both_on(Neighbour::ServiceBus, rest.router(), Some(amqp.foreign()), listener).unwrap();
+        Self { broker, served }
+    }
+
+    async fn fair() -> Self {
+        Self::under(Fair::default()).await
+    }
+
+    async fn connect(&self, profile: SaslProfile) -> Result<Client, fe2o3_amqp::connection::OpenError> {
+        let url = format!("amqp://127.0.0.1:{}", self.served.port());
+        let mut connection = Connection::builder().container_id("test").sasl_profile(profile).open(&*url).await?;
+        let session = Session::begin(&mut connection).await.unwrap();
+        Ok(Client { session, _connection: connection })
+    }
+
+    async fn client(&self) -> Client {
+        self.connect(plain(KEY)).await.unwrap()
+    }
+
+    fn send(&self, count: usize) {
+        let message = || NewMessage { body: "{}".into(), ..NewMessage::default() };
+        self.broker.send("orders", (0..count).map(|_| message()).collect()).unwrap();
+    }
+
+    fn counts(&self) -> Counts {
+        self.broker.counts(&EntityPath::new("orders", "all")).unwrap()
+    }
+}
+
+struct Client {
+    session: SessionHandle<()>,
+    _connection: ConnectionHandle<()>,
+}
+
+impl Client {
+    async fn sender(&mut self) -> Sender {
+        Sender::attach(&mut self.session, "sender", "orders").await.unwrap()
+    }
+
+    async fn receiver(&mut self) -> Receiver {
+        let builder = Receiver::builder().name("receiver").source("orders/Subscriptions/all");
+        builder.credit_mode(CreditMode::Manual).attach(&mut self.session).await.unwrap()
+    }
+}
+
+fn plain(key: &str) -> SaslProfile {
+    SaslProfile::Plain { username: "root".to_owned(), password: key.to_owned() }
+}
+
+/// The same fate for every call.
+struct Always(Fate);
+
+impl Weather for Always {
+    fn fate(&self, _: &Call) -> crate::wire::BoxFuture<Fate> {
+        let fate = self.0.clone();
+        Box::pin(async { fate })
+    }
+}
+
+#[tokio::test]
+async fn only_a_policy_or_a_token_opens_anything() {
+    let bus = Bus::fair().await;
+    assert!(bus.connect(plain("another")).await.is_err());
+    let mut stranger = bus.connect(SaslProfile::Anonymous).await.unwrap();
+    let refused = Sender::attach(&mut stranger.session, "sender", "orders").await.unwrap_err();
+    assert!(format!("{refused:?}").contains("UnauthorizedAccess"), "{refused:?}");
+    bus.client().await.sender().await;
+}
+
+#[tokio::test]
+async fn a_receiver_gets_as_many_as_it_asked_for() {
+    let bus = Bus::fair().await;
+    bus.send(3);
+    let mut client = bus.client().await;
+    let mut receiver = client.receiver().await;
+    receiver.set_credit(2).await.unwrap();
+    let first = receiver.recv::<Body<Value>>().await.unwrap();
+    let second = receiver.recv::<Body<Value>>().await.unwrap();
+    assert_eq!(bus.counts(), Counts { active: 1, locked: 2, ..Counts::default() });
+    receiver.accept(&first).await.unwrap();
+    receiver.release(&second).await.unwrap();
+    // What was released comes first, and its delivery was counted.
+    receiver.set_credit(1).await.unwrap();
+    let again = receiver.recv::<Body<Value>>().await.unwrap();
+    assert_eq!(again.message().header.as_ref().unwrap().delivery_count, 1);
+    assert_eq!(bus.counts(), Counts { active: 1, locked: 1, ..Counts::default() });
+}
+
+#[tokio::test]
+async fn credit_that_was_drained_takes_no_message() {
+    let bus = Bus::fair().await;
+    let mut client = bus.client().await;
+    let mut receiver = client.receiver().await;
+    receiver.set_credit(5).await.unwrap();
+    receiver.drain().await.unwrap();
+    // Frames are dealt with in order: when this link is there, the credit is gone.
+    let mut sender = client.sender().await;
+    assert!(matches!(sender.send("one").await.unwrap(), Outcome::Accepted(_)));
+    assert_eq!(bus.counts(), Counts { active: 1, ..Counts::default() });
+    receiver.set_credit(1).await.unwrap();
+    receiver.recv::<Body<Value>>().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_link_that_goes_away_takes_no_message_with_it() {
+    let bus = Bus::fair().await;
+    let mut client = bus.client().await;
+    let mut receiver = client.receiver().await;
+    receiver.set_credit(1).await.unwrap();
+    receiver.close().await.unwrap();
+    bus.send(1);
+    assert_eq!(bus.counts(), Counts { active: 1, ..Counts::default() });
+}
+
+#[tokio::test]
+async fn the_weather_decides_what_becomes_of_a_send() {
+    let throttled = Refusal::bare(StatusCode::TOO_MANY_REQUESTS);
+    let gateway = Refusal::bare(StatusCode::BAD_GATEWAY);
+    for (fate, told, arrived) in [
+        (Fate::Serve, Some("accepted"), 1),
+        (Fate::Refuse(throttled), Some("com.microsoft:server-busy"), 0),
+        (Fate::Mask(gateway), Some("amqp:internal-error"), 1),
+        (Fate::BreakBefore, None, 0),
+        (Fate::BreakAfter, None, 1),
+    ] {
+        let bus = Bus::under(Always(fate.clone())).await;
+        let Client { mut session, _connection: mut connection } = bus.client().await;
+        let mut sender = Sender::attach(&mut session, "sender", "orders").await.unwrap();
+        let told_ = tokio::select! {
+            outcome = sender.send("one") => match outcome {
+                Ok(Outcome::Accepted(_)) => Some("accepted".to_owned()),
+                Ok(Outcome::Rejected(rejected)) => Some(condition(&rejected.error.unwrap())),
+                Ok(outcome) => panic!("{outcome:?}"),
+                Err(_) => None,
+            },
+            _ = connection.on_close() => None,
+        };
+        assert_eq!((told_.as_deref(), bus.counts().active), (told, arrived), "{fate:?}");
+    }
+}
+
+/// Bare frames, for what no client library would do.
+struct Raw(Reader<tokio::net::tcp::OwnedReadHalf>, tokio::net::tcp::OwnedWriteHalf);
+
+impl Raw {
+    /// Opens a connection without SASL; the client wants to hear something every so often.
+    async fn open(bus: &Bus, idle_time_out: Option<u32>) -> Self {
+        let stream = TcpStream::connect(("127.0.0.1", bus.served.port())).await.unwrap();
+        let (reader, writer) = stream.into_split();
+        let mut raw = Self(Reader::new(reader), writer);
+        raw.1.write_all(&AMQP_HEADER).await.unwrap();
+        assert_eq!(raw.0.header().await.unwrap(), AMQP_HEADER);
+        let open = Open {
+            container_id: "raw".to_owned(),
+            hostname: None,
+            max_frame_size: 65_536.into(),
+            channel_max: 10.into(),
+            idle_time_out,
+            outgoing_locales: None,
+            incoming_locales: None,
+            offered_capabilities: None,
+            desired_capabilities: None,
+            properties: None,
+        };
+        raw.1.write_all(&frame::amqp(0, &open).unwrap()).await.unwrap();
+        let opened = raw.0.next().await.unwrap().said().unwrap();
+        assert!(matches!(opened, Some(Said::Performative(open, _)) if matches!(*open, Performative::Open(_))));
+        raw
+    }
+
+    /// The condition with which the connection is closed.
+    async fn closed(&mut self) -> String {
+        loop {
+            if let Some(Said::Performative(said, _)) = self.0.next().await.unwrap().said().unwrap()
+                && let Performative::Close(close) = *said
+            {
+                return condition(&close.error.unwrap());
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_amqp_ends_the_connection_with_a_reason() {
+    let bus = Bus::fair().await;
+    for (bytes, reason) in [
+        (&b"\x00\x00\x00\x04\x02\x00\x00\x00"[..], "amqp:connection:framing-error"),
+        (&b"\x7f\x00\x00\x00\x02\x00\x00\x00"[..], "amqp:connection:framing-error"),
+        (&b"\x00\x00\x00\x0a\x02\x00\x00\x00\x00\x53"[..], "amqp:decode-error"),
+        // A flow on a channel without a session.
+        (&b"\x00\x00\x00\x0c\x02\x00\x00\x07\x00\x53\x17\x45"[..], "amqp:not-allowed"),
+    ] {
+        let mut raw = Raw::open(&bus, None).await;
+        raw.1.write_all(bytes).await.unwrap();
+        assert_eq!(raw.closed().await, reason, "{bytes:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_hears_as_often_as_it_wants_to() {
+    let bus = Bus::fair().await;
+    let mut raw = Raw::open(&bus, Some(100)).await;
+    for _ in 0..3 {
+        let beat = tokio::time::timeout(Duration::from_secs(30), raw.0.next()).await.unwrap().unwrap();
+        assert!(beat.said().unwrap().is_none());
+    }
+}
+
+#[tokio::test]
+async fn http_is_spoken_on_the_same_port() {
+    let bus = Bus::fair().await;
+    let _client = bus.client().await;
+    let url = format!("{}orders/messages", bus.served.url());
+    let reply = reqwest::Client::new().post(url).bearer_auth("any").body("{}").send().await.unwrap();
+    assert_eq!(reply.status(), StatusCode::CREATED);
+    assert_eq!(bus.counts().active, 1);
+}

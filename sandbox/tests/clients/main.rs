@@ -1,0 +1,36 @@
+//! The sandbox's Service Bus under client libraries that nobody here wrote.
+//!
+//! They are installed into `target/tmp/clients` from their registries when `CLIENT_SUITES` is set in the environment, as
+//! `.ci/run` does; otherwise these tests say that they were skipped.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod bus;
+mod suite;
+
+use suite::{Suite, run};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn azure_servicebus_for_python() {
+    run(&Suite {
+        name: "python",
+        needs: &["python3", "--version"],
+        install: &[
+            &["python3", "-m", "venv", "."],
+            &["bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", "requirements.txt"],
+        ],
+        run: &["bin/python", "-W", "ignore", "-m", "unittest", "-v", "test_service_bus"],
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn azure_service_bus_for_javascript() {
+    run(&Suite {
+        name: "javascript",
+        needs: &["node", "--version"],
+        install: &[&["npm", "install", "--silent", "--no-audit", "--no-fund"]],
+        run: &["node", "service_bus.test.mjs"],
+    })
+    .await;
+}

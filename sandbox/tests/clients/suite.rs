@@ -1,0 +1,107 @@
+//! Installs a client library, and drives its tests against a broker.
+//!
+//! The tests talk to the driver over their standard streams: they write a line that begins with `@`, and go on when
+//! they are answered.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::process::Command;
+
+use crate::bus::{Bus, TOKEN};
+
+/// How long a suite may take, installation included.
+const PATIENCE: Duration = Duration::from_secs(900);
+
+/// One client's tests, and what they need.
+pub(crate) struct Suite {
+    /// The folder's name, here and under `target/clients`.
+    pub(crate) name: &'static str,
+    /// A command that only works where the language is installed.
+    pub(crate) needs: &'static [&'static str],
+    /// Commands that install the pinned library, run in the suite's folder.
+    pub(crate) install: &'static [&'static [&'static str]],
+    /// The command that runs the tests.
+    pub(crate) run: &'static [&'static str],
+}
+
+/// Runs a suite if it was asked for; fails when a test fails, or when it cannot be run although it was asked for.
+pub(crate) async fn run(suite: &Suite) {
+    let name = suite.name;
+    if std::env::var_os("CLIENT_SUITES").is_none() {
+        println!("skipped: the {name} client's tests are installed and run when CLIENT_SUITES is set");
+        return;
+    }
+    // What the broker says, if RUST_LOG asks for it.
+    let filter = tracing_subscriber::EnvFilter::from_default_env();
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let folder = folder(suite);
+    tokio::time::timeout(PATIENCE, async {
+        assert!(succeeds(&folder, suite.needs).await, "{name} is not installed");
+        for command in suite.install {
+            assert!(succeeds(&folder, command).await, "{}: {command:?} failed", folder.display());
+        }
+        let bus = Bus::start(None).await;
+        assert!(converse(&folder, suite.run, &bus).await, "a test of the {name} client failed; see above");
+    })
+    .await
+    .unwrap_or_else(|_| panic!("the {name} client's tests take longer than {PATIENCE:?}"));
+}
+
+/// Copies the suite to where it is installed, so that the repository stays as it is.
+fn folder(suite: &Suite) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let from = root.join("tests").join("clients").join(suite.name);
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clients").join(suite.name);
+    fs::create_dir_all(&target).unwrap();
+    for file in fs::read_dir(from).unwrap().map(Result::unwrap).filter(|file| file.path().is_file()) {
+        fs::copy(file.path(), target.join(file.file_name())).unwrap();
+    }
+    target
+}
+
+fn command(folder: &Path, words: &[&str]) -> Command {
+    let local = folder.join(words[0]);
+    let program = if local.is_file() { local.as_os_str().to_owned() } else { words[0].into() };
+    let mut command = Command::new(program);
+    command.args(&words[1..]).current_dir(folder).kill_on_drop(true);
+    command
+}
+
+async fn succeeds(folder: &Path, words: &[&str]) -> bool {
+    let status = command(folder, words).stdin(Stdio::null()).status().await;
+    status.is_ok_and(|status| status.success())
+}
+
+/// Runs the tests and does what they ask for; says whether they passed.
+async fn converse(folder: &Path, words: &[&str], bus: &Bus) -> bool {
+    let mut child = command(folder, words)
+        .env("CONNECTION_STRING", &bus.connection_string)
+        .env("TOKEN", TOKEN)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut answers = child.stdin.take().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    while let Some(line) = lines.next_line().await.unwrap() {
+        // Test runners write in front of what a test writes.
+        match line.rsplit_once('@').map(|(_, word)| word.trim()) {
+            Some("purge") => bus.purge(),
+            Some("restart") => {
+                bus.served.set_reachable(false);
+                tokio::time::sleep(Duration::from_millis(500)).await;
+                bus.served.set_reachable(true);
+            }
+            _ => {
+                println!("{line}");
+                continue;
+            }
+        }
+        answers.write_all(b"done\n").await.unwrap();
+    }
+    child.wait().await.unwrap().success()
+}
