@@ -133,6 +133,11 @@ impl Dataverse {
         self.lock().rows.all(Table::Contacts).map(Contact::from_row).collect()
     }
 
+    /// How many contacts there are.
+    pub fn contact_count(&self) -> usize {
+        self.lock().rows.all(Table::Contacts).count()
+    }
+
     /// Adds a trigger, ready to use, or replaces the one of its name.
     pub fn register_trigger(&self, trigger: Trigger) {
         let name = trigger.name.clone();
