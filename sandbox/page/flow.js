@@ -24,6 +24,7 @@ const map = $("map");
 const wires = $("wires");
 const stations = Object.fromEntries([...map.querySelectorAll("[data-station]")].map((it) => [it.dataset.station, it]));
 const fields = Object.fromEntries([...map.querySelectorAll("[data-field]")].map((it) => [it.dataset.field, it]));
+const rates = Object.fromEntries([...map.querySelectorAll("[data-rate]")].map((it) => [it.dataset.rate, it]));
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 const paths = new Map();
 const dots = [];
@@ -97,7 +98,6 @@ function texts(flow) {
     contacts: count(flow.contacts),
     dataverse: `${count(flow.contacts - flow.contactsBefore)} created · ${calls(neighbours.dataverse)}`,
     started: count(sum(started)),
-    kinds: store.enabled.map((name) => `${count(started[name])} ${journey(name).toLowerCase()}`).join(" · "),
     records: count(sum(records)),
     states: `${count(open)} open · ${count(records.retrying)} retrying · ${count(records.failed)} failed`,
     tokens: count(neighbours.entra.calls),
@@ -184,11 +184,45 @@ function passed(flow) {
   };
 }
 
+// ---- rates
+
+const STRETCH = 5000;
+const samples = [];
+
+function totals(flow) {
+  const sum = (counts) => Object.values(counts).reduce((total, one) => total + one, 0);
+  return {
+    events: flow.events,
+    published: flow.published,
+    processed: flow.functions["process-message"]?.succeeded ?? 0,
+    started: sum(flow.started),
+    records: sum(flow.records),
+  };
+}
+
+/** Per second, over the last five seconds. */
+function showRates() {
+  if (!store.flow) return;
+  const at = performance.now();
+  const latest = totals(store.flow);
+  samples.push({ at, latest });
+  while (samples.length > 2 && samples[1].at <= at - STRETCH) samples.shift();
+  const seconds = (at - samples[0].at) / 1000;
+  for (const [name, element] of Object.entries(rates)) {
+    const passed = latest[name] - (samples[0].latest[name] ?? latest[name]);
+    const rate = seconds > 0.5 && passed > 0 ? passed / seconds : 0;
+    tell(element, rate ? `${rate < 10 ? rate.toFixed(1) : Math.round(rate)}/s` : "");
+  }
+}
+
+setInterval(showRates, 1000);
+
 // ---- all together
 
 onChange(({ notices, whole }) => {
   const { flow } = store;
   for (const [field, text] of Object.entries(texts(flow))) tell(fields[field], text);
+  showKinds(flow.started);
   stations.poll.dataset.state = stations.process.dataset.state = flow.handlers.every((it) => it.up) ? "fair" : "down";
   stations.bus.dataset.dead = flow.bus.deadLettered > 0;
   showWeather(flow);
@@ -201,15 +235,23 @@ onChange(({ notices, whole }) => {
   if (notices) showNotices();
 });
 
+function showKinds(started) {
+  const list = $("kinds");
+  if (list.children.length !== store.enabled.length) {
+    list.replaceChildren(...store.enabled.map((name) => h("li", {}, h("b"), ` ${journey(name).toLowerCase()}`)));
+  }
+  store.enabled.forEach((name, place) => tell(list.children[place].firstChild, count(started[name])));
+}
+
 function beat() {
   stations.poll.querySelector(".stop").animate(
     [{ boxShadow: "0 0 0 0 var(--accent-soft)" }, { boxShadow: "0 0 0 9px transparent" }], { duration: 700, easing: "ease-out" });
 }
 
 function showNotices() {
-  const last = store.notices.slice(-3);
+  const last = store.notices.slice(-4).reverse();
   const lines = last.map((notice) =>
     h("p", { "data-tone": notice.tone, "data-number": notice.number }, h("time", {}, clock(notice.at)), ` ${notice.text}`));
-  $("notices").replaceChildren(...lines);
+  if (lines.length) $("notices").replaceChildren(...lines);
 }
 

@@ -64,7 +64,7 @@ $("filter").addEventListener("change", () => { refilter(); box.scrollTop = 0; re
 // ---- rows
 
 function build() {
-  const parts = Object.fromEntries(["time", "what", "who", "place", "amount", "marks", "state", "wait"]
+  const parts = Object.fromEntries(["time", "who", "what", "amount", "marks", "state", "wait"]
     .map((name) => [name, h("span", { class: name })]));
   const dot = h("i", { class: "lamp", "aria-hidden": "true" });
   const word = h("span");
@@ -86,9 +86,8 @@ function fill(slot, event, position) {
   const [text, tone] = state(event.status);
   row.dataset.tone = tone;
   tell(parts.time, clock(event.at));
-  tell(parts.what, event.type === "AddCartLines" ? "Cart" : event.type);
   tell(parts.who, event.who);
-  tell(parts.place, event.place);
+  tell(parts.what, `${event.type === "AddCartLines" ? "Cart" : event.type}, ${event.place}`);
   tell(parts.amount, event.amount === null ? "" : money(event.amount, event.currency));
   parts.marks.replaceChildren(...event.journeys.map(mark));
   tell(word, event.reason && tone !== "good" ? `${text}: ${reason(event.reason)}` : text);

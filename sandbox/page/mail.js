@@ -60,6 +60,10 @@ function facts(rows) {
   return h("dl", {}, known.map(([name, text]) => h("div", {}, h("dt", {}, name), h("dd", {}, text))));
 }
 
+/** A cart that was bought is not abandoned: the journey waits for that, and ends. */
+const bought = new Set();
+const isMoot = (mail) => mail.journey === "abandoned-cart" && bought.has(value(mail, "cartid"));
+
 const address = (mail) => value(mail, "receiptemail") || mail.email;
 const template = (mail) => TEMPLATES[mail.journey]?.(mail) ?? { subject: journey(mail.journey), body: [] };
 
@@ -72,6 +76,7 @@ function show(mail) {
       h("p", {}, h("span", {}, text && mail.phone ? "SMS to" : "To"), to ?? "nobody: the contact has neither address nor number"),
       h("p", {}, h("span", {}, "Subject"), subject)),
     h("div", { class: "body" }, body.map((part) => (typeof part === "string" ? h("p", {}, part) : part))),
+    isMoot(mail) ? h("p", { class: "moot" }, "Not sent: the cart was bought, which ends this journey while it waits.") : "",
     h("footer", {}, `${journey(mail.journey)}, started at ${clock(mail.at)}. `,
       mail.event ? h("button", { type: "button", class: "textual", onclick: () => select(mail.event, true) }, "Follow its event") : ""));
 }
@@ -82,7 +87,7 @@ function render() {
   if (followed || !store.mails.has(chosen)) chosen = mails[0].number;
   list.replaceChildren(...mails.map((mail) => h("div", {
     class: "letter", role: "option", id: `mail-${mail.number}`, "data-number": mail.number, "aria-selected": String(mail.number === chosen),
-  }, h("span", { class: "who" }, mail.name ?? address(mail) ?? "Somebody"), h("time", {}, clock(mail.at)), h("span", { class: "what" }, template(mail).subject))));
+  }, h("span", { class: "who" }, mail.name ?? address(mail) ?? "Somebody"), h("time", {}, clock(mail.at)), h("span", { class: "what" }, isMoot(mail) ? "Bought after all: nothing is sent" : template(mail).subject))));
   list.setAttribute("aria-activedescendant", `mail-${chosen}`);
   show(store.mails.get(chosen));
 }
@@ -108,6 +113,10 @@ list.addEventListener("keydown", (key) => {
   choose(chosen + step);
 });
 
-onChange(({ mails, whole }) => {
+onChange(({ events, mails, whole }) => {
+  for (const number of events) {
+    const row = store.events[number - 1];
+    if (row.type === "Checkout") bought.add(row.id);
+  }
   if (mails || whole) render();
 });
