@@ -1,6 +1,6 @@
 // One event's way, step by step.
 
-import { $, h, post } from "./dom.js";
+import { $, h, post, put } from "./dom.js";
 import { onSelect, select } from "./list.js";
 import { onChange, store } from "./store.js";
 import { clock, journey, many, money, reason, span, state } from "./words.js";
@@ -46,7 +46,7 @@ async function load() {
 }
 
 function clear() {
-  place.replaceChildren(h("p", { class: "hint" }, "Choose an event: its way appears here, from the shop to the journeys."));
+  put(place, h("p", { class: "hint" }, "Choose an event: its way appears here, from the shop to the journeys."));
   $("replay").disabled = $("try-out").disabled = true;
 }
 
@@ -55,15 +55,15 @@ function show(story) {
   $("replay").disabled = $("try-out").disabled = !record;
   const open = new Set([...place.querySelectorAll("details[open]")].map((it) => it.dataset.key));
   const top = place.scrollTop;
-  place.replaceChildren(
+  put(place,
     head(story),
-    answer ? h("p", { class: "answer", "data-tone": answer.tone, role: "status" }, answer.text) : "",
+    answer ? h("p", { class: "answer", "data-tone": answer.tone, role: "status" }, answer.text) : null,
     h("ol", { class: "steps" }, story.steps.map((step) => line(step, story)).filter(Boolean)),
     h("h3", {}, "Contact"), contact(story),
-    story.messages.length ? [h("h3", {}, "On Service Bus now"), ...story.messages.map(message)] : "",
+    story.messages.length ? [h("h3", {}, "On Service Bus now"), ...story.messages.map(message)] : null,
     h("h3", {}, "Journeys"), journeys(story),
-    record ? fold("record", "The record, as it lies in Cosmos DB", json(record), open) : "",
-    fold("event", "The event, as the Scale Unit tells it", json(story.event), open),
+    record ? fold("record", "The record, as it lies in Cosmos DB", json(record)) : null,
+    fold("event", "The event, as the Scale Unit tells it", json(story.event)),
   );
   for (const fold of place.querySelectorAll("details")) if (open.has(fold.dataset.key)) fold.open = true;
   place.scrollTop = top;
@@ -92,7 +92,7 @@ function line(step, story) {
   const since = new Date(step.at) - new Date(story.steps[0].at);
   return h("li", { "data-tone": tone },
     h("time", { datetime: step.at, title: step.at }, `+${span(since)}`),
-    h("span", {}, h("b", {}, title), more ? h("span", { class: "more" }, more) : ""));
+    h("span", {}, h("b", {}, title), more ? h("span", { class: "more" }, more) : null));
 }
 
 const WORDS = {
@@ -136,7 +136,7 @@ function summary(outcomes) {
 
 function contact({ contact: its, row }) {
   if (!its) return h("p", { class: "hint" }, row.status === "processed" ? "Nobody can be reached about this event." : "Not known yet.");
-  const how = its.before ? "Was there before the day began" : `${its.createdSince ? "Created for this event" : "Created earlier"}, at ${clock(its.createdOn)}`;
+  const how = its.before ? "Was there before the day began" : `${its.createdSince ? "Created after this event" : "Created before this event"}, at ${clock(its.createdOn)}`;
   const by = its.byNumber ? `carries the customer’s number ${its.number}` : its.byEmail ? "has the same e-mail address" : "was linked by the record";
   return h("p", {}, h("b", {}, its.name ?? its.email ?? "Without a name"), ` · ${how}; ${by}.`, h("span", { class: "id" }, its.id));
 }

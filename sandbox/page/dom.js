@@ -8,9 +8,14 @@ export function h(tag, attributes = {}, ...children) {
     else if (value === true) element.setAttribute(name, "");
     else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, value);
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(...present(children));
   return element;
 }
+
+const present = (children) => children.flat().filter((child) => child !== null && child !== undefined && child !== false);
+
+/** Replaces whatever is in an element. */
+export const put = (element, ...children) => element.replaceChildren(...present(children));
 
 /** The same for SVG. */
 export function s(tag, attributes = {}, ...children) {

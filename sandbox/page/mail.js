@@ -1,6 +1,6 @@
 // What the customers get: each started journey as the message that it would send, made from its parameters alone.
 
-import { $, h } from "./dom.js";
+import { $, h, put } from "./dom.js";
 import { select } from "./list.js";
 import { onChange, store } from "./store.js";
 import { clock, journey, money } from "./words.js";
@@ -71,14 +71,14 @@ function show(mail) {
   const { subject, body, text } = template(mail);
   const to = text && mail.phone ? mail.phone : address(mail);
   paper.dataset.kind = text && mail.phone ? "text" : "letter";
-  paper.replaceChildren(
+  put(paper,
     h("header", {},
       h("p", {}, h("span", {}, text && mail.phone ? "SMS to" : "To"), to ?? "nobody: the contact has neither address nor number"),
       h("p", {}, h("span", {}, "Subject"), subject)),
     h("div", { class: "body" }, body.map((part) => (typeof part === "string" ? h("p", {}, part) : part))),
-    isMoot(mail) ? h("p", { class: "moot" }, "Not sent: the cart was bought, which ends this journey while it waits.") : "",
+    isMoot(mail) ? h("p", { class: "moot" }, "Not sent: the cart was bought, which ends this journey while it waits.") : null,
     h("footer", {}, `${journey(mail.journey)}, started at ${clock(mail.at)}. `,
-      mail.event ? h("button", { type: "button", class: "textual", onclick: () => select(mail.event, true) }, "Follow its event") : ""));
+      mail.event ? h("button", { type: "button", class: "textual", onclick: () => select(mail.event, true) }, "Follow its event") : null));
 }
 
 function render() {
