@@ -1,7 +1,7 @@
 //! Fills the board from what happens in the world.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
@@ -18,8 +18,10 @@ use crate::world::{FunctionApp, TOPIC};
 
 /// How often the browser is told what is new.
 const FRAME: Duration = Duration::from_millis(100);
-/// How often everything is audited, and records are read anew.
+/// How often everything is audited, and how many times as long as an audit the pause after it is at least: a long
+/// day's takes its time, of which the rest of the sandbox needs most.
 const AUDIT: Duration = Duration::from_secs(1);
+const IDLE: u32 = 5;
 
 /// Begins to watch.
 pub(super) fn begin(shared: &Arc<Shared>, apps: &[FunctionApp], tasks: &mut JoinSet<()>) {
@@ -106,7 +108,7 @@ impl Shared {
     }
 }
 
-/// Audits whenever something has changed, off the runtime: a long day takes its time.
+/// Audits whenever something has changed, off the runtime.
 async fn audits(shared: Arc<Shared>) {
     let mut version = shared.version.subscribe();
     let (mut written, mut read) = (0, 0);
@@ -114,6 +116,7 @@ async fn audits(shared: Arc<Shared>) {
         if version.changed().await.is_err() {
             return;
         }
+        let begun = Instant::now();
         let judge = {
             let shared = shared.clone();
             move || shared.audit()
@@ -128,7 +131,7 @@ async fn audits(shared: Arc<Shared>) {
             read = writes;
         }
         written = writes;
-        tokio::time::sleep(AUDIT).await;
+        tokio::time::sleep(AUDIT.max(begun.elapsed() * IDLE)).await;
     }
 }
 
