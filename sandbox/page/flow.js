@@ -43,16 +43,22 @@ for (const select of map.querySelectorAll("[data-weather]")) {
   });
 }
 
+/** What it is, not what was asked for: others take neighbours off the network and put them back, too. */
+function weatherOf({ reachable, weather }) {
+  if (!reachable) return "down";
+  return weather === "down" ? "fair" : weather;
+}
+
 function showWeather(flow) {
   for (const select of map.querySelectorAll("[data-weather]")) {
     const calls = flow.neighbours[select.dataset.weather];
-    const actual = calls.reachable ? calls.weather : "down";
+    const actual = weatherOf(calls);
     if (document.activeElement !== select || select.value === actual) select.value = actual;
     select.closest(".station").dataset.state = actual;
   }
   for (const [from, to, neighbour] of WIRES) {
     const calls = neighbour && flow.neighbours[neighbour];
-    const state = !calls ? "fair" : calls.reachable ? calls.weather : "down";
+    const state = calls ? weatherOf(calls) : "fair";
     paths.get(`${from} ${to}`)?.setAttribute("data-state", state);
   }
 }
@@ -197,6 +203,7 @@ function totals(flow) {
     processed: flow.functions["process-message"]?.succeeded ?? 0,
     started: sum(flow.started),
     records: sum(flow.records),
+    contacts: flow.contacts,
   };
 }
 

@@ -1,4 +1,4 @@
-// How long customers waited, in stretches of ten seconds, over the last ten minutes.
+// How long customers waited, in stretches of ten seconds, over the last minutes.
 
 import { $, h, s, tell } from "./dom.js";
 import { now, onChange, store } from "./store.js";
@@ -7,7 +7,9 @@ import { clock, many, span } from "./words.js";
 const STRETCH = 10_000;
 const WIDTH = 640;
 const HEIGHT = 190;
-const MINUTES = 10;
+/** The picture begins with the first journey, and shows ten minutes at most. */
+const LEAST = 120_000;
+const MOST = 600_000;
 const LINES = ["p99", "p95", "p50"];
 const NICE = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 3600];
 
@@ -18,8 +20,8 @@ chart.append(grid, ...Object.values(drawn));
 
 function render() {
   const end = Math.floor(now() / STRETCH) * STRETCH + STRETCH;
-  const begin = end - MINUTES * 60_000;
-  const stretches = [...store.latency.values()].filter((it) => it.at >= begin).sort((a, b) => a.at - b.at);
+  const stretches = [...store.latency.values()].filter((it) => it.at >= end - MOST).sort((a, b) => a.at - b.at);
+  const begin = Math.min(end - LEAST, stretches[0]?.at ?? end);
   const most = Math.max(1000, ...stretches.map((it) => it.p99)) / 1000;
   const top = NICE.find((nice) => nice >= most) ?? most;
   const x = (at) => ((at - begin) / (end - begin)) * WIDTH;
@@ -46,8 +48,8 @@ function describe(stretches) {
   if (!last) return tell($("latency-text"), "No journey has started in the last ten minutes.");
   const slowest = stretches.reduce((worst, it) => (it.p99 > worst.p99 ? it : worst), last);
   tell($("latency-text"),
-    `Of the ${many(last.count, "journey")} that began to start at ${clock(last.at)}, half waited at most ${span(last.p50)}, ` +
-    `95 % at most ${span(last.p95)}, 99 % at most ${span(last.p99)}. The slowest ten seconds were at ${clock(slowest.at)}: 99 % within ${span(slowest.p99)}.`);
+    `Of the ${many(last.count, "journey")} that started in the ten seconds from ${clock(last.at)} on, half waited at most ${span(last.p50)}, ` +
+    `95 % at most ${span(last.p95)}, 99 % at most ${span(last.p99)}. The slowest ten seconds began at ${clock(slowest.at)}: 99 % within ${span(slowest.p99)}.`);
 }
 
 onChange(({ latency }) => {

@@ -7,6 +7,8 @@ import { MARKS, clock, count, journey, money, reason, span, state } from "./word
 const box = $("rows");
 const runway = $("runway");
 const SPARE = 6;
+const phone = matchMedia("(max-width: 820px)");
+const still = matchMedia("(prefers-reduced-motion: reduce)");
 
 /** Numbers of the events that match the filter, oldest first. */
 let shown = [];
@@ -151,7 +153,10 @@ box.addEventListener("scroll", () => {
 
 box.addEventListener("click", (click) => {
   const row = click.target.closest(".row");
-  if (row) select(Number(row.dataset.number));
+  if (!row) return;
+  select(Number(row.dataset.number));
+  // On a phone its story is below the list.
+  if (phone.matches) $("story-title").scrollIntoView({ behavior: still.matches ? "instant" : "smooth" });
 });
 
 const KEYS = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10, Home: -Infinity, End: Infinity };

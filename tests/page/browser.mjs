@@ -17,7 +17,7 @@ const browser = await chromium.launch({
 const complaints = [];
 
 async function open(options) {
-  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
+  const context = await browser.newContext({ viewport: { width: 1440, height: 1010 }, ...options });
   const page = await context.newPage();
   page.setDefaultTimeout(DEADLINE);
   page.on("console", (message) => ["error", "warning"].includes(message.type()) && complaints.push(message.text()));
@@ -38,7 +38,13 @@ const page = await open({ colorScheme: "light" });
 process.once("uncaughtExceptionMonitor", () => console.log("complaints:", complaints));
 const see = (selector, text, timeout = DEADLINE) => page.locator(selector).filter({ hasText: text }).first().waitFor({ timeout });
 const tell = (step) => console.log(`- ${step}`);
-const picture = (name, of = page) => of.screenshot({ path: join(pictures, `${name}.png`) });
+
+/** A screenshot of the page's top, for the eye. */
+async function picture(name, of = page) {
+  await of.evaluate(() => scrollTo(0, 0));
+  await of.screenshot({ path: join(pictures, `${name}.png`) });
+}
+
 const field = (name) => page.locator(`[data-field=${name}]`);
 const calm = (timeout) => see("#headline", /^All [\d,]+ journeys that were due have started, each once\.$/, timeout);
 const weather = (neighbour, setting) => page.selectOption(`[data-weather=${neighbour}]`, setting);
@@ -73,7 +79,6 @@ await page.locator(".letter", { hasText: "Thank you for your order" }).first().c
 await see("#paper", `Hello ${guest},`);
 await see("#paper", "visitor.");
 await see("#paper", "Paid");
-await page.locator("#notices").waitFor();
 await picture("desktop");
 
 tell("somebody walks away from a cart");
@@ -191,7 +196,6 @@ assert.deepEqual(await page.evaluate(contrast), []);
 await page.getByRole("button", { name: "Dark" }).click();
 assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), "dark");
 assert.deepEqual(await page.evaluate(contrast), []);
-await page.evaluate(() => scrollTo(0, 0));
 await page.locator("#rows").focus();
 await page.keyboard.press("Home");
 await see("#story .head", "done");

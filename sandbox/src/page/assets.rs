@@ -29,7 +29,8 @@ const fn script(path: &'static str, text: &'static str) -> (&'static str, &'stat
 
 pub(super) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
     FILES.into_iter().fold(Router::new(), |router, (path, media_type, text)| {
-        router.route(path, get(move || async move { ([(CONTENT_TYPE, media_type), (CACHE_CONTROL, "no-cache")], text) }))
+        router
+            .route(path, get(move || async move { ([(CONTENT_TYPE, media_type), (CACHE_CONTROL, "no-cache")], text) }))
     })
 }
 

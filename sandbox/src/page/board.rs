@@ -98,6 +98,8 @@ pub(super) struct Board {
     by_key: HashMap<Key, usize>,
     by_record: HashMap<String, usize>,
     by_occasion: HashMap<Occasion, usize>,
+    /// How many records there are in each status.
+    records: BTreeMap<String, usize>,
     invocations: Invocations,
     neighbours: BTreeMap<Neighbour, Calls>,
     triggers: BTreeMap<Journey, &'static str>,
@@ -125,6 +127,7 @@ impl Board {
             by_key: HashMap::new(),
             by_record: HashMap::new(),
             by_occasion: HashMap::new(),
+            records: BTreeMap::new(),
             invocations: Invocations::new(instances, world.clock().now()),
             neighbours: Neighbour::ALL.map(|neighbour| (neighbour, Calls::default())).into(),
             triggers: BTreeMap::new(),
@@ -211,19 +214,22 @@ impl Board {
         if let Some(id) = item["id"].as_str() {
             self.by_record.insert(id.to_owned(), place);
         }
-        if self.tracks[place].record(at, item) {
-            self.tracks[place].revision = revision;
+        let track = &mut self.tracks[place];
+        let before = track.status().map(str::to_owned);
+        if track.record(at, item) {
+            track.revision = revision;
             self.changed = true;
+            if let Some(count) = before.and_then(|before| self.records.get_mut(&before)) {
+                *count -= 1;
+            }
+            let after = track.status().unwrap_or_default().to_owned();
+            *self.records.entry(after).or_default() += 1;
         }
         true
     }
 
     /// Triggers were called.
     pub(super) fn called(&mut self, calls: Vec<StartedJourney>, world: &World) {
-        if calls.is_empty() {
-            return;
-        }
-        let contacts: HashMap<_, _> = world.dataverse().contacts().into_iter().map(|it| (it.id, it)).collect();
         for call in calls {
             let revision = self.revise();
             self.calls = call.number;
@@ -238,7 +244,7 @@ impl Board {
                     self.latencies.add(call.at, wait, revision);
                 }
             }
-            let contact = call.contact.and_then(|id| contacts.get(&id).cloned());
+            let contact = call.contact.and_then(|id| world.dataverse().contact(id));
             self.mails.push_back(Mail { revision, event: place.map(|place| place + 1), journey, call, contact });
             if self.mails.len() > MAILS {
                 self.mails.pop_front();
@@ -265,7 +271,7 @@ impl Board {
             }
             News::Died(cause) => {
                 self.deaths.push(at);
-                self.notice(at, Tone::Bad, format!("The handler is gone: {cause}. The host starts another."));
+                self.notice(at, Tone::Bad, format!("The handler is gone: {cause}."));
             }
             News::Up => self.notice(at, Tone::Good, "A new handler answers and takes up the work.".to_owned()),
             News::Stopped => self.notice(at, Tone::Bad, "The host has given up starting the handler.".to_owned()),

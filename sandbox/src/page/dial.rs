@@ -74,9 +74,10 @@ impl Dial {
     pub(super) fn set(&self, neighbour: Neighbour, setting: Setting) {
         let mut now = self.sky.now();
         now.settings.insert(neighbour, setting);
-        let climate = now.settings.iter().fold(Climate::none(), |climate, (neighbour, setting)| {
-            climate.with(*neighbour, setting.conditions())
-        });
+        let climate = now
+            .settings
+            .iter()
+            .fold(Climate::none(), |climate, (neighbour, setting)| climate.with(*neighbour, setting.conditions()));
         now.seeded = Seeded::new(climate, 0, self.sky.clock.clone());
         if let Some(switch) = self.switches.get(&neighbour) {
             switch.set_reachable(setting != Setting::Down);

@@ -150,3 +150,47 @@ fn words(cause: &Cause) -> String {
         Cause::ShutDown => "the host shut down".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+    use crate::host::Death;
+
+    fn ended(id: Uuid, outcome: Outcome) -> HostEvent {
+        HostEvent::Ended { function: "process-message".to_owned(), id, outcome, took: TimeDelta::milliseconds(12) }
+    }
+
+    #[test]
+    fn a_message_is_followed_through_its_invocation() {
+        let (mut invocations, now, id) =
+            (Invocations::new(1, DateTime::UNIX_EPOCH), DateTime::UNIX_EPOCH, Uuid::new_v4());
+        let function = "process-message".to_owned();
+        assert_eq!(invocations.take(0, HostEvent::Started { function, id }, now), News::Nothing);
+        let delivered = HostEvent::Delivered { id, message_id: Some("m~~1".to_owned()), delivery_count: 2 };
+        let message = "m~~1".to_owned();
+        assert_eq!(
+            invocations.take(0, delivered, now),
+            News::Delivered { message: message.clone(), delivery_count: 2 }
+        );
+        assert_eq!(invocations.functions()["process-message"].in_flight, 1);
+        let failed = ended(id, Outcome::Failed("500".to_owned()));
+        let settled = News::Settled { message, outcome: "failed", detail: "500".to_owned(), took_ms: 12 };
+        assert_eq!(invocations.take(0, failed.clone(), now), settled);
+        assert_eq!(invocations.take(0, failed, now), News::Nothing, "an invocation ends once");
+        let work = &invocations.functions()["process-message"];
+        assert_eq!((work.started, work.failed, work.in_flight), (1, 1, 0));
+    }
+
+    #[test]
+    fn deaths_are_told_with_their_cause() {
+        let (mut invocations, now) = (Invocations::new(1, DateTime::UNIX_EPOCH), DateTime::UNIX_EPOCH);
+        assert_eq!(invocations.take(0, HostEvent::HandlerStarted { port: 1 }, now), News::Nothing, "it was up");
+        let died = HostEvent::HandlerDied(Cause::Replaced(Death::Process));
+        assert_eq!(invocations.take(0, died, now), News::Died("it was killed".to_owned()));
+        assert!(!invocations.handlers()[0].up);
+        assert_eq!(invocations.take(0, HostEvent::HandlerStarted { port: 2 }, now), News::Up);
+        assert!(invocations.handlers()[0].up && invocations.handlers()[0].deaths == 1);
+    }
+}

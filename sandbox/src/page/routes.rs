@@ -68,6 +68,7 @@ pub(super) fn router(shared: Arc<Shared>, port: u16) -> Router {
 
 /// Everything there is to show: what the stream sends first, as a whole.
 async fn snapshot(State(shared): State<Arc<Shared>>) -> Response {
+    shared.take_in();
     let frame = shared.board().frame(None, shared.now());
     uncached(Json(frame))
 }
@@ -75,8 +76,12 @@ async fn snapshot(State(shared): State<Arc<Shared>>) -> Response {
 /// All that is known of one event.
 async fn event(State(shared): State<Arc<Shared>>, Path(number): Path<String>) -> Result<Response, Refused> {
     let number = number.parse().map_err(|_| Refused::bad_request("an event has a number, counted from 1"))?;
+    // What a record tells of has then been taken in.
+    shared.take_in();
     let story = shared.board().story(number, &shared.world);
-    story.map(|story| uncached(Json(story))).ok_or_else(|| Refused::not_found(format!("there is no event {number} yet")))
+    story
+        .map(|story| uncached(Json(story)))
+        .ok_or_else(|| Refused::not_found(format!("there is no event {number} yet")))
 }
 
 fn uncached(body: impl IntoResponse) -> Response {

@@ -39,7 +39,8 @@ impl Visitor {
     }
 
     async fn sell(&self) -> usize {
-        let visit = json!({"who": "guest", "email": true, "loyaltyCard": false, "place": "online", "ending": "checkout"});
+        let visit =
+            json!({"who": "guest", "email": true, "loyaltyCard": false, "place": "online", "ending": "checkout"});
         let (status, answer) = self.post("api/shop", &visit).await;
         assert_eq!(status, 201, "{answer}");
         let events = answer["events"].as_array().unwrap();
@@ -194,7 +195,12 @@ async fn actions_that_make_no_sense_are_refused_with_the_reason() {
         ("api/crowd", json!({"orders": 0}), 400, "orders: must be from 1 to 2000"),
         ("api/weather", json!({"neighbour": "moon", "weather": "fair"}), 400, "unknown variant `moon`"),
         ("api/weather", json!({"neighbour": "cosmos", "weather": "hail"}), 400, "unknown variant `hail`"),
-        ("api/trigger", json!({"journey": "newsletter", "state": "published"}), 400, "there is no journey 'newsletter'"),
+        (
+            "api/trigger",
+            json!({"journey": "newsletter", "state": "published"}),
+            400,
+            "there is no journey 'newsletter'",
+        ),
         ("api/replay", json!({"event": 7}), 404, "there is no event 7"),
         ("api/redrive", json!({"max": 5}), 409, "no function app"),
         ("api/kill", json!({}), 409, "no handler"),
@@ -255,7 +261,8 @@ async fn only_the_page_itself_may_act() {
         assert_eq!(post(headers).await.unwrap().status().as_u16(), status, "{headers:?}");
     }
     assert!(*visitor.world.served(Neighbour::Cosmos).reachability().borrow());
-    let rebound = visitor.client.get(visitor.url("api/snapshot")).header(HOST, "attacker.example").send().await.unwrap();
+    let rebound =
+        visitor.client.get(visitor.url("api/snapshot")).header(HOST, "attacker.example").send().await.unwrap();
     assert_eq!(rebound.status(), StatusCode::FORBIDDEN);
     let own = [json(), (ORIGIN, format!("http://localhost:{port}"))];
     assert_eq!(post(&own).await.unwrap().status(), StatusCode::OK);
@@ -267,8 +274,11 @@ async fn every_file_comes_with_the_policy() {
     let visitor = Visitor::new().await;
     for (path, media_type, text) in assets::FILES {
         let reply = visitor.client.get(visitor.url(path.trim_start_matches('/'))).send().await.unwrap();
-        let headers: BTreeMap<_, _> =
-            reply.headers().iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect();
+        let headers: BTreeMap<_, _> = reply
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+            .collect();
         assert_eq!(headers["content-type"], media_type, "{path}");
         assert!(headers["content-security-policy"].starts_with("default-src 'none'"), "{path}");
         assert_eq!(reply.text().await.unwrap(), text);

@@ -46,10 +46,6 @@ impl<'a> Passing<'a> {
 impl Drop for Passing<'_> {
     fn drop(&mut self) {
         // Nobody need be watching.
-        let _ = self.tap.send(Passed {
-            neighbour: self.neighbour,
-            status: self.status,
-            took: self.begun.elapsed(),
-        });
+        let _ = self.tap.send(Passed { neighbour: self.neighbour, status: self.status, took: self.begun.elapsed() });
     }
 }

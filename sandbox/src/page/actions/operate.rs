@@ -155,7 +155,9 @@ pub(in crate::page) async fn trigger(State(shared): State<Arc<Shared>>, body: By
 
 fn set_trigger(shared: &Shared, journey: Journey, state: TriggerState) {
     let dataverse = shared.world.dataverse();
-    let Some(mut trigger) = demo_triggers().into_iter().find(|trigger| trigger.name == journey.trigger()) else { return };
+    let Some(mut trigger) = demo_triggers().into_iter().find(|trigger| trigger.name == journey.trigger()) else {
+        return;
+    };
     if matches!(state, TriggerState::Changed) {
         let name = "msdynmkt_campaigncode".to_owned();
         trigger.parameters.push(Parameter { name, kind: ParameterKind::String, optional: false });

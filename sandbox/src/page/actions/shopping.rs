@@ -155,7 +155,11 @@ impl Visit {
             data_area: channel.data_area,
             first_name: first_name.to_owned(),
             last_name: last_name.to_owned(),
-            email: if self.email { format!("{}.{visitor}@example.com", first_name.to_lowercase()) } else { String::new() },
+            email: if self.email {
+                format!("{}.{visitor}@example.com", first_name.to_lowercase())
+            } else {
+                String::new()
+            },
             receipt_email: String::new(),
             phone: format!("555 0199 {visitor:04}"),
             group: model.map_or("", |model| model.group),

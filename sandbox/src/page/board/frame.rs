@@ -83,13 +83,9 @@ impl Board {
     }
 
     fn flow(&self) -> Flow {
-        let mut records = BTreeMap::new();
-        for status in self.tracks.iter().filter_map(|track| track.status()) {
-            *records.entry(status.to_owned()).or_default() += 1;
-        }
         Flow {
             events: self.tracks.len(),
-            records,
+            records: self.records.clone(),
             started: self.started.clone(),
             neighbours: self.neighbours.clone(),
             functions: self.invocations.functions().clone(),

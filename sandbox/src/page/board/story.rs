@@ -46,7 +46,7 @@ fn without_system_properties(item: &Value) -> Value {
 fn contact(track: &Track, world: &World) -> Option<Value> {
     let recorded = track.record.as_ref().and_then(|record| record["contactId"].as_str()?.parse().ok());
     let id: Uuid = recorded.or_else(|| track.started.last()?.call.contact)?;
-    let contact = world.dataverse().contacts().into_iter().find(|contact| contact.id == id)?;
+    let contact = world.dataverse().contact(id)?;
     let same = |ours: &Option<String>, theirs: &Option<String>| match (ours, theirs) {
         (Some(ours), Some(theirs)) => ours.eq_ignore_ascii_case(theirs),
         _ => false,
@@ -69,7 +69,8 @@ fn contact(track: &Track, world: &World) -> Option<Value> {
 /// The event's messages that lie on the subscription at this moment, dead letters among them.
 fn messages(track: &Track, world: &World) -> Vec<Value> {
     let Some(id) = track.record.as_ref().and_then(|record| record["id"].as_str()) else { return Vec::new() };
-    let of_event = |message: &Message| message.message_id.split_once("~~").map_or(&*message.message_id, |it| it.0) == id;
+    let of_event =
+        |message: &Message| message.message_id.split_once("~~").map_or(&*message.message_id, |it| it.0) == id;
     let entity = world.subscription();
     let dead_letters = entity.dead_letters();
     let both = [&entity, &dead_letters].map(|entity| world.broker().peek(entity, usize::MAX).unwrap_or_default());
