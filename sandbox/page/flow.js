@@ -15,7 +15,10 @@ const WIRES = [
   ["dataverse", "journeys", null],
   ["poll", "cosmos", "cosmos"],
   ["process", "cosmos", "cosmos"],
+  ["process", "bus", null],
 ];
+/** The way back: what is put off waits on Service Bus for its time. */
+const BACK = "process bus";
 const DOTS = 48;
 const AT_ONCE = 4;
 const TRAVEL = 900;
@@ -30,6 +33,8 @@ const paths = new Map();
 const dots = [];
 let before = null;
 
+const sum = (counts) => Object.values(counts).reduce((total, one) => total + one, 0);
+
 // ---- weather
 
 for (const select of map.querySelectorAll("[data-weather]")) {
@@ -39,6 +44,7 @@ for (const select of map.querySelectorAll("[data-weather]")) {
       await post("/api/weather", { neighbour: select.dataset.weather, weather: select.value });
     } catch (error) {
       tell($("done"), error.message);
+      select.value = weatherOf(store.flow.neighbours[select.dataset.weather]);
     }
   });
 }
@@ -51,15 +57,16 @@ function weatherOf({ reachable, weather }) {
 
 function showWeather(flow) {
   for (const select of map.querySelectorAll("[data-weather]")) {
-    const calls = flow.neighbours[select.dataset.weather];
-    const actual = weatherOf(calls);
-    if (document.activeElement !== select || select.value === actual) select.value = actual;
+    const actual = weatherOf(flow.neighbours[select.dataset.weather]);
+    // Whoever is choosing is not interrupted.
+    if (document.activeElement !== select) select.value = actual;
     select.closest(".station").dataset.state = actual;
   }
+  const back = flow.bus.scheduled ? "back" : "idle";
   for (const [from, to, neighbour] of WIRES) {
-    const calls = neighbour && flow.neighbours[neighbour];
-    const state = calls ? weatherOf(calls) : "fair";
-    paths.get(`${from} ${to}`)?.setAttribute("data-state", state);
+    const key = `${from} ${to}`;
+    const state = neighbour ? weatherOf(flow.neighbours[neighbour]) : "fair";
+    paths.get(key)?.setAttribute("data-state", key === BACK ? back : state);
   }
 }
 
@@ -72,7 +79,7 @@ function calls(neighbour) {
 
 function handlers(flow) {
   const up = flow.handlers.filter((handler) => handler.up).length;
-  const deaths = flow.handlers.reduce((sum, handler) => sum + handler.deaths, 0);
+  const deaths = flow.handlers.reduce((all, handler) => all + handler.deaths, 0);
   const state = up === flow.handlers.length ? "handler up" : "handler starting";
   return deaths ? `${state}, died ${deaths === 1 ? "once" : `${count(deaths)} times`}` : state;
 }
@@ -88,7 +95,6 @@ function texts(flow) {
   const { bus, functions, neighbours, records, started } = flow;
   const process = functions["process-message"] ?? { succeeded: 0, failed: 0, inFlight: 0 };
   const replay = functions["trigger-journey"];
-  const sum = (counts) => Object.values(counts).reduce((total, one) => total + one, 0);
   const open = (records.new ?? 0) + (records.processing ?? 0);
   return {
     events: count(flow.events),
@@ -119,6 +125,9 @@ function route(from, to) {
   const origin = map.getBoundingClientRect();
   const [x1, y1] = [a.left + a.width / 2 - origin.left, a.top + a.height / 2 - origin.top];
   const [x2, y2] = [b.left + b.width / 2 - origin.left, b.top + b.height / 2 - origin.top];
+  if (from === stations.process && to === stations.bus) {
+    return y1 === y2 ? `M${x1} ${y1}C${x1 - 10} ${y1 - 34} ${x2 + 10} ${y2 - 34} ${x2} ${y2}` : "M0 0";
+  }
   if (Math.abs(x1 - x2) < 2 || Math.abs(y1 - y2) < 2) return `M${x1} ${y1}L${x2} ${y2}`;
   if (x1 > x2 && y2 > y1) {
     // Between the columns: texts stand below the stops.
@@ -178,7 +187,6 @@ function move(time) {
 }
 
 function passed(flow) {
-  const sum = (counts) => Object.values(counts).reduce((total, one) => total + one, 0);
   return {
     "commerce poll": sum(flow.records),
     "poll bus": flow.published,
@@ -187,6 +195,7 @@ function passed(flow) {
     "dataverse journeys": sum(flow.started),
     "poll cosmos": sum(flow.records),
     "process cosmos": flow.functions["process-message"]?.succeeded ?? 0,
+    [BACK]: flow.bus.scheduled,
   };
 }
 
@@ -196,7 +205,6 @@ const STRETCH = 5000;
 const samples = [];
 
 function totals(flow) {
-  const sum = (counts) => Object.values(counts).reduce((total, one) => total + one, 0);
   return {
     events: flow.events,
     published: flow.published,

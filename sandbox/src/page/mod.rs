@@ -1,7 +1,7 @@
 //! The sandbox as a web page: what happens among shop, handler and neighbours, live, and the means to meddle with it.
 //!
-//! Everything that it shows is read from the stand-ins themselves: nothing is simulated for the page's sake. A
-//! [`board::Board`] keeps what has been seen; [`watch`] fills it; [`routes`] serves it.
+//! Everything that it shows is read from the stand-ins themselves: nothing is simulated for the page's sake. A board
+//! keeps what has been seen (`board`); tasks fill it (`watch`); the browser gets it as server-sent events (`stream`).
 
 mod actions;
 mod assets;
