@@ -1,5 +1,6 @@
 // What a person does on the page, and what must be seen then. Started by main.rs with the page's address and a folder
-// for screenshots. Waits for conditions, each with a deadline; never for a time.
+// for screenshots. Waits for conditions, each with a deadline; never for a time. CHROMIUM names another executable than
+// Debian's.
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -47,6 +48,7 @@ async function picture(name, of = page) {
 
 const field = (name) => page.locator(`[data-field=${name}]`);
 const calm = (timeout) => see("#headline", /^All [\d,]+ journeys that were due have started, each once\.$/, timeout);
+const emptied = () => page.waitForFunction(() => !document.querySelector("[data-crowd]").disabled, null, { timeout: 5 * DEADLINE });
 const weather = (neighbour, setting) => page.selectOption(`[data-weather=${neighbour}]`, setting);
 
 /** Shops, and waits until the new event is the one that is followed. */
@@ -65,6 +67,7 @@ tell("a day of fifty buyers fills the page");
 await page.getByRole("button", { name: "50 buyers" }).click();
 await see("#notices", "A crowd of 50 buyers");
 await page.waitForFunction(() => Number(document.querySelector("[data-field=events]").textContent) > 100);
+await emptied();
 await calm();
 
 tell("a guest checks out, and the journeys start");
@@ -158,7 +161,7 @@ const answer = await page.evaluate(() => fetch("/api/crowd", { method: "POST", h
 assert.equal(answer, 202);
 await page.waitForFunction(() => Number(document.querySelector("[data-field=events]").textContent.replace(",", "")) > 400, null, { timeout: 5 * DEADLINE });
 assert.ok((await page.locator("#rows .row").count()) < 60);
-await page.waitForFunction(() => !document.querySelector("[data-crowd]").disabled, null, { timeout: 5 * DEADLINE });
+await emptied();
 await calm(5 * DEADLINE);
 const events = await field("events").textContent();
 
@@ -210,6 +213,7 @@ assert.deepEqual(await phone.evaluate(contrast), []);
 await picture("phone", phone);
 const shiftedOnPhone = await phone.evaluate(() => window.shift);
 
+tell(`the layout shifted by ${shifted.toFixed(4)}, on the phone by ${shiftedOnPhone.toFixed(4)}`);
 assert.ok(shifted < 0.05, `the layout shifted by ${shifted}`);
 assert.ok(shiftedOnPhone < 0.05, `on the phone the layout shifted by ${shiftedOnPhone}`);
 assert.deepEqual(complaints, []);

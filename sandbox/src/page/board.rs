@@ -4,24 +4,25 @@
 //! that was away, for a second or for an hour, gets all it missed and nothing twice.
 
 mod frame;
+mod parts;
 mod story;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
+use self::parts::{Calls, Mail, Notice};
+pub(super) use self::parts::{Seen, Tone};
 use super::dial::Setting;
 use super::invocations::{Invocations, News};
 use super::latency::Latencies;
 use super::track::{Track, What};
 use super::verdict::Verdict;
 use crate::audit::{Journey, Occasion};
-use crate::dataverse::{Contact, StartedJourney};
+use crate::dataverse::StartedJourney;
 use crate::host::HostEvent;
-use crate::service_bus::Counts;
 use crate::shop::LedgerEntry;
 use crate::wire::{Neighbour, Passed};
 use crate::world::World;
@@ -30,60 +31,6 @@ use crate::world::World;
 const NOTICES: usize = 100;
 /// Customers' messages that are kept for the page; each event keeps its own.
 const MAILS: usize = 300;
-
-/// What one neighbour was asked, and how it went.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Calls {
-    calls: u64,
-    /// Answered with 429 or 5xx, or not at all.
-    failures: u64,
-    last_failure: Option<u16>,
-    last_took_ms: u64,
-    weather: Setting,
-    reachable: bool,
-}
-
-/// What is looked at rather than told.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Seen {
-    pub(super) bus: Counts,
-    pub(super) published: u64,
-    pub(super) contacts: usize,
-    pub(super) contacts_before: usize,
-    pub(super) request_units: f64,
-    pub(super) crowded: bool,
-}
-
-/// Something worth a line of its own.
-#[derive(Clone, Debug, Serialize)]
-struct Notice {
-    #[serde(skip)]
-    revision: u64,
-    number: u64,
-    at: i64,
-    tone: Tone,
-    text: String,
-}
-
-/// Whether a notice is good news.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) enum Tone {
-    Good,
-    Plain,
-    Bad,
-}
-
-/// A message that a started journey would send.
-struct Mail {
-    revision: u64,
-    event: Option<usize>,
-    journey: Option<Journey>,
-    call: StartedJourney,
-    contact: Option<Contact>,
-}
 
 /// An event's transaction id, type and date-time.
 type Key = (String, String, DateTime<Utc>);
@@ -288,14 +235,7 @@ impl Board {
     /// A neighbour was called.
     pub(super) fn passed(&mut self, passed: Passed) {
         self.revise();
-        let calls = self.neighbours.entry(passed.neighbour).or_default();
-        calls.calls += 1;
-        calls.last_took_ms = u64::try_from(passed.took.as_millis()).unwrap_or(u64::MAX);
-        let failed = passed.status.is_none_or(|status| status.as_u16() == 429 || status.is_server_error());
-        if failed {
-            calls.failures += 1;
-            calls.last_failure = passed.status.map(|status| status.as_u16());
-        }
+        self.neighbours.entry(passed.neighbour).or_default().add(&passed);
     }
 
     /// How things stand at this moment.

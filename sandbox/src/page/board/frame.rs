@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Board, Calls, Mail, Notice, Seen};
+use super::Board;
+use super::parts::{Calls, Mail, Notice, Seen};
 use crate::audit::Journey;
 use crate::page::invocations::{Handler, Work};
 use crate::page::latency::Percentiles;
@@ -93,21 +94,5 @@ impl Board {
             triggers: self.triggers.clone(),
             seen: self.seen.clone(),
         }
-    }
-}
-
-impl Mail {
-    fn json(&self) -> Value {
-        let contact = self.contact.as_ref();
-        json!({
-            "number": self.call.number,
-            "event": self.event,
-            "journey": self.journey,
-            "at": self.call.at.timestamp_millis(),
-            "name": contact.and_then(|contact| contact.full_name.as_deref()),
-            "email": contact.and_then(|contact| contact.email.as_deref()),
-            "phone": contact.and_then(|contact| contact.mobile_phone.as_deref().or(contact.telephone.as_deref())),
-            "parameters": self.call.parameters,
-        })
     }
 }
