@@ -37,15 +37,20 @@ const sum = (counts) => Object.values(counts).reduce((total, one) => total + one
 
 // ---- weather
 
+/** Where the weather is being changed at this moment. */
+let setting = null;
+
 for (const select of map.querySelectorAll("[data-weather]")) {
   select.append(...Object.entries(SETTINGS).map(([value, text]) => h("option", { value }, text)));
   select.addEventListener("change", async () => {
+    setting = select;
     try {
       await post("/api/weather", { neighbour: select.dataset.weather, weather: select.value });
     } catch (error) {
       tell($("done"), error.message);
       select.value = weatherOf(store.flow.neighbours[select.dataset.weather]);
     }
+    setting = null;
   });
 }
 
@@ -59,7 +64,7 @@ function showWeather(flow) {
   for (const select of map.querySelectorAll("[data-weather]")) {
     const actual = weatherOf(flow.neighbours[select.dataset.weather]);
     // Whoever is choosing is not interrupted.
-    if (document.activeElement !== select) select.value = actual;
+    if (document.activeElement !== select && select !== setting) select.value = actual;
     select.closest(".station").dataset.state = actual;
   }
   const back = flow.bus.scheduled ? "back" : "idle";

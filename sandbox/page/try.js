@@ -61,10 +61,15 @@ $("redrive").addEventListener("click", () =>
 const [which, how] = [$("trigger-journey"), $("trigger-state")];
 
 which.addEventListener("change", showTrigger);
-how.addEventListener("change", () => {
+how.addEventListener("change", async () => {
   const body = { journey: which.value, state: how.value };
-  act("Telling Customer Insights …", "/api/trigger", body, () => `The trigger of ${which.value} is ${how.value}.`);
+  telling = true;
+  await act("Telling Customer Insights …", "/api/trigger", body, () => `The trigger of ${body.journey} is ${body.state}.`);
+  telling = false;
 });
+
+/** While Customer Insights is told, what was chosen stays chosen. */
+let telling = false;
 
 function showTrigger() {
   const state = store.flow?.triggers[which.value] ?? "published";
@@ -76,7 +81,7 @@ onChange(({ events }) => {
   if (which.options.length !== names.length) {
     which.replaceChildren(...names.map((name) => h("option", { value: name }, journey(name))));
   }
-  if (document.activeElement !== how) showTrigger();
+  if (document.activeElement !== how && !telling) showTrigger();
   const { deadLettered } = store.flow.bus;
   tell($("redrive"), deadLettered ? `Redrive ${many(deadLettered, "dead letter")}` : "Redrive dead letters");
   for (const button of document.querySelectorAll("[data-crowd]")) button.disabled = store.flow.crowded;

@@ -36,7 +36,11 @@ async function open(options) {
 }
 
 const page = await open({ colorScheme: "light" });
-process.once("uncaughtExceptionMonitor", () => console.log("complaints:", complaints));
+process.once("uncaughtException", async (error) => {
+  console.log(error, "complaints:", complaints);
+  await page.screenshot({ path: join(pictures, "failed.png"), fullPage: true }).catch(() => {});
+  process.exit(1);
+});
 const see = (selector, text, timeout = DEADLINE) => page.locator(selector).filter({ hasText: text }).first().waitFor({ timeout });
 const tell = (step) => console.log(`- ${step}`);
 
