@@ -24,13 +24,14 @@ use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
+use tokio::sync::broadcast;
 
 use crate::auth::{AnyToken, TokenCheck};
 use crate::clock::Clock;
 use crate::wire::{Neighbour, Served, Wire};
 
 use authorization::{Caller, Keys, Refused};
-pub use journal::Recorded;
+pub use journal::{Change, Recorded};
 use journal::{Journal, PARTITION_KEY};
 pub use rival::Rival;
 pub use usage::Usage;
@@ -40,6 +41,9 @@ pub const REGION: &str = "West Europe";
 
 /// The key of the account unless another is given (base64, as all account keys are).
 pub const KEY: &str = "c2FuZGJveC1jb3Ntb3MtYWNjb3VudC1rZXktb2YtdGhlLWRlbW8tc2hvcC1ub3QtYS1zZWNyZXQhIQ==";
+
+/// Writes that a slow watcher may leave unread before it misses some.
+const UNREAD_CHANGES: usize = 4096;
 
 /// How the account is set up.
 #[derive(Clone)]
@@ -91,6 +95,7 @@ struct Account {
     usage: Mutex<Usage>,
     journal: Mutex<Journal>,
     role: Mutex<Role>,
+    changes: broadcast::Sender<Arc<Change>>,
 }
 
 /// What callers with an Entra token may do with the data: the built-in roles, by their last words.
@@ -169,6 +174,12 @@ impl CosmosAccount {
         self.account.journal().recorded()
     }
 
+    /// The items of every accepted write from now on. Writes of one moment may come in any order, and who is slow
+    /// misses some: [`CosmosAccount::documents`] has the last word.
+    pub fn changes(&self) -> broadcast::Receiver<Arc<Change>> {
+        self.account.changes.subscribe()
+    }
+
     /// Somebody else who writes to the same container.
     pub fn rival(&self) -> Rival {
         Rival::new(self.account.clone())
@@ -201,6 +212,7 @@ impl Account {
             usage: Mutex::default(),
             journal: Mutex::default(),
             role: Mutex::default(),
+            changes: broadcast::Sender::new(UNREAD_CHANGES),
         })
     }
 

@@ -8,6 +8,7 @@ pub mod csu;
 pub mod dataverse;
 pub mod entra;
 pub mod host;
+pub mod page;
 pub mod service_bus;
 pub mod shop;
 pub mod stage;

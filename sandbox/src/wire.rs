@@ -4,6 +4,7 @@
 
 mod fate;
 mod link;
+mod tap;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -24,15 +25,17 @@ use hyper::service::Service as _;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 
 pub use self::fate::{BoxFuture, Call, Fair, Fate, Refusal, Weather};
 use self::link::{Link, Noted, Withheld};
+pub use self::tap::Passed;
+use self::tap::Passing;
 
 /// Who is called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Neighbour {
     /// The Commerce Scale Unit.
@@ -97,6 +100,7 @@ pub struct Wire {
     weather: watch::Sender<Arc<dyn Weather>>,
     calls: Arc<Calls>,
     withheld: Withheld,
+    tap: broadcast::Sender<Passed>,
 }
 
 #[derive(Default)]
@@ -108,7 +112,12 @@ struct Calls {
 impl Wire {
     /// A wire under this weather.
     pub fn new(weather: impl Weather + 'static) -> Self {
-        Self { weather: watch::Sender::new(Arc::new(weather)), calls: Arc::default(), withheld: Withheld::default() }
+        Self {
+            weather: watch::Sender::new(Arc::new(weather)),
+            calls: Arc::default(),
+            withheld: Withheld::default(),
+            tap: tap::sender(),
+        }
     }
 
     /// Changes the weather for all calls from now on.
@@ -125,6 +134,11 @@ impl Wire {
     /// connection was gone before the reply left.
     pub fn withheld(&self) -> BTreeSet<u64> {
         self.withheld.all()
+    }
+
+    /// Every call from now on, told when it is over. Who is slow misses some.
+    pub fn tap(&self) -> broadcast::Receiver<Passed> {
+        self.tap.subscribe()
     }
 
     /// How many requests reached each neighbour (whatever became of them).
@@ -176,6 +190,13 @@ impl Wire {
     }
 
     async fn pass(&self, neighbour: Neighbour, request: Request, next: Next) -> Response {
+        let passing = Passing::new(&self.tap, neighbour);
+        let response = self.deliver(neighbour, request, next).await;
+        passing.answered((response.extensions().get::<Closed>().is_none()).then(|| response.status()));
+        response
+    }
+
+    async fn deliver(&self, neighbour: Neighbour, request: Request, next: Next) -> Response {
         let link = request.extensions().get::<Link>().cloned();
         let send = |response: Response| {
             if let (Some(link), Some(Tells(effect))) = (&link, response.extensions().get()) {

@@ -257,7 +257,12 @@ impl World {
 
     /// The shop's ledger, with the times of commits by the clock of all others.
     pub fn ledger(&self) -> Vec<LedgerEntry> {
-        let mut ledger = self.shop.ledger();
+        self.ledger_after(0)
+    }
+
+    /// The same without its first `seen` entries.
+    pub fn ledger_after(&self, seen: usize) -> Vec<LedgerEntry> {
+        let mut ledger = self.shop.ledger_after(seen);
         ledger.iter_mut().for_each(|entry| entry.committed -= self.shop_skew);
         ledger
     }

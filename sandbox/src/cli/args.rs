@@ -28,9 +28,9 @@ pub(crate) struct Args {
     /// How long each call of a neighbour takes at least, in milliseconds
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) latency_ms: u64,
-    /// Which journeys of journeys.json are enabled: as it is shipped, or all four
-    #[arg(long, value_enum, default_value_t = Journeys::Default)]
-    pub(crate) journeys: Journeys,
+    /// Which journeys of journeys.json are enabled: as it is shipped, or all four [default: all, as shipped with --once]
+    #[arg(long, value_enum)]
+    pub(crate) journeys: Option<Journeys>,
     /// Decides who shops what; the same seed makes the same day
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
@@ -52,6 +52,9 @@ pub(crate) struct Args {
     /// First port of a block of six [default: any free ports; 7700 with --no-host]
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1024..65000))]
     pub(crate) port_base: Option<u16>,
+    /// Port of the page on which everything can be watched [default: 7780, or any free one if that is taken]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1024..), conflicts_with_all = ["once", "no_host"])]
+    pub(crate) page_port: Option<u16>,
     /// Where the handler's output goes [default: target/sandbox/handler.log]
     #[arg(long, value_name = "FILE")]
     pub(crate) handler_log: Option<PathBuf>,
@@ -90,8 +93,19 @@ impl Args {
         Duration::try_from_secs_f64(self.orders as f64 / rate / visits as f64).unwrap_or_default()
     }
 
+    /// All journeys where somebody watches them.
+    fn journeys(&self) -> Journeys {
+        let usual = if self.has_page() { Journeys::All } else { Journeys::Default };
+        self.journeys.unwrap_or(usual)
+    }
+
+    /// Whether there is a page: nobody would have the time to look at it otherwise.
+    pub(crate) fn has_page(&self) -> bool {
+        !self.once && !self.no_host
+    }
+
     pub(crate) fn enabled(&self) -> Enabled {
-        match self.journeys {
+        match self.journeys() {
             Journeys::Default => Enabled::AsShipped,
             Journeys::All => Enabled::All,
         }
@@ -99,7 +113,7 @@ impl Args {
 
     /// What the audit expects.
     pub(crate) fn expected(&self) -> &'static [Journey] {
-        match self.journeys {
+        match self.journeys() {
             Journeys::Default => &Journey::DEFAULT,
             Journeys::All => &Journey::ALL,
         }
@@ -145,6 +159,13 @@ mod tests {
         assert_eq!(parse("--rate 0").unwrap().pause(400), Duration::ZERO);
         assert!(parse("--rate -1").is_err());
         assert!(parse("--rate NaN").is_err());
+    }
+
+    #[test]
+    fn whoever_watches_sees_all_journeys() {
+        let expected = |text| parse(text).unwrap().expected().len();
+        assert_eq!(["", "--once", "--once --journeys all", "--journeys default"].map(expected), [4, 1, 4, 1]);
+        assert!(parse("--once --page-port 7781").is_err());
     }
 
     #[test]

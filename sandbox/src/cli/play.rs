@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use sandbox::page::Page;
 use sandbox::shop::PRODUCTS;
 use sandbox::wire::Neighbour;
 use sandbox::world::{FUNCTION_KEY, FunctionApp, World};
@@ -12,10 +13,13 @@ use super::args::folder;
 use super::run::shown;
 
 /// Says where everything is and what one could do with it.
-pub(crate) async fn invite(world: &World, app: &FunctionApp) -> Result<(), Failure> {
+pub(crate) async fn invite(world: &World, app: &FunctionApp, page: Option<&Page>) -> Result<(), Failure> {
     let script = folder().join("buy.sh");
     fs::write(&script, buy(world)).map_err(|error| format!("{}: {error}", shown(&script)))?;
     println!("Everything stays up until Ctrl-C:");
+    if let Some(page) = page {
+        println!("  {:12} {}", "Page", page.url());
+    }
     println!("  {:12} {}", "Functions", app.url());
     for neighbour in Neighbour::ALL {
         println!("  {:12} {}", neighbour.to_string(), world.url(neighbour));

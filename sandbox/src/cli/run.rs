@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sandbox::host::{App, Level, Process, Settings, Sink};
+use sandbox::page::{Page, PageOptions};
 use sandbox::stage::{self, Profile};
 use sandbox::world::{FunctionApp, World};
 
@@ -20,10 +21,10 @@ pub(crate) const POLL_SCHEDULE: &str = "*/2 * * * * *";
 /// Runs the day; says whether the audit is clean.
 pub(crate) async fn run(args: &Args) -> Result<bool, Failure> {
     let site = Site::new();
-    let (world, apps, outcome) = interruptible(settle(args, &site)).await?;
+    let Settled { world, apps, outcome, page } = interruptible(settle(args, &site)).await?;
     println!("\n{outcome}");
     if let (false, Some(app)) = (args.once, apps.first()) {
-        play::invite(&world, app).await?;
+        play::invite(&world, app, page.as_ref()).await?;
     }
     if args.json {
         println!("{}", outcome.json()?);
@@ -37,12 +38,20 @@ pub(crate) async fn run(args: &Args) -> Result<bool, Failure> {
     Ok(outcome.audit.is_clean())
 }
 
+/// A day that is over, and everything that is still up.
+struct Settled {
+    world: Arc<World>,
+    apps: Vec<FunctionApp>,
+    outcome: Outcome,
+    page: Option<Page>,
+}
+
 /// Starts everything, and lets the day pass and settle.
-async fn settle(args: &Args, site: &Site) -> Result<(World, Vec<FunctionApp>, Outcome), Failure> {
+async fn settle(args: &Args, site: &Site) -> Result<Settled, Failure> {
     eprintln!("Building the handler (the first time takes a few minutes) ...");
     let repository = stage::repository();
     let binary = stage::build_handler(&repository, Profile::own()).await?;
-    let world = World::start(args.world()).await?;
+    let world = Arc::new(World::start(args.world()).await?);
     stage::stage(&repository, Some(&binary), &site.0, args.enabled())?;
     let log = args.handler_log();
     let output = log_to(&log)?;
@@ -50,14 +59,27 @@ async fn settle(args: &Args, site: &Site) -> Result<(World, Vec<FunctionApp>, Ou
     for _ in 0..args.instances() {
         apps.push(host(args, &world, &site.0, &log, output.clone()).await?);
     }
+    let page = open(args, &world, &apps).await?;
     eprintln!(
         "The Functions host polls every 2 s here ({POLL_SCHEDULE}; 20 s in production). The handler's log: {}",
         shown(&log)
     );
-    let (times, kills) = day::live(args, &world, &apps).await?;
+    let (times, mut kills) = day::live(args, &world, &apps).await?;
+    kills.extend(page.iter().flat_map(Page::kills));
     let counters = apps.iter().map(|app| app.host().counters()).collect();
     let outcome = Outcome::of(args, &world, times, &kills, counters);
-    Ok((world, apps, outcome))
+    Ok(Settled { world, apps, outcome, page })
+}
+
+/// Opens the page for whoever stays to watch.
+async fn open(args: &Args, world: &Arc<World>, apps: &[FunctionApp]) -> Result<Option<Page>, Failure> {
+    if !args.has_page() {
+        return Ok(None);
+    }
+    let options = PageOptions { world: world.clone(), apps, enabled: args.expected(), port: args.page_port };
+    let page = Page::open(options).await.map_err(|error| format!("the page cannot be opened: {error}"))?;
+    println!("Watch it, and meddle with it: {}", page.url());
+    Ok(Some(page))
 }
 
 async fn host(args: &Args, world: &World, site: &Path, log: &Path, output: Sink) -> Result<FunctionApp, Failure> {

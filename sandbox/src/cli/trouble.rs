@@ -45,11 +45,12 @@ impl Trouble {
 }
 
 impl Args {
-    /// What the app is told in hard times: shorter leases and waits, so that a day settles in minutes.
+    /// What the app is told in hard times, and where somebody may make them on the page: shorter leases and waits, so
+    /// that everything settles in minutes.
     pub(crate) fn trouble_settings(&self) -> std::collections::BTreeMap<String, String> {
-        match (self.faults.is_none(), self.kill_every) {
-            (true, None) => std::collections::BTreeMap::new(),
-            (true, Some(_)) => Climate::storm().suggested_settings(),
+        match (self.faults.is_none(), self.kill_every.is_some() || self.has_page()) {
+            (true, false) => std::collections::BTreeMap::new(),
+            (true, true) => Climate::storm().suggested_settings(),
             (false, _) => self.faults.suggested_settings(),
         }
     }

@@ -1,6 +1,7 @@
 //! What the accepted writes say: which journeys have been recorded as started, and since when.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
@@ -27,6 +28,15 @@ pub struct Recorded {
     pub journey: String,
     /// When the account was given the write.
     pub at: DateTime<Utc>,
+}
+
+/// An item as an accepted write left it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// When the account was given the write.
+    pub at: DateTime<Utc>,
+    /// The item.
+    pub item: Value,
 }
 
 /// An event's transaction id, type and date-time, and the journey's name.
@@ -120,7 +130,9 @@ impl Account {
         let document = match kind {
             "batch" => {
                 let operations: Vec<Operation> = serde_json::from_slice(body).unwrap_or_default();
-                return self.journal().batch(&operations, &partition_key(&request.headers), at);
+                self.journal().batch(&operations, &partition_key(&request.headers), at);
+                operations.into_iter().filter_map(|operation| operation.resource_body).for_each(|it| self.tell(it, at));
+                return;
             }
             "create" | "upsert" => match serde_json::from_slice(body).or_else(|_| serde_json::from_slice(reply)) {
                 Ok(document) => Some(document),
@@ -131,7 +143,13 @@ impl Account {
         };
         if let Some(document) = document {
             self.journal().note(&document, at);
+            self.tell(document, at);
         }
+    }
+
+    fn tell(&self, item: Value, at: DateTime<Utc>) {
+        // Nobody need be watching.
+        let _ = self.changes.send(Arc::new(Change { at, item }));
     }
 
     /// An item by its path, as text.

@@ -71,6 +71,20 @@ async fn an_item_is_created_once() {
 }
 
 #[tokio::test]
+async fn accepted_writes_are_told_and_refused_ones_are_not() {
+    let account = account().await;
+    let events = events(&account).await;
+    let mut changes = account.changes();
+    events.create_item("c1", "a", record("a", "c1", "new"), None).await.unwrap();
+    events.create_item("c1", "a", record("a", "c1", "processing"), None).await.unwrap_err();
+    events.replace_item("c1", "a", record("a", "c1", "processed"), None).await.unwrap();
+    for status in ["new", "processed"] {
+        assert_eq!(changes.recv().await.unwrap().item["status"], status);
+    }
+    assert!(changes.is_empty());
+}
+
+#[tokio::test]
 async fn a_stale_etag_replaces_nothing() {
     let account = account().await;
     let events = events(&account).await;

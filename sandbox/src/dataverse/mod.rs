@@ -133,6 +133,16 @@ impl Dataverse {
         self.lock().rows.all(Table::Contacts).map(Contact::from_row).collect()
     }
 
+    /// The contact with this id.
+    pub fn contact(&self, id: Uuid) -> Option<Contact> {
+        self.lock().rows.get(Table::Contacts, id).map(Contact::from_row)
+    }
+
+    /// How many contacts there are.
+    pub fn contact_count(&self) -> usize {
+        self.lock().rows.all(Table::Contacts).count()
+    }
+
     /// Adds a trigger, ready to use, or replaces the one of its name.
     pub fn register_trigger(&self, trigger: Trigger) {
         let name = trigger.name.clone();

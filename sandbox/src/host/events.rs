@@ -27,6 +27,15 @@ pub enum HostEvent {
         /// The invocation's id.
         id: Uuid,
     },
+    /// The message that an invocation is about.
+    Delivered {
+        /// The invocation's id.
+        id: Uuid,
+        /// The sender's name for the message.
+        message_id: Option<String>,
+        /// How many times the message was delivered, this time included.
+        delivery_count: u32,
+    },
     /// An invocation ended.
     Ended {
         /// The function.
@@ -123,7 +132,7 @@ impl Counters {
         match event {
             HostEvent::HandlerStarted { .. } => self.handler_starts += 1,
             HostEvent::HandlerDied(_) => self.handler_deaths += 1,
-            HostEvent::Stopped => {}
+            HostEvent::Stopped | HostEvent::Delivered { .. } => {}
             HostEvent::Started { function, .. } => self.function(function).started += 1,
             HostEvent::Ended { function, outcome, .. } => {
                 let counters = self.function(function);

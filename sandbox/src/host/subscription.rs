@@ -41,8 +41,10 @@ async fn handle(
     delivery: Delivery,
 ) {
     let payload = payload::message(function, trigger, inner.clock.now(), &delivery);
-    let Delivery { lock_token, locked_until, busy, .. } = delivery;
+    let Delivery { lock_token, locked_until, message, busy } = delivery;
     let mut invocation = Invocation::begin(inner, function, busy);
+    let (message_id, delivery_count) = (message.message_id, message.delivery_count);
+    inner.report(HostEvent::Delivered { id: invocation.id, message_id, delivery_count });
     let outcome = tokio::select! {
         outcome = invocation.post(&payload) => outcome,
         never = renew(inner, source, lock_token, locked_until) => match never {},

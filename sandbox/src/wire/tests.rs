@@ -120,3 +120,30 @@ async fn a_hanging_call_ends_with_the_callers_patience() {
     assert!(reply.unwrap_err().is_timeout());
     assert_eq!(effects(&count), 0);
 }
+
+#[tokio::test]
+async fn whoever_listens_is_told_how_each_call_went() {
+    let refused = Fate::Refuse(Refusal::bare(StatusCode::SERVICE_UNAVAILABLE));
+    for (fate, status) in [
+        (Fate::Serve, Some(StatusCode::NO_CONTENT)),
+        (refused, Some(StatusCode::SERVICE_UNAVAILABLE)),
+        (Fate::BreakBefore, None),
+    ] {
+        let wire = Wire::new(Always(fate));
+        let (served, _) = counter(&wire).await;
+        let mut tap = wire.tap();
+        drop(reqwest::Client::new().post(format!("{}effect", served.url())).send().await);
+        let passed = tap.recv().await.unwrap();
+        assert_eq!((passed.neighbour, passed.status), (Neighbour::Dataverse, status));
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_is_given_up_is_told_too() {
+    let wire = Wire::new(Always(Fate::Hang));
+    let (served, _) = counter(&wire).await;
+    let mut tap = wire.tap();
+    let client = reqwest::Client::builder().timeout(Duration::from_millis(50)).build().unwrap();
+    assert!(client.post(format!("{}effect", served.url())).send().await.is_err());
+    assert_eq!(tap.recv().await.unwrap().status, None);
+}

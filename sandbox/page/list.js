@@ -1,0 +1,191 @@
+// The events, newest first. Only the rows that can be seen are in the page, however many there are.
+
+import { $, h, tell } from "./dom.js";
+import { onChange, store } from "./store.js";
+import { MARKS, clock, count, journey, money, reason, span, state } from "./words.js";
+
+const box = $("rows");
+const runway = $("runway");
+const SPARE = 6;
+const phone = matchMedia("(max-width: 820px)");
+const still = matchMedia("(prefers-reduced-motion: reduce)");
+
+/** Numbers of the events that match the filter, oldest first. */
+let shown = [];
+let pool = new Map();
+let selected = null;
+let height = 0;
+const listeners = [];
+
+export const onSelect = (listener) => listeners.push(listener);
+
+/** Chooses an event and brings it into view. */
+export function select(number, focus = false) {
+  selected = number;
+  const index = shown.indexOf(number);
+  if (index < 0 && number) {
+    // What was chosen elsewhere is shown here, whatever the filter.
+    $("search").value = "";
+    document.querySelector("#filter input[value=all]").checked = true;
+    refilter();
+  }
+  reveal(shown.length - 1 - shown.indexOf(number));
+  render();
+  if (focus) box.focus({ preventScroll: true });
+  for (const listener of listeners) listener(number);
+}
+
+// ---- which events
+
+const MATCHES = {
+  all: () => true,
+  open: (row) => ["unseen", "new", "processing", "retrying"].includes(row.status),
+  trouble: (row) => ["retrying", "failed"].includes(row.status),
+};
+
+function matches(row) {
+  const words = $("search").value.trim().toLowerCase();
+  const show = document.querySelector("#filter input:checked").value;
+  return MATCHES[show](row) && (!words || `${row.who} ${row.place} ${row.id}`.toLowerCase().includes(words));
+}
+
+function refilter() {
+  shown = store.events.filter((row) => row && matches(row)).map((row) => row.number);
+}
+
+/** Without a filter, only what is new need be looked at. */
+function update(changed) {
+  const plain = $("search").value === "" && document.querySelector("#filter input:checked").value === "all";
+  if (!plain || changed.whole) return refilter();
+  for (let number = shown.length + 1; number <= store.events.length; number++) shown.push(number);
+}
+
+$("search").addEventListener("input", () => { refilter(); box.scrollTop = 0; render(); });
+$("filter").addEventListener("change", () => { refilter(); box.scrollTop = 0; render(); });
+
+// ---- rows
+
+function build() {
+  const parts = Object.fromEntries(["time", "who", "what", "amount", "marks", "state", "wait"]
+    .map((name) => [name, h("span", { class: name })]));
+  const dot = h("i", { class: "lamp", "aria-hidden": "true" });
+  const word = h("span");
+  parts.state.append(dot, word);
+  const row = h("div", { class: "row", role: "option" }, ...Object.values(parts));
+  return { row, parts, word, told: null };
+}
+
+function fill(slot, event, position) {
+  const { row, parts, word } = slot;
+  row.style.transform = `translateY(${position * height}px)`;
+  row.setAttribute("aria-posinset", position + 1);
+  row.setAttribute("aria-setsize", shown.length);
+  row.setAttribute("aria-selected", String(event.number === selected));
+  if (slot.told === event) return;
+  slot.told = event;
+  row.id = `event-${event.number}`;
+  row.dataset.number = event.number;
+  const [text, tone] = state(event.status);
+  row.dataset.tone = tone;
+  tell(parts.time, clock(event.at));
+  tell(parts.who, event.who);
+  tell(parts.what, `${event.type === "AddCartLines" ? "Cart" : event.type}, ${event.place}`);
+  tell(parts.amount, event.amount === null ? "" : money(event.amount, event.currency));
+  parts.marks.replaceChildren(...event.journeys.map(mark));
+  tell(word, event.reason && tone !== "good" ? `${text}: ${reason(event.reason)}` : text);
+  parts.state.title = word.textContent;
+  const first = event.journeys.find((it) => it.waitMs !== null);
+  tell(parts.wait, first ? span(first.waitMs) : "");
+}
+
+function mark({ journey: name, state: its, times }) {
+  const [glyph, text] = MARKS[its] ?? ["?", its];
+  const words = `${journey(name)}: ${times > 1 ? `started ${times} times` : text}`;
+  return h("span", { class: "mark", "data-state": its, title: words },
+    h("span", { "aria-hidden": "true" }, times > 1 ? `${times}×` : glyph), h("span", { class: "unseen" }, `${words}.`));
+}
+
+function render() {
+  height = parseFloat(getComputedStyle(box).getPropertyValue("--row")) || 44;
+  runway.style.height = `${shown.length * height}px`;
+  const from = Math.max(0, Math.floor(box.scrollTop / height) - SPARE);
+  const to = Math.min(shown.length, Math.ceil((box.scrollTop + box.clientHeight) / height) + SPARE);
+  const wanted = new Map();
+  for (let position = from; position < to; position++) wanted.set(shown[shown.length - 1 - position], position);
+  const free = [...pool].filter(([number]) => !wanted.has(number));
+  for (const [number, position] of wanted) {
+    let slot = pool.get(number);
+    if (!slot) {
+      const [old, spare] = free.pop() ?? [null, build()];
+      if (old !== null) pool.delete(old);
+      slot = spare;
+      pool.set(number, slot);
+      if (!slot.row.isConnected) runway.append(slot.row);
+    }
+    fill(slot, store.events[number - 1], position);
+  }
+  for (const [number, slot] of free) {
+    slot.row.remove();
+    pool.delete(number);
+  }
+  if (selected && pool.has(selected)) box.setAttribute("aria-activedescendant", `event-${selected}`);
+  else box.removeAttribute("aria-activedescendant");
+  const all = store.events.length;
+  tell($("events-count"), shown.length === all ? count(all) : `${count(shown.length)} of ${count(all)}`);
+  box.dataset.empty = shown.length ? "" : all ? "Nothing like that here." : "The shop has sold nothing yet.";
+}
+
+function reveal(position) {
+  if (position < 0 || !height) return;
+  const top = position * height;
+  if (top < box.scrollTop) box.scrollTop = top;
+  else if (top + height > box.scrollTop + box.clientHeight) box.scrollTop = top + height - box.clientHeight;
+}
+
+// ---- what one does with them
+
+let scrolled = false;
+box.addEventListener("scroll", () => {
+  if (scrolled) return;
+  scrolled = true;
+  requestAnimationFrame(() => { scrolled = false; render(); });
+}, { passive: true });
+
+box.addEventListener("click", (click) => {
+  const row = click.target.closest(".row");
+  if (!row) return;
+  select(Number(row.dataset.number));
+  // On a phone its story is below the list.
+  if (phone.matches) $("story-title").scrollIntoView({ behavior: still.matches ? "instant" : "smooth" });
+});
+
+const KEYS = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10, Home: -Infinity, End: Infinity };
+
+box.addEventListener("keydown", (key) => {
+  if (!(key.key in KEYS) || !shown.length) return;
+  key.preventDefault();
+  const current = shown.length - 1 - shown.indexOf(selected);
+  const start = selected === null || current >= shown.length ? -1 : current;
+  const next = Math.min(shown.length - 1, Math.max(0, start + KEYS[key.key]));
+  select(shown[shown.length - 1 - next]);
+});
+
+new ResizeObserver(render).observe(box);
+
+onChange((changed) => {
+  const before = shown.length;
+  const atTop = box.scrollTop < height;
+  if (changed.whole) {
+    pool.forEach(({ row }) => row.remove());
+    pool = new Map();
+  }
+  if (!changed.events.size && !changed.whole) return;
+  update(changed);
+  // Whoever reads further down keeps the place.
+  if (!atTop && shown.length > before) {
+    runway.style.height = `${shown.length * height}px`;
+    box.scrollTop += (shown.length - before) * height;
+  }
+  render();
+});
+

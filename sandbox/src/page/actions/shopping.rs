@@ -1,0 +1,190 @@
+//! Visits to the shop.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{Done, read};
+use crate::page::Shared;
+use crate::page::board::Tone;
+use crate::page::routes::Refused;
+use crate::shop::{CHANNELS, CartOpening, Channel, ChannelKind, Checkout, Customer, Item, PRODUCTS, ShopError};
+
+/// How quickly a crowd shops.
+const VISITS_PER_SECOND: u32 = 40;
+
+/// A visit as it is asked for.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Visit {
+    who: Who,
+    email: bool,
+    loyalty_card: bool,
+    place: Place,
+    ending: Ending,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Who {
+    Known,
+    New,
+    Guest,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Place {
+    Store,
+    Online,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Ending {
+    Checkout,
+    WalkAway,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Crowd {
+    orders: usize,
+}
+
+/// Lets one customer shop. The answer names the events that were written.
+pub(in crate::page) async fn shop(State(shared): State<Arc<Shared>>, body: Bytes) -> Done {
+    let visit: Visit = read(&body)?;
+    let visitor = shared.visitors.fetch_add(1, Ordering::Relaxed);
+    let before = shared.board().known().0;
+    visit.perform(&shared, visitor).map_err(|error| Refused::conflict(format!("the shop refuses: {error}")))?;
+    shared.take_in();
+    let events: Vec<_> = (before + 1..=shared.board().known().0).collect();
+    Ok((StatusCode::CREATED, Json(json!({ "events": events }))))
+}
+
+/// Lets many customers shop, at the pace of a good day.
+pub(in crate::page) async fn crowd(State(shared): State<Arc<Shared>>, body: Bytes) -> Done {
+    let Crowd { orders } = read(&body)?;
+    if !(1..=2000).contains(&orders) {
+        return Err(Refused::bad_request("orders: must be from 1 to 2000"));
+    }
+    if shared.crowded.swap(true, Ordering::Relaxed) {
+        return Err(Refused::conflict("a crowd is in the shop already"));
+    }
+    let seed = shared.visitors.fetch_add(1, Ordering::Relaxed);
+    let now = shared.now();
+    shared.board().notice(now, Tone::Plain, format!("A crowd of {orders} buyers comes into the shop."));
+    tokio::spawn(async move {
+        for visit in shared.world.shop().plan(orders, seed.wrapping_add(0xc0de)) {
+            if let Err(error) = shared.world.shop().perform(&visit) {
+                tracing::warn!(%error, "a visit came to nothing");
+            }
+            drop(shared.world.clock().sleep(Duration::from_secs(1) / VISITS_PER_SECOND).await);
+        }
+        shared.crowded.store(false, Ordering::Relaxed);
+    });
+    Ok((StatusCode::ACCEPTED, Json(json!({ "orders": orders }))))
+}
+
+impl Visit {
+    fn perform(&self, shared: &Shared, visitor: u64) -> Result<(), ShopError> {
+        let shop = shared.world.shop();
+        let channel = self.channel(visitor);
+        let customer = match self.who {
+            Who::Guest => None,
+            Who::Known => Some(self.known(&shop.customers(), channel, visitor).ok_or(ShopError::NoSuchCustomer)?),
+            Who::New => {
+                let customer = self.new_customer(&shop.customers(), channel, visitor);
+                shop.register(customer.clone())?;
+                Some(Arc::new(customer))
+            }
+        };
+        let cart = shop.open_cart(CartOpening {
+            channel: channel.id,
+            customer: customer.as_ref().map(|customer| customer.account.clone()),
+            loyalty_card: if self.loyalty_card { format!("{}", 770_000 + visitor) } else { String::new() },
+            ..CartOpening::default()
+        })?;
+        shop.add_to_cart(&cart, &items(visitor))?;
+        if self.ending == Ending::Checkout {
+            let own = customer.as_ref().and_then(|customer| customer.reachable_at().map(str::to_owned));
+            let email = own.or_else(|| self.email.then(|| format!("visitor.{visitor}@example.org")));
+            let name = if self.who == Who::Guest { guest(channel, visitor) } else { String::new() };
+            shop.checkout(&cart, Checkout { receipt_email: Some(email.unwrap_or_default()), name })?;
+        }
+        Ok(())
+    }
+
+    fn channel(&self, visitor: u64) -> &'static Channel {
+        let kind = if self.place == Place::Store { ChannelKind::InStore } else { ChannelKind::Online };
+        let fitting: Vec<_> = CHANNELS.iter().filter(|channel| channel.kind == kind).collect();
+        choose(&fitting, visitor).unwrap_or(&CHANNELS[0])
+    }
+
+    /// A customer of the channel's company, reachable or not.
+    fn known(&self, customers: &[Arc<Customer>], channel: &Channel, visitor: u64) -> Option<Arc<Customer>> {
+        let fits = |customer: &&Arc<Customer>| {
+            customer.data_area == channel.data_area && customer.reachable_at().is_some() == self.email
+        };
+        let fitting: Vec<_> = customers.iter().filter(fits).cloned().collect();
+        // Not always the neighbour in the list: they are much alike.
+        choose(&fitting, visitor.wrapping_mul(17).wrapping_add(3))
+    }
+
+    fn new_customer(&self, customers: &[Arc<Customer>], channel: &Channel, visitor: u64) -> Customer {
+        const NAMES: [(&str, &str); 6] = [
+            ("Alma", "Berg"),
+            ("Bruno", "Castell"),
+            ("Chidi", "Okafor"),
+            ("Dalia", "Haddad"),
+            ("Emil", "Novák"),
+            ("Farah", "Siddiqui"),
+        ];
+        let (first_name, last_name) = choose(&NAMES, visitor).unwrap_or_default();
+        let model = customers.iter().find(|customer| customer.data_area == channel.data_area);
+        Customer {
+            account: format!("P{visitor:08}"),
+            data_area: channel.data_area,
+            first_name: first_name.to_owned(),
+            last_name: last_name.to_owned(),
+            email: if self.email {
+                format!("{}.{visitor}@example.com", first_name.to_lowercase())
+            } else {
+                String::new()
+            },
+            receipt_email: String::new(),
+            phone: format!("555 0199 {visitor:04}"),
+            group: model.map_or("", |model| model.group),
+            language: channel.language,
+            currency: channel.currency,
+            party_number: format!("{:09}", 900_000 + visitor),
+            record_id: 68_729_500_000 + 16 * i64::try_from(visitor).unwrap_or_default(),
+            loyalty_card: None,
+        }
+    }
+}
+
+/// Guests have a name where something is sent to them.
+fn guest(channel: &Channel, visitor: u64) -> String {
+    if channel.kind == ChannelKind::Online { format!("Guest No. {}", 1000 + visitor) } else { String::new() }
+}
+
+fn items(visitor: u64) -> Vec<Item> {
+    let first = choose(&PRODUCTS, visitor.wrapping_mul(5)).map(|product| Item { product: product.id, quantity: 1 });
+    let second = choose(&PRODUCTS, visitor.wrapping_mul(7).wrapping_add(3));
+    let second = second.filter(|_| visitor % 2 == 1).map(|product| Item { product: product.id, quantity: 2 });
+    first.into_iter().chain(second).collect()
+}
+
+fn choose<T: Clone>(all: &[T], number: u64) -> Option<T> {
+    let place = number.checked_rem(all.len() as u64)?;
+    all.get(usize::try_from(place).ok()?).cloned()
+}

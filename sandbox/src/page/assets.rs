@@ -1,0 +1,54 @@
+//! The page's own files, built into the program.
+
+use axum::Router;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::routing::get;
+
+/// Path, media type and content of every file.
+pub(super) const FILES: [(&str, &str, &str); 15] = [
+    ("/", "text/html; charset=utf-8", include_str!("../../page/index.html")),
+    ("/style.css", "text/css; charset=utf-8", include_str!("../../page/style.css")),
+    ("/icon.svg", "image/svg+xml", include_str!("../../page/icon.svg")),
+    script("/app.js", include_str!("../../page/app.js")),
+    script("/audit.js", include_str!("../../page/audit.js")),
+    script("/detail.js", include_str!("../../page/detail.js")),
+    script("/dom.js", include_str!("../../page/dom.js")),
+    script("/flow.js", include_str!("../../page/flow.js")),
+    script("/latency.js", include_str!("../../page/latency.js")),
+    script("/list.js", include_str!("../../page/list.js")),
+    script("/mail.js", include_str!("../../page/mail.js")),
+    script("/try.js", include_str!("../../page/try.js")),
+    script("/theme.js", include_str!("../../page/theme.js")),
+    script("/store.js", include_str!("../../page/store.js")),
+    script("/words.js", include_str!("../../page/words.js")),
+];
+
+const fn script(path: &'static str, text: &'static str) -> (&'static str, &'static str, &'static str) {
+    (path, "text/javascript; charset=utf-8", text)
+}
+
+pub(super) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    FILES.into_iter().fold(Router::new(), |router, (path, media_type, text)| {
+        router
+            .route(path, get(move || async move { ([(CONTENT_TYPE, media_type), (CACHE_CONTROL, "no-cache")], text) }))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_is_light_and_asks_nobody_else() {
+        let size: usize = FILES.iter().map(|(_, _, text)| text.len()).sum();
+        assert!(size < 150 * 1024, "{size} bytes");
+        for (path, _, text) in FILES {
+            let foreign = text.match_indices("//").find(|(at, _)| {
+                let before = &text[..*at];
+                (before.ends_with("http:") || before.ends_with("https:"))
+                    && !text[*at..].starts_with("//www.w3.org/2000/svg")
+            });
+            assert_eq!(foreign, None, "{path}");
+        }
+    }
+}

@@ -1,0 +1,329 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use reqwest::header::{CONTENT_TYPE, HOST, ORIGIN};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::clock::Clock;
+use crate::wire::Neighbour;
+use crate::world::WorldOptions;
+
+/// A page over a world without a function app.
+struct Visitor {
+    world: Arc<World>,
+    page: Page,
+    client: reqwest::Client,
+}
+
+impl Visitor {
+    async fn new() -> Self {
+        let world = Arc::new(World::start(WorldOptions::new(Clock::real())).await.unwrap());
+        let options = PageOptions { world: world.clone(), apps: &[], enabled: &Journey::ALL, port: Some(0) };
+        let page = Page::open(options).await.unwrap();
+        Self { world, page, client: reqwest::Client::builder().no_proxy().build().unwrap() }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.page.url())
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        self.client.get(self.url(path)).send().await.unwrap().json().await.unwrap()
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        let reply = self.client.post(self.url(path)).json(body).send().await.unwrap();
+        (reply.status().as_u16(), reply.json().await.unwrap())
+    }
+
+    async fn sell(&self) -> usize {
+        let visit =
+            json!({"who": "guest", "email": true, "loyaltyCard": false, "place": "online", "ending": "checkout"});
+        let (status, answer) = self.post("api/shop", &visit).await;
+        assert_eq!(status, 201, "{answer}");
+        let events = answer["events"].as_array().unwrap();
+        usize::try_from(events.last().unwrap().as_u64().unwrap()).unwrap()
+    }
+
+    /// A stream that goes on after what `last` names.
+    async fn stream(&self, last: Option<&str>) -> Frames {
+        let mut request = self.client.get(self.url("api/stream"));
+        if let Some(last) = last {
+            request = request.header("last-event-id", last);
+        }
+        Frames { reply: request.send().await.unwrap(), text: String::new() }
+    }
+}
+
+/// The frames of a stream, each with its id.
+struct Frames {
+    reply: reqwest::Response,
+    text: String,
+}
+
+impl Frames {
+    async fn next(&mut self) -> (String, Value) {
+        loop {
+            if let Some((event, rest)) = self.text.split_once("\n\n") {
+                let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name));
+                let found = field("id: ").zip(field("data: "));
+                let found = found.map(|(id, data)| (id.to_owned(), serde_json::from_str(data).unwrap()));
+                self.text = rest.to_owned();
+                if let Some(found) = found {
+                    return found;
+                }
+                continue;
+            }
+            let chunk = tokio::time::timeout(Duration::from_secs(20), self.reply.chunk()).await;
+            self.text.push_str(std::str::from_utf8(&chunk.expect("a frame comes").unwrap().unwrap()).unwrap());
+        }
+    }
+
+    /// Reads on until an event is told of; its row and the frame's id.
+    async fn until_event(&mut self, number: usize) -> (String, Value) {
+        loop {
+            let (id, frame) = self.next().await;
+            let row = frame["events"].as_array().unwrap().iter().find(|row| row["number"] == number).cloned();
+            if let Some(row) = row {
+                return (id, row);
+            }
+        }
+    }
+}
+
+fn numbers(frame: &Value) -> Vec<u64> {
+    frame["events"].as_array().unwrap().iter().map(|row| row["number"].as_u64().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn the_stream_begins_with_everything_and_goes_on_with_what_is_new() {
+    let visitor = Visitor::new().await;
+    let first = visitor.sell().await;
+    let mut frames = visitor.stream(None).await;
+    let (_, whole) = frames.next().await;
+    assert_eq!((&whole["whole"], numbers(&whole)), (&json!(true), vec![1, 2]));
+    let second = visitor.sell().await;
+    let (_, row) = frames.until_event(second).await;
+    assert_eq!((&row["type"], &row["status"], &row["guest"]), (&json!("Checkout"), &json!("unseen"), &json!(true)));
+    assert_eq!(second, first + 2);
+}
+
+#[tokio::test]
+async fn a_browser_that_was_away_gets_what_it_missed_and_nothing_else() {
+    let visitor = Visitor::new().await;
+    let first = visitor.sell().await;
+    let mut frames = visitor.stream(None).await;
+    let (seen, _) = frames.until_event(first).await;
+    // An answer that counts as seen must have been published.
+    drop(frames);
+    let second = visitor.sell().await;
+    let mut frames = visitor.stream(Some(&seen)).await;
+    let mut missed = Vec::new();
+    while !missed.contains(&(second as u64)) {
+        let (_, frame) = frames.next().await;
+        assert_eq!(frame["whole"], false);
+        missed.extend(numbers(&frame));
+    }
+    let (last, _) = frames.next_after_quiet(&visitor).await;
+    let mut nothing = visitor.stream(Some(&last)).await;
+    assert_eq!(numbers(&nothing.next().await.1), Vec::<u64>::new());
+}
+
+impl Frames {
+    /// The frame that follows a change that concerns no event.
+    async fn next_after_quiet(&mut self, visitor: &Visitor) -> (String, Value) {
+        visitor.post("api/weather", &json!({"neighbour": "entra", "weather": "slow"})).await;
+        loop {
+            let (id, frame) = self.next().await;
+            if frame["flow"]["neighbours"]["entra"]["weather"] == "slow" {
+                return (id, frame);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_browser_of_another_run_gets_everything() {
+    let visitor = Visitor::new().await;
+    visitor.sell().await;
+    for last in ["00000000-1", "nonsense", "", "99999999999999999999-1"] {
+        let (_, frame) = visitor.stream(Some(last)).await.next().await;
+        assert_eq!((&frame["whole"], numbers(&frame)), (&json!(true), vec![1, 2]), "{last}");
+    }
+}
+
+#[tokio::test]
+async fn the_snapshot_is_the_streams_beginning() {
+    let visitor = Visitor::new().await;
+    let number = visitor.sell().await;
+    let snapshot = visitor.get("api/snapshot").await;
+    assert_eq!(numbers(&snapshot), [1, 2]);
+    let story = visitor.get(&format!("api/events/{number}")).await;
+    assert_eq!(story["event"]["type"], "Checkout");
+    assert_eq!(story["steps"][0]["kind"], "committed");
+    assert_eq!(story["due"].as_array().unwrap().len(), 3, "{story}");
+    assert_eq!(story["record"], Value::Null);
+}
+
+#[tokio::test]
+async fn what_does_not_exist_is_not_found() {
+    let visitor = Visitor::new().await;
+    for (path, status) in [("api/events/1", 404), ("api/events/0", 404), ("api/events/x", 400), ("api/nothing", 404)] {
+        let reply = visitor.client.get(visitor.url(path)).send().await.unwrap();
+        assert_eq!(reply.status().as_u16(), status, "{path}");
+        assert!(reply.json::<Value>().await.unwrap()["error"]["message"].is_string());
+    }
+    let reply = visitor.client.get(visitor.url("api/kill")).send().await.unwrap();
+    assert_eq!(reply.status(), StatusCode::METHOD_NOT_ALLOWED);
+}
+
+#[tokio::test]
+async fn actions_that_make_no_sense_are_refused_with_the_reason() {
+    let visitor = Visitor::new().await;
+    let visit = |field: &str, value: Value| {
+        let mut visit =
+            json!({"who": "known", "email": true, "loyaltyCard": true, "place": "store", "ending": "checkout"});
+        visit[field] = value;
+        visit
+    };
+    let cases = [
+        ("api/shop", json!({}), 400, "missing field `who`"),
+        ("api/shop", visit("who", json!("nobody")), 400, "unknown variant `nobody`"),
+        ("api/shop", visit("coupon", json!(1)), 400, "unknown field `coupon`"),
+        ("api/crowd", json!({"orders": 0}), 400, "orders: must be from 1 to 2000"),
+        ("api/weather", json!({"neighbour": "moon", "weather": "fair"}), 400, "unknown variant `moon`"),
+        ("api/weather", json!({"neighbour": "cosmos", "weather": "hail"}), 400, "unknown variant `hail`"),
+        (
+            "api/trigger",
+            json!({"journey": "newsletter", "state": "published"}),
+            400,
+            "there is no journey 'newsletter'",
+        ),
+        ("api/replay", json!({"event": 7}), 404, "there is no event 7"),
+        ("api/redrive", json!({"max": 5}), 409, "no function app"),
+        ("api/kill", json!({}), 409, "no handler"),
+    ];
+    for (path, body, status, words) in cases {
+        let (answered, answer) = visitor.post(path, &body).await;
+        let message = answer["error"]["message"].as_str().unwrap_or_default();
+        assert!(answered == status && message.contains(words), "{path} {body}: {answered} {answer}");
+    }
+    visitor.sell().await;
+    assert_eq!(visitor.post("api/replay", &json!({"event": 2})).await.0, 409, "nobody has polled it yet");
+    assert_eq!(visitor.world.shop().ledger().len(), 2);
+}
+
+#[tokio::test]
+async fn every_kind_of_visit_is_possible() {
+    let visitor = Visitor::new().await;
+    for who in ["known", "new", "guest"] {
+        for place in ["store", "online"] {
+            for (email, card) in [(true, false), (false, true)] {
+                let visit =
+                    json!({"who": who, "email": email, "loyaltyCard": card, "place": place, "ending": "checkout"});
+                let (status, answer) = visitor.post("api/shop", &visit).await;
+                assert_eq!(status, 201, "{visit} {answer}");
+                let entry = visitor.world.shop().ledger().pop().unwrap();
+                assert_eq!(entry.email.is_some(), email, "{visit}");
+                assert_eq!(entry.loyalty_card.is_some(), card, "{visit}");
+                assert_eq!(entry.account.is_some(), who != "guest", "{visit}");
+            }
+        }
+    }
+    let visit = json!({"who": "new", "email": true, "loyaltyCard": false, "place": "store", "ending": "walkAway"});
+    assert_eq!(visitor.post("api/shop", &visit).await.0, 201);
+    assert_eq!(visitor.world.shop().ledger().pop().unwrap().event.event_type, "AddCartLines");
+}
+
+#[tokio::test]
+async fn only_the_page_itself_may_act() {
+    let visitor = Visitor::new().await;
+    let port = visitor.page.address.port();
+    let post = |headers: &[(_, String)]| {
+        let mut request = visitor.client.post(visitor.url("api/weather"));
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        request.body(r#"{"neighbour": "cosmos", "weather": "down"}"#).send()
+    };
+    let json = || (CONTENT_TYPE, "application/json".to_owned());
+    let refused: [(&[_], u16); 6] = [
+        (&[], 415),
+        (&[(CONTENT_TYPE, "text/plain".to_owned())], 415),
+        (&[json(), (ORIGIN, "http://example.org".to_owned())], 403),
+        (&[json(), (ORIGIN, "null".to_owned())], 403),
+        (&[json(), (ORIGIN, format!("http://127.0.0.1:{}", port.wrapping_add(1)))], 403),
+        (&[json(), (HOST, format!("attacker.example:{port}"))], 403),
+    ];
+    for (headers, status) in refused {
+        assert_eq!(post(headers).await.unwrap().status().as_u16(), status, "{headers:?}");
+    }
+    assert!(*visitor.world.served(Neighbour::Cosmos).reachability().borrow());
+    let rebound =
+        visitor.client.get(visitor.url("api/snapshot")).header(HOST, "attacker.example").send().await.unwrap();
+    assert_eq!(rebound.status(), StatusCode::FORBIDDEN);
+    let own = [json(), (ORIGIN, format!("http://localhost:{port}"))];
+    assert_eq!(post(&own).await.unwrap().status(), StatusCode::OK);
+    assert!(!*visitor.world.served(Neighbour::Cosmos).reachability().borrow());
+}
+
+#[tokio::test]
+async fn every_file_comes_with_the_policy() {
+    let visitor = Visitor::new().await;
+    for (path, media_type, text) in assets::FILES {
+        let reply = visitor.client.get(visitor.url(path.trim_start_matches('/'))).send().await.unwrap();
+        let headers: BTreeMap<_, _> = reply
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+            .collect();
+        assert_eq!(headers["content-type"], media_type, "{path}");
+        assert!(headers["content-security-policy"].starts_with("default-src 'none'"), "{path}");
+        assert_eq!(reply.text().await.unwrap(), text);
+    }
+}
+
+#[tokio::test]
+async fn weather_is_what_callers_meet() {
+    let visitor = Visitor::new().await;
+    let dataverse = visitor.world.url(Neighbour::Dataverse);
+    let set = async |weather: &str| {
+        let body = json!({"neighbour": "dataverse", "weather": weather});
+        assert_eq!(visitor.post("api/weather", &body).await.0, 200);
+    };
+    let call = async || visitor.client.get(&dataverse).send().await.map(|reply| reply.status().as_u16());
+    assert_eq!(call().await.unwrap(), 404);
+    set("throttled").await;
+    let mut throttled = 0;
+    for _ in 0..30 {
+        throttled += usize::from(call().await.unwrap() == 429);
+    }
+    assert!((10..30).contains(&throttled), "{throttled} of 30");
+    set("down").await;
+    while call().await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    set("fair").await;
+    while call().await.ok() != Some(404) {
+        tokio::task::yield_now().await;
+    }
+    let mut frames = visitor.stream(None).await;
+    loop {
+        let (_, frame) = frames.next().await;
+        let calls = &frame["flow"]["neighbours"]["dataverse"];
+        if calls["failures"].as_u64() >= Some(throttled as u64) && calls["weather"] == "fair" {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_taken_port_is_passed_by_unless_it_was_asked_for() {
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let port = taken.local_addr().unwrap().port();
+    assert_eq!(listen(Some(port)).await.unwrap_err().kind(), io::ErrorKind::AddrInUse);
+    let first = listen(None).await.unwrap().local_addr().unwrap();
+    assert!(first.ip().is_loopback());
+}

@@ -1,0 +1,205 @@
+//! One event's way, as it has been seen so far.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::audit::{self, Journey, Occasion};
+use crate::dataverse::StartedJourney;
+use crate::shop::{self, Channel, ChannelKind, Customer, LedgerEntry};
+
+/// Steps of one event that are kept; nobody reads on.
+const STEPS: usize = 400;
+
+/// An event and what became of it.
+pub(super) struct Track {
+    /// Its place in the shop's ledger, from 1.
+    pub(super) number: usize,
+    /// The board's version with which it last changed.
+    pub(super) revision: u64,
+    pub(super) entry: LedgerEntry,
+    /// The customer, if the shop knows one.
+    pub(super) customer: Option<Arc<Customer>>,
+    /// What is due after it.
+    pub(super) due: Vec<Occasion>,
+    /// Its record as it was last written.
+    pub(super) record: Option<Value>,
+    pub(super) deliveries: u32,
+    pub(super) started: Vec<Start>,
+    pub(super) steps: Vec<Step>,
+}
+
+/// A journey that started about the event.
+#[derive(Clone, Debug)]
+pub(super) struct Start {
+    pub(super) journey: Journey,
+    pub(super) call: StartedJourney,
+    /// Since the event was committed.
+    pub(super) wait: TimeDelta,
+}
+
+/// Something that happened to an event.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Step {
+    pub(super) at: DateTime<Utc>,
+    #[serde(flatten)]
+    pub(super) what: What,
+}
+
+/// What happened.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub(super) enum What {
+    /// The shop committed it.
+    Committed,
+    /// Its record was written.
+    Recorded { status: String, retry_count: u64, publications: u64, reason: Value, journeys: Value },
+    /// Its message was handed to `process-message`.
+    Delivered { message_id: String, delivery_count: u32 },
+    /// `process-message` was done with the message, or not.
+    Settled { outcome: &'static str, detail: String, took_ms: i64 },
+    /// A journey started.
+    Started { journey: Journey, call: u64, wait_ms: i64, again: bool },
+    /// A person asked for something on this page.
+    Asked { what: &'static str, status: u16 },
+}
+
+/// The event in one line.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Row<'a> {
+    number: usize,
+    at: i64,
+    #[serde(rename = "type")]
+    kind: &'a str,
+    id: &'a str,
+    who: String,
+    guest: bool,
+    place: &'a str,
+    online: bool,
+    amount: Option<&'a str>,
+    currency: &'a str,
+    status: &'a str,
+    reason: Option<&'a str>,
+    deliveries: u32,
+    journeys: Vec<Mark>,
+}
+
+/// One journey of an event in one word.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Mark {
+    journey: Journey,
+    state: String,
+    times: usize,
+    wait_ms: Option<i64>,
+}
+
+impl Track {
+    pub(super) fn new(
+        number: usize,
+        entry: LedgerEntry,
+        customer: Option<Arc<Customer>>,
+        enabled: &[Journey],
+        revision: u64,
+    ) -> Self {
+        let due = audit::due(&entry, enabled).collect();
+        let steps = vec![Step { at: entry.committed, what: What::Committed }];
+        Self { number, revision, entry, customer, due, record: None, deliveries: 0, started: Vec::new(), steps }
+    }
+
+    pub(super) fn add(&mut self, at: DateTime<Utc>, what: What) {
+        if self.steps.len() < STEPS {
+            self.steps.push(Step { at, what });
+        }
+    }
+
+    /// Takes a new version of the record in; `false` if it says nothing new.
+    pub(super) fn record(&mut self, at: DateTime<Utc>, item: &Value) -> bool {
+        let text = |field: &str| item[field].as_str().unwrap_or_default().to_owned();
+        let number = |field: &str| item[field].as_u64().unwrap_or_default();
+        let told = ["status", "retryCount", "publications", "reason", "journeys", "contactId", "publishedAt", "due"];
+        if self.record.as_ref().is_some_and(|known| told.iter().all(|field| known[*field] == item[*field])) {
+            return false;
+        }
+        self.add(
+            at,
+            What::Recorded {
+                status: text("status"),
+                retry_count: number("retryCount"),
+                publications: number("publications"),
+                reason: item["reason"].clone(),
+                journeys: item["journeys"].clone(),
+            },
+        );
+        self.record = Some(item.clone());
+        true
+    }
+
+    /// Takes a started journey in; says how long its customer waited, if this is the first of its kind.
+    pub(super) fn start(&mut self, journey: Journey, call: StartedJourney) -> Option<TimeDelta> {
+        let wait = call.at - self.entry.committed;
+        let again = self.started.iter().any(|start| start.journey == journey);
+        let what = What::Started { journey, call: call.number, wait_ms: wait.num_milliseconds(), again };
+        self.add(call.at, what);
+        self.started.push(Start { journey, call, wait });
+        (!again).then_some(wait)
+    }
+
+    /// The record's status; none while nobody has seen the event.
+    pub(super) fn status(&self) -> Option<&str> {
+        self.record.as_ref()?["status"].as_str()
+    }
+
+    /// Journeys that are due and have not started.
+    pub(super) fn missing(&self) -> impl Iterator<Item = Journey> {
+        let due = self.due.iter().map(|occasion| occasion.journey);
+        due.filter(|journey| !self.started.iter().any(|start| start.journey == *journey))
+    }
+
+    /// Where it happened.
+    pub(super) fn channel(&self) -> Option<&'static Channel> {
+        shop::channel(self.entry.event.channel_id)
+    }
+
+    pub(super) fn who(&self) -> String {
+        let of_order = self.entry.order.as_ref().map(|order| order.name.clone());
+        let of_account = || self.customer.as_ref().map(|customer| customer.name());
+        of_order.filter(|name| !name.is_empty()).or_else(of_account).unwrap_or_else(|| "Guest".to_owned())
+    }
+
+    pub(super) fn row(&self, enabled: &[Journey]) -> Row<'_> {
+        let (event, order) = (&self.entry.event, self.entry.order.as_ref());
+        let channel = self.channel();
+        Row {
+            number: self.number,
+            at: self.entry.committed.timestamp_millis(),
+            kind: &event.event_type,
+            id: &event.transaction_id,
+            who: self.who(),
+            guest: self.entry.account.is_none(),
+            place: channel.map_or("elsewhere", |channel| channel.name),
+            online: channel.is_some_and(|channel| channel.kind == ChannelKind::Online),
+            amount: order.map(|order| order.amount_paid.as_str()),
+            currency: order.map_or("", |order| &order.currency),
+            status: self.status().unwrap_or("unseen"),
+            reason: self.record.as_ref().and_then(|record| record["reason"]["code"].as_str()),
+            deliveries: self.deliveries,
+            journeys: enabled.iter().filter_map(|journey| self.mark(*journey)).collect(),
+        }
+    }
+
+    fn mark(&self, journey: Journey) -> Option<Mark> {
+        let mut starts = self.started.iter().filter(|start| start.journey == journey);
+        if let Some(first) = starts.next() {
+            let (times, wait_ms) = (1 + starts.count(), Some(first.wait.num_milliseconds()));
+            return Some(Mark { journey, state: "started".to_owned(), times, wait_ms });
+        }
+        let said = self.record.as_ref().and_then(|record| record["journeys"][journey.name()]["state"].as_str());
+        let is_due = || self.due.iter().any(|occasion| occasion.journey == journey);
+        let state = said.map(str::to_owned).or_else(|| is_due().then(|| "due".to_owned()))?;
+        Some(Mark { journey, state, times: 0, wait_ms: None })
+    }
+}

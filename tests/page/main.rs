@@ -1,0 +1,152 @@
+//! The sandbox's page over the real handler: what a person would do, and see.
+//!
+//! The part in a real browser needs Chromium and Node.js, so it runs only when asked for: `BROWSER_TESTS=1`, as
+//! `.ci/run` does.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use sandbox::audit::Journey;
+use sandbox::clock::Clock;
+use sandbox::host::{App, Level, Process, Sink};
+use sandbox::page::{Page, PageOptions};
+use sandbox::stage::{Enabled, repository, stage};
+use sandbox::weather::{Climate, explained};
+use sandbox::world::{FunctionApp, World, WorldOptions};
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+/// Longer than everything takes on a slow machine.
+const DEADLINE: Duration = Duration::from_secs(900);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_person_sees_sales_become_journeys_and_mends_what_goes_wrong() {
+    if std::env::var_os("BROWSER_TESTS").is_none_or(|asked| asked.is_empty()) {
+        eprintln!("skipped: the browser test needs Chromium and Node.js, and runs only with BROWSER_TESTS=1");
+        return;
+    }
+    let world = Arc::new(World::start(WorldOptions::new(Clock::real())).await.unwrap());
+    let log = Arc::new(Mutex::new(String::new()));
+    let apps = [host(&world, "browsed", &log).await];
+    let options = PageOptions { world: world.clone(), apps: &apps, enabled: &Journey::ALL, port: None };
+    let page = Page::open(options).await.unwrap();
+
+    let seen = tokio::time::timeout(DEADLINE, drive(&page.url())).await;
+    let log = log.lock().unwrap().lines().rev().take(20).collect::<Vec<_>>().join("\n");
+    assert!(
+        matches!(seen, Ok(true)),
+        "the browser is not content ({seen:?}); the handler's last words, latest first:\n{log}"
+    );
+
+    // The page has told the truth: the ledger agrees.
+    let audit = world.audit(&Journey::ALL, &explained(&world, &page.kills()));
+    assert!(audit.is_clean(), "{audit:?}");
+    assert!(!page.kills().is_empty());
+    let [app] = apps;
+    app.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_is_followed_from_the_shop_to_its_journeys() {
+    let world = Arc::new(World::start(WorldOptions::new(Clock::real())).await.unwrap());
+    let apps = [host(&world, "followed", &Arc::default()).await];
+    let options = PageOptions { world: world.clone(), apps: &apps, enabled: &Journey::ALL, port: Some(0) };
+    let page = Page::open(options).await.unwrap();
+    let client = Client { url: page.url(), http: reqwest::Client::builder().no_proxy().build().unwrap() };
+
+    let visit = json!({"who": "new", "email": true, "loyaltyCard": true, "place": "online", "ending": "checkout"});
+    let sold = client.post("api/shop", &visit).await;
+    let event = sold["events"][1].as_u64().unwrap();
+    let path = format!("api/events/{event}");
+    let settled = |story: &Value| story["steps"].as_array().unwrap().iter().any(|step| step["kind"] == "settled");
+    let story = client.until(&path, |story| story["row"]["status"] == "processed" && settled(story)).await;
+    for kind in ["committed", "recorded", "delivered", "started", "settled"] {
+        assert!(story["steps"].as_array().unwrap().iter().any(|step| step["kind"] == kind), "{kind}: {story}");
+    }
+    let marks: Vec<_> = story["row"]["journeys"].as_array().unwrap().iter().map(|mark| &mark["state"]).collect();
+    assert_eq!(marks, ["started", "started", "skipped"], "who has a card is not invited: {story}");
+    assert_eq!((&story["contact"]["createdSince"], &story["contact"]["byNumber"]), (&json!(true), &json!(true)));
+
+    let started = world.dataverse().started().len();
+    let replayed = client.post("api/replay", &json!({"event": event})).await;
+    assert_eq!((&replayed["status"], &replayed["answer"]["status"]), (&json!(200), &json!("processed")));
+    assert_eq!(world.dataverse().started().len(), started, "nothing starts again");
+    let redriven = client.post("api/redrive", &json!({"max": 10})).await;
+    assert_eq!((&redriven["status"], &redriven["answer"]["taken"]), (&json!(200), &json!(0)));
+
+    client.post("api/kill", &json!({})).await;
+    let up_again = |snapshot: &Value| {
+        let handler = &snapshot["flow"]["handlers"][0];
+        handler["up"] == true && handler["deaths"] == 1
+    };
+    client.until("api/snapshot", up_again).await;
+    let audited = |snapshot: &Value| {
+        let audit = &snapshot["audit"];
+        audit["expected"] == 3 && audit["started"] == 3 && audit["onTheWay"] == 0 && audit["lost"] == 0
+    };
+    client.until("api/snapshot", audited).await;
+    assert_eq!(page.kills().len(), 1);
+    let [app] = apps;
+    app.shutdown().await;
+}
+
+/// The page's paths, for programs.
+struct Client {
+    url: String,
+    http: reqwest::Client,
+}
+
+impl Client {
+    async fn post(&self, path: &str, body: &Value) -> Value {
+        let reply = self.http.post(format!("{}{path}", self.url)).json(body).send().await.unwrap();
+        assert!(reply.status().is_success(), "{path} {body}: {}", reply.status());
+        reply.json().await.unwrap()
+    }
+
+    /// Asks until the answer is as `wanted`.
+    async fn until(&self, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let asking = async {
+            loop {
+                let answer = self.http.get(format!("{}{path}", self.url)).send().await.unwrap();
+                let answer: Value = answer.json().await.unwrap();
+                if wanted(&answer) {
+                    return answer;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(120), asking).await.unwrap_or_else(|_| panic!("{path} never tells so"))
+    }
+}
+
+/// The app as it is shipped, with the patience of a sandbox.
+async fn host(world: &World, name: &str, log: &Arc<Mutex<String>>) -> FunctionApp {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let binary = Path::new(env!("CARGO_BIN_EXE_commerce-journeys"));
+    stage(&repository(), Some(binary), &folder, Enabled::All).unwrap();
+    let mut settings = world.settings();
+    settings.extend(Climate::storm().suggested_settings());
+    let log = log.clone();
+    let output: Sink = Arc::new(move |_: Level, line: &str| {
+        let mut log = log.lock().unwrap();
+        log.push_str(line);
+        log.push('\n');
+    });
+    let app = world.host(App::read(&folder, &settings).unwrap(), Arc::new(Process), output).await.unwrap();
+    assert!(app.host().ready().await);
+    app
+}
+
+/// Lets the browser do its part; screenshots go to `target/page`.
+async fn drive(url: &str) -> bool {
+    let script: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests", "page", "browser.mjs"].iter().collect();
+    let pictures = repository().join("target").join("page");
+    std::fs::create_dir_all(&pictures).unwrap();
+    let mut node = Command::new("node");
+    node.arg(script).arg(url).arg(pictures).stdin(Stdio::null()).kill_on_drop(true);
+    node.status().await.expect("Node.js can be started").success()
+}
