@@ -43,6 +43,16 @@ impl<'a> Sellers<'a> {
         (from..to).try_for_each(|number| self.sell(number))
     }
 
+    /// Renders the orders of all checkouts so far, so that the Scale Unit has nothing to do but to send them.
+    pub(crate) fn render(&self) {
+        let shop = self.world.shop();
+        for entry in self.world.ledger().iter().filter(|entry| entry.event.event_type == "Checkout") {
+            if let Some(body) = shop.order_body(entry.event.channel_id, &entry.event.transaction_id) {
+                shop.replace_order_body(&entry.event.transaction_id, body);
+            }
+        }
+    }
+
     /// The mean size of the orders of all checkouts so far, in bytes.
     pub(crate) fn mean_order_bytes(&self) -> usize {
         let ledger = self.world.ledger();

@@ -49,6 +49,7 @@ pub(crate) async fn measure(args: &Args) -> Result<Polled, Failure> {
     sellers.sell_all(0, warm)?;
     handler.invoke("poll-events").await?;
     sellers.sell_all(warm, all)?;
+    sellers.render();
     let before = Usage::so_far(&world, handler.meter)?;
     let began = Instant::now();
     handler.invoke("poll-events").await?;

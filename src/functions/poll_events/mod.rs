@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use futures::stream::{self, StreamExt as _};
+use futures::stream::{self, Stream, StreamExt as _};
 use serde::Serialize;
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -127,24 +127,36 @@ impl<'a> Run<'a> {
 
     /// One look at everything, and the work on what was found. Returns how many events were new.
     ///
-    /// Each stage has a bounded number of things under way, so memory does not grow with a backlog; records are read
-    /// ahead so far that a search and a write pass before the stage after them runs dry.
+    /// Three stages go on beside each other, each with a bounded number of things under way and room for as many before
+    /// it: none waits for the requests of another, and memory does not grow with a backlog.
     async fn round(&self, reach: Reach) -> usize {
         let before = self.so_far().new;
-        let app = self.app;
-        let concurrency = app.settings.commerce.concurrency;
-        let (ahead, mut waiting) = mpsc::channel(2 * concurrency);
-        let prepared = stream::poll_fn(move |context| waiting.poll_recv(context))
+        let room = 2 * self.app.settings.commerce.concurrency;
+        let (found, to_enrich) = mpsc::channel(room);
+        let (prepared, to_publish) = mpsc::channel(room);
+        tokio::join!(self.feed(reach, found), self.enrich(to_enrich, prepared), self.publish_all(to_publish));
+        self.so_far().new - before
+    }
+
+    async fn enrich(&self, records: mpsc::Receiver<Record>, prepared: mpsc::Sender<Prepared>) {
+        let mut enriched = received(records)
             .map(|record| traces::enrich(&record, self.id).around(self.prepare(record)))
-            .buffer_unordered(concurrency)
+            .buffer_unordered(self.app.settings.commerce.concurrency)
             .filter_map(std::future::ready)
             .boxed();
-        let (limit, size) = (app.settings.bus.max_message_bytes, |item: &Prepared| item.size());
-        let published =
-            packed(prepared, limit, size).map(|group| self.publish(group)).buffer_unordered(PUBLISHED_AT_ONCE);
+        while let Some(item) = enriched.next().await {
+            // Nobody takes it only if the run has been dropped; its lease runs out.
+            if prepared.send(item).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn publish_all(&self, prepared: mpsc::Receiver<Prepared>) {
+        let groups = packed(received(prepared), self.app.settings.bus.max_message_bytes, Prepared::size);
+        let published = groups.map(|group| self.publish(group)).buffer_unordered(PUBLISHED_AT_ONCE);
         let saved = published.flat_map(stream::iter).chunks(SAVED_TOGETHER).map(|records| self.save(records));
-        tokio::join!(self.feed(reach, ahead), saved.buffer_unordered(2).for_each(std::future::ready));
-        self.so_far().new - before
+        saved.buffer_unordered(2).for_each(std::future::ready).await;
     }
 
     async fn save(&self, records: Vec<Record>) {
@@ -202,4 +214,8 @@ impl<'a> Run<'a> {
         invocation::note(|facts| facts.poll = Some(summary));
         self.error.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(summary), Err)
     }
+}
+
+fn received<T>(mut from: mpsc::Receiver<T>) -> impl Stream<Item = T> {
+    stream::poll_fn(move |context| from.poll_recv(context))
 }
