@@ -103,7 +103,7 @@ async fn deliver(world: &World, messages: Vec<NewMessage>) -> Result<Duration, F
         world.broker().send(TOPIC, vec![message])?;
     }
     loop {
-        tokio::time::sleep(Duration::from_millis(2)).await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
         let counts = world.counts();
         if counts.active + counts.locked == 0 {
             let started = world.dataverse().started_after(u64::try_from(before)?).len() + before;
