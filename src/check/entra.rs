@@ -2,6 +2,8 @@
 //!
 //! Numbers of errors: "Microsoft Entra authentication and authorization error codes" (AADSTS).
 
+use futures::future::join_all;
+
 use super::{Finding, Problem, Stage};
 use crate::app::{App, StartError, http_client};
 use crate::clients::Neighbour;
@@ -63,18 +65,18 @@ pub(super) async fn check(app: &App) -> Result<Vec<Finding>, StartError> {
         wanted.push(managed("token for Service Bus", "https://servicebus.azure.net", setting));
     }
     let http = http_client(settings)?;
-    let mut findings = Vec::new();
-    for wanted in wanted {
+    let findings = wanted.into_iter().map(|wanted| {
         let managed = settings.managed_identity.as_deref();
         let tokens = Tokens::new(wanted.identity, wanted.audience, managed, &http, &app.clock);
-        let answer = tokio::time::timeout(settings.request_timeout, tokens.bearer()).await;
-        findings.push(match answer {
-            Ok(Ok(_)) => Finding::green(Neighbour::Entra, wanted.what).of_token(),
-            Ok(Err(error)) => wanted.refused(&error),
-            Err(_) => wanted.failed(Stage::Reached, "no answer in time".to_owned(), wanted.unreachable()),
-        });
-    }
-    Ok(findings)
+        async move {
+            match tokio::time::timeout(settings.request_timeout, tokens.bearer()).await {
+                Ok(Ok(_)) => Finding::green(Neighbour::Entra, wanted.what).of_token(),
+                Ok(Err(error)) => wanted.refused(&error),
+                Err(_) => wanted.failed(Stage::Reached, "no answer in time".to_owned(), wanted.unreachable()),
+            }
+        }
+    });
+    Ok(join_all(findings).await)
 }
 
 impl Wanted<'_> {

@@ -12,8 +12,12 @@ mod service_bus;
 mod triggers;
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt as _;
 
 use crate::app::{App, StartError};
+use crate::clients::Neighbour;
 use crate::clock::SystemClock;
 use crate::journeys::Journeys;
 use crate::settings::Settings;
@@ -27,11 +31,21 @@ pub use report::{Finding, Mark, ParameterFinding, Problem, Report, Stage};
 pub async fn check(settings: Settings, journeys: Journeys) -> Result<Report, StartError> {
     let app = App::new(settings, journeys, Arc::new(SystemClock))?;
     let mut findings = entra::check(&app).await?;
-    // Not at once: a person reads along, and a neighbour that limits requests must not refuse a check.
-    findings.extend(commerce::check(&app).await);
-    findings.push(cosmos_db::check(&app).await);
-    findings.extend(service_bus::check(&app).await);
-    findings.extend(dataverse::check(&app).await);
-    findings.extend(triggers::check(&app).await);
+    // Not at once: a neighbour that limits requests must not refuse a check.
+    let limit = 2 * app.settings.request_timeout;
+    findings.extend(in_time(limit, Neighbour::Commerce, commerce::check(&app)).await);
+    findings.extend(in_time(limit, Neighbour::CosmosDb, cosmos_db::check(&app).map(|finding| vec![finding])).await);
+    findings.extend(in_time(limit, Neighbour::ServiceBus, service_bus::check(&app)).await);
+    findings.extend(in_time(limit, Neighbour::Dataverse, dataverse::check(&app)).await);
+    findings.extend(in_time(limit, Neighbour::Dataverse, triggers::check(&app)).await);
     Ok(Report { findings })
+}
+
+/// Each of many requests may wait for a token, or for a host that swallows them: somebody sits before the screen.
+async fn in_time(limit: Duration, neighbour: Neighbour, check: impl Future<Output = Vec<Finding>>) -> Vec<Finding> {
+    tokio::time::timeout(limit, check).await.unwrap_or_else(|_| {
+        let mistake = format!("not answered within {} s", limit.as_secs());
+        let remedy = "mend first what is named above; then check name resolution, and that this machine may call out";
+        vec![Finding::failed(neighbour, "everything else", Stage::Reached, Problem::new(mistake, remedy))]
+    })
 }

@@ -144,7 +144,11 @@ impl Run<'_> {
         // A row that is there twice (a page boundary moved) would spoil its batch.
         let mut ids = HashSet::new();
         records.retain(|record| ids.insert(record.id.clone()));
-        let added = if records.is_empty() { Vec::new() } else { self.app.store.add(records).await? };
+        let places: HashMap<_, _> =
+            records.iter().enumerate().map(|(place, record)| (record.id.clone(), place)).collect();
+        let mut added = if records.is_empty() { Vec::new() } else { self.app.store.add(records).await? };
+        // They come back by channel and batch; the oldest is to be worked on first.
+        added.sort_by_key(|record| places.get(&record.id).copied());
         memory.known.extend(seen);
         Ok(added)
     }
