@@ -1,0 +1,1 @@
+//! Prepares the Commerce tables that were exported to a lake for Customer Insights - Data.

@@ -1,0 +1,3 @@
+//! `prepare-data`: the command.
+
+fn main() {}
