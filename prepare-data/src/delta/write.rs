@@ -1,0 +1,87 @@
+//! Rows into files that no table names yet.
+
+use std::sync::Arc;
+
+use deltalake::arrow::datatypes::SchemaRef;
+use deltalake::datafusion::prelude::{DataFrame, ident, try_cast};
+use deltalake::kernel::Add;
+use deltalake::parquet::basic::Compression;
+use deltalake::parquet::file::properties::WriterProperties;
+use deltalake::writer::{DeltaWriter, RecordBatchWriter};
+use futures::StreamExt;
+use tokio::task::JoinSet;
+
+use super::keys::KeyLedger;
+use crate::error::{Error, Result, Trying};
+use crate::lake::Location;
+
+/// Small enough that a change rewrites little, large enough that a table has few files.
+const FILE_SIZE: u64 = 32 * 1024 * 1024;
+
+/// Bounds the memory of a file that is being written.
+const ROW_GROUP: usize = 128 * 1024;
+
+/// Where rows go, and what is asked of them.
+#[derive(Clone)]
+pub(super) struct Destination {
+    pub(super) location: Location,
+    pub(super) schema: SchemaRef,
+    pub(super) key: String,
+    pub(super) ledger: Arc<KeyLedger>,
+}
+
+impl Destination {
+    /// Writes rows, as many files at once as the rows come in partitions; with their number.
+    pub(super) async fn write(&self, rows: DataFrame) -> Result<(Vec<Add>, u64)> {
+        let what = format!("write {}", self.location);
+        let columns = self.schema.fields().iter();
+        let columns: Vec<_> = columns
+            .map(|field| match rows.schema().field_with_unqualified_name(field.name()) {
+                Ok(found) if found.data_type() == field.data_type() => ident(field.name()),
+                _ => try_cast(ident(field.name()), field.data_type().clone()).alias(field.name()),
+            })
+            .collect();
+        let streams = rows.select(columns).trying(&what)?.execute_stream_partitioned().await.trying(&what)?;
+        let mut tasks = JoinSet::new();
+        for stream in streams {
+            tasks.spawn(self.clone().write_stream(stream, what.clone()));
+        }
+        let (mut files, mut count) = (Vec::new(), 0);
+        while let Some(done) = tasks.join_next().await {
+            let done = done.map_err(|source| Error::Store { what: what.clone(), source: Box::new(source) })?;
+            let (adds, rows) = done?;
+            files.extend(adds);
+            count += rows;
+        }
+        Ok((files, count))
+    }
+
+    async fn write_stream(
+        self,
+        mut rows: deltalake::datafusion::execution::SendableRecordBatchStream,
+        what: String,
+    ) -> Result<(Vec<Add>, u64)> {
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::SNAPPY)
+            .set_max_row_group_row_count(Some(ROW_GROUP))
+            .set_created_by(concat!("prepare-data ", env!("CARGO_PKG_VERSION")).to_owned())
+            .build();
+        let mut writer =
+            RecordBatchWriter::try_new(self.location.url(), Arc::clone(&self.schema), None, Some(self.location.options()))
+                .trying(&what)?
+                .with_writer_properties(properties)
+                .with_target_file_size(FILE_SIZE);
+        let mut count = 0;
+        while let Some(batch) = rows.next().await {
+            let batch = batch.trying(&what)?;
+            if batch.num_rows() == 0 {
+                continue;
+            }
+            count += batch.num_rows() as u64;
+            self.ledger.note(&batch, &self.key);
+            writer.write(batch).await.trying(&what)?;
+        }
+        let files = if count == 0 { Vec::new() } else { writer.flush().await.trying(&what)? };
+        Ok((files, count))
+    }
+}

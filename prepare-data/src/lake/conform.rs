@@ -1,0 +1,70 @@
+//! Brings the columns of an export into the shape that statements count on.
+
+use deltalake::arrow::datatypes::{DataType, Schema};
+use deltalake::datafusion::common::ScalarValue;
+use deltalake::datafusion::functions::core::expr_fn::nullif;
+use deltalake::datafusion::functions::string::expr_fn::btrim;
+use deltalake::datafusion::functions::expr_fn::lower;
+use deltalake::datafusion::prelude::{Expr, ident, lit, try_cast, when};
+
+use super::csv::lake_timestamp;
+use crate::error::{Error, Result, Trying};
+use crate::sql::{Column, SourceTable};
+
+/// Expressions that turn the export's columns, found whatever their case, into those of `bronze_<table>` without
+/// `lakefolder`. What is absent and not required is NULL.
+pub(super) fn columns(schema: &Schema, table: &SourceTable) -> Result<Vec<Expr>> {
+    table.bronze_columns()?.iter().map(|column| one(schema, table, column)).collect()
+}
+
+fn one(schema: &Schema, table: &SourceTable, column: &Column) -> Result<Expr> {
+    let kind = column.data_type()?;
+    let Some(found) = source_column(schema, &column.name) else {
+        if column.required {
+            return Err(Error::Export(format!("{} of the export lacks the column {}", table.name, column.name)));
+        }
+        let null = ScalarValue::try_from(&kind).trying("make a NULL")?;
+        return Ok(lit(null).alias(&column.name));
+    };
+    let (name, from) = (found.name().as_str(), found.data_type());
+    let value = if is_text(from) && !is_text(&kind) { from_text(ident(name), &kind)? } else { converted(name, from, &kind) };
+    Ok(value.alias(&column.name))
+}
+
+/// The export renames a field `Id` to `FnO_Id` and adds `_` to reserved words; older Dataverse exports write `isDeleted`.
+/// <https://learn.microsoft.com/power-apps/maker/data-platform/azure-synapse-link-select-fno-data>
+pub(super) fn source_column<'a>(schema: &'a Schema, name: &str) -> Option<&'a deltalake::arrow::datatypes::FieldRef> {
+    let other = match name {
+        "isdelete" => "isdeleted",
+        "versionnumber" => "sysrowversion",
+        "sinkmodifiedon" => "sinkcreatedon",
+        _ => "",
+    };
+    let names = [name.to_owned(), format!("{name}_"), other.to_owned()];
+    names.iter().find_map(|wanted| schema.fields().iter().find(|field| field.name().to_lowercase() == *wanted))
+}
+
+/// A column of the right type is left alone, so that conditions on it reach the files.
+fn converted(name: &str, from: &DataType, kind: &DataType) -> Expr {
+    if from == kind || (is_text(from) && is_text(kind)) { ident(name) } else { try_cast(ident(name), kind.clone()) }
+}
+
+/// Reads a value that was written as text; what cannot be read is NULL.
+pub(super) fn from_text(value: Expr, kind: &DataType) -> Result<Expr> {
+    let trimmed = nullif(btrim(vec![value]), lit(""));
+    match kind {
+        DataType::Timestamp(..) => Ok(lake_timestamp().call(vec![trimmed])),
+        DataType::Boolean => {
+            let word = lower(trimmed);
+            when(word.clone().in_list(vec![lit("true"), lit("1"), lit("yes")], false), lit(true))
+                .when(word.in_list(vec![lit("false"), lit("0"), lit("no")], false), lit(false))
+                .end()
+                .trying("read a boolean")
+        }
+        other => Ok(try_cast(trimmed, other.clone())),
+    }
+}
+
+pub(super) fn is_text(kind: &DataType) -> bool {
+    matches!(kind, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
+}

@@ -1,0 +1,56 @@
+//! What every part of a run shares.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use chrono::{DateTime, Utc};
+
+use super::report::Layer;
+use crate::engine::Engine;
+use crate::lake::{Export, Location};
+use crate::settings::{Layers, Settings};
+use crate::sql::{Catalog, Script};
+
+/// A run under way.
+pub(super) struct Run<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) catalog: &'a Catalog,
+    pub(super) engine: &'a Engine,
+    pub(super) export: &'a Export,
+    pub(super) as_of: DateTime<Utc>,
+    /// Whether everything is compared, whatever is known.
+    pub(super) reconcile: bool,
+}
+
+impl Run<'_> {
+    pub(super) fn location(&self, layer: Layer, table: &str) -> Location {
+        let folder = match layer {
+            Layer::Silver => "silver",
+            Layer::Gold => "gold",
+            Layer::Quality => "quality",
+        };
+        self.settings.prepared.join(folder).join(table)
+    }
+
+    pub(super) fn silver(&self, table: &str) -> Location {
+        self.location(Layer::Silver, table)
+    }
+
+    pub(super) fn gold(&self, table: &str) -> Location {
+        self.location(Layer::Gold, table)
+    }
+
+    pub(super) fn keeps_silver(&self) -> bool {
+        self.settings.layers == Layers::Three
+    }
+
+    /// Stands for everything besides rows that a result depends on: statements and what they are told.
+    pub(super) fn made_by(&self, scripts: &[Option<&Script>]) -> String {
+        let mut hasher = DefaultHasher::new();
+        for script in scripts.iter().flatten() {
+            script.text().hash(&mut hasher);
+        }
+        self.settings.parameters.hash(&mut hasher);
+        self.settings.party_types.hash(&mut hasher);
+        format!("{:016x}", hasher.finish())
+    }
+}

@@ -1,0 +1,185 @@
+//! The silver tables of a run, what changed in them, and the small tables made of them.
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use deltalake::DeltaTable;
+use deltalake::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use deltalake::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use deltalake::arrow::util::pretty::pretty_format_batches;
+use deltalake::datafusion::catalog::TableProvider;
+use deltalake::datafusion::common::ScalarValue;
+use deltalake::datafusion::datasource::MemTable;
+use deltalake::datafusion::prelude::SessionContext;
+
+use super::context::Run;
+use crate::engine::{in_memory, register, run_script, timestamp_literal};
+use crate::error::{Error, Result, Trying};
+use crate::sql::{Parameter, data_type};
+
+/// What changed in a table since the last run.
+#[derive(Clone, Debug)]
+pub(super) enum Changes {
+    /// Nothing.
+    None,
+    /// These rows, as they were and as they are.
+    Rows(Arc<MemTable>),
+    /// That is not known.
+    Unknown,
+}
+
+/// A silver table.
+#[derive(Clone, Debug)]
+pub(super) struct Input {
+    pub(super) rows: Arc<dyn TableProvider>,
+    pub(super) changes: Changes,
+    /// Its version before this run and now; none of a view, or where the export lacks the table.
+    pub(super) before: Option<u64>,
+    pub(super) now: Option<u64>,
+    /// Whether the export has it.
+    pub(super) exported: bool,
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(super) struct Inputs {
+    pub(super) silver: BTreeMap<String, Input>,
+    shared: BTreeMap<String, (Arc<MemTable>, String)>,
+}
+
+impl Inputs {
+    /// Makes the shared tables.
+    pub(super) async fn share(&mut self, run: &Run<'_>) -> Result<()> {
+        for (name, script) in &run.catalog.shared {
+            let session = self.session(run, None).await?;
+            let (table, _) = in_memory(name, run_script(&session, script).await?).await?;
+            let batches = session.read_table(Arc::clone(&table) as _).trying(format!("read {name}"))?;
+            let mut lines = pretty_format_batches(&batches.collect().await.trying(format!("read {name}"))?)
+                .map(|text| text.to_string().lines().map(str::to_owned).collect::<Vec<_>>())
+                .unwrap_or_default();
+            lines.sort();
+            let mut hasher = DefaultHasher::new();
+            lines.hash(&mut hasher);
+            self.shared.insert(name.clone(), (table, format!("{:016x}", hasher.finish())));
+        }
+        Ok(())
+    }
+
+    /// A session in which all silver and shared tables have their names.
+    pub(super) async fn session(&self, run: &Run<'_>, previous: Option<DateTime<Utc>>) -> Result<SessionContext> {
+        let session = run.engine.session();
+        for (name, input) in &self.silver {
+            register(&session, name, Arc::clone(&input.rows))?;
+            if run.keeps_silver()
+                && input.exported
+                && let Some(table) = run.silver(name).open().await?
+            {
+                table.update_datafusion_session(&session.state()).trying(format!("read {name}"))?;
+            }
+        }
+        for (name, (table, _)) in &self.shared {
+            register(&session, name, Arc::clone(table) as _)?;
+        }
+        register(&session, "parameters", parameters(run, previous)?)?;
+        register(&session, "party_type_names", party_types(run)?)?;
+        Ok(session)
+    }
+
+    /// Registers `changed_<table>` for each of the tables; `false` if what changed is not known for one.
+    pub(super) fn register_changes(&self, session: &SessionContext, tables: &[String]) -> Result<bool> {
+        for name in tables {
+            let Some(input) = self.silver.get(name) else { continue };
+            let changed: Arc<dyn TableProvider> = match &input.changes {
+                Changes::Unknown => return Ok(false),
+                Changes::Rows(rows) => Arc::clone(rows) as _,
+                Changes::None => empty(input.rows.schema())?,
+            };
+            register(session, &format!("changed_{name}"), changed)?;
+        }
+        Ok(true)
+    }
+
+    /// What a result that reads these tables was made from.
+    pub(super) fn now(&self, tables: &[String]) -> BTreeMap<String, String> {
+        self.versions(tables, |input| input.now)
+    }
+
+    /// What it would have been made from before this run.
+    pub(super) fn before(&self, tables: &[String]) -> BTreeMap<String, String> {
+        self.versions(tables, |input| input.before)
+    }
+
+    pub(super) fn unchanged(&self, tables: &[String]) -> bool {
+        let mut inputs = tables.iter().filter_map(|name| self.silver.get(name));
+        inputs.all(|input| matches!(input.changes, Changes::None))
+    }
+
+    fn versions(&self, tables: &[String], version: impl Fn(&Input) -> Option<u64>) -> BTreeMap<String, String> {
+        let silver = tables.iter().filter_map(|name| {
+            let input = self.silver.get(name)?;
+            Some((name.clone(), version(input).map_or_else(|| "none".to_owned(), |version| version.to_string())))
+        });
+        let shared = tables.iter().filter_map(|name| Some((name.clone(), self.shared.get(name)?.1.clone())));
+        silver.chain(shared).collect()
+    }
+}
+
+/// The rows of a Delta table.
+pub(super) async fn rows_of(run: &Run<'_>, table: &DeltaTable) -> Result<Arc<dyn TableProvider>> {
+    let session = run.engine.session();
+    table.table_provider().with_session(Arc::new(session.state())).await.trying("read a table")
+}
+
+/// A table without rows.
+pub(super) fn empty(schema: SchemaRef) -> Result<Arc<dyn TableProvider>> {
+    let none = RecordBatch::new_empty(Arc::clone(&schema));
+    Ok(Arc::new(MemTable::try_new(schema, vec![vec![none]]).trying("make an empty table")?))
+}
+
+fn parameters(run: &Run<'_>, previous: Option<DateTime<Utc>>) -> Result<Arc<dyn TableProvider>> {
+    let declared = &run.catalog.sources.parameters;
+    if let Some(unknown) = run.settings.parameters.keys().find(|name| declared.iter().all(|known| known.name != **name)) {
+        let names: Vec<_> = declared.iter().map(|parameter| parameter.name.as_str()).collect();
+        return Err(Error::Settings(format!("there is no parameter `{unknown}`; there are {}", names.join(", "))));
+    }
+    let (mut fields, mut columns) = (Vec::new(), Vec::<ArrayRef>::new());
+    for parameter in declared {
+        let value = match parameter.name.as_str() {
+            "as_of" => timestamp_literal(run.as_of.timestamp_micros()),
+            "previous_as_of" => timestamp_literal(previous.unwrap_or(run.as_of).timestamp_micros()),
+            _ => parameter_value(run, parameter)?,
+        };
+        fields.push(Field::new(&parameter.name, value.data_type(), true));
+        columns.push(value.to_array_of_size(1).trying("make the parameters")?);
+    }
+    one_batch(Schema::new(fields), columns)
+}
+
+fn parameter_value(run: &Run<'_>, parameter: &Parameter) -> Result<ScalarValue> {
+    let wrong = |why: &str| Error::Settings(format!("the parameter {} {why}", parameter.name));
+    let kind = data_type(&parameter.kind).ok_or_else(|| wrong("has an unknown type"))?;
+    let default = parameter.default.as_ref().filter(|value| !value.is_null());
+    let default = default.map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+    match run.settings.parameters.get(&parameter.name).cloned().or(default) {
+        None => ScalarValue::try_from(&kind).trying("make a NULL"),
+        Some(text) => ScalarValue::try_from_string(text.clone(), &kind)
+            .map_err(|_| wrong(&format!("cannot be `{text}`, it is a {}", parameter.kind))),
+    }
+}
+
+fn party_types(run: &Run<'_>) -> Result<Arc<dyn TableProvider>> {
+    let fields = vec![Field::new("type", DataType::Int64, true), Field::new("name", DataType::Utf8, true)];
+    let types: Int64Array = run.settings.party_types.keys().copied().map(Some).collect();
+    let names: StringArray = run.settings.party_types.values().map(Some).collect();
+    one_batch(Schema::new(fields), vec![Arc::new(types), Arc::new(names)])
+}
+
+fn one_batch(schema: Schema, columns: Vec<ArrayRef>) -> Result<Arc<dyn TableProvider>> {
+    let schema = Arc::new(schema);
+    let batch = RecordBatch::try_new(Arc::clone(&schema), columns)
+        .map_err(deltalake::DeltaTableError::from)
+        .trying("make a table of settings")?;
+    Ok(Arc::new(MemTable::try_new(schema, vec![vec![batch]]).trying("make a table of settings")?))
+}

@@ -1,0 +1,115 @@
+//! One preparation, from the export to the published tables.
+
+mod context;
+mod gate;
+mod gold;
+mod inputs;
+mod quality;
+mod report;
+mod silver;
+mod state;
+
+use std::time::Instant;
+
+use chrono::Utc;
+
+pub use gate::Problem;
+pub use report::{How, Layer, Report, TableReport};
+
+use self::context::Run;
+use self::inputs::Inputs;
+use self::state::State;
+use crate::delta::{Staged, maintain};
+use crate::engine::Engine;
+use crate::error::{Result, Trying};
+use crate::lake::Export;
+use crate::settings::Settings;
+use crate::sql::Catalog;
+
+/// Tables are tidied once in this time.
+const TIDY_AFTER: chrono::TimeDelta = chrono::TimeDelta::days(1);
+
+/// Prepares the export once. Whatever was interrupted before, the result is that of a run that was not.
+///
+/// # Errors
+/// The export cannot be read, or the results cannot be written. A run that the gate stops is no error: its report has
+/// problems, and nothing was published.
+pub async fn prepare(settings: &Settings) -> Result<Report> {
+    let started = Instant::now();
+    let catalog = Catalog::load(settings.sql.as_deref())?;
+    let engine = Engine::new(settings.memory, settings.threads)?;
+    let as_of = settings.as_of.unwrap_or_else(Utc::now);
+    let mut state = State::read(&settings.prepared).await?;
+    let reconcile = settings.full || state.reconciled_at.is_none_or(|last| as_of - last >= settings.reconcile_after);
+    let export = Export::discover(&settings.lake, &settings.patterns, &catalog.sources).await?;
+    let run = Run { settings, catalog: &catalog, engine: &engine, export: &export, as_of, reconcile };
+    let mut report = Report::new(as_of, reconcile);
+
+    let mut inputs = Inputs::default();
+    if !silver::prepare(&run, &mut state, &mut inputs, &mut report).await? {
+        return finish(&run, report, started).await;
+    }
+    state.write(&settings.prepared).await?;
+    inputs.share(&run).await?;
+
+    let staged = gold::stage(&run, &state, &inputs, &mut report).await?;
+    report.problems.extend(gate::problems(&run, &inputs, &staged).await?);
+    if report.problems.is_empty() {
+        publish(&run, staged, &mut state, &inputs, &mut report).await?;
+        quality::rejected(&run, &mut state, &inputs, &mut report).await?;
+        report.gaps = quality::gaps(&run).await?;
+        if reconcile {
+            state.reconciled_at = Some(as_of);
+        }
+        tidy(&run, &mut state, &mut report).await?;
+        state.write(&settings.prepared).await?;
+    }
+    finish(&run, report, started).await
+}
+
+async fn publish(
+    run: &Run<'_>,
+    staged: Vec<(usize, Option<Staged>)>,
+    state: &mut State,
+    inputs: &Inputs,
+    report: &mut Report,
+) -> Result<()> {
+    for (index, commit) in staged {
+        let table = &run.catalog.gold[index];
+        let version = match commit {
+            Some(commit) => commit.commit().await?.version(),
+            None => run.gold(table.name()).open().await?.and_then(|table| table.version()),
+        };
+        let version = version.unwrap_or_default();
+        report.published(table.name(), version);
+        state.gold.insert(table.name().to_owned(), gold::state_of(run, inputs, table, version));
+    }
+    Ok(())
+}
+
+/// Puts small files together and removes unneeded ones, of tables that this run changed anyway.
+async fn tidy(run: &Run<'_>, state: &mut State, report: &mut Report) -> Result<()> {
+    if state.tidied_at.is_some_and(|last| run.as_of - last < TIDY_AFTER) {
+        return Ok(());
+    }
+    for table in report.tables.iter_mut().filter(|table| table.changed()) {
+        let location = run.location(table.layer, &table.table);
+        let Some(open) = location.open().await? else { continue };
+        let (tidied, upkeep) = maintain(&table.table, open).await?;
+        table.upkeep = upkeep;
+        let version = tidied.version().unwrap_or_default();
+        if table.version != Some(version) {
+            table.version = Some(version);
+            state.moved(table.layer, &table.table, version);
+        }
+    }
+    state.tidied_at = Some(run.as_of);
+    Ok(())
+}
+
+async fn finish(run: &Run<'_>, mut report: Report, started: Instant) -> Result<Report> {
+    report.milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let text = serde_json::to_string_pretty(&report).trying("write the report")?;
+    run.settings.prepared.write("quality/report.json", text).await?;
+    Ok(report)
+}

@@ -1,0 +1,4 @@
+//! The data dictionary.
+
+/// Placeholder.
+pub fn dictionary() {}

@@ -1,0 +1,167 @@
+//! The SQL files: what they say besides SQL, and what they need.
+
+mod dictionary;
+mod script;
+mod sources;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use include_dir::{Dir, include_dir};
+
+pub use dictionary::dictionary;
+pub use script::{Script, Step};
+pub use sources::{Column, Parameter, SourceTable, Sources, utc_timestamp};
+pub(crate) use sources::data_type;
+
+use crate::error::{Error, Result};
+
+static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/sql");
+
+/// Everything that the folder of SQL files holds.
+#[derive(Debug)]
+pub struct Catalog {
+    /// The tables that are read.
+    pub sources: Sources,
+    /// Template that finds the present rows of a source.
+    pub current_rows: String,
+    /// Standardised rows, by source.
+    pub silver: BTreeMap<String, Script>,
+    /// Small tables made of silver ones, that several gold tables share.
+    pub shared: BTreeMap<String, Script>,
+    /// What is published.
+    pub gold: Vec<GoldTable>,
+    /// Referential checks of what is published.
+    pub checks: Vec<Script>,
+}
+
+/// A published table.
+#[derive(Debug)]
+pub struct GoldTable {
+    /// The rows.
+    pub rows: Script,
+    /// What makes an incremental run possible.
+    pub changes: Option<Script>,
+    /// Rows that had to be left out, with the reason.
+    pub rejected: Option<Script>,
+    /// The column that identifies a row.
+    pub key: String,
+    /// The silver table that has a row for each row of this one.
+    pub driver: String,
+    /// Silver and shared tables that it is made of.
+    pub reads: Vec<String>,
+}
+
+impl GoldTable {
+    /// Name of the table.
+    pub fn name(&self) -> &str {
+        &self.rows.name
+    }
+}
+
+impl Catalog {
+    /// The files that came with the program, or those of a folder that a retailer keeps.
+    ///
+    /// # Errors
+    /// [`Error::Catalog`] names the file and what is wrong with it.
+    pub fn load(folder: Option<&Path>) -> Result<Self> {
+        let files = match folder {
+            Some(folder) => files_of(folder)?,
+            None => embedded(&EMBEDDED),
+        };
+        Self::of(&files)
+    }
+
+    fn of(files: &BTreeMap<String, String>) -> Result<Self> {
+        let text = |path: &str| files.get(path).ok_or_else(|| Error::Catalog(format!("sql/{path} is missing")));
+        let sources: Sources = serde_json::from_str(text("sources.json")?)
+            .map_err(|error| Error::Catalog(format!("sql/sources.json: {error}")))?;
+        let mut silver = scripts(files, "silver/")?;
+        silver.remove("current_rows");
+        let mut gold = Vec::new();
+        let rejected = scripts(files, "rejected/")?;
+        let all = scripts(files, "gold/")?;
+        for (name, rows) in &all {
+            if name.ends_with(".changes") {
+                continue;
+            }
+            gold.push(GoldTable {
+                key: rows.required("key")?.to_owned(),
+                driver: rows.required("driver")?.to_owned(),
+                reads: rows.list("reads")?,
+                changes: all.get(&format!("{name}.changes")).cloned(),
+                rejected: rejected.get(name).cloned(),
+                rows: rows.clone(),
+            });
+        }
+        gold.sort_by_key(|table| (category_rank(&table.rows), table.name().to_owned()));
+        Ok(Self {
+            sources,
+            current_rows: text("silver/current_rows.sql")?.clone(),
+            silver,
+            shared: scripts(files, "shared/")?,
+            gold,
+            checks: scripts(files, "checks/")?.into_values().collect(),
+        })
+    }
+
+    /// The steps that find the present rows of a source.
+    ///
+    /// # Errors
+    /// [`Error::Catalog`] if the template is not as it has to be.
+    pub fn current_rows_of(&self, table: &str) -> Result<Script> {
+        Script::parse("current_rows", &self.current_rows.replace("{table}", table))
+    }
+}
+
+/// Supporting tables first, then profiles, then what refers to them: a reader never meets a reference before its target.
+fn category_rank(script: &Script) -> u8 {
+    match script.directive("category") {
+        Some("supporting") => 0,
+        Some("profile") => 1,
+        _ => 2,
+    }
+}
+
+fn scripts(files: &BTreeMap<String, String>, folder: &str) -> Result<BTreeMap<String, Script>> {
+    files
+        .iter()
+        .filter_map(|(path, text)| Some((path.strip_prefix(folder)?.strip_suffix(".sql")?, text)))
+        .map(|(name, text)| Ok((name.to_owned(), Script::parse(name, text)?)))
+        .collect()
+}
+
+fn embedded(folder: &Dir<'_>) -> BTreeMap<String, String> {
+    let mut files = BTreeMap::new();
+    for file in folder.files() {
+        if let Some(text) = file.contents_utf8() {
+            files.insert(slashed(file.path()), text.to_owned());
+        }
+    }
+    for inner in folder.dirs() {
+        files.extend(embedded(inner));
+    }
+    files
+}
+
+fn files_of(folder: &Path) -> Result<BTreeMap<String, String>> {
+    let wrong = |path: &Path, error: std::io::Error| Error::Catalog(format!("cannot read {}: {error}", path.display()));
+    let mut files = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(inner) = folders.pop() {
+        for entry in std::fs::read_dir(&inner).map_err(|error| wrong(&inner, error))? {
+            let path = entry.map_err(|error| wrong(&inner, error))?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if let Ok(relative) = path.strip_prefix(folder) {
+                let text = std::fs::read_to_string(&path).map_err(|error| wrong(&path, error))?;
+                files.insert(slashed(relative), text);
+            }
+        }
+    }
+    Ok(files)
+}
+
+fn slashed(path: &Path) -> String {
+    path.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")
+}

@@ -1,0 +1,115 @@
+//! One SQL file: its header, its directives, its steps.
+
+use std::collections::BTreeMap;
+
+use crate::error::{Error, Result};
+
+/// A parsed file.
+#[derive(Clone, Debug)]
+pub struct Script {
+    /// Name of the file without its ending.
+    pub name: String,
+    /// The sentences at its beginning.
+    pub about: String,
+    /// Its statements, in order; the last is the result.
+    pub steps: Vec<Step>,
+    directives: BTreeMap<String, String>,
+    text: String,
+}
+
+/// A statement, and the name under which later ones find its result.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// The name, as "affected".
+    pub name: String,
+    /// The statement.
+    pub sql: String,
+}
+
+const DIRECTIVES: [&str; 5] = ["category", "key", "time", "driver", "reads"];
+
+impl Script {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// [`Error::Catalog`] if it holds no statement.
+    pub fn parse(name: &str, text: &str) -> Result<Self> {
+        let mut about = Vec::new();
+        let mut directives = BTreeMap::new();
+        for line in text.lines().map_while(|line| line.strip_prefix("--")) {
+            match line.trim().split_once(':') {
+                Some((word, value)) if DIRECTIVES.contains(&word) => {
+                    directives.insert(word.to_owned(), value.trim().to_owned());
+                }
+                _ => about.push(line.trim()),
+            }
+        }
+        let steps = steps(name, text);
+        if steps.is_empty() {
+            return Err(Error::Catalog(format!("{name}.sql holds no statement")));
+        }
+        Ok(Self { name: name.to_owned(), about: about.join(" "), steps, directives, text: text.to_owned() })
+    }
+
+    /// Value of a directive, as `-- key: customer_id`.
+    pub fn directive(&self, word: &str) -> Option<&str> {
+        self.directives.get(word).map(String::as_str)
+    }
+
+    pub(super) fn required(&self, word: &str) -> Result<&str> {
+        self.directive(word).ok_or_else(|| Error::Catalog(format!("{}.sql lacks its line `-- {word}: ...`", self.name)))
+    }
+
+    pub(super) fn list(&self, word: &str) -> Result<Vec<String>> {
+        Ok(self.required(word)?.split(',').map(|part| part.trim().to_owned()).collect())
+    }
+
+    /// The file as it is.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+/// A file without `-- step:` lines is one step with the file's own name.
+fn steps(name: &str, text: &str) -> Vec<Step> {
+    let mut steps = vec![Step { name: name.to_owned(), sql: String::new() }];
+    for line in text.lines() {
+        match line.strip_prefix("-- step:") {
+            Some(step) => steps.push(Step { name: step.trim().to_owned(), sql: String::new() }),
+            None => {
+                if let Some(step) = steps.last_mut() {
+                    step.sql.push_str(line);
+                    step.sql.push('\n');
+                }
+            }
+        }
+    }
+    steps.retain(|step| step.sql.lines().any(|line| !line.trim().is_empty() && !line.trim_start().starts_with("--")));
+    steps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_gives_words_and_directives() {
+        let script = Script::parse("t", "-- One row\n-- for each: thing.\n-- key: id\nselect 1 as id -- a\n").unwrap();
+        assert_eq!(script.about, "One row for each: thing.");
+        assert_eq!(script.directive("key"), Some("id"));
+        assert_eq!(script.steps.len(), 1);
+        assert_eq!(script.steps[0].name, "t");
+    }
+
+    #[test]
+    fn steps_carry_their_names_and_a_header_is_none() {
+        let script = Script::parse("t", "-- About.\n\n-- step: a\nselect 1\n-- step: narrow b\nselect 2\n").unwrap();
+        let names: Vec<_> = script.steps.iter().map(|step| step.name.as_str()).collect();
+        assert_eq!(names, ["a", "narrow b"]);
+    }
+
+    #[test]
+    fn a_file_of_comments_is_refused() {
+        assert!(Script::parse("t", "-- nothing\n").is_err());
+    }
+}

@@ -1,0 +1,126 @@
+//! `sources.json`: the tables of the export that are read, and what a run may be told.
+
+use deltalake::arrow::datatypes::{DataType, Field, Schema, TimeUnit};
+use serde::Deserialize;
+
+use crate::error::{Error, Result};
+
+/// The whole file.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Sources {
+    /// What a run may be told.
+    pub parameters: Vec<Parameter>,
+    /// The tables.
+    pub tables: Vec<SourceTable>,
+}
+
+/// A value that statements read from the table `parameters`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Parameter {
+    /// Its name.
+    pub name: String,
+    /// Its type, as of a column.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Its value when nothing is said.
+    pub default: Option<serde_json::Value>,
+    /// What it is for.
+    pub about: String,
+}
+
+/// A table of the export.
+#[derive(Clone, Debug, Deserialize)]
+pub struct SourceTable {
+    /// Its name, in lower case.
+    pub name: String,
+    /// What its rows are.
+    pub about: String,
+    /// Whether a run fails without it.
+    #[serde(default)]
+    pub required: bool,
+    /// Whether its rows belong to a company.
+    #[serde(default)]
+    pub company: bool,
+    /// The columns that are read.
+    pub columns: Vec<Column>,
+}
+
+/// A column of a table of the export.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Column {
+    /// Its name, in lower case.
+    pub name: String,
+    /// `string`, `int`, `bigint`, `boolean`, `timestamp` or `decimal(p,s)`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Whether a run fails when the table lacks it.
+    #[serde(default)]
+    pub required: bool,
+}
+
+impl Column {
+    /// The column's type in memory.
+    ///
+    /// # Errors
+    /// [`Error::Catalog`] for a type that is none of those.
+    pub fn data_type(&self) -> Result<DataType> {
+        data_type(&self.kind).ok_or_else(|| {
+            Error::Catalog(format!("sources.json: column {} has the unknown type {}", self.name, self.kind))
+        })
+    }
+}
+
+/// Microseconds in UTC, the only timestamp that Customer Insights - Data reads.
+pub fn utc_timestamp() -> DataType {
+    DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
+}
+
+pub(crate) fn data_type(kind: &str) -> Option<DataType> {
+    Some(match kind {
+        "string" => DataType::Utf8,
+        "int" => DataType::Int32,
+        "bigint" => DataType::Int64,
+        "boolean" => DataType::Boolean,
+        "timestamp" => utc_timestamp(),
+        _ => {
+            let (precision, scale) = kind.strip_prefix("decimal(")?.strip_suffix(')')?.split_once(',')?;
+            DataType::Decimal128(precision.trim().parse().ok()?, scale.trim().parse().ok()?)
+        }
+    })
+}
+
+impl SourceTable {
+    /// All columns of `bronze_<table>`: those that every table has, the declared ones, and where a row comes from.
+    ///
+    /// # Errors
+    /// [`Error::Catalog`] for a column of an unknown type.
+    pub fn bronze_columns(&self) -> Result<Vec<Column>> {
+        let column =
+            |name: &str, kind: &str, required| Column { name: name.to_owned(), kind: kind.to_owned(), required };
+        let mut columns = vec![column("id", "string", true), column("recid", "bigint", true)];
+        if self.company {
+            columns.push(column("dataareaid", "string", true));
+        }
+        columns.extend(self.columns.iter().cloned());
+        columns.extend([
+            column("isdelete", "boolean", false),
+            column("versionnumber", "bigint", false),
+            column("sinkmodifiedon", "timestamp", false),
+        ]);
+        Ok(columns)
+    }
+
+    /// Schema of `bronze_<table>`.
+    ///
+    /// # Errors
+    /// [`Error::Catalog`] for a column of an unknown type.
+    pub fn bronze_schema(&self) -> Result<Schema> {
+        let mut fields = self
+            .bronze_columns()?
+            .iter()
+            .map(|column| Ok(Field::new(&column.name, column.data_type()?, true)))
+            .collect::<Result<Vec<_>>>()?;
+        fields.push(Field::new("lakefolder", DataType::Utf8, true));
+        Ok(Schema::new(fields))
+    }
+}
