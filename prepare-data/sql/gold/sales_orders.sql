@@ -91,8 +91,8 @@ judged as (
         case when orders.salestype = 4 or totals.quantity < 0 then 'return' else 'order' end as order_kind,
         -- an order is as far as the least of its lines, where its own record does not say
         coalesce(nullif(orders.salesstatus, 0), totals.least_status, case when totals.line_count > 0 then 4 end) as status,
-        coalesce(totals.line_count, 0) as line_count,
-        coalesce(totals.canceled_line_count, 0) as canceled_line_count,
+        cast(coalesce(totals.line_count, 0) as int) as line_count,
+        cast(coalesce(totals.canceled_line_count, 0) as int) as canceled_line_count,
         coalesce(totals.first_currency, orders.currencycode) as currency,
         coalesce(totals.first_currency <> totals.last_currency, false) as has_mixed_currencies,
         cast(totals.amount as decimal(32, 6)) as amount
@@ -111,7 +111,7 @@ select
     ordered_at, -- When it was ordered (UTC)
     case when has_mixed_currencies then cast(null as string) else currency end as currency, -- Currency of total_amount
     has_mixed_currencies, -- Whether lines differ in currency; then there is no total
-    case when has_mixed_currencies then cast(null as decimal(32, 6)) else amount end as total_amount, -- Sum of the lines that are not canceled, after line discounts, without charges and tax
+    case when has_mixed_currencies then cast(null as decimal(32, 6)) when status = 4 then cast(0 as decimal(32, 6)) else amount end as total_amount, -- Sum of the lines that are not canceled, after line discounts, without charges and tax; 0 for a canceled order; negative for a return
     line_count, -- Number of lines
     canceled_line_count -- Number of canceled lines
 from judged
