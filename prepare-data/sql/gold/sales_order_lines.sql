@@ -29,7 +29,7 @@ superseded as ( -- an older record with the number of a newer one; hardly ever a
 posted_receipts as ( -- the orders that statement posting made of receipts
     select dataareaid, salesorderid
     from retailtransactiontable
-    where salesorderid is not null
+    where salesorderid is not null and channel is not null and transactionid is not null
         and type = 2
         and coalesce(entrystatus, 0) not in (1, 4, 5, 6) -- what store_transactions leaves out owns no sale
     group by dataareaid, salesorderid

@@ -27,7 +27,7 @@ superseded as (
 posted_receipts as (
     select dataareaid, salesorderid
     from retailtransactiontable
-    where salesorderid is not null
+    where salesorderid is not null and channel is not null and transactionid is not null
         and type = 2
         and coalesce(entrystatus, 0) not in (1, 4, 5, 6)
     group by dataareaid, salesorderid
