@@ -1,0 +1,12 @@
+-- Sales orders whose channel is not in channels.
+-- reads: sales_orders, channels
+select
+    cast(coalesce(sum(case when known.channel_id is null then referring.row_count else 0 end), 0) as bigint) as gaps,
+    cast(coalesce(sum(referring.row_count), 0) as bigint) as of_rows
+from (
+    select channel_id, count(*) as row_count
+    from sales_orders
+    where channel_id is not null
+    group by channel_id
+) referring
+left join channels known on known.channel_id = referring.channel_id

@@ -1,0 +1,86 @@
+-- Customers whose row may differ from last time: their own record changed, or the party's, or a name, an address, an e-mail
+-- address or a phone of the party; or a name or an address began or ended to be valid since the last run.
+
+-- step: touched_persons
+select person as party
+from changed_dirpersonname
+union
+select names.person as party
+from dirpersonname names
+cross join parameters
+where (names.validfrom > parameters.previous_as_of and names.validfrom <= parameters.as_of)
+    or (names.validto >= parameters.previous_as_of and names.validto < parameters.as_of)
+
+-- step: touched_locations
+select location
+from changed_logisticspostaladdress
+union
+select addresses.location
+from logisticspostaladdress addresses
+cross join parameters
+where (addresses.validfrom > parameters.previous_as_of and addresses.validfrom <= parameters.as_of)
+    or (addresses.validto >= parameters.previous_as_of and addresses.validto < parameters.as_of)
+
+-- step: touched_contacts
+select recid
+from changed_logisticselectronicaddress
+group by recid
+
+-- step: touched_parties
+select recid as party
+from changed_dirpartytable
+union
+select party
+from touched_persons
+union
+select parties.recid as party
+from dirpartytable parties
+left semi join touched_locations on touched_locations.location = parties.primaryaddresslocation
+union
+select parties.recid as party
+from dirpartytable parties
+left semi join touched_contacts on touched_contacts.recid = parties.primarycontactemail
+union
+select parties.recid as party
+from dirpartytable parties
+left semi join touched_contacts on touched_contacts.recid = parties.primarycontactphone
+
+-- step: affected
+select coalesce(dataareaid, '') || '-' || coalesce(accountnum, '') as key
+from changed_custtable
+union
+select coalesce(customers.dataareaid, '') || '-' || coalesce(customers.accountnum, '') as key
+from custtable customers
+left semi join touched_parties on touched_parties.party = customers.party
+
+-- step: narrow custtable
+select customers.*
+from custtable customers
+left semi join affected
+    on affected.key = coalesce(customers.dataareaid, '') || '-' || coalesce(customers.accountnum, '')
+
+-- step: narrow dirpartytable
+select parties.*
+from dirpartytable parties
+left semi join custtable on custtable.party = parties.recid
+
+-- step: narrow dirpersonname
+select names.*
+from dirpersonname names
+left semi join dirpartytable on dirpartytable.recid = names.person
+
+-- step: narrow logisticspostaladdress
+select addresses.*
+from logisticspostaladdress addresses
+left semi join dirpartytable on dirpartytable.primaryaddresslocation = addresses.location
+
+-- step: narrow logisticselectronicaddress
+select contacts.*
+from logisticselectronicaddress contacts
+left semi join (
+    select primarycontactemail as recid
+    from dirpartytable
+    union all
+    select primarycontactphone as recid
+    from dirpartytable
+) needed on needed.recid = contacts.recid

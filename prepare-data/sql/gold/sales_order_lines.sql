@@ -1,0 +1,105 @@
+-- One row for each line of the orders in sales_orders. Left out: lines whose order is not there.
+-- category: activity
+-- key: sales_order_line_id
+-- time: ordered_at
+-- driver: salesline
+-- reads: salesline, salestable, retailtransactiontable
+with repeated_orders as (
+    select dataareaid, salesid
+    from salestable
+    group by dataareaid, salesid
+    having count(*) > 1
+),
+superseded as ( -- an older record with the number of a newer one; hardly ever any
+    select id
+    from (
+        select
+            orders.id,
+            row_number() over (
+                partition by orders.dataareaid, orders.salesid
+                order by orders.versionnumber desc nulls last, orders.recid desc nulls last, orders.id
+            ) as place
+        from salestable orders
+        left semi join repeated_orders
+            on repeated_orders.dataareaid = orders.dataareaid
+            and repeated_orders.salesid = orders.salesid
+    ) ranked
+    where place > 1
+),
+posted_receipts as ( -- the orders that statement posting made of receipts
+    select dataareaid, salesorderid
+    from retailtransactiontable
+    where salesorderid is not null and channel is not null and transactionid is not null
+        and type = 2
+        and coalesce(entrystatus, 0) not in (1, 4, 5, 6) -- what store_transactions leaves out owns no sale
+    group by dataareaid, salesorderid
+),
+orders as (
+    select
+        orders.dataareaid,
+        orders.salesid,
+        orders.custaccount,
+        orders.retailchanneltable,
+        orders.salestype,
+        orders.salesstatus,
+        orders.currencycode,
+        orders.createddatetime
+    from salestable orders
+    left anti join superseded on superseded.id = orders.id
+    left anti join posted_receipts
+        on posted_receipts.dataareaid = orders.dataareaid
+        and posted_receipts.salesorderid = orders.salesid
+    where orders.dataareaid is not null
+        and orders.salesid is not null
+        and coalesce(orders.salestype, 3) in (3, 4) -- 3 sales order, 4 returned order
+),
+lines as (
+    select
+        lines.dataareaid,
+        lines.recid,
+        lines.salesid,
+        lines.linenum,
+        lines.inventtransid,
+        lines.itemid,
+        lines.name,
+        lines.salesqty,
+        lines.salesunit,
+        lines.salesprice,
+        lines.priceunit,
+        lines.linedisc,
+        lines.lineamount,
+        coalesce(lines.currencycode, orders.currencycode) as currency,
+        orders.custaccount,
+        orders.retailchanneltable,
+        coalesce(orders.createddatetime, lines.createddatetime) as ordered_at,
+        case when orders.salestype = 4 or lines.salesqty < 0 then 'return' else 'sale' end as line_kind,
+        -- canceling an order cancels its lines
+        case when orders.salesstatus = 4 then 4 else coalesce(nullif(lines.salesstatus, 0), orders.salesstatus) end as status
+    from salesline lines
+    inner join orders on orders.dataareaid = lines.dataareaid and orders.salesid = lines.salesid
+    where lines.recid is not null
+)
+select
+    dataareaid || '-' || cast(recid as string) as sales_order_line_id, -- Company and record id: the one number of a line that never changes
+    dataareaid || '-' || salesid as sales_order_id, -- The line's order: sales_orders.sales_order_id
+    dataareaid as company, -- Company (legal entity), in lower case
+    salesid as order_number, -- Order number in the company
+    linenum as line_number, -- Number of the line in the order
+    inventtransid as lot_number, -- Lot id, by which other systems know the line
+    dataareaid || '-' || custaccount as customer_id, -- Customer who ordered: customers.customer_id
+    cast(retailchanneltable as string) as channel_id, -- Where it was ordered: channels.channel_id
+    dataareaid || '-' || itemid as product_id, -- What was ordered: products.product_id
+    itemid as item_number, -- Item number in the company
+    name as item_text, -- Text of the line, as the customer saw it
+    line_kind, -- sale, or return: a line of a returned order or of negative quantity
+    case status when 1 then 'open' when 2 then 'delivered' when 3 then 'invoiced' when 4 then 'canceled' else 'unknown' end as line_status, -- open, delivered, invoiced, canceled or unknown
+    line_kind = 'sale' and coalesce(status, 0) <> 4 as is_purchase, -- Whether it counts as a purchase: no return, not canceled
+    ordered_at, -- When the order was made (UTC)
+    salesqty as quantity, -- Ordered quantity; negative when it comes back
+    salesunit as unit, -- Unit of the quantity
+    salesprice as unit_price, -- Price for price_quantity units, before discounts
+    priceunit as price_quantity, -- Quantity that unit_price is for; hardly ever anything but 1
+    linedisc as unit_discount, -- Discount within unit_price, as an amount
+    lineamount as line_amount, -- Amount after line discounts, without charges and tax; negative when it comes back
+    currency -- Currency of the amounts
+from lines

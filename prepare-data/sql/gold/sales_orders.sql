@@ -1,0 +1,117 @@
+-- One row for each sales order or return order, with the totals of its own lines. Left out: journals, subscriptions and other
+-- orders that are no sale, and orders that statement posting made of a store's receipts (store_transactions has that sale).
+-- category: activity
+-- key: sales_order_id
+-- time: ordered_at
+-- driver: salestable
+-- reads: salestable, salesline, retailtransactiontable
+with repeated_orders as (
+    select dataareaid, salesid
+    from salestable
+    group by dataareaid, salesid
+    having count(*) > 1
+),
+superseded as ( -- an older record with the number of a newer one; hardly ever any
+    select id
+    from (
+        select
+            orders.id,
+            row_number() over (
+                partition by orders.dataareaid, orders.salesid
+                order by orders.versionnumber desc nulls last, orders.recid desc nulls last, orders.id
+            ) as place
+        from salestable orders
+        left semi join repeated_orders
+            on repeated_orders.dataareaid = orders.dataareaid
+            and repeated_orders.salesid = orders.salesid
+    ) ranked
+    where place > 1
+),
+posted_receipts as ( -- the orders that statement posting made of receipts
+    select dataareaid, salesorderid
+    from retailtransactiontable
+    where salesorderid is not null and channel is not null and transactionid is not null
+        and type = 2
+        and coalesce(entrystatus, 0) not in (1, 4, 5, 6) -- what store_transactions leaves out owns no sale
+    group by dataareaid, salesorderid
+),
+orders as (
+    select
+        orders.dataareaid,
+        orders.salesid,
+        orders.custaccount,
+        orders.retailchanneltable,
+        orders.salestype,
+        orders.salesstatus,
+        orders.currencycode,
+        orders.createddatetime
+    from salestable orders
+    left anti join superseded on superseded.id = orders.id
+    left anti join posted_receipts
+        on posted_receipts.dataareaid = orders.dataareaid
+        and posted_receipts.salesorderid = orders.salesid
+    where orders.dataareaid is not null
+        and orders.salesid is not null
+        and coalesce(orders.salestype, 3) in (3, 4) -- 3 sales order, 4 returned order
+),
+lines as (
+    select
+        dataareaid,
+        salesid,
+        createddatetime,
+        salesstatus = 4 as is_canceled,
+        case when coalesce(salesstatus, 0) <> 4 then salesstatus end as salesstatus,
+        case when coalesce(salesstatus, 0) <> 4 then salesqty end as salesqty,
+        case when coalesce(salesstatus, 0) <> 4 then lineamount end as lineamount,
+        case when coalesce(salesstatus, 0) <> 4 then currencycode end as currencycode
+    from salesline
+),
+totals as (
+    select
+        dataareaid,
+        salesid,
+        min(createddatetime) as first_line_at,
+        cast(count(*) as int) as line_count,
+        cast(count(case when is_canceled then 1 end) as int) as canceled_line_count,
+        min(salesstatus) as least_status,
+        sum(salesqty) as quantity,
+        sum(lineamount) as amount,
+        min(currencycode) as first_currency,
+        max(currencycode) as last_currency
+    from lines
+    group by dataareaid, salesid
+),
+judged as (
+    select
+        orders.dataareaid,
+        orders.salesid,
+        orders.custaccount,
+        orders.retailchanneltable,
+        coalesce(orders.createddatetime, totals.first_line_at) as ordered_at,
+        case when orders.salestype = 4 or totals.quantity < 0 then 'return' else 'order' end as order_kind,
+        -- an order is as far as the least of its lines, where its own record does not say
+        coalesce(nullif(orders.salesstatus, 0), totals.least_status, case when totals.line_count > 0 then 4 end) as status,
+        cast(coalesce(totals.line_count, 0) as int) as line_count,
+        cast(coalesce(totals.canceled_line_count, 0) as int) as canceled_line_count,
+        coalesce(totals.first_currency, orders.currencycode) as currency,
+        coalesce(totals.first_currency <> totals.last_currency, false) as has_mixed_currencies,
+        cast(totals.amount as decimal(32, 6)) as amount
+    from orders
+    left join totals on totals.dataareaid = orders.dataareaid and totals.salesid = orders.salesid
+)
+select
+    dataareaid || '-' || salesid as sales_order_id, -- Company and order number
+    dataareaid as company, -- Company (legal entity), in lower case
+    salesid as order_number, -- Order number in the company
+    dataareaid || '-' || custaccount as customer_id, -- Customer who ordered: customers.customer_id
+    cast(retailchanneltable as string) as channel_id, -- Where it was ordered: channels.channel_id; empty for orders without a channel
+    order_kind, -- order, or return: a returned order, or one that takes more back than it sells
+    case status when 1 then 'open' when 2 then 'delivered' when 3 then 'invoiced' when 4 then 'canceled' else 'unknown' end as order_status, -- open, delivered, invoiced, canceled or unknown
+    order_kind = 'order' and coalesce(status, 0) <> 4 and line_count > canceled_line_count as is_purchase, -- Whether it counts as a purchase: no return, not canceled
+    ordered_at, -- When it was ordered (UTC)
+    case when has_mixed_currencies then cast(null as string) else currency end as currency, -- Currency of total_amount
+    has_mixed_currencies, -- Whether lines differ in currency; then there is no total
+    case when has_mixed_currencies then cast(null as decimal(32, 6)) when status = 4 then cast(0 as decimal(32, 6)) else amount end as total_amount, -- Sum of the lines that are not canceled, after line discounts, without charges and tax; 0 for a canceled order; negative for a return
+    line_count, -- Number of lines
+    canceled_line_count -- Number of canceled lines
+from judged

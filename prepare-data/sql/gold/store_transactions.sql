@@ -1,0 +1,192 @@
+-- One row for each sale or return at a point of sale, and for each customer order taken there. A customer order becomes a sales
+-- order: its amounts are in sales_orders and stay empty here, so that no sum counts it twice. Voided lines do not count. Left
+-- out: voided, canceled, suspended and training entries, and whatever is no sale (opening the drawer, tender declarations, ...).
+-- category: activity
+-- key: store_transaction_id
+-- time: transacted_at
+-- driver: retailtransactiontable
+-- reads: retailtransactiontable, retailtransactionsalestrans, parameters
+with transactions as (
+    select
+        entries.id,
+        entries.recid,
+        entries.versionnumber,
+        entries.dataareaid,
+        entries.channel,
+        coalesce(entries.store, '') as store, -- online there is neither store nor terminal, and NULL equals nothing
+        coalesce(entries.terminal, '') as terminal,
+        entries.transactionid,
+        entries.type = 2 as owns_sale,
+        coalesce(entries.saleisreturnsale, 0) = 1 as is_return,
+        entries.entrystatus,
+        entries.receiptid,
+        entries.channelreferenceid,
+        coalesce(entries.custaccount, entries.custaccountasync) as custaccount,
+        entries.loyaltycardid,
+        entries.salesorderid,
+        entries.statementid,
+        coalesce(
+            entries.begindatetime,
+            entries.transdate + cast(cast(coalesce(entries.transtime, 0) as string) || ' seconds' as interval)
+        ) as transacted_at,
+        entries.currency,
+        case
+            when entries.type = 2 and parameters.store_sales_are_negative then -entries.netamount
+            when entries.type = 2 then entries.netamount
+        end as net_amount,
+        case
+            when entries.type = 2 and parameters.store_sales_are_negative then -entries.grossamount
+            when entries.type = 2 then entries.grossamount
+        end as gross_amount
+    from retailtransactiontable entries
+    cross join parameters
+    where entries.dataareaid is not null
+        and entries.channel is not null
+        and entries.transactionid is not null
+        and coalesce(entries.entrystatus, 0) not in (1, 4, 5, 6) -- voided, canceled, on hold, training
+        -- 2 sale, 19 customer order; newer releases have more kinds of customer orders from 25 up, which name their order
+        and (entries.type in (2, 19) or (entries.type >= 25 and entries.salesorderid is not null))
+),
+repeated_transactions as (
+    select dataareaid, channel, store, terminal, transactionid
+    from transactions
+    group by dataareaid, channel, store, terminal, transactionid
+    having count(*) > 1
+),
+superseded as ( -- an older record with the number of a newer one; hardly ever any
+    select id
+    from (
+        select
+            transactions.id,
+            row_number() over (
+                partition by
+                    transactions.dataareaid,
+                    transactions.channel,
+                    transactions.store,
+                    transactions.terminal,
+                    transactions.transactionid
+                order by
+                    transactions.versionnumber desc nulls last,
+                    transactions.recid desc nulls last,
+                    transactions.id
+            ) as place
+        from transactions
+        left semi join repeated_transactions
+            on repeated_transactions.dataareaid = transactions.dataareaid
+            and repeated_transactions.channel = transactions.channel
+            and repeated_transactions.store = transactions.store
+            and repeated_transactions.terminal = transactions.terminal
+            and repeated_transactions.transactionid = transactions.transactionid
+    ) ranked
+    where place > 1
+),
+lines as (
+    select
+        dataareaid,
+        channel,
+        coalesce(store, '') as store,
+        coalesce(terminalid, '') as terminal,
+        transactionid,
+        coalesce(transactionstatus, 0) <> 1 as counts, -- 1 voided
+        qty,
+        netamount,
+        coalesce(netamountincltax, netamount) as grossamount,
+        taxamount,
+        abs(discamount) as discamount
+    from retailtransactionsalestrans
+),
+sums as (
+    select
+        dataareaid,
+        channel,
+        store,
+        terminal,
+        transactionid,
+        cast(count(case when counts then 1 end) as int) as line_count,
+        sum(case when counts then qty else 0 end) as quantity,
+        sum(case when counts then netamount else 0 end) as net_amount,
+        sum(case when counts then grossamount else 0 end) as gross_amount,
+        sum(case when counts then taxamount else 0 end) as tax_amount,
+        sum(case when counts then discamount else 0 end) as discount_amount
+    from lines
+    group by dataareaid, channel, store, terminal, transactionid
+),
+totals as (
+    select
+        sums.dataareaid,
+        sums.channel,
+        sums.store,
+        sums.terminal,
+        sums.transactionid,
+        sums.line_count,
+        sums.discount_amount,
+        case when parameters.store_sales_are_negative then -sums.quantity else sums.quantity end as quantity,
+        case when parameters.store_sales_are_negative then -sums.net_amount else sums.net_amount end as net_amount,
+        case when parameters.store_sales_are_negative then -sums.gross_amount else sums.gross_amount end as gross_amount,
+        case when parameters.store_sales_are_negative then -sums.tax_amount else sums.tax_amount end as tax_amount
+    from sums
+    cross join parameters
+),
+booked as (
+    select
+        transactions.dataareaid,
+        transactions.channel,
+        transactions.store,
+        transactions.terminal,
+        transactions.transactionid,
+        transactions.receiptid,
+        transactions.channelreferenceid,
+        transactions.custaccount,
+        transactions.loyaltycardid,
+        transactions.salesorderid,
+        transactions.statementid,
+        transactions.entrystatus,
+        transactions.transacted_at,
+        transactions.currency,
+        case
+            when not transactions.owns_sale then 'customer_order'
+            when transactions.is_return or coalesce(totals.net_amount, transactions.net_amount) < 0 then 'return'
+            else 'sale'
+        end as kind,
+        totals.line_count,
+        totals.quantity,
+        -- a transaction whose lines are not exported (yet) has the amounts of its own record
+        coalesce(totals.net_amount, transactions.net_amount) as net_amount,
+        coalesce(totals.gross_amount, transactions.gross_amount) as gross_amount,
+        totals.tax_amount,
+        totals.discount_amount
+    from transactions
+    left anti join superseded on superseded.id = transactions.id
+    left join totals
+        on totals.dataareaid = transactions.dataareaid
+        and totals.channel = transactions.channel
+        and totals.store = transactions.store
+        and totals.terminal = transactions.terminal
+        and totals.transactionid = transactions.transactionid
+        and transactions.owns_sale
+)
+select
+    concat_ws('|', dataareaid, cast(channel as string), store, terminal, transactionid) as store_transaction_id, -- Company, channel, store, terminal and transaction
+    dataareaid as company, -- Company (legal entity), in lower case
+    cast(channel as string) as channel_id, -- Where it happened: channels.channel_id
+    nullif(store, '') as store_number, -- Number of the store; empty online
+    nullif(terminal, '') as terminal_number, -- Number of the register; empty online
+    transactionid as transaction_number, -- Number of the transaction at its terminal
+    receiptid as receipt_number, -- Number on the receipt
+    channelreferenceid as channel_reference, -- Number that the customer was told, as in a confirmation
+    dataareaid || '-' || custaccount as customer_id, -- Customer, where known: customers.customer_id
+    loyaltycardid as loyalty_card_number, -- Loyalty card that was shown
+    kind as transaction_kind, -- sale, return (or an exchange that pays back), or customer_order
+    case entrystatus when 2 then 'posted' when 3 then 'concluded' when 7 then 'pending_invoice' when 8 then 'creating_order' else 'not_posted' end as posting_status, -- How far the back office is: not_posted, posted, concluded, pending_invoice or creating_order
+    kind = 'sale' and coalesce(line_count, 1) > 0 as is_purchase, -- Whether it counts as a purchase: no return, no customer order
+    dataareaid || '-' || salesorderid as sales_order_id, -- Customer orders: sales_orders.sales_order_id; sales: the order that statement posting made of it, which is not in sales_orders
+    statementid as statement_number, -- Statement that it was posted with
+    transacted_at, -- When it began (UTC; where the register recorded only its own clock, that)
+    currency, -- Currency of the amounts
+    cast(net_amount as decimal(32, 6)) as net_amount, -- Paid without tax; negative when money is paid back; empty for customer orders
+    cast(gross_amount as decimal(32, 6)) as gross_amount, -- Paid with tax; negative when money is paid back; empty for customer orders
+    cast(tax_amount as decimal(32, 6)) as tax_amount, -- Tax; negative when money is paid back
+    cast(discount_amount as decimal(32, 6)) as discount_amount, -- Discounts of all lines; never negative
+    cast(quantity as decimal(32, 6)) as quantity, -- Sold quantities less returned ones, of all lines
+    line_count -- Number of lines that are not voided; empty for customer orders
+from booked

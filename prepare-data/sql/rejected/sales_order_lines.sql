@@ -1,0 +1,54 @@
+-- Records of salesline that are not in sales_order_lines, each with the first reason that applies: company_missing,
+-- record_missing (no record id), order_missing (its order is not exported), order_left_out (the order is rejected itself).
+-- reads: salesline, salestable, retailtransactiontable
+with posted_receipts as (
+    select dataareaid, salesorderid
+    from retailtransactiontable
+    where salesorderid is not null and channel is not null and transactionid is not null
+        and type = 2
+        and coalesce(entrystatus, 0) not in (1, 4, 5, 6)
+    group by dataareaid, salesorderid
+),
+known_orders as (
+    select dataareaid, salesid
+    from salestable
+    where dataareaid is not null and salesid is not null
+    group by dataareaid, salesid
+),
+orders as ( -- those in sales_orders: of records with one number the newest decides
+    select newest.dataareaid, newest.salesid
+    from (
+        select
+            orders.dataareaid,
+            orders.salesid,
+            orders.salestype,
+            row_number() over (
+                partition by orders.dataareaid, orders.salesid
+                order by orders.versionnumber desc nulls last, orders.recid desc nulls last, orders.id
+            ) as place
+        from salestable orders
+    ) newest
+    left anti join posted_receipts
+        on posted_receipts.dataareaid = newest.dataareaid
+        and posted_receipts.salesorderid = newest.salesid
+    where newest.place = 1 and coalesce(newest.salestype, 3) in (3, 4)
+)
+select
+    'salesline' as source_table,
+    lines.id as source_id,
+    lines.dataareaid,
+    coalesce(lines.dataareaid, '') || '-' || coalesce(cast(lines.recid as string), '') as key,
+    case
+        when lines.dataareaid is null then 'company_missing'
+        when lines.recid is null then 'record_missing'
+        when known_orders.salesid is null then 'order_missing'
+        else 'order_left_out'
+    end as reason
+from salesline lines
+left anti join orders
+    on orders.dataareaid = lines.dataareaid
+    and orders.salesid = lines.salesid
+    and lines.recid is not null
+left join known_orders
+    on known_orders.dataareaid = lines.dataareaid
+    and known_orders.salesid = lines.salesid

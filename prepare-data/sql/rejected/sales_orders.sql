@@ -1,0 +1,59 @@
+-- Records of salestable that are not in sales_orders, each with the first reason that applies: company_missing, number_missing,
+-- the kinds of orders that are no sale (journal, subscription, item_requirement, prepayment, other_type), superseded (a newer
+-- record has the same number), in_store_transactions (statement posting made it of receipts).
+-- reads: salestable, retailtransactiontable
+with repeated_orders as (
+    select dataareaid, salesid
+    from salestable
+    group by dataareaid, salesid
+    having count(*) > 1
+),
+superseded as (
+    select id
+    from (
+        select
+            orders.id,
+            row_number() over (
+                partition by orders.dataareaid, orders.salesid
+                order by orders.versionnumber desc nulls last, orders.recid desc nulls last, orders.id
+            ) as place
+        from salestable orders
+        left semi join repeated_orders
+            on repeated_orders.dataareaid = orders.dataareaid
+            and repeated_orders.salesid = orders.salesid
+    ) ranked
+    where place > 1
+),
+posted_receipts as (
+    select dataareaid, salesorderid
+    from retailtransactiontable
+    where salesorderid is not null and channel is not null and transactionid is not null
+        and type = 2
+        and coalesce(entrystatus, 0) not in (1, 4, 5, 6)
+    group by dataareaid, salesorderid
+),
+judged as (
+    select
+        orders.id,
+        orders.dataareaid,
+        coalesce(orders.dataareaid, '') || '-' || coalesce(orders.salesid, '') as key,
+        case
+            when orders.dataareaid is null then 'company_missing'
+            when orders.salesid is null then 'number_missing'
+            when orders.salestype = 0 then 'journal'
+            when orders.salestype = 2 then 'subscription'
+            when orders.salestype = 6 then 'item_requirement'
+            when orders.salestype = 7 then 'prepayment'
+            when coalesce(orders.salestype, 3) not in (3, 4) then 'other_type'
+            when superseded.id is not null then 'superseded'
+            when posted_receipts.salesorderid is not null then 'in_store_transactions'
+        end as reason
+    from salestable orders
+    left join superseded on superseded.id = orders.id
+    left join posted_receipts
+        on posted_receipts.dataareaid = orders.dataareaid
+        and posted_receipts.salesorderid = orders.salesid
+)
+select 'salestable' as source_table, id as source_id, dataareaid, key, reason
+from judged
+where reason is not null

@@ -1,0 +1,8 @@
+-- Categories.
+select
+    id,
+    recid,
+    nullif(trim(name), '') as name,
+    versionnumber,
+    sinkmodifiedon
+from current_ecorescategory

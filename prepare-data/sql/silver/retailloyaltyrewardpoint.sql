@@ -1,0 +1,8 @@
+-- Kinds of reward points.
+select
+    id,
+    recid,
+    nullif(trim(rewardpointid), '') as rewardpointid,
+    versionnumber,
+    sinkmodifiedon
+from current_retailloyaltyrewardpoint
