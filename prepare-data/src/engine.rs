@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use deltalake::arrow::array::RecordBatch;
+use deltalake::arrow::datatypes::SchemaRef;
 use deltalake::datafusion::catalog::TableProvider;
 use deltalake::datafusion::common::ScalarValue;
 use deltalake::datafusion::datasource::MemTable;
@@ -107,6 +108,15 @@ pub async fn in_memory(name: &str, rows: DataFrame) -> Result<(Arc<MemTable>, us
 pub fn register(session: &SessionContext, name: &str, table: Arc<dyn TableProvider>) -> Result<()> {
     session.deregister_table(name).trying(format!("replace {name}"))?;
     session.register_table(name, table).map(drop).trying(format!("register {name}"))
+}
+
+/// A table without rows.
+///
+/// # Errors
+/// The columns are no columns.
+pub fn empty(schema: SchemaRef) -> Result<Arc<dyn TableProvider>> {
+    let none = RecordBatch::new_empty(Arc::clone(&schema));
+    Ok(Arc::new(MemTable::try_new(schema, vec![vec![none]]).trying("make an empty table")?))
 }
 
 /// A time as a literal.

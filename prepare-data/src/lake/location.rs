@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use deltalake::logstore::{LogStoreRef, ObjectStoreRef};
-use deltalake::{DeltaTable, DeltaTableBuilder, DeltaTableError, ObjectStore, Path};
+use deltalake::{DeltaTable, DeltaTableBuilder, ObjectStore, Path};
 use futures::StreamExt;
 use object_store::ObjectStoreExt;
 use url::Url;
@@ -83,11 +83,13 @@ impl Location {
     /// # Errors
     /// It exists and cannot be read.
     pub async fn open(&self) -> Result<Option<DeltaTable>> {
-        self.create()?;
-        match self.table()?.load().await {
-            Ok(table) => Ok(Some(table)),
-            Err(DeltaTableError::NotATable(_)) => Ok(None),
-            Err(error) => Err(error).trying(format!("open the table {self}")),
+        let is_there = match self.url.to_file_path() {
+            Ok(path) => path.join("_delta_log").exists(),
+            Err(()) => self.holds_table("").await?,
+        };
+        match is_there {
+            true => self.table()?.load().await.map(Some).trying(format!("open the table {self}")),
+            false => Ok(None),
         }
     }
 

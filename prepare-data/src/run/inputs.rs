@@ -7,7 +7,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use deltalake::DeltaTable;
 use deltalake::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
-use deltalake::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use deltalake::arrow::datatypes::{DataType, Field, Schema};
 use deltalake::arrow::util::pretty::pretty_format_batches;
 use deltalake::datafusion::catalog::TableProvider;
 use deltalake::datafusion::common::ScalarValue;
@@ -15,7 +15,7 @@ use deltalake::datafusion::datasource::MemTable;
 use deltalake::datafusion::prelude::SessionContext;
 
 use super::context::Run;
-use crate::engine::{in_memory, register, run_script, timestamp_literal};
+use crate::engine::{empty, in_memory, register, run_script, timestamp_literal};
 use crate::error::{Error, Result, Trying};
 use crate::sql::{Parameter, data_type};
 
@@ -130,12 +130,6 @@ impl Inputs {
 pub(super) async fn rows_of(run: &Run<'_>, table: &DeltaTable) -> Result<Arc<dyn TableProvider>> {
     let session = run.engine.session();
     table.table_provider().with_session(Arc::new(session.state())).await.trying("read a table")
-}
-
-/// A table without rows.
-pub(super) fn empty(schema: SchemaRef) -> Result<Arc<dyn TableProvider>> {
-    let none = RecordBatch::new_empty(Arc::clone(&schema));
-    Ok(Arc::new(MemTable::try_new(schema, vec![vec![none]]).trying("make an empty table")?))
 }
 
 fn parameters(run: &Run<'_>, previous: Option<DateTime<Utc>>) -> Result<Arc<dyn TableProvider>> {

@@ -8,11 +8,11 @@ use deltalake::datafusion::prelude::{DataFrame, SessionContext};
 
 use super::context::Run;
 use super::gate;
-use super::inputs::{Changes, Input, Inputs, empty, rows_of};
+use super::inputs::{Changes, Input, Inputs, rows_of};
 use super::report::{How, Layer, Report, TableReport};
 use super::state::{SilverState, State};
 use crate::delta::{Staged, Stager};
-use crate::engine::{keep, register, run_script, sql};
+use crate::engine::{empty, keep, register, run_script, sql};
 use crate::error::{Error, Result};
 use crate::lake::Source;
 use crate::sql::{Script, SourceTable};

@@ -64,6 +64,18 @@ impl Script {
         Ok(self.required(word)?.split(',').map(|part| part.trim().to_owned()).collect())
     }
 
+    /// What is said of each column: of the last `... as name, -- meaning` or `table.name, -- meaning` for each name.
+    pub fn column_comments(&self) -> BTreeMap<String, String> {
+        let mut comments = BTreeMap::new();
+        for line in self.text.lines() {
+            let Some((code, comment)) = line.split_once(" -- ") else { continue };
+            let code = code.trim().trim_end_matches(',');
+            let name = code.rsplit_once(" as ").map_or_else(|| code.rsplit('.').next().unwrap_or(code), |(_, name)| name);
+            comments.insert(name.trim().to_owned(), comment.trim().to_owned());
+        }
+        comments
+    }
+
     /// The file as it is.
     pub fn text(&self) -> &str {
         &self.text

@@ -1,0 +1,144 @@
+//! The command line.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use chrono::{DateTime, Utc};
+use clap::{Args, Parser, Subcommand};
+
+use crate::error::{Error, Result};
+use crate::lake::Location;
+use crate::run::{Report, prepare};
+use crate::settings::{Layers, Settings};
+use crate::sql::{Catalog, dictionary};
+
+/// Prepares exported Commerce tables for Customer Insights - Data.
+#[derive(Debug, Parser)]
+#[command(name = "prepare-data", version, about)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Prepare an export once
+    Run(RunArgs),
+    /// Print the data dictionary
+    Dictionary {
+        /// A folder of SQL files in place of those that came with the program
+        #[arg(long)]
+        sql: Option<PathBuf>,
+    },
+}
+
+/// What a run may be told; each has an environment variable, by which the function app sets it.
+#[derive(Clone, Debug, Args)]
+pub struct RunArgs {
+    /// The export: a folder, or abfss://container@account.dfs.core.windows.net/folder
+    #[arg(long, env = "LakeLocation")]
+    pub lake: String,
+    /// Where silver, gold and quality go
+    #[arg(long, env = "PreparedLocation")]
+    pub out: String,
+    /// Where Delta tables are looked for in the export, with {table} in the last part; several are separated by commas
+    #[arg(long, env = "LakeTablePattern", value_delimiter = ',')]
+    pub table_pattern: Vec<String>,
+    /// Keep silver tables (three), or only views (two)
+    #[arg(long, env = "Layers", value_enum, default_value = "three", ignore_case = true)]
+    pub layers: Layers,
+    /// A folder of SQL files in place of those that came with the program
+    #[arg(long, env = "SqlFolder")]
+    pub sql: Option<PathBuf>,
+    /// Language of product names, as en-us
+    #[arg(long, env = "Language")]
+    pub language: Option<String>,
+    /// Other values for the table `parameters`, as category_hierarchy=Web
+    #[arg(long = "parameter", env = "Parameters", value_delimiter = ',', value_name = "NAME=VALUE")]
+    pub parameters: Vec<String>,
+    /// Names of party types where sqldictionary is not exported, as 12506=Person
+    #[arg(long = "party-type", env = "PartyTypes", value_delimiter = ',', value_name = "NUMBER=NAME")]
+    pub party_types: Vec<String>,
+    /// Publish the names and addresses valid at this time instead of now
+    #[arg(long)]
+    pub as_of: Option<DateTime<Utc>>,
+    /// Compare everything, whatever is known of the last run
+    #[arg(long)]
+    pub full: bool,
+    /// Days after which everything is compared even so; an export drops deleted rows after 28
+    #[arg(long, env = "ReconcileAfterDays", default_value_t = 7)]
+    pub reconcile_after_days: u16,
+    /// Stop if a table would lose more than this share of its rows
+    #[arg(long, env = "VanishingShare", default_value_t = 0.2)]
+    pub vanishing_share: f64,
+    /// Memory for sorting, grouping and joining before they spill to disk, in MiB
+    #[arg(long, env = "MemoryMiB", default_value_t = 1200)]
+    pub memory_mib: usize,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl RunArgs {
+    /// The settings that they mean.
+    ///
+    /// # Errors
+    /// [`Error::Settings`] says which is wrong, and how it is written.
+    pub fn settings(&self) -> Result<Settings> {
+        let mut settings = Settings::new(Location::parse(&self.lake)?, Location::parse(&self.out)?);
+        if !self.table_pattern.is_empty() {
+            settings.patterns.clone_from(&self.table_pattern);
+        }
+        settings.layers = self.layers;
+        settings.sql.clone_from(&self.sql);
+        settings.as_of = self.as_of;
+        settings.parameters = pairs("parameter", &self.parameters)?;
+        if let Some(language) = &self.language {
+            settings.parameters.insert("language".to_owned(), language.to_lowercase());
+        }
+        for (number, name) in pairs("party-type", &self.party_types)? {
+            let wrong = |_| Error::Settings(format!("the party type `{number}` is no number: write it as 12506=Person"));
+            settings.party_types.insert(number.parse().map_err(wrong)?, name);
+        }
+        settings.full = self.full;
+        settings.reconcile_after = chrono::TimeDelta::days(self.reconcile_after_days.into());
+        settings.vanishing_share = self.vanishing_share;
+        settings.memory = self.memory_mib * 1024 * 1024;
+        Ok(settings)
+    }
+}
+
+fn pairs(option: &str, values: &[String]) -> Result<BTreeMap<String, String>> {
+    let pair = |text: &String| match text.split_once('=') {
+        Some((name, value)) => Ok((name.trim().to_owned(), value.trim().to_owned())),
+        None => Err(Error::Settings(format!("--{option} `{text}` lacks its `=`"))),
+    };
+    values.iter().filter(|text| !text.trim().is_empty()).map(pair).collect()
+}
+
+/// Does what the command line says.
+///
+/// # Errors
+/// What was asked for could not be done.
+pub async fn main(cli: Cli) -> Result<ExitCode> {
+    match cli.command {
+        Command::Run(args) => {
+            let report = prepare(&args.settings()?).await?;
+            Ok(print(&report, args.json))
+        }
+        Command::Dictionary { sql } => {
+            print!("{}", dictionary(&Catalog::load(sql.as_deref())?).await?);
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// Prints a report; 2 if the gate stopped the run.
+fn print(report: &Report, json: bool) -> ExitCode {
+    match serde_json::to_string_pretty(report) {
+        Ok(text) if json => println!("{text}"),
+        _ => println!("{report}"),
+    }
+    if report.published_all() { ExitCode::SUCCESS } else { ExitCode::from(2) }
+}
