@@ -1,8 +1,7 @@
 //! Chance that can be looked up again: every draw belongs to a subject and a number, so that two tables that speak of the
 //! same thing agree without asking each other.
 
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use rand::{Rng, RngExt, SeedableRng, rngs::Xoshiro256PlusPlus};
 
 /// What a sequence of draws is about. Subjects never share a sequence.
 #[derive(Debug, Clone, Copy)]
@@ -22,17 +21,16 @@ pub(crate) enum Subject {
     Spelling,
 }
 
-/// A sequence of draws.
-pub(crate) struct Draw(ChaCha8Rng);
+/// A sequence of draws. The generator is small enough to have one for every row, and its sequences never change.
+pub(crate) struct Draw(Xoshiro256PlusPlus);
 
 impl Draw {
     /// The draws of one thing; `turn` tells its repetitions apart (name changes, rounds of change).
     pub(crate) fn of(seed: u64, subject: Subject, number: u64, turn: u64) -> Self {
-        let mut key = [0; 32];
-        for (place, word) in key.chunks_exact_mut(8).zip([seed, subject as u64, number, turn]) {
-            place.copy_from_slice(&word.to_le_bytes());
-        }
-        Self(ChaCha8Rng::from_seed(key))
+        let mixed = [seed, subject as u64, number]
+            .into_iter()
+            .fold(turn, |mixed, word| Xoshiro256PlusPlus::seed_from_u64(mixed ^ word).next_u64());
+        Self(Xoshiro256PlusPlus::seed_from_u64(mixed))
     }
 
     /// True in `share` of all cases. Takes one draw whatever the share is: a clean lake and a dirty one of the same seed
