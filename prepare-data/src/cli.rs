@@ -25,6 +25,10 @@ pub struct Cli {
 enum Command {
     /// Prepare an export once
     Run(RunArgs),
+    /// Make a sample lake, or let the shop of an existing one go on
+    SampleLake(crate::sample::SampleArgs),
+    /// Make a sample lake, prepare it, let its shop go on for a day, and prepare it again
+    Try(TryArgs),
     /// Print the data dictionary
     Dictionary {
         /// A folder of SQL files in place of those that came with the program
@@ -127,11 +131,76 @@ pub async fn main(cli: Cli) -> Result<ExitCode> {
             let report = prepare(&args.settings()?).await?;
             Ok(print(&report, args.json))
         }
+        Command::SampleLake(args) => {
+            println!("{}", sample(args).await?);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Try(args) => tryout(args).await,
         Command::Dictionary { sql } => {
             print!("{}", dictionary(&Catalog::load(sql.as_deref())?).await?);
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+/// Of a try.
+#[derive(Debug, Args)]
+pub struct TryArgs {
+    /// Folder that the lake and the results go to; a sample that is there is replaced
+    #[arg(long, default_value = "target/lake")]
+    folder: PathBuf,
+    /// Customers, over all companies
+    #[arg(long, default_value_t = 2_000)]
+    customers: u64,
+    /// Lines of sales orders and store transactions together
+    #[arg(long, default_value_t = 20_000)]
+    lines: u64,
+    /// Form of the export
+    #[arg(long, value_enum, default_value_t = crate::sample::Format::Delta)]
+    format: crate::sample::Format,
+    /// Print the reports as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// The way from a clone to a report, without an account.
+async fn tryout(args: TryArgs) -> Result<ExitCode> {
+    let (lake, out) = (args.folder.join("sample"), args.folder.join("prepared"));
+    if lake.exists() {
+        crate::sample::remove(&lake).map_err(wrapped)?;
+    }
+    if out.join("state/state.json").exists() {
+        std::fs::remove_dir_all(&out).map_err(|error| Error::Settings(format!("cannot remove {}: {error}", out.display())))?;
+    }
+    let options = crate::sample::Options {
+        customers: args.customers,
+        lines: args.lines,
+        format: args.format,
+        ..crate::sample::Options::default()
+    };
+    let as_of = options.as_of;
+    let summary = crate::sample::generate(&lake, options).await.map_err(wrapped)?;
+    eprintln!("a lake of {} customers and {} lines: {}\n{summary}\n", args.customers, args.lines, lake.display());
+    let place = |path: &std::path::Path| Location::parse(&path.to_string_lossy());
+    let mut settings = Settings::new(place(&lake)?, place(&out)?);
+    settings.as_of = Some(as_of);
+    let first = prepare(&settings).await?;
+    let code = print(&first, args.json);
+    if !first.published_all() {
+        return Ok(code);
+    }
+    crate::sample::change(&lake, 0.01, 1).await.map_err(wrapped)?;
+    eprintln!("\na day later, with one per cent changed:");
+    settings.as_of = Some(as_of + chrono::TimeDelta::days(1));
+    Ok(print(&prepare(&settings).await?, args.json))
+}
+
+async fn sample(args: crate::sample::SampleArgs) -> Result<crate::sample::Summary> {
+    crate::sample::run(args).await.map_err(wrapped)
+}
+
+fn wrapped(error: crate::sample::SampleError) -> Error {
+    Error::Settings(error.to_string())
 }
 
 /// Prints a report; 2 if the gate stopped the run.

@@ -7,6 +7,7 @@ pub mod engine;
 mod error;
 pub mod lake;
 pub mod run;
+pub mod sample;
 pub mod settings;
 pub mod sql;
 

@@ -1,0 +1,150 @@
+//! Sales orders and their lines.
+
+use std::{borrow::Cow, sync::Arc};
+
+use crate::sample::{
+    channel::channel_recid,
+    moment::{DAY, Moment},
+    record::{Body, Record, Stamp},
+    sale::{OrderState, Sale},
+    shape::{Shape, Table},
+    shares::Kind,
+    world::World,
+};
+
+use super::{ORDERS, amount, sales, whole};
+
+/// Lines that one order can have.
+pub(super) const LINES_PER_SALE: u64 = 8;
+
+pub(super) fn tables() -> Vec<Box<dyn Table>> {
+    vec![Box::new(sales_line()), Box::new(sales_table())]
+}
+
+#[derive(Clone)]
+struct Order {
+    sale: Arc<Sale>,
+    id: String,
+}
+
+impl Body for Order {
+    fn outdate(&mut self) {
+        Arc::make_mut(&mut self.sale).outdate();
+    }
+}
+
+fn order_of(world: &World, number: u64) -> Option<(Arc<Sale>, Stamp)> {
+    let sale = world.sale(number);
+    let mut stamp = Stamp::new(number, sale.company, sale.ordered());
+    if let Some((when, round)) = sale.changed {
+        stamp = stamp.changed(round, when);
+    }
+    stamp.deleted = sale.deleted;
+    sale.has_order().then(|| (Arc::new(sale), stamp))
+}
+
+impl Order {
+    fn sales_type(&self) -> i64 {
+        match self.sale.kind {
+            Kind::Journal => 0,
+            Kind::ReturnOrder => 4,
+            _ => 3,
+        }
+    }
+
+    fn due(&self) -> Moment {
+        if self.sale.kind == Kind::Journal { Moment::NEVER } else { self.sale.ordered().0.date().plus(3 * DAY) }
+    }
+}
+
+fn sales_table() -> Shape<Order> {
+    Shape::new("salestable", 10_672, sales, |world, number, rows| {
+        let order = order_of(world, number);
+        rows.extend(order.map(|(sale, stamp)| {
+            let id = sale.order_id(world.companies.len());
+            Record { stamp, body: Order { sale, id } }
+        }));
+    })
+    .per_company()
+    .sharing_fates(ORDERS)
+    .changing(World::sale_changed)
+    .text("salesid", |row| Cow::from(&row.id))
+    .text("salesname", |_| Cow::from(""))
+    .text("custaccount", |row| Cow::from(row.sale.account()))
+    .text("invoiceaccount", |row| Cow::from(row.sale.account()))
+    .long("salestype", Order::sales_type)
+    .long("salesstatus", |row| row.sale.state as i64)
+    .text("currencycode", |row| Cow::from(row.sale.currency))
+    .long("retailchanneltable", |row| channel_recid(row.sale.channel))
+    .text("customerref", |row| Cow::from(if row.sale.number % 50 == 0 { "For \"Ada\",\nsecond floor" } else { "" }))
+    .time("shippingdaterequested", Order::due)
+    .long("defaultdimension", |_| 0)
+}
+
+#[derive(Clone)]
+struct OrderLine {
+    order: Order,
+    place: usize,
+    item: String,
+    name: String,
+}
+
+impl Body for OrderLine {
+    fn outdate(&mut self) {
+        self.order.outdate();
+    }
+}
+
+impl OrderLine {
+    fn line(&self) -> &crate::sample::sale::Line {
+        &self.order.sale.lines[self.place]
+    }
+
+    fn state(&self) -> OrderState {
+        if self.line().void { OrderState::Canceled } else { self.order.sale.state }
+    }
+
+    fn lot(&self) -> String {
+        format!("L{:010}", self.order.sale.number * LINES_PER_SALE + self.place as u64)
+    }
+}
+
+fn sales_line() -> Shape<OrderLine> {
+    Shape::new("salesline", 10_662, sales, |world, number, rows| {
+        let Some((sale, stamp)) = order_of(world, number) else { return };
+        let language = world.companies[sale.company].language;
+        let order = Order { id: sale.order_id(world.companies.len()), sale };
+        rows.extend(order.sale.lines.iter().enumerate().map(|(place, line)| Record {
+            stamp: Stamp { number: number * LINES_PER_SALE + place as u64, ..stamp.clone() }.of_family(number),
+            body: OrderLine {
+                order: order.clone(),
+                place,
+                item: world.item_id(line.product),
+                name: world.product_name(line.product, language, 0),
+            },
+        }));
+    })
+    .per_company()
+    .sharing_fates(ORDERS)
+    .changing(World::sale_changed)
+    .text("salesid", |row| Cow::from(&row.order.id))
+    .decimal("linenum", |row| whole(row.place as i64 + 1))
+    .text("itemid", |row| Cow::from(&row.item))
+    .text("name", |row| Cow::from(&row.name))
+    .decimal("salesqty", |row| whole(row.line().pieces))
+    .decimal("qtyordered", |row| whole(row.line().pieces))
+    .text("salesunit", |_| Cow::from("ea"))
+    .decimal("salesprice", |row| amount(row.line().price))
+    .decimal("priceunit", |_| whole(1))
+    .decimal("lineamount", |row| amount(row.line().net()))
+    .decimal("linedisc", |row| amount(row.line().discount / row.line().pieces.abs().max(1)))
+    .decimal("linepercent", |_| 0)
+    .decimal("costprice", |row| amount(row.line().price / 2))
+    .text("currencycode", |row| Cow::from(row.order.sale.currency))
+    .long("salesstatus", |row| row.state() as i64)
+    .long("salestype", |row| row.order.sales_type())
+    .text("inventtransid", |row| Cow::from(row.lot()))
+    .text("custaccount", |row| Cow::from(row.order.sale.account()))
+    .text("inventdimid", |_| Cow::from("AllBlank"))
+    .time("shippingdateconfirmed", |_| Moment::NEVER)
+}
