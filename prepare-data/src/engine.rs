@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use deltalake::arrow::array::RecordBatch;
-use deltalake::arrow::datatypes::SchemaRef;
+use deltalake::arrow::compute::cast;
+use deltalake::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use deltalake::arrow::error::ArrowError;
 use deltalake::datafusion::catalog::TableProvider;
 use deltalake::datafusion::common::ScalarValue;
 use deltalake::datafusion::datasource::MemTable;
+use deltalake::datafusion::error::DataFusionError;
 use deltalake::datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use deltalake::datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use deltalake::datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
@@ -94,11 +97,30 @@ pub async fn keep(session: &SessionContext, name: &str, rows: DataFrame) -> Resu
 /// # Errors
 /// They cannot be computed.
 pub async fn in_memory(name: &str, rows: DataFrame) -> Result<(Arc<MemTable>, usize)> {
-    let schema = Arc::new(rows.schema().as_arrow().clone());
-    let partitions: Vec<Vec<RecordBatch>> = rows.collect_partitioned().await.trying(format!("compute {name}"))?;
-    let count = partitions.iter().flatten().map(RecordBatch::num_rows).sum();
+    // Parts of a union say differently whether a column may be NULL, and scans hold text in other forms than plans say;
+    // a table has one schema.
+    let fields = rows.schema().fields().iter().map(|field| Field::new(field.name(), plain(field.data_type()), true));
+    let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    let mut partitions: Vec<Vec<RecordBatch>> = rows.collect_partitioned().await.trying(format!("compute {name}"))?;
+    let mut count = 0;
+    for batch in partitions.iter_mut().flatten() {
+        count += batch.num_rows();
+        *batch = conform(batch, &schema).map_err(DataFusionError::from).trying(format!("keep {name}"))?;
+    }
     let table = MemTable::try_new(schema, partitions).trying(format!("keep {name}"))?;
     Ok((Arc::new(table), count))
+}
+
+fn plain(kind: &DataType) -> DataType {
+    match kind {
+        DataType::Utf8View | DataType::LargeUtf8 => DataType::Utf8,
+        other => other.clone(),
+    }
+}
+
+fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+    let columns = batch.columns().iter().zip(schema.fields()).map(|(column, field)| cast(column, field.data_type()));
+    RecordBatch::try_new(Arc::clone(schema), columns.collect::<Result<Vec<_>, _>>()?)
 }
 
 /// Gives a table a name, in place of any that had it.

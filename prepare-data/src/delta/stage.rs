@@ -167,7 +167,7 @@ impl Stager {
         let old = ask(format!("select {columns} from candidates left semi join affected on affected.key = candidates.{key}"));
         keep(&session, "old", old.await?).await?;
         let different: Vec<String> =
-            schema.fields().iter().map(|f| format!("wanted.{0} is distinct from old.{0}", f.name())).collect();
+            schema.fields().iter().map(|f| format!("(wanted.{0} is distinct from old.{0})", f.name())).collect();
         let changed = ask(format!(
             "select wanted.* from wanted left join old on old.{key} = wanted.{key} where old.{key} is null or {}",
             different.join(" or ")
