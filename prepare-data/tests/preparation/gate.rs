@@ -1,0 +1,81 @@
+//! Runs that would publish nonsense stop before they do, and say why.
+
+use prepare_data::run::{Layer, prepare};
+use prepare_data::sample::{Format, Options};
+use prepare_data::settings::Layers;
+
+use crate::lake::{Lake, small};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_person_among_the_parties_stops_the_run() {
+    let lake = Lake::new(Format::Delta).await;
+    let mut settings = lake.settings("out");
+    settings.party_types.insert(1, "Person".to_owned()); // no party has this type
+    let report = prepare(&settings).await.unwrap();
+    assert_eq!(report.problems.len(), 1, "{report}");
+    assert_eq!((report.problems[0].rule, report.problems[0].table.as_str()), ("nobody", "customers"));
+    assert!(report.problems[0].message.contains("PartyTypes"), "{report}");
+    assert!(!lake.results("out").join("gold/customers/_delta_log").exists(), "customers were published");
+    assert!(!lake.results("out").join("gold/channels/_delta_log").exists(), "others were published");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn half_of_the_customers_gone_stops_the_run_until_it_is_meant() {
+    let lake = Lake::new(Format::Delta).await;
+    lake.prepare("out").await;
+    let before = lake.tables("out", "gold").await;
+    let half = Lake::with(Options { customers: 150, ..small() }).await;
+    let mut settings = half.settings("elsewhere");
+    settings.prepared = crate::lake::location(&lake.results("out"));
+    let report = prepare(&settings).await.unwrap();
+    assert_eq!(report.problems[0].rule, "vanishing", "{report}");
+    assert_eq!(lake.tables("out", "gold").await, before, "something was published");
+    settings.vanishing_share = 1.0;
+    assert!(prepare(&settings).await.unwrap().published_all());
+    assert_ne!(lake.tables("out", "gold").await, before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_two_rows_share_stops_the_run() {
+    let lake = Lake::with(small()).await;
+    let sql = tempfile::TempDir::new().unwrap();
+    copy(std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/sql")), sql.path());
+    let file = sql.path().join("gold/channels.sql");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let twice = text.replace("\nwhere", "\ncross join (select 1 as n union all select 2 as n) twice\nwhere");
+    assert_ne!(text, twice);
+    std::fs::write(&file, twice).unwrap();
+    let mut settings = lake.settings("out");
+    settings.sql = Some(sql.path().to_owned());
+    settings.layers = Layers::Two;
+    let report = prepare(&settings).await.unwrap();
+    assert_eq!((report.problems[0].rule, report.problems[0].table.as_str()), ("keys", "channels"), "{report}");
+    assert!(report.table(Layer::Gold, "channels").is_some_and(|table| table.version.is_none()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_required_table_that_is_missing_is_named() {
+    let lake = Lake::with(Options { without: vec!["dirpartytable".to_owned()], ..small() }).await;
+    let error = prepare(&lake.settings("out")).await.unwrap_err().to_string();
+    assert!(error.contains("dirpartytable") && error.contains("deltalake/{table}"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_that_is_not_needed_leaves_its_results_out() {
+    let lake = Lake::with(Options { without: vec!["retailloyaltycardrewardpointtrans".to_owned()], ..small() }).await;
+    let report = lake.prepare("out").await;
+    assert_eq!(report.left_out, ["loyalty_points"]);
+}
+
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            std::fs::create_dir_all(&target).unwrap();
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}

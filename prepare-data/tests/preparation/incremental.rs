@@ -1,0 +1,105 @@
+//! A run that looks only at what changed publishes what a run that looks at everything does.
+
+use prepare_data::run::{How, Layer};
+use prepare_data::sample::{self, Format};
+use prepare_data::settings::Layers;
+
+use crate::lake::Lake;
+
+const ALL: [&str; 3] = ["silver", "gold", "quality"];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_changed_in_delta_tables_is_what_a_whole_run_would_publish() {
+    publishes_what_a_whole_run_would(Format::Delta).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_changed_in_change_folders_is_what_a_whole_run_would_publish() {
+    publishes_what_a_whole_run_would(Format::Csv).await;
+}
+
+async fn publishes_what_a_whole_run_would(format: Format) {
+    let mut lake = Lake::new(format).await;
+    lake.prepare("kept").await;
+    for _ in 0..2 {
+        lake.goes_on().await;
+        let report = lake.prepare("kept").await;
+        let customers = report.table(Layer::Gold, "customers").unwrap();
+        assert_eq!(customers.how, How::Changes, "{report}");
+        assert!(report.table(Layer::Silver, "salesline").unwrap().changed(), "{report}");
+    }
+    lake.prepare("afresh").await;
+    lake.assert_equal("kept", "afresh", &ALL).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn both_forms_of_an_export_publish_the_same() {
+    let (delta, csv) = (Lake::new(Format::Delta).await, Lake::new(Format::Csv).await);
+    delta.prepare("out").await;
+    csv.prepare("out").await;
+    let (one, other) = (delta.tables("out", "gold").await, csv.tables("out", "gold").await);
+    assert_eq!(one, other);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_unchanged_export_makes_no_version() {
+    let lake = Lake::new(Format::Delta).await;
+    lake.prepare("out").await;
+    let before = lake.versions("out").await;
+    lake.prepare("out").await;
+    assert_eq!(lake.versions("out").await, before);
+    let mut settings = lake.settings("out");
+    settings.full = true;
+    assert!(prepare_data::run::prepare(&settings).await.unwrap().reconciled);
+    assert_eq!(lake.versions("out").await, before, "a whole comparison finds nothing either");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_layers_publish_what_three_do() {
+    let mut lake = Lake::new(Format::Delta).await;
+    let mut settings = lake.settings("two");
+    settings.layers = Layers::Two;
+    prepare_data::run::prepare(&settings).await.unwrap();
+    lake.goes_on().await;
+    settings.as_of = Some(lake.now());
+    prepare_data::run::prepare(&settings).await.unwrap();
+    lake.prepare("three").await;
+    lake.assert_equal("two", "three", &["gold"]).await;
+    assert!(!lake.results("two").join("silver").exists(), "silver was kept");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_that_were_purged_before_a_run_saw_their_delete_go_too() {
+    let mut lake = Lake::new(Format::Delta).await;
+    lake.prepare("kept").await;
+    for _ in 0..3 {
+        lake.goes_on().await;
+    }
+    sample::change(&lake.export(), 0.02, 40).await.unwrap();
+    sample::purge(&lake.export()).await.unwrap();
+    lake.prepare("afresh").await;
+    let mut settings = lake.settings("kept");
+    settings.as_of = Some(lake.now() + chrono::TimeDelta::days(40));
+    let report = prepare_data::run::prepare(&settings).await.unwrap();
+    assert!(report.reconciled, "more than a week has passed");
+    let mut afresh = lake.settings("afresh");
+    afresh.as_of = settings.as_of;
+    prepare_data::run::prepare(&afresh).await.unwrap();
+    lake.assert_equal("kept", "afresh", &["silver", "gold"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn time_alone_changes_what_is_valid() {
+    let lake = Lake::new(Format::Delta).await;
+    lake.prepare("kept").await;
+    let mut settings = lake.settings("kept");
+    // Less than the time after which everything is compared, so that only the validity dates can tell.
+    settings.as_of = Some(lake.now() + chrono::TimeDelta::days(60));
+    settings.reconcile_after = chrono::TimeDelta::days(365);
+    let report = prepare_data::run::prepare(&settings).await.unwrap();
+    assert_eq!(report.table(Layer::Gold, "customers").unwrap().how, How::Changes, "{report}");
+    let mut afresh = lake.settings("afresh");
+    afresh.as_of = settings.as_of;
+    prepare_data::run::prepare(&afresh).await.unwrap();
+    lake.assert_equal("kept", "afresh", &["gold"]).await;
+}

@@ -1,0 +1,141 @@
+//! A sample lake, a place for its results, and a look at them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use deltalake::DeltaTable;
+use deltalake::arrow::util::pretty::pretty_format_batches;
+use deltalake::datafusion::prelude::SessionContext;
+use prepare_data::lake::Location;
+use prepare_data::run::{Report, prepare};
+use prepare_data::sample::{self, Format, Options};
+use prepare_data::settings::Settings;
+use tempfile::TempDir;
+
+/// A sample lake whose shop goes on as told.
+pub(crate) struct Lake {
+    folder: TempDir,
+    day: i64,
+}
+
+impl Lake {
+    pub(crate) async fn new(format: Format) -> Self {
+        Self::with(Options { format, ..small() }).await
+    }
+
+    pub(crate) async fn with(options: Options) -> Self {
+        let lake = Self { folder: TempDir::new().unwrap(), day: 0 };
+        sample::generate(&lake.export(), options).await.unwrap();
+        lake
+    }
+
+    /// A day passes.
+    pub(crate) async fn goes_on(&mut self) {
+        sample::change(&self.export(), 0.02, 1).await.unwrap();
+        self.day += 1;
+    }
+
+    pub(crate) fn export(&self) -> std::path::PathBuf {
+        self.folder.path().join("export")
+    }
+
+    pub(crate) fn results(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        Options::default().as_of + TimeDelta::days(self.day)
+    }
+
+    pub(crate) fn settings(&self, results: &str) -> Settings {
+        let mut settings = Settings::new(location(&self.export()), location(&self.results(results)));
+        settings.as_of = Some(self.now());
+        settings
+    }
+
+    pub(crate) async fn prepare(&self, results: &str) -> Report {
+        let report = prepare(&self.settings(results)).await.unwrap();
+        assert!(report.published_all(), "{report}");
+        report
+    }
+
+    /// Every table of a layer, its rows as sorted text.
+    pub(crate) async fn tables(&self, results: &str, layer: &str) -> BTreeMap<String, Vec<String>> {
+        let mut tables = BTreeMap::new();
+        for name in folders(&self.results(results).join(layer)) {
+            let table = open(&self.results(results).join(layer).join(&name)).await;
+            tables.insert(name, rows(&table).await);
+        }
+        assert!(!tables.is_empty(), "{layer} of {results} holds no tables");
+        tables
+    }
+
+    /// Versions of all tables.
+    pub(crate) async fn versions(&self, results: &str) -> BTreeMap<String, Option<u64>> {
+        let mut versions = BTreeMap::new();
+        for layer in ["silver", "gold", "quality"] {
+            for name in folders(&self.results(results).join(layer)) {
+                let table = open(&self.results(results).join(layer).join(&name)).await;
+                versions.insert(format!("{layer}/{name}"), table.version());
+            }
+        }
+        versions
+    }
+
+    /// Nothing tells the tables of two preparations apart.
+    pub(crate) async fn assert_equal(&self, one: &str, other: &str, layers: &[&str]) {
+        for layer in layers {
+            let (left, right) = (self.tables(one, layer).await, self.tables(other, layer).await);
+            assert_eq!(left.keys().collect::<Vec<_>>(), right.keys().collect::<Vec<_>>(), "tables of {layer}");
+            for (table, rows) in &left {
+                let others = &right[table];
+                let difference: Vec<_> = rows.iter().zip(others).filter(|(a, b)| a != b).take(3).collect();
+                assert_eq!(rows.len(), others.len(), "rows of {layer}/{table}: {difference:#?}");
+                assert!(difference.is_empty(), "{layer}/{table} differs: {difference:#?}");
+            }
+        }
+    }
+}
+
+/// Enough of everything that is wrong with data, and quickly done.
+pub(crate) fn small() -> Options {
+    Options { customers: 300, lines: 2_000, ..Options::default() }
+}
+
+pub(crate) fn location(path: &Path) -> Location {
+    Location::parse(&path.to_string_lossy()).unwrap()
+}
+
+pub(crate) async fn open(path: &Path) -> DeltaTable {
+    location(path).open().await.unwrap().unwrap_or_else(|| panic!("{} holds no table", path.display()))
+}
+
+pub(crate) async fn rows(table: &DeltaTable) -> Vec<String> {
+    let session = SessionContext::new();
+    table.update_datafusion_session(&session.state()).unwrap();
+    session.register_table("t", table.table_provider().with_session(Arc::new(session.state())).await.unwrap()).unwrap();
+    query(&session, "select * from t").await
+}
+
+/// Result rows of a statement, sorted, as text.
+pub(crate) async fn query(session: &SessionContext, statement: &str) -> Vec<String> {
+    let batches = session.sql(statement).await.unwrap().collect().await.unwrap();
+    let text = pretty_format_batches(&batches).unwrap().to_string();
+    let mut lines: Vec<String> = text.lines().skip(3).filter(|line| line.starts_with('|')).map(squeezed).collect();
+    lines.sort();
+    lines
+}
+
+fn squeezed(line: &str) -> String {
+    line.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn folders(path: &Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(path) else { return Vec::new() };
+    let folders = entries.map(|entry| entry.unwrap()).filter(|entry| entry.path().is_dir());
+    let mut names: Vec<String> = folders.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
