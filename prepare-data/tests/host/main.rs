@@ -8,3 +8,4 @@ mod log;
 #[cfg(unix)]
 mod process;
 mod script;
+mod shipped;
