@@ -185,7 +185,7 @@ fn table(layer: Layer, table: &str, how: How, counts: Counts) -> TableReport {
 }
 
 fn report() -> run::Report {
-    let changed = Counts { before: 9, after: 10, inserted: 3, updated: 1, deleted: 2, ..Counts::default() };
+    let changed = Counts { before: 9, after: 10, inserted: 3, updated: 1, deleted: 2 };
     let same = Counts { before: 5, after: 5, ..Counts::default() };
     let about = "orders without a customer".to_owned();
     run::Report {
