@@ -1,4 +1,4 @@
-// Parses every query of the alerts and the workbook with the parser behind the Azure portal, and resolves its names
+// Parses every query of the alerts and the workbooks with the parser behind the Azure portal, and resolves its names
 // against the table of Application Insights that they use. Needs the npm package @kusto/language-service-next.
 import { createRequire } from "node:module";
 import { readFileSync, readdirSync } from "node:fs";
@@ -18,14 +18,18 @@ function globals() {
 }
 
 function queries(infra) {
-  const files = readdirSync(`${infra}/queries`).map((name) => [name, readFileSync(`${infra}/queries/${name}`, "utf8")]);
-  const items = JSON.parse(readFileSync(`${infra}/workbook.json`, "utf8")).items;
+  const files = readdirSync(`${infra}/queries`, { recursive: true }).filter((name) => name.endsWith(".kql"));
+  const alerts = files.map((name) => [name, readFileSync(`${infra}/queries/${name}`, "utf8")]);
+  return [...alerts, ...["workbook.json", "lake-workbook.json"].flatMap((name) => shown(infra, name))];
+}
+
+function shown(infra, workbook) {
+  const items = JSON.parse(readFileSync(`${infra}/${workbook}`, "utf8")).items;
   // The portal puts a bin size in the place of the time parameter before the query is parsed.
-  const shown = items.filter((item) => item.type === 3).map((item) => [
-    `workbook.json: ${item.name}`,
+  return items.filter((item) => item.type === 3).map((item) => [
+    `${workbook}: ${item.name}`,
     item.content.query.replaceAll("{TimeRange:grain}", "1h"),
   ]);
-  return [...files, ...shown];
 }
 
 const infra = process.argv[2];

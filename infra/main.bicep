@@ -8,7 +8,7 @@ targetScope = 'resourceGroup'
 
 metadata description = 'Commerce Journeys: the real-time link between Dynamics 365 Commerce and Customer Insights - Journeys.'
 
-import { AdditionalSettings, AlertThresholds, Commerce, Environment, GitHub, Scale, Triggers, Tuning } from 'types.bicep'
+import { AdditionalSettings, AlertThresholds, Commerce, Environment, GitHub, Lake, Scale, Triggers, Tuning } from 'types.bicep'
 
 @description('Part of every name.')
 @minLength(2)
@@ -61,6 +61,9 @@ param tuning Tuning = {}
 
 @description('The repository whose workflow may deploy; left out, none may.')
 param github GitHub?
+
+@description('The lake side: prepares exported tables for Customer Insights - Data. Left out, there is none.')
+param lake Lake?
 
 @description('Further app settings: the OTEL_* variables of LOGGING.md, or RUST_LOG.')
 param additionalSettings AdditionalSettings = {}
@@ -219,6 +222,23 @@ module workbook 'modules/workbook.bicep' = {
   }
 }
 
+module lakeSide 'modules/lake.bicep' = if (lake != null) {
+  name: 'lake'
+  params: {
+    namePrefix: namePrefix
+    suffix: suffix
+    location: location
+    tags: allTags
+    lake: lake!
+    maximumInstanceCount: scale.maximumInstanceCount
+    applicationInsightsId: monitoring.outputs.applicationInsightsId
+    applicationInsightsName: monitoring.outputs.applicationInsightsName
+    applicationInsightsConnectionString: monitoring.outputs.connectionString
+    actionGroupId: alerts.outputs.actionGroupId
+    workbookName: 'Prepared data (${environmentName})'
+  }
+}
+
 module deployer 'modules/deployer.bicep' = if (github != null) {
   name: 'deployer'
   params: {
@@ -227,6 +247,7 @@ module deployer 'modules/deployer.bicep' = if (github != null) {
     tags: allTags
     github: github!
     functionAppName: functionApp.outputs.name
+    lakeFunctionAppName: lake == null ? '' : lakeSide!.outputs.functionAppName
   }
 }
 
@@ -236,16 +257,30 @@ output functionAppName string = functionApp.outputs.name
 @description('The application user in Dataverse is made for this id.')
 output managedIdentityClientId string = identity.outputs.clientId
 
+@description('For the publish command of the lake side; empty without it.')
+output lakeFunctionAppName string = lake == null ? '' : lakeSide!.outputs.functionAppName
+
+@description('Where the prepared tables are; empty without the lake side.')
+output preparedLocation string = lake == null ? '' : lakeSide!.outputs.preparedLocation
+
 @description('AZURE_CLIENT_ID of the workflow\'s environment; empty without github.')
 output deployerClientId string = github == null ? '' : deployer!.outputs.clientId
 
 @description('What is left to do outside Azure. DEPLOYMENT.md has the menu paths.')
-output nextSteps string[] = [
-  '1. Publish: cargo run --package package -- --publish ${functionApp.outputs.name}'
-  '2. Dataverse (${dataverseUrl}): an application user for client id ${identity.outputs.clientId}, with the role Commerce Journeys'
-  commerce.?application == null
-    ? '3. Commerce: accept client id ${identity.outputs.clientId} as relying party, server resource id ${commerce.?audience ?? commerce.endpoint}; then run job 1110'
-    : '3. Commerce: accept client id ${commerce.?application.?clientId ?? ''} as relying party, server resource id ${commerce.?audience ?? commerce.endpoint}; then run job 1110'
-  '4. Customer Insights - Journeys: publish the custom trigger ${triggers.OrderConfirmationTrigger}, and a journey that starts with it'
-  '5. Watch: the workbook "Commerce Journeys (${environmentName})" in Application Insights appi-${namePrefix}'
-]
+output nextSteps string[] = concat(
+  [
+    '1. Publish: cargo run --package package -- --publish ${functionApp.outputs.name}'
+    '2. Dataverse (${dataverseUrl}): an application user for client id ${identity.outputs.clientId}, with the role Commerce Journeys'
+    commerce.?application == null
+      ? '3. Commerce: accept client id ${identity.outputs.clientId} as relying party, server resource id ${commerce.?audience ?? commerce.endpoint}; then run job 1110'
+      : '3. Commerce: accept client id ${commerce.?application.?clientId ?? ''} as relying party, server resource id ${commerce.?audience ?? commerce.endpoint}; then run job 1110'
+    '4. Customer Insights - Journeys: publish the custom trigger ${triggers.OrderConfirmationTrigger}, and a journey that starts with it'
+    '5. Watch: the workbook "Commerce Journeys (${environmentName})" in Application Insights appi-${namePrefix}'
+  ],
+  lake == null
+    ? []
+    : [
+        '6. Lake side: cargo run --package package -- --app prepare-data --publish ${lakeSide!.outputs.functionAppName}'
+        '7. Customer Insights - Data: a Delta source at ${lakeSide!.outputs.preparedLocation}gold, once the first preparation has finished'
+      ]
+)

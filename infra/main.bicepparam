@@ -35,3 +35,15 @@ param scale = {
   instanceMemoryMB: 2048
   alwaysReady: 0
 }
+
+// The lake side, if Customer Insights - Data is to have prepared tables (DEPLOYMENT.md, "The lake side").
+// param lake = {
+//   location: 'abfss://dataverse-contoso-unq123@contosolake.dfs.core.windows.net/deltalake'
+//   account: {
+//     name: 'contosolake'
+//     container: 'dataverse-contoso-unq123'
+//     resourceGroup: 'contoso-lake'
+//   }
+//   // Entra > Enterprise applications > Dynamics 365 AI for Customer Insights: its object id.
+//   customerInsightsPrincipalId: '00000000-0000-0000-0000-000000000000'
+// }

@@ -131,3 +131,100 @@ type GitHub = {
   @minLength(1)
   environment: string
 }
+
+@export()
+@description('The lake side: tables exported from Commerce, prepared for Customer Insights - Data.')
+type Lake = {
+  @description('Where the export is: abfss://<container>@<account>.dfs.core.windows.net/<folder>, as Synapse Link writes it, or a OneLake address.')
+  @minLength(10)
+  location: string
+
+  @description('Its storage account, so that the app is given the right to read it. Left out for OneLake, whose workspace gives rights itself, or if somebody else gives it.')
+  account: LakeAccount?
+
+  @description('Object id of the service principal of Customer Insights - Data in your tenant (Dynamics 365 AI for Customer Insights): it may then read the prepared tables. Left out, nobody but the app may.')
+  @minLength(36)
+  @maxLength(36)
+  customerInsightsPrincipalId: string?
+
+  @description('When to prepare: six fields, UTC. Four times a day by default, at 3, 9, 15 and 21 o\'clock; shortly before Customer Insights - Data refreshes is best.')
+  schedule: string?
+
+  @description('Language of names, such as those of products. Default: en-us.')
+  language: string?
+
+  @description('Whether the standardised tables between export and prepared ones are kept (three) or computed each time (two). Default: three.')
+  layers: ('three' | 'two')?
+
+  @description('Memory of the instance, in MB. 2048 comes with one core, 4096 with two. Default: 4096.')
+  instanceMemoryMB: (2048 | 4096)?
+
+  @description('Further settings of prepare-data, by name, such as LakeTablePattern.')
+  settings: AdditionalSettings?
+
+  @description('When to raise an alarm.')
+  alertThresholds: LakeAlertThresholds?
+}
+
+@description('The storage account of the export, which may be in another resource group or subscription of the tenant.')
+type LakeAccount = {
+  @minLength(3)
+  @maxLength(24)
+  name: string
+
+  @description('The container of the export, such as dataverse-contoso-unq123.')
+  @minLength(3)
+  container: string
+
+  @description('Default: the resource group of this deployment.')
+  resourceGroup: string?
+
+  @description('Default: the subscription of this deployment.')
+  subscriptionId: string?
+}
+
+@export()
+@description('When to raise an alarm about the lake side.')
+type LakeAlertThresholds = {
+  @description('Hours that may pass without a preparation that finished. At most 24.')
+  @minValue(1)
+  @maxValue(24)
+  hoursWithoutPreparation: int
+
+  @description('Hours that the newest row of the export may be old.')
+  @minValue(1)
+  hoursBehind: int
+
+  @description('Rows of 100 that the prepared tables may leave out.')
+  @minValue(0)
+  @maxValue(100)
+  rejectedPercent: int
+}
+
+@export()
+@description('An alarm that a query of the log raises.')
+type LogAlert = {
+  @description('Part of the resource\'s name.')
+  name: string
+  title: string
+  description: string
+
+  @minValue(0)
+  @maxValue(4)
+  severity: int
+
+  @description('How often it is asked, and about how much time: ISO 8601.')
+  frequency: string
+  window: string
+
+  query: string
+  aggregation: 'Maximum' | 'Total'
+
+  @description('The column of the query that is compared.')
+  measure: string
+  operator: 'GreaterThan' | 'GreaterThanOrEqual' | 'LessThan'
+  threshold: int
+
+  @description('The column by whose values alarms are told apart; empty for none.')
+  dimension: string
+}

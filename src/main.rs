@@ -3,15 +3,14 @@
 mod command_line;
 
 use std::error::Error;
-use std::net::Ipv4Addr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
 use commerce_journeys::app::App;
 use commerce_journeys::clock::SystemClock;
+use commerce_journeys::host::listen;
 use commerce_journeys::telemetry::{LogEvent, Traces, log_to_the_host};
-use tokio::net::TcpListener;
 
 use command_line::{Task, configuration};
 
@@ -39,10 +38,7 @@ async fn main() -> ExitCode {
 async fn serve(began: Instant) -> Result<(), Box<dyn Error>> {
     let environment = |name: &str| std::env::var(name).ok();
     let (settings, journeys) = configuration(&environment)?;
-    let port = environment("FUNCTIONS_CUSTOMHANDLER_PORT").and_then(|port| port.parse().ok()).ok_or(
-        "FUNCTIONS_CUSTOMHANDLER_PORT is missing: this program is started by the Azure Functions host (func start), or by the sandbox",
-    )?;
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+    let listener = listen(environment).await?;
     let traces = Traces::start().unwrap_or_else(|problem| {
         LogEvent::TracesNotExported { detail: &problem }.log();
         None

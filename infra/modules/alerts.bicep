@@ -82,125 +82,83 @@ var rules = [
     title: 'Events failed or are held'
     description: 'Events were given up for the reason named in the alert; `held` means that a person must decide, because a trigger may have been invoked. The workbook lists them.'
     severity: 2
+    frequency: 'PT5M'
     window: 'PT15M'
     query: loadTextContent('../queries/failed-events.kql')
     aggregation: 'Total'
     measure: 'failures'
     operator: 'GreaterThan'
     threshold: 0
-    dimensions: [
-      {
-        name: 'reason'
-        operator: 'Include'
-        values: [
-          '*'
-        ]
-      }
-    ]
+    dimension: 'reason'
   }
   {
     name: 'no-poll'
     title: 'No poll has succeeded for ten minutes'
     description: 'The event store is not being read: the Scale Unit, Cosmos DB or Service Bus is away, or the app does not run. Nothing is lost meanwhile; nothing is sent either.'
     severity: 1
+    frequency: 'PT5M'
     window: 'PT10M'
     query: loadTextContent('../queries/polls.kql')
     aggregation: 'Total'
     measure: 'polls'
     operator: 'LessThan'
     threshold: 1
-    dimensions: []
+    dimension: ''
   }
   {
     name: 'latency'
     title: 'Journeys start late'
     description: 'More than 5 of 100 journeys started later after their event than the threshold allows. SIZING.md tells which limit to look at.'
     severity: 3
+    frequency: 'PT5M'
     window: 'PT15M'
     query: loadTextContent('../queries/latency.kql')
     aggregation: 'Maximum'
     measure: 'seconds'
     operator: 'GreaterThan'
     threshold: thresholds.latencySeconds
-    dimensions: []
+    dimension: ''
   }
   {
     name: 'throttled'
     title: 'A neighbour throttles us'
     description: 'The neighbour named in the alert answers 429 more often than the threshold allows. The app waits as long as it is told to; SIZING.md tells what to turn.'
     severity: 3
+    frequency: 'PT5M'
     window: 'PT15M'
     query: loadTextContent('../queries/throttled.kql')
     aggregation: 'Total'
     measure: 'answers'
     operator: 'GreaterThan'
     threshold: thresholds.throttledCalls
-    dimensions: [
-      {
-        name: 'neighbour'
-        operator: 'Include'
-        values: [
-          '*'
-        ]
-      }
-    ]
+    dimension: 'neighbour'
   }
   {
     name: 'restarts'
     title: 'The handler restarts or does not start'
     description: 'At the third error the Functions host gives up. handlerNotStarted in the log names every wrong setting at once.'
     severity: 1
+    frequency: 'PT5M'
     window: 'PT30M'
     query: loadTextContent('../queries/restarts.kql')
     aggregation: 'Maximum'
     measure: 'restarts'
     operator: 'GreaterThanOrEqual'
     threshold: 2
-    dimensions: []
+    dimension: ''
   }
 ]
 
-resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
-  for rule in rules: {
-    name: 'alert-${namePrefix}-${rule.name}'
+module logAlerts 'log-alerts.bicep' = {
+  name: 'log-alerts'
+  params: {
+    namePrefix: namePrefix
     location: location
     tags: tags
-    kind: 'LogAlert'
-    properties: {
-      displayName: 'Commerce Journeys: ${rule.title}'
-      description: rule.description
-      severity: rule.severity
-      enabled: true
-      scopes: [
-        applicationInsightsId
-      ]
-      targetResourceTypes: [
-        'microsoft.insights/components'
-      ]
-      evaluationFrequency: 'PT5M'
-      windowSize: rule.window
-      criteria: {
-        allOf: [
-          {
-            query: rule.query
-            timeAggregation: rule.aggregation
-            metricMeasureColumn: rule.measure
-            dimensions: rule.dimensions
-            operator: rule.operator
-            threshold: rule.threshold
-            failingPeriods: {
-              numberOfEvaluationPeriods: 1
-              minFailingPeriodsToAlert: 1
-            }
-          }
-        ]
-      }
-      autoMitigate: true
-      actions: {
-        actionGroups: [
-          operators.id
-        ]
-      }
-    }
+    rules: rules
+    applicationInsightsId: applicationInsightsId
+    actionGroupId: operators.id
   }
-]
+}
+
+output actionGroupId string = operators.id

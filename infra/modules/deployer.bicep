@@ -1,4 +1,5 @@
-// The identity under which the repository's workflow deploys: no secret, and no right but to publish to this one app.
+// The identity under which the repository's workflow deploys: no secret, and no right but to publish to these
+// apps.
 
 import { builtInRoles } from '../roles.bicep'
 import { GitHub } from '../types.bicep'
@@ -8,6 +9,11 @@ param location string
 param tags object
 param github GitHub
 param functionAppName string
+
+@description('Empty without the lake side.')
+param lakeFunctionAppName string
+
+var names = empty(lakeFunctionAppName) ? [functionAppName] : [functionAppName, lakeFunctionAppName]
 
 resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
   name: name
@@ -26,18 +32,22 @@ resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' 
   }
 }
 
-resource app 'Microsoft.Web/sites@2024-04-01' existing = {
-  name: functionAppName
-}
-
-resource publish 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(app.id, identity.id, builtInRoles.websiteContributor)
-  scope: app
-  properties: {
-    principalId: identity.properties.principalId
-    principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', builtInRoles.websiteContributor)
+resource apps 'Microsoft.Web/sites@2024-04-01' existing = [
+  for app in names: {
+    name: app
   }
-}
+]
+
+resource publish 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (app, index) in names: {
+    name: guid(apps[index].id, identity.id, builtInRoles.websiteContributor)
+    scope: apps[index]
+    properties: {
+      principalId: identity.properties.principalId
+      principalType: 'ServicePrincipal'
+      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', builtInRoles.websiteContributor)
+    }
+  }
+]
 
 output clientId string = identity.properties.clientId

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand};
 
 use crate::error::{Error, Result};
+use crate::host;
 use crate::lake::Location;
 use crate::run::{Report, prepare};
 use crate::settings::{Layers, Settings};
@@ -25,6 +27,8 @@ pub struct Cli {
 enum Command {
     /// Prepare an export once
     Run(RunArgs),
+    /// Prepare whenever the Functions host says so; started by the host
+    Serve(RunArgs),
     /// Make a sample lake, or let the shop of an existing one go on
     SampleLake(crate::sample::SampleArgs),
     /// Make a sample lake, prepare it, let its shop go on for a day, and prepare it again
@@ -102,7 +106,8 @@ impl RunArgs {
             settings.parameters.insert("language".to_owned(), language.to_lowercase());
         }
         for (number, name) in pairs("party-type", &self.party_types)? {
-            let wrong = |_| Error::Settings(format!("the party type `{number}` is no number: write it as 12506=Person"));
+            let wrong =
+                |_| Error::Settings(format!("the party type `{number}` is no number: write it as 12506=Person"));
             settings.party_types.insert(number.parse().map_err(wrong)?, name);
         }
         settings.full = self.full;
@@ -126,10 +131,17 @@ fn pairs(option: &str, values: &[String]) -> Result<BTreeMap<String, String>> {
 /// # Errors
 /// What was asked for could not be done.
 pub async fn main(cli: Cli) -> Result<ExitCode> {
+    let began = Instant::now();
     match cli.command {
         Command::Run(args) => {
             let report = prepare(&args.settings()?).await?;
             Ok(print(&report, args.json))
+        }
+        Command::Serve(args) => {
+            let settings = args.settings()?;
+            let environment = |name: &str| std::env::var(name).ok();
+            let served = host::run(began, environment, move || host::prepare(settings.clone())).await;
+            served.map(|()| ExitCode::SUCCESS).map_err(|problem| Error::Settings(problem.to_string()))
         }
         Command::SampleLake(args) => {
             println!("{}", sample(args).await?);
@@ -170,7 +182,8 @@ async fn tryout(args: TryArgs) -> Result<ExitCode> {
         crate::sample::remove(&lake).map_err(wrapped)?;
     }
     if out.join("state/state.json").exists() {
-        std::fs::remove_dir_all(&out).map_err(|error| Error::Settings(format!("cannot remove {}: {error}", out.display())))?;
+        std::fs::remove_dir_all(&out)
+            .map_err(|error| Error::Settings(format!("cannot remove {}: {error}", out.display())))?;
     }
     let options = crate::sample::Options {
         customers: args.customers,

@@ -5,6 +5,7 @@ pub mod cli;
 pub mod delta;
 pub mod engine;
 mod error;
+pub mod host;
 pub mod lake;
 pub mod run;
 pub mod sample;

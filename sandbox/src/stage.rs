@@ -60,10 +60,7 @@ pub fn repository() -> PathBuf {
 ///
 /// When a file is missing, cannot be written, or has not the expected shape.
 pub fn stage(repository: &Path, binary: Option<&Path>, into: &Path, enabled: Enabled) -> Result<(), StageProblem> {
-    clear(into)?;
-    for file in FILES {
-        copy(&repository.join(file), &into.join(file))?;
-    }
+    copy_files(repository, &FILES, into)?;
     if let Some(binary) = binary {
         let executable = into.join(EXECUTABLE);
         // The same file under another name where that is possible: a debug build is large.
@@ -75,6 +72,16 @@ pub fn stage(repository: &Path, binary: Option<&Path>, into: &Path, enabled: Ena
         Enabled::AsShipped => Ok(()),
         Enabled::All => enable_all(&into.join("journeys.json")),
     }
+}
+
+/// Copies an app's files from `root` to the folder `into`, in place of whatever was there.
+///
+/// # Errors
+///
+/// When a file is missing or cannot be written.
+pub fn copy_files(root: &Path, files: &[&str], into: &Path) -> Result<(), StageProblem> {
+    clear(into)?;
+    files.iter().try_for_each(|file| copy(&root.join(file), &into.join(file)))
 }
 
 /// A function that is no longer in the repository must not live on here.

@@ -3,6 +3,7 @@
 //! Page: "Azure Functions custom handlers". Timer and Service Bus invocations arrive as `POST /<function>` with
 //! `{"Data", "Metadata"}`; HTTP requests are forwarded as they are (`enableForwardingHttpRequest`).
 
+mod listener;
 mod payload;
 
 use std::panic::AssertUnwindSafe;
@@ -22,6 +23,7 @@ use crate::events::Reason;
 use crate::functions::{Verdict, poll_events, process_message, trigger_journey};
 use crate::telemetry::invocation::{Invocation, Outcome, Trigger};
 use crate::telemetry::{LogEvent, invocation, traces};
+pub use listener::{ListenProblem, listen};
 pub use payload::{InvocationError, read_delivery};
 
 /// The names of the functions, which are those of the folders with their `function.json`.
@@ -111,9 +113,8 @@ struct Called {
 
 impl Called {
     fn read(function: &'static str, trigger: Trigger, headers: &HeaderMap) -> Self {
-        let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-        let id = text("x-azure-functions-invocationid").unwrap_or("-");
-        Self { invocation: Invocation::new(function, trigger, id), traceparent: text("traceparent").map(str::to_owned) }
+        let invocation = Invocation::new(function, trigger, invocation_id(headers));
+        Self { invocation, traceparent: text(headers, "traceparent").map(str::to_owned) }
     }
 
     fn span(&self) -> traces::Span {
@@ -137,13 +138,22 @@ impl Called {
     }
 }
 
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok())
+}
+
+/// The host's id of an invocation.
+pub fn invocation_id(headers: &HeaderMap) -> &str {
+    text(headers, "x-azure-functions-invocationid").unwrap_or("-")
+}
+
 /// A successful invocation. What it did is in the log already; an empty body would leave the host waiting for ever.
-fn success() -> Response {
+pub fn success() -> Response {
     reply(StatusCode::OK, &json!({"Outputs": {}, "Logs": [], "ReturnValue": null}))
 }
 
 /// A failed invocation, which the host learns from the status.
-fn failure(problem: &str) -> Response {
+pub fn failure(problem: &str) -> Response {
     reply(StatusCode::INTERNAL_SERVER_ERROR, &json!({"error": problem}))
 }
 

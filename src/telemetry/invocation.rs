@@ -145,13 +145,13 @@ impl Facts {
 
 impl Invocation {
     /// An invocation that begins now.
-    pub(crate) fn new(function: &'static str, trigger: Trigger, id: &str) -> Arc<Self> {
+    pub fn new(function: &'static str, trigger: Trigger, id: &str) -> Arc<Self> {
         let (began, notes) = (Instant::now(), Mutex::default());
         Arc::new(Self { function, id: id.to_owned(), trigger, began, notes })
     }
 
     /// Does `work` as part of this invocation.
-    pub(crate) fn around<T>(self: Arc<Self>, work: impl Future<Output = T>) -> impl Future<Output = T> {
+    pub fn around<T>(self: Arc<Self>, work: impl Future<Output = T>) -> impl Future<Output = T> {
         CURRENT.scope(self, work)
     }
 

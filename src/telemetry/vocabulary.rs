@@ -25,24 +25,37 @@ pub struct Described {
     pub fields: &'static [&'static str],
 }
 
+/// Declares the events of a log: their enumeration, and the same as a table for the test that compares it with the page
+/// on which they are described. For any function app of this repository; its crate needs `serde` and `tracing`.
+#[macro_export]
 macro_rules! log_events {
     ($($level:ident $event:ident { $($(#[$attribute:meta])* $field:ident: $type:ty),* $(,)? })*) => {
         /// An event of the log.
-        #[derive(Clone, Debug, Serialize)]
+        #[derive(Clone, Debug, ::serde::Serialize)]
         #[serde(tag = "event", rename_all = "camelCase", rename_all_fields = "camelCase")]
         #[expect(missing_docs, reason = "LOGGING.md describes each of them")]
         pub enum LogEvent<'a> { $($event { $($(#[$attribute])* $field: $type),* }),* }
 
         impl LogEvent<'_> {
             /// How much it matters.
-            pub fn level(&self) -> Level {
-                match self { $(Self::$event { .. } => Level::$level),* }
+            pub fn level(&self) -> ::tracing::Level {
+                match self { $(Self::$event { .. } => ::tracing::Level::$level),* }
+            }
+
+            /// Writes the event to the log, within the invocation that is under way.
+            pub fn log(&self) {
+                $crate::telemetry::vocabulary::write(self.level(), self);
             }
         }
 
         /// All events, for the test that compares them with `LOGGING.md`.
-        pub const VOCABULARY: &[Described] =
-            &[$(Described { name: stringify!($event), level: Level::$level, fields: &[$(stringify!($field)),*] }),*];
+        pub const VOCABULARY: &[$crate::telemetry::vocabulary::Described] = &[$(
+            $crate::telemetry::vocabulary::Described {
+                name: stringify!($event),
+                level: ::tracing::Level::$level,
+                fields: &[$(stringify!($field)),*],
+            }
+        ),*];
     };
 }
 
@@ -120,19 +133,19 @@ log_events! {
     }
 }
 
-impl LogEvent<'_> {
-    /// Writes the event to the log, within the invocation that is under way.
-    pub fn log(&self) {
-        // Text, numbers and lists of them always serialise.
-        let line = serde_json::to_string(self).unwrap_or_default();
-        // A level is part of a call site, which is why there are three.
-        match self.level() {
-            Level::ERROR => tracing::error!(line),
-            Level::WARN => tracing::warn!(line),
-            _ => tracing::info!(line),
-        }
+/// Writes an event of a vocabulary as a line of the log.
+pub fn write(level: Level, event: &impl Serialize) {
+    // Text, numbers and lists of them always serialise.
+    let line = serde_json::to_string(event).unwrap_or_default();
+    // A level is part of a call site, which is why there are three.
+    match level {
+        Level::ERROR => tracing::error!(line),
+        Level::WARN => tracing::warn!(line),
+        _ => tracing::info!(line),
     }
+}
 
+impl LogEvent<'_> {
     /// Says that a record has reached its final state.
     pub(crate) fn log_final(record: &Record, now: DateTime<Utc>) {
         let Fates { started, skipped, failed, held, uncertain, .. } = Fates::of(record);

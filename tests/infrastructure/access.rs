@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::bicep::{Bicep, Declaration, Kind, unquoted};
 
 /// Built-in roles and their ids, from "Azure built-in roles" and from Cosmos DB's "Data plane security reference".
-const ROLES: [(&str, &str); 9] = [
+const ROLES: [(&str, &str); 11] = [
     ("storageBlobDataOwner", "b7e6dc6d-f1e8-4753-8033-0f276bb0955b"),
+    ("storageBlobDataContributor", "ba92f5b4-2d11-453d-a403-e96b0029c9fe"),
+    ("storageBlobDataReader", "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"),
     ("storageTableDataContributor", "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3"),
     ("serviceBusDataSender", "69a216fc-b8fb-44d8-bc22-1f3c2cd27a39"),
     ("serviceBusDataReceiver", "4f6d3b9b-027b-4f4c-9142-0e5a2a2247e0"),
@@ -71,12 +73,37 @@ fn operators_may_read_and_the_workflow_may_publish() {
     let deployer = Bicep::read("modules/deployer.bicep");
     let publish = deployer.find(Kind::Resource, "publish");
     assert_eq!(role(&deployer, &publish), "websiteContributor");
-    assert_eq!(deployer.value(&publish, "scope"), "app");
+    assert_eq!(deployer.value(&publish, "scope"), "apps[index]");
+}
+
+/// The roles in a file, with the principal and the scope of each.
+fn rights(file: &Bicep) -> BTreeSet<(&str, &str, &str)> {
+    let mut rights = BTreeSet::new();
+    for it in assignments(file) {
+        rights.insert((role(file, &it), file.value(&it, "properties.principalId"), file.value(&it, "scope")));
+    }
+    rights
+}
+
+#[test]
+fn the_lake_side_reads_the_export_and_writes_nothing_but_its_own() {
+    let expected = [
+        ("storageBlobDataOwner", "principalId", "hostStorage"),
+        ("storageTableDataContributor", "principalId", "hostStorage"),
+        ("storageBlobDataContributor", "principalId", "preparedStorage::blobs::container"),
+        ("monitoringMetricsPublisher", "principalId", "applicationInsights"),
+        ("storageBlobDataContributor", "customerInsightsPrincipalId", "preparedStorage"),
+    ];
+    assert_eq!(rights(&Bicep::read("modules/lake-access.bicep")), expected.into());
+    let export = [("storageBlobDataReader", "principalId", "account::blobs::container")];
+    assert_eq!(rights(&Bicep::read("modules/lake-reader.bicep")), export.into());
 }
 
 #[test]
 fn an_assignments_name_follows_from_what_it_says() {
-    for name in ["modules/access.bicep", "modules/deployer.bicep"] {
+    for name in
+        ["modules/access.bicep", "modules/deployer.bicep", "modules/lake-access.bicep", "modules/lake-reader.bicep"]
+    {
         let file = Bicep::read(name);
         for assignment in assignments(&file) {
             let id = file.value(&assignment, "name");
@@ -98,6 +125,11 @@ fn keys_and_passwords_are_switched_off() {
         ("modules/function-app.bicep", "app", "properties.httpsOnly", "true"),
         ("modules/function-app.bicep", "ftp", "properties.allow", "false"),
         ("modules/function-app.bicep", "scm", "properties.allow", "false"),
+        ("modules/lake-prepared.bicep", "account", "properties.allowSharedKeyAccess", "false"),
+        ("modules/lake-prepared.bicep", "account", "properties.allowBlobPublicAccess", "false"),
+        ("modules/lake-app.bicep", "app", "properties.httpsOnly", "true"),
+        ("modules/lake-app.bicep", "ftp", "properties.allow", "false"),
+        ("modules/lake-app.bicep", "scm", "properties.allow", "false"),
     ] {
         let bicep = Bicep::read(file);
         assert_eq!(bicep.value(&bicep.find(Kind::Resource, resource), property), value, "{file}: {property}");
@@ -105,13 +137,20 @@ fn keys_and_passwords_are_switched_off() {
 }
 
 #[test]
-fn the_app_runs_as_a_custom_handler_on_flex_consumption() {
+fn the_apps_run_as_custom_handlers_on_flex_consumption() {
+    for name in ["modules/function-app.bicep", "modules/lake-app.bicep"] {
+        runs_as_a_custom_handler_on_flex_consumption(&Bicep::read(name));
+    }
     let file = Bicep::read("modules/function-app.bicep");
+    let app = file.find(Kind::Resource, "app");
+    assert_eq!(file.value(&app, "properties.keyVaultReferenceIdentity"), "identityId");
+}
+
+fn runs_as_a_custom_handler_on_flex_consumption(file: &Bicep) {
     let (plan, app) = (file.find(Kind::Resource, "plan"), file.find(Kind::Resource, "app"));
     assert_eq!(file.value(&plan, "sku.name"), "'FC1'");
     assert_eq!(file.value(&app, "properties.functionAppConfig.runtime.name"), "'custom'");
     assert_eq!(file.value(&app, "properties.functionAppConfig.runtime.version"), "'1.0'");
     let authentication = "properties.functionAppConfig.deployment.storage.authentication";
     assert_eq!(file.value(&app, &format!("{authentication}.type")), "'UserAssignedIdentity'");
-    assert_eq!(file.value(&app, "properties.keyVaultReferenceIdentity"), "identityId");
 }

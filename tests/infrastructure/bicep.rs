@@ -58,7 +58,7 @@ impl Bicep {
         Self::open(&repository("infra").join(name))
     }
 
-    fn open(path: &Path) -> Self {
+    pub(crate) fn open(path: &Path) -> Self {
         let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         // The grammar knows `using` but not the parameters of a .bicepparam file, which are assigned like variables.
         let is_parameters = path.extension() == Some(OsStr::new("bicepparam"));

@@ -45,14 +45,27 @@ fn the_triggers_attributes_are_those_that_the_shipped_journey_fills() {
 fn outputs_and_parameters_that_the_pages_name_exist() {
     let main = Bicep::read("main.bicep");
     let page = file("DEPLOYMENT.md");
-    for output in ["functionAppName", "nextSteps", "managedIdentityClientId"] {
+    for output in ["functionAppName", "nextSteps", "managedIdentityClientId", "lakeFunctionAppName", "preparedLocation"]
+    {
         assert!(page.contains(output));
         main.find(Kind::Output, output);
     }
-    for parameter in ["alertEmail", "operatorsGroupId", "triggers", "tuning", "github", "scale"] {
+    for parameter in ["alertEmail", "operatorsGroupId", "triggers", "tuning", "github", "scale", "lake"] {
         assert!(page.contains(parameter) || file("SIZING.md").contains(parameter), "{parameter}");
         main.find(Kind::Parameter, parameter);
     }
-    assert!(file(".github/workflows/deploy.yml").contains("deployerClientId"));
-    main.find(Kind::Output, "deployerClientId");
+    for output in ["deployerClientId", "functionAppName", "lakeFunctionAppName"] {
+        assert!(file(".github/workflows/deploy.yml").contains(&format!("(output {output}")), "{output}");
+        main.find(Kind::Output, output);
+    }
+}
+
+#[test]
+fn the_workflow_packages_every_app() {
+    let workflow = file(".github/workflows/deploy.yml");
+    let apps = [package::App::CommerceJourneys, package::App::PrepareData].map(package::App::name);
+    assert!(workflow.contains(&format!("app: [{}]", apps.join(", "))));
+    for app in apps {
+        assert!(workflow.contains(&format!("unzip -d {} {app}.zip", if app == apps[0] { "app" } else { "lake-app" })));
+    }
 }

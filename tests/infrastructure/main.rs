@@ -7,6 +7,7 @@ mod access;
 mod bicep;
 mod consistency;
 mod documents;
+mod lake;
 mod names;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod package;

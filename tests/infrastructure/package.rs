@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use package::{BinaryProblem, Glibc, PackProblem, pack};
+use package::{App as FunctionApp, BinaryProblem, Glibc, PackProblem, pack};
 use sandbox::clock::Clock;
 use sandbox::host::{App, Process};
 use sandbox::shop::{CHANNELS, CartOpening, Checkout, Item, PRODUCTS};
@@ -30,7 +30,7 @@ fn folder(name: &str) -> PathBuf {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_package_serves_invocations() {
     let into = folder("package");
-    let package = pack(&repository(), Path::new(BINARY), &into, THIS_MACHINE).unwrap();
+    let package = pack(&repository(), FunctionApp::CommerceJourneys, Path::new(BINARY), &into, THIS_MACHINE).unwrap();
 
     let unpacked = into.join("unpacked");
     ZipArchive::new(File::open(&package.archive).unwrap()).unwrap().extract(&unpacked).unwrap();
@@ -91,7 +91,8 @@ fn walk(root: &Path, folder: &Path) -> Vec<String> {
 
 #[test]
 fn a_binary_for_a_newer_c_library_is_refused() {
-    let refusal = pack(&repository(), Path::new(BINARY), &folder("newer"), Glibc(2, 2)).unwrap_err();
+    let refusal = pack(&repository(), FunctionApp::CommerceJourneys, Path::new(BINARY), &folder("newer"), Glibc(2, 2))
+        .unwrap_err();
     let PackProblem::Binary(BinaryProblem::NewerGlibc { limit, needed, .. }) = &refusal else { panic!("{refusal}") };
     assert!(*limit == Glibc(2, 2) && needed > limit);
     assert!(refusal.to_string().contains("leave --binary out"), "{refusal}");
@@ -100,9 +101,12 @@ fn a_binary_for_a_newer_c_library_is_refused() {
 /// A repository of which one file is different.
 fn spoiled(name: &str, file: &str, from: &str, to: &str) -> PathBuf {
     let copy = folder(name);
-    for file in sandbox::stage::FILES.into_iter().chain(["local.settings.json"]) {
-        fs::create_dir_all(copy.join(file).parent().unwrap()).unwrap();
-        fs::copy(repository().join(file), copy.join(file)).unwrap();
+    for app in [FunctionApp::CommerceJourneys, FunctionApp::PrepareData] {
+        let (from, to) = (app.root(&repository()), app.root(&copy));
+        for file in app.files().iter().copied().chain(["local.settings.json"]) {
+            fs::create_dir_all(to.join(file).parent().unwrap()).unwrap();
+            fs::copy(from.join(file), to.join(file)).unwrap();
+        }
     }
     let text = fs::read_to_string(copy.join(file)).unwrap();
     assert!(text.contains(from), "{file} has no {from}");
@@ -112,15 +116,65 @@ fn spoiled(name: &str, file: &str, from: &str, to: &str) -> PathBuf {
 
 #[test]
 fn what_would_not_start_is_not_packed() {
-    for (name, file, from, to, complaint) in [
-        ("executable", "host.json", "\"commerce-journeys\"", "\"handler\"", "host.json starts 'handler'"),
-        ("bundle", "host.json", "ExtensionBundle\"", "Bundle\"", "needs the extensionBundle"),
-        ("connection", "process-message/function.json", "ServiceBusConnection", "Elsewhere", "Elsewhere"),
-        ("schedule", "poll-events/function.json", "%PollSchedule%", "often", "schedule"),
-        ("journeys", "journeys.json", "\"eventType\": \"Checkout\"", "\"eventType\": \"\"", "journeys[0].eventType"),
+    use FunctionApp::{CommerceJourneys, PrepareData};
+    let (lake_host, timer) = ("prepare-data/functions/host.json", "prepare-data/functions/prepare-data/function.json");
+    for (name, app, file, from, to, complaint) in [
+        (
+            "executable",
+            CommerceJourneys,
+            "host.json",
+            "\"commerce-journeys\"",
+            "\"handler\"",
+            "host.json starts 'handler'",
+        ),
+        ("bundle", CommerceJourneys, "host.json", "ExtensionBundle\"", "Bundle\"", "needs the extensionBundle"),
+        (
+            "connection",
+            CommerceJourneys,
+            "process-message/function.json",
+            "ServiceBusConnection",
+            "Elsewhere",
+            "Elsewhere",
+        ),
+        ("schedule", CommerceJourneys, "poll-events/function.json", "%PollSchedule%", "often", "schedule"),
+        (
+            "journeys",
+            CommerceJourneys,
+            "journeys.json",
+            "\"eventType\": \"Checkout\"",
+            "\"eventType\": \"\"",
+            "journeys[0].eventType",
+        ),
+        (
+            "lake-executable",
+            PrepareData,
+            lake_host,
+            "\"bin/prepare-data\"",
+            "\"handler\"",
+            "host.json starts 'handler'",
+        ),
+        ("lake-timeout", PrepareData, lake_host, "01:00:00", "an hour", "is not a duration"),
+        ("lake-schedule", PrepareData, timer, "%PrepareSchedule%", "%Elsewhen%", "Elsewhen"),
     ] {
         let repository = spoiled(name, file, from, to);
-        let refusal = pack(&repository, Path::new(BINARY), &repository.join("target"), THIS_MACHINE).unwrap_err();
+        let refusal = pack(&repository, app, Path::new(BINARY), &repository.join("target"), THIS_MACHINE).unwrap_err();
         assert!(refusal.to_string().contains(complaint), "{file}: {refusal}");
+    }
+}
+
+#[test]
+fn each_app_has_a_package_of_its_own() {
+    let into = folder("both");
+    for app in [FunctionApp::CommerceJourneys, FunctionApp::PrepareData] {
+        let package = pack(&repository(), app, Path::new(BINARY), &into, THIS_MACHINE).unwrap();
+        assert_eq!(package.archive, into.join(format!("{}.zip", app.name())));
+        let mut archive = ZipArchive::new(File::open(&package.archive).unwrap()).unwrap();
+        let mut found: Vec<String> = archive.file_names().map(|name| name.unwrap().into_owned()).collect();
+        let mut expected: Vec<String> = app.files().iter().map(|file| (*file).to_owned()).collect();
+        expected.push(app.program().to_owned());
+        found.sort();
+        expected.sort();
+        assert_eq!(found, expected, "only what belongs in it: no settings of this machine");
+        assert_eq!(archive.by_name(app.program()).unwrap().unix_mode().unwrap() & 0o777, 0o755);
     }
 }

@@ -1,4 +1,4 @@
-//! The handler's binary: for Linux on x86-64, and for no newer C library than the platform's.
+//! A handler's binary: for Linux on x86-64, and for no newer C library than the platform's.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -13,9 +13,9 @@ use object::read::elf::FileHeader as _;
 use object::{Endianness, FileKind};
 use serde_json::Value;
 
-const PACKAGE: &str = "commerce-journeys";
+use crate::app::App;
 
-/// What the handler is compiled for.
+/// What a handler is compiled for.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// A version of the GNU C library, as `2.31`.
@@ -86,30 +86,30 @@ pub enum BinaryProblem {
     },
 }
 
-/// Builds the handler of the workspace at `repository` with this Cargo profile, linked against the platform's C library
+/// Builds an app's handler in the workspace at `repository` with this Cargo profile, linked against the platform's C library
 /// whatever this machine is, and returns where it is. Cargo tells its progress on standard error.
 ///
 /// # Errors
 ///
 /// When Cargo or Zig is not there, or the handler does not compile.
-pub fn build(repository: &Path, profile: &str) -> Result<PathBuf, BinaryProblem> {
+pub fn build(repository: &Path, app: App, profile: &str) -> Result<PathBuf, BinaryProblem> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let output = Command::new(cargo)
         .current_dir(repository)
-        .args(["zigbuild", "--locked", "--package", PACKAGE, "--bin", PACKAGE, "--profile", profile])
+        .args(["zigbuild", "--locked", "--package", app.name(), "--bin", app.name(), "--profile", profile])
         .args(["--target", &format!("{TARGET}.{}", Glibc::PLATFORM), "--message-format=json-render-diagnostics"])
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()
         .map_err(BinaryProblem::Cargo)?;
     let messages = String::from_utf8_lossy(&output.stdout);
-    executable(&messages).filter(|_| output.status.success()).ok_or(BinaryProblem::Build)
+    executable(&messages, app).filter(|_| output.status.success()).ok_or(BinaryProblem::Build)
 }
 
 /// The handler among Cargo's messages.
-fn executable(messages: &str) -> Option<PathBuf> {
+fn executable(messages: &str, app: App) -> Option<PathBuf> {
     let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let mut executables = messages.filter(|message| message["target"]["name"] == PACKAGE);
+    let mut executables = messages.filter(|message| message["target"]["name"] == app.name());
     executables.find_map(|message| message["executable"].as_str().map(PathBuf::from))
 }
 
@@ -171,9 +171,12 @@ mod tests {
     fn the_handler_is_found_among_cargos_messages() {
         let messages = r#"{"reason":"compiler-artifact","target":{"name":"commerce_journeys"},"executable":null}
             not json
-            {"reason":"compiler-artifact","target":{"name":"commerce-journeys"},"executable":"/t/commerce-journeys"}"#;
-        assert_eq!(executable(messages), Some(PathBuf::from("/t/commerce-journeys")));
-        assert_eq!(executable("{}"), None);
+            {"reason":"compiler-artifact","target":{"name":"commerce-journeys"},"executable":"/t/commerce-journeys"}
+            {"reason":"compiler-artifact","target":{"name":"prepare-data"},"executable":"/t/prepare-data"}"#;
+        for app in [App::CommerceJourneys, App::PrepareData] {
+            assert_eq!(executable(messages, app), Some(Path::new("/t").join(app.name())));
+            assert_eq!(executable("{}", app), None);
+        }
     }
 
     #[test]

@@ -6,18 +6,21 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use clap::Parser;
-use package::{Glibc, Package, binary, pack};
+use package::{App, Glibc, Package, binary, pack};
 
-/// Builds, checks and publishes the function app's deployment package.
+/// Builds, checks and publishes the deployment package of a function app.
 #[derive(Parser)]
 #[command(name = "package")]
 struct Args {
+    /// Which function app
+    #[arg(long, value_enum, default_value_t)]
+    app: App,
     /// A handler that was built already; otherwise it is built with `cargo zigbuild`
     #[arg(long, value_name = "PATH")]
     binary: Option<PathBuf>,
-    /// Cargo profile to build with
-    #[arg(long, default_value = "release")]
-    profile: String,
+    /// Cargo profile to build with; otherwise the one that suits the app
+    #[arg(long)]
+    profile: Option<String>,
     /// The newest glibc that the platform is taken to have
     #[arg(long, value_name = "VERSION", default_value_t = Glibc::PLATFORM)]
     glibc: Glibc,
@@ -43,10 +46,10 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let repository = sandbox::stage::repository();
     let binary = match &args.binary {
         Some(binary) => binary.clone(),
-        None => binary::build(&repository, &args.profile)?,
+        None => binary::build(&repository, args.app, args.profile.as_deref().unwrap_or(args.app.profile()))?,
     };
     let output = args.output.clone().unwrap_or_else(|| repository.join("target").join("package"));
-    let package = pack(&repository, &binary, &output, args.glibc)?;
+    let package = pack(&repository, args.app, &binary, &output, args.glibc)?;
     show(&package);
     match &args.publish {
         Some(app) => publish(&package.folder, app),

@@ -5,17 +5,14 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use commerce_journeys::host::FUNCTIONS;
 use commerce_journeys::journeys::Journeys;
-use sandbox::host::{App, AppProblem};
-use sandbox::stage::{self, Enabled, StageProblem};
+use sandbox::host::{self, AppProblem};
+use sandbox::stage::{self, StageProblem};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
+use crate::app::App;
 use crate::binary::{self, BinaryProblem, Glibc};
-
-/// The handler's name in the package: the platform's is Linux, whatever this machine is.
-const HANDLER: &str = "commerce-journeys";
 
 /// What was put together.
 #[derive(Clone, Debug)]
@@ -43,8 +40,13 @@ pub enum PackProblem {
     #[error("the Functions host would refuse it: {0}")]
     Host(#[from] AppProblem),
     /// `host.json` starts something else.
-    #[error("host.json starts '{0}'; the handler is '{HANDLER}'")]
-    Executable(PathBuf),
+    #[error("host.json starts '{found}'; the handler is '{handler}'")]
+    Executable {
+        /// What it starts.
+        found: PathBuf,
+        /// The handler's name in the package.
+        handler: &'static str,
+    },
     /// Folders and handler do not fit.
     #[error("the folders are for {found:?}; the handler serves {served:?}")]
     Functions {
@@ -72,39 +74,54 @@ pub enum PackProblem {
     Zip(#[from] zip::result::ZipError),
 }
 
-/// Puts the package of the repository together in the folder `into`, with the handler at `binary`, for a platform whose
-/// C library is `limit`.
+/// Puts the package of an app of the repository together in the folder `into`, with the handler at `binary`, for a
+/// platform whose C library is `limit`.
 ///
 /// # Errors
 ///
 /// When the platform or the Functions host would refuse it.
-pub fn pack(repository: &Path, binary: &Path, into: &Path, limit: Glibc) -> Result<Package, PackProblem> {
+pub fn pack(repository: &Path, app: App, binary: &Path, into: &Path, limit: Glibc) -> Result<Package, PackProblem> {
     let glibc = binary::check(binary, limit)?;
-    let folder = into.join("app");
-    stage::stage(repository, None, &folder, Enabled::AsShipped)?;
-    fs::copy(binary, folder.join(HANDLER)).map_err(file_problem(binary))?;
-    check(repository, &folder)?;
-    let archive = into.join("commerce-journeys.zip");
-    let names: Vec<&str> = stage::FILES.into_iter().chain([HANDLER]).collect();
-    write_archive(&folder, &names, &archive)?;
+    let (root, folder) = (app.root(repository), into.join(app.folder()));
+    stage::copy_files(&root, app.files(), &folder)?;
+    copy_program(binary, &folder.join(app.program()))?;
+    check(app, &root, &folder)?;
+    let archive = into.join(app.name()).with_extension("zip");
+    let names: Vec<&str> = app.files().iter().copied().chain([app.program()]).collect();
+    write_archive(&folder, &names, app.program(), &archive)?;
     let size = |name: &str| fs::metadata(folder.join(name)).map(|file| file.len()).map_err(file_problem(&folder));
     let files = names.iter().map(|name| Ok(((*name).to_owned(), size(name)?))).collect::<Result<_, PackProblem>>()?;
     Ok(Package { folder, archive, files, glibc })
 }
 
-/// Everything that would otherwise show only after the deployment, as an app that does not start.
-fn check(repository: &Path, folder: &Path) -> Result<(), PackProblem> {
-    // Only so that every %Setting% has a value; the values themselves do not matter here.
-    let app = App::read(folder, &local_settings(repository)?)?;
-    if app.executable != Path::new(HANDLER) || app.directory != folder.join("") {
-        return Err(PackProblem::Executable(app.executable));
+/// Without the `.exe` of this machine, if it has one: the platform's is Linux.
+fn copy_program(binary: &Path, to: &Path) -> Result<(), PackProblem> {
+    if let Some(folder) = to.parent() {
+        fs::create_dir_all(folder).map_err(file_problem(folder))?;
     }
-    let mut served: Vec<String> = FUNCTIONS.map(str::to_owned).to_vec();
+    fs::copy(binary, to).map(drop).map_err(file_problem(binary))
+}
+
+/// Everything that would otherwise show only after the deployment, as an app that does not start.
+fn check(app: App, root: &Path, folder: &Path) -> Result<(), PackProblem> {
+    // Only so that every %Setting% has a value; the values themselves do not matter here.
+    let hosted = host::App::read(folder, &local_settings(root)?)?;
+    if hosted.executable != Path::new(app.program()) || hosted.directory != folder.join("") {
+        return Err(PackProblem::Executable { found: hosted.executable, handler: app.program() });
+    }
+    let mut served: Vec<String> = app.functions().iter().map(|name| (*name).to_owned()).collect();
     served.sort();
-    let found: Vec<String> = app.functions.into_iter().map(|function| function.name).collect();
+    let found: Vec<String> = hosted.functions.into_iter().map(|function| function.name).collect();
     if found != served {
         return Err(PackProblem::Functions { found, served });
     }
+    match app {
+        App::CommerceJourneys => check_journeys(folder),
+        App::PrepareData => Ok(()),
+    }
+}
+
+fn check_journeys(folder: &Path) -> Result<(), PackProblem> {
     let journeys = read(&folder.join("journeys.json"))?;
     // The triggers' names are settings of each deployment.
     Journeys::read(&journeys, |_| Some("trigger".to_owned())).map(drop).map_err(|problems| {
@@ -112,19 +129,19 @@ fn check(repository: &Path, folder: &Path) -> Result<(), PackProblem> {
     })
 }
 
-fn local_settings(repository: &Path) -> Result<BTreeMap<String, String>, PackProblem> {
-    let text = read(&repository.join("local.settings.json"))?;
+fn local_settings(root: &Path) -> Result<BTreeMap<String, String>, PackProblem> {
+    let text = read(&root.join("local.settings.json"))?;
     let file: serde_json::Value = serde_json::from_str(&text).map_err(PackProblem::LocalSettings)?;
     serde_json::from_value(file["Values"].clone()).map_err(PackProblem::LocalSettings)
 }
 
 /// Without times, so that the same files make the same package; with the execute bit, without which the host cannot
 /// start the handler.
-fn write_archive(folder: &Path, names: &[&str], archive: &Path) -> Result<(), PackProblem> {
+fn write_archive(folder: &Path, names: &[&str], handler: &str, archive: &Path) -> Result<(), PackProblem> {
     let mut zip = ZipWriter::new(File::create(archive).map_err(file_problem(archive))?);
     for name in names {
         let path = folder.join(name);
-        let mode = if *name == HANDLER { 0o755 } else { 0o644 };
+        let mode = if *name == handler { 0o755 } else { 0o644 };
         let options =
             SimpleFileOptions::default().compression_method(CompressionMethod::Deflated).unix_permissions(mode);
         zip.start_file(*name, options)?;

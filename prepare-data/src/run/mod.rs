@@ -14,7 +14,7 @@ use std::time::Instant;
 use chrono::Utc;
 
 pub use gate::Problem;
-pub use report::{How, Layer, Report, TableReport};
+pub use report::{Gap, How, Layer, Report, TableReport};
 
 use self::context::Run;
 use self::inputs::Inputs;

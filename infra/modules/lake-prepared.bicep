@@ -1,0 +1,52 @@
+// The prepared tables: ADLS Gen2, in the region of the Customer Insights - Data environment, which reads no other.
+// No shared keys.
+
+@minLength(3)
+@maxLength(24)
+param name string
+param location string
+param tags object
+
+var prepared = 'prepared'
+
+resource account 'Microsoft.Storage/storageAccounts@2024-01-01' = {
+  name: name
+  location: location
+  tags: tags
+  kind: 'StorageV2'
+  sku: {
+    name: 'Standard_LRS'
+  }
+  properties: {
+    isHnsEnabled: true
+    allowSharedKeyAccess: false
+    allowBlobPublicAccess: false
+    defaultToOAuthAuthentication: true
+    minimumTlsVersion: 'TLS1_2'
+    supportsHttpsTrafficOnly: true
+  }
+
+  resource blobs 'blobServices' = {
+    name: 'default'
+    properties: {
+      // Against a folder that is deleted by mistake: Customer Insights - Data cannot go on with tables made anew. (With
+      // a hierarchical namespace there is no versioning; the tables keep versions of their own.)
+      deleteRetentionPolicy: {
+        enabled: true
+        days: 7
+      }
+      containerDeleteRetentionPolicy: {
+        enabled: true
+        days: 7
+      }
+    }
+
+    resource container 'containers' = {
+      name: prepared
+    }
+  }
+}
+
+output name string = account.name
+output containerName string = prepared
+output location string = 'abfss://${prepared}@${split(account.properties.primaryEndpoints.dfs, '/')[2]}/'

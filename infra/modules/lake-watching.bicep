@@ -1,0 +1,114 @@
+// Who is told when the lake side is not well, and the page to look at. Names and fields of the queries are those of
+// prepare-data/LOGGING.md.
+
+import { LakeAlertThresholds } from '../types.bicep'
+
+param namePrefix string
+param location string
+param tags object
+param thresholds LakeAlertThresholds
+param applicationInsightsId string
+
+@description('Who gets the alarms.')
+param actionGroupId string
+param workbookName string
+
+var rules = [
+  {
+    name: 'preparation-failed'
+    title: 'A preparation failed'
+    description: 'The export could not be read, or the prepared tables not be written: preparationFailed in the log says what was tried. What was published is whole, and the next preparation goes on from it.'
+    severity: 2
+    frequency: 'PT15M'
+    window: 'PT1H'
+    query: loadTextContent('../queries/lake/failed.kql')
+    aggregation: 'Total'
+    measure: 'failures'
+    operator: 'GreaterThan'
+    threshold: 0
+    dimension: ''
+  }
+  {
+    name: 'preparation-stopped'
+    title: 'The quality gate stopped a preparation'
+    description: 'What was to be published would be wrong, by the check named in the alert. Customer Insights - Data goes on with the tables of the last preparation that passed. The workbook shows the checks; the table of rejected rows has the reasons.'
+    severity: 1
+    frequency: 'PT15M'
+    window: 'PT1H'
+    query: loadTextContent('../queries/lake/stopped.kql')
+    aggregation: 'Total'
+    measure: 'stops'
+    operator: 'GreaterThan'
+    threshold: 0
+    dimension: 'check'
+  }
+  {
+    name: 'no-preparation'
+    title: 'No preparation has finished for hours'
+    description: 'Preparations fail, are stopped, are killed, or do not run: the workbook tells which. Customer Insights - Data goes on with what it has.'
+    severity: 1
+    frequency: 'PT15M'
+    window: 'P1D'
+    query: loadTextContent('../queries/lake/last.kql')
+    aggregation: 'Maximum'
+    measure: 'hours'
+    operator: 'GreaterThanOrEqual'
+    threshold: thresholds.hoursWithoutPreparation
+    dimension: ''
+  }
+  {
+    name: 'export-behind'
+    title: 'The export is behind'
+    description: 'Preparations run, but the newest row that they find is old: look at Synapse Link or Link to Fabric.'
+    severity: 2
+    frequency: 'PT15M'
+    window: 'P1D'
+    query: loadTextContent('../queries/lake/freshness.kql')
+    aggregation: 'Maximum'
+    measure: 'hours'
+    operator: 'GreaterThan'
+    threshold: thresholds.hoursBehind
+    dimension: ''
+  }
+  {
+    name: 'rejected-rows'
+    title: 'Many rows are rejected'
+    description: 'The prepared tables leave out more rows than the threshold allows. The workbook has the reasons, the table of rejected rows the rows.'
+    severity: 3
+    frequency: 'PT15M'
+    window: 'P1D'
+    query: loadTextContent('../queries/lake/rejected.kql')
+    aggregation: 'Maximum'
+    measure: 'percent'
+    operator: 'GreaterThan'
+    threshold: thresholds.rejectedPercent
+    dimension: ''
+  }
+]
+
+module logAlerts 'log-alerts.bicep' = {
+  name: 'lake-log-alerts'
+  params: {
+    namePrefix: namePrefix
+    location: location
+    tags: tags
+    rules: rules
+    applicationInsightsId: applicationInsightsId
+    actionGroupId: actionGroupId
+  }
+}
+
+resource workbook 'Microsoft.Insights/workbooks@2023-06-01' = {
+  // A workbook's name must be a GUID.
+  name: guid(applicationInsightsId, 'prepared-data')
+  location: location
+  tags: tags
+  kind: 'shared'
+  properties: {
+    displayName: workbookName
+    category: 'workbook'
+    sourceId: applicationInsightsId
+    version: 'Notebook/1.0'
+    serializedData: replace(loadTextContent('../lake-workbook.json'), '{ApplicationInsightsId}', applicationInsightsId)
+  }
+}

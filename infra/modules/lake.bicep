@@ -1,0 +1,119 @@
+// The lake side, whole: a function app of its own that prepares what Commerce exported, the storage of the result, its
+// rights, its alarms. It shares nothing with the real-time app but Application Insights and the action group.
+
+import { Lake } from '../types.bicep'
+
+param namePrefix string
+param suffix string
+param location string
+param tags object
+param lake Lake
+
+@description('As for the real-time app: some regions take no small values. The timer runs on one instance whatever it says.')
+param maximumInstanceCount int
+
+param applicationInsightsId string
+param applicationInsightsName string
+param applicationInsightsConnectionString string
+
+@description('Who gets the alarms.')
+param actionGroupId string
+
+@description('The workbook\'s name.')
+param workbookName string
+
+var compactPrefix = replace(namePrefix, '-', '')
+
+module identity 'identity.bicep' = {
+  name: 'lake-identity'
+  params: {
+    name: 'id-${namePrefix}-lake'
+    location: location
+    tags: tags
+  }
+}
+
+module hostStorage 'storage.bicep' = {
+  name: 'lake-host-storage'
+  params: {
+    name: 'stl${compactPrefix}${suffix}'
+    location: location
+    tags: tags
+  }
+}
+
+module prepared 'lake-prepared.bicep' = {
+  name: 'lake-prepared'
+  params: {
+    name: 'dls${compactPrefix}${suffix}'
+    location: location
+    tags: tags
+  }
+}
+
+module access 'lake-access.bicep' = {
+  name: 'lake-access'
+  params: {
+    principalId: identity.outputs.principalId
+    customerInsightsPrincipalId: lake.?customerInsightsPrincipalId ?? ''
+    hostStorageName: hostStorage.outputs.name
+    preparedStorageName: prepared.outputs.name
+    preparedContainerName: prepared.outputs.containerName
+    applicationInsightsName: applicationInsightsName
+  }
+}
+
+var account = lake.?account
+
+module reader 'lake-reader.bicep' = if (account != null) {
+  name: 'lake-reader'
+  scope: resourceGroup(account.?subscriptionId ?? subscription().subscriptionId, account.?resourceGroup ?? resourceGroup().name)
+  params: {
+    principalId: identity.outputs.principalId
+    storageAccountName: account.?name ?? ''
+    containerName: account.?container ?? ''
+  }
+}
+
+module app 'lake-app.bicep' = {
+  name: 'lake-app'
+  // The app starts with its rights in place.
+  dependsOn: [
+    access
+    reader
+  ]
+  params: {
+    name: 'func-${namePrefix}-lake-${suffix}'
+    planName: 'asp-${namePrefix}-lake'
+    location: location
+    tags: tags
+    identityId: identity.outputs.id
+    identityClientId: identity.outputs.clientId
+    hostStorageName: hostStorage.outputs.name
+    packagesUrl: hostStorage.outputs.packagesUrl
+    applicationInsightsConnectionString: applicationInsightsConnectionString
+    preparedLocation: prepared.outputs.location
+    lake: lake
+    maximumInstanceCount: maximumInstanceCount
+  }
+}
+
+module watching 'lake-watching.bicep' = {
+  name: 'lake-watching'
+  params: {
+    namePrefix: namePrefix
+    location: location
+    tags: tags
+    thresholds: lake.?alertThresholds ?? {
+      hoursWithoutPreparation: 12
+      hoursBehind: 24
+      rejectedPercent: 5
+    }
+    applicationInsightsId: applicationInsightsId
+    actionGroupId: actionGroupId
+    workbookName: workbookName
+  }
+}
+
+output functionAppName string = app.outputs.name
+output preparedLocation string = prepared.outputs.location
