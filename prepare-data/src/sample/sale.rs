@@ -62,6 +62,8 @@ pub(crate) struct Line {
     pub(crate) void: bool,
 }
 
+/// Account of the walk-in customer, each company's first.
+const WALK_IN: &str = "000001";
 /// Customer accounts that no company has.
 const UNKNOWN: &str = "WEB-";
 /// Another currency than that of the company.
@@ -167,8 +169,9 @@ impl World {
         let companies = self.companies.len() as u64;
         let company = self.company_of(number) as u64;
         let own = customers.saturating_sub(company).div_ceil(companies);
-        let customer = draw.favouring_small(own) * companies + company;
-        if kind == Kind::TillOnly || anonymous || own == 0 {
+        // The first customer of each company is the one that sales to nobody in particular are booked on.
+        let customer = (1 + draw.favouring_small(own.saturating_sub(1))) * companies + company;
+        if kind == Kind::TillOnly || anonymous || own < 2 {
             (Buyer::Anonymous, None)
         } else if unknown {
             (Buyer::Unknown(format!("{UNKNOWN}{number}")), None)
@@ -181,7 +184,7 @@ impl World {
         let age = self.rounds[0].as_of.0.saturating_sub(made.0);
         match kind {
             Kind::Journal => OrderState::Open,
-            Kind::CashAndCarry => OrderState::Invoiced,
+            _ if kind.is_posted_by_statements() => OrderState::Invoiced,
             _ if canceled => OrderState::Canceled,
             _ if age > 14 * DAY => OrderState::Invoiced,
             _ if age > 7 * DAY => OrderState::Delivered,
@@ -193,7 +196,7 @@ impl World {
         let (made, round) = sale.made;
         let due = made.plus(shares::POSTED_AFTER_DAYS * DAY);
         let is_due = due < self.rounds[round as usize].as_of.plus(-DAY);
-        (sale.kind == Kind::CashAndCarry && chosen && is_due).then_some((due, round))
+        (sale.kind.is_posted_by_statements() && chosen && is_due).then_some((due, round))
     }
 
     fn lines(&self, number: u64, kind: Kind) -> Vec<Line> {
@@ -227,13 +230,8 @@ impl Sale {
     pub(crate) fn has_order(&self) -> bool {
         match self.kind {
             Kind::Online | Kind::CallCenter | Kind::CustomerOrder | Kind::ReturnOrder | Kind::Journal => true,
-            Kind::CashAndCarry => self.posted.is_some(),
-            Kind::AsyncCustomerOrder
-            | Kind::StoreReturn
-            | Kind::Voided
-            | Kind::Training
-            | Kind::Suspended
-            | Kind::TillOnly => false,
+            Kind::CashAndCarry | Kind::StoreReturn => self.posted.is_some(),
+            Kind::AsyncCustomerOrder | Kind::Voided | Kind::Training | Kind::Suspended | Kind::TillOnly => false,
         }
     }
 
@@ -261,6 +259,11 @@ impl Sale {
         }
     }
 
+    /// The account number on the sales order: that of walk-in customers where nobody was named.
+    pub(crate) fn order_account(&self) -> &str {
+        if self.buyer == Buyer::Anonymous { WALK_IN } else { self.account() }
+    }
+
     /// Lines that count, in hundredths without tax.
     pub(crate) fn net(&self) -> i64 {
         self.lines.iter().filter(|line| !line.void).map(Line::net).sum()
@@ -273,7 +276,7 @@ impl Sale {
 
     fn change(&mut self, outcome: u8, when: (Moment, u32)) {
         use OrderState as State;
-        let posts = self.kind == Kind::CashAndCarry && self.posted.is_none();
+        let posts = self.kind.is_posted_by_statements() && self.posted.is_none();
         match (outcome, self.state) {
             _ if posts => self.posted = Some(when),
             _ if !self.has_order() => return,
