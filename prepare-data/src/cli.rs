@@ -102,7 +102,8 @@ impl RunArgs {
             settings.parameters.insert("language".to_owned(), language.to_lowercase());
         }
         for (number, name) in pairs("party-type", &self.party_types)? {
-            let wrong = |_| Error::Settings(format!("the party type `{number}` is no number: write it as 12506=Person"));
+            let wrong =
+                |_| Error::Settings(format!("the party type `{number}` is no number: write it as 12506=Person"));
             settings.party_types.insert(number.parse().map_err(wrong)?, name);
         }
         settings.full = self.full;
@@ -170,7 +171,8 @@ async fn tryout(args: TryArgs) -> Result<ExitCode> {
         crate::sample::remove(&lake).map_err(wrapped)?;
     }
     if out.join("state/state.json").exists() {
-        std::fs::remove_dir_all(&out).map_err(|error| Error::Settings(format!("cannot remove {}: {error}", out.display())))?;
+        std::fs::remove_dir_all(&out)
+            .map_err(|error| Error::Settings(format!("cannot remove {}: {error}", out.display())))?;
     }
     let options = crate::sample::Options {
         customers: args.customers,

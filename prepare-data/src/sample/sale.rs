@@ -4,7 +4,7 @@ use super::{
     draw::{Draw, Subject},
     moment::{DAY, Moment},
     shares::{self, Kind, change},
-    world::{CHANNELS_PER_COMPANY, STORES_PER_COMPANY, World},
+    world::{CHANNELS_PER_COMPANY, DAYS_OF_SALES, STORES_PER_COMPANY, World},
 };
 
 /// A sale of one company.
@@ -126,11 +126,10 @@ impl World {
         self.draw(Subject::Card, customer).chance(shares::WITH_CARD)
     }
 
-    /// Changes of lines fall on the sales of the last weeks; the other part of a round's share is new sales.
+    /// Changes of older sales all fall on those of the last weeks; at most, all of them change.
     fn share_of_open_sales(&self, round: u32) -> f64 {
-        const WEEKS_OF_ALL: f64 = change::SALES_STAY_OPEN_DAYS as f64 / 730.0;
-        let share = self.rounds[round as usize].share;
-        (share * (1.0 - change::NEW_SALES) / WEEKS_OF_ALL).min(1.0)
+        const OPEN_OF_ALL: f64 = change::OPEN_SALES * change::SALES_STAY_OPEN_DAYS as f64 / DAYS_OF_SALES as f64;
+        self.rounds[round as usize].share * change::CHANGED_SALES / OPEN_OF_ALL
     }
 
     fn still_changes(&self, made: Moment, round: u32) -> bool {
@@ -186,8 +185,8 @@ impl World {
             Kind::Journal => OrderState::Open,
             _ if kind.is_posted_by_statements() => OrderState::Invoiced,
             _ if canceled => OrderState::Canceled,
-            _ if age > 14 * DAY => OrderState::Invoiced,
-            _ if age > 7 * DAY => OrderState::Delivered,
+            _ if age > change::SALES_STAY_OPEN_DAYS * DAY => OrderState::Invoiced,
+            _ if age > change::SALES_STAY_OPEN_DAYS / 2 * DAY => OrderState::Delivered,
             _ => OrderState::Open,
         }
     }

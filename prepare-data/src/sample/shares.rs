@@ -122,8 +122,13 @@ pub(crate) const SECOND_ADDRESS: f64 = 0.2;
 
 /// How the changes of a round (`sample-lake --change`) are divided.
 pub(crate) mod change {
-    /// Part of the share by which the number of sales grows.
-    pub(crate) const NEW_SALES: f64 = 0.5;
+    /// Part of the share by which the number of sales grows. Their receipts are not posted yet, so that they have fewer
+    /// lines than sales have in the long run.
+    pub(crate) const NEW_SALES: f64 = 0.7;
+    /// Part of the share by which older sales change: orders move on, receipts are posted.
+    pub(crate) const CHANGED_SALES: f64 = 0.5;
+    /// Share of the sales of the last weeks that can still change; the rest is done.
+    pub(crate) const OPEN_SALES: f64 = 0.48;
     /// Part of the share by which the number of customers grows.
     pub(crate) const NEW_CUSTOMERS: f64 = 0.4;
     /// Days that sales go on changing for.
@@ -183,7 +188,7 @@ impl Dirt {
         let usual = |share: f64| (share * factor).clamp(0.0, 1.0);
         Self {
             mixed_case: usual(0.3),
-            marks_for_empty: usual(0.7),
+            marks_for_empty: usual(0.7).min(0.9), // some empty values are always NULL
             no_party: usual(0.005),
             shared_party: usual(0.02),
             phone_as_email: usual(0.01),
