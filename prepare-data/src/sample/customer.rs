@@ -19,6 +19,8 @@ pub(crate) struct Customer {
     pub(crate) since: (Moment, u32),
     pub(crate) owner: Owner,
     pub(crate) organisation: bool,
+    /// Sales to nobody in particular are booked on this one.
+    pub(crate) walk_in: bool,
     pub(crate) changes: Vec<Change>,
 }
 
@@ -68,9 +70,11 @@ impl World {
         let since = self.customer_since(number);
         let nobody = draw.chance(self.dirt.no_party);
         let shares_party = draw.chance(self.dirt.shared_party);
-        let organisation = draw.chance(shares::ORGANISATIONS);
+        let walk_in = self.is_walk_in(number);
+        let organisation = draw.chance(shares::ORGANISATIONS) || walk_in;
         // An odd number shares with the even one before it, which belongs to another company and keeps its own party.
         let owner = match number % 2 {
+            _ if walk_in => Owner::Own,
             1 if nobody => Owner::Nobody,
             1 if shares_party && self.companies.len() > 1 => Owner::Of(number - 1),
             _ => Owner::Own,
@@ -79,7 +83,7 @@ impl World {
         let regrouped = changes.iter().filter(|change| change.what == What::Group).count();
         let group = GROUPS[(draw.below(GROUPS.len() as u64) as usize + regrouped) % GROUPS.len()];
         let company = self.company_of(number);
-        Customer { number, company, account: self.account(number), group, since, owner, organisation, changes }
+        Customer { number, company, account: self.account(number), group, since, owner, organisation, walk_in, changes }
     }
 
     /// The customer's account number, which customers of other companies have, too.
@@ -89,12 +93,18 @@ impl World {
 
     /// Whether a customer changed in a round.
     pub(crate) fn customer_changed(&self, number: u64, round: u32) -> bool {
-        self.draw_again(Subject::CustomerChange, number, round).chance(self.rounds[round as usize].share)
+        let share = self.rounds[round as usize].share;
+        !self.is_walk_in(number) && self.draw_again(Subject::CustomerChange, number, round).chance(share)
+    }
+
+    /// The first customer of each company stands for all that nobody knows.
+    fn is_walk_in(&self, number: u64) -> bool {
+        self.number_in_company(number) == 0
     }
 
     fn customer_changes(&self, number: u64, born: u32) -> Vec<Change> {
-        let rounds = self.changes(Subject::CustomerChange, number, born, |round| round.share);
-        let changes = rounds.into_iter().map(|round| {
+        let rounds = (born + 1..=self.round()).filter(|round| self.customer_changed(number, *round));
+        let changes = rounds.map(|round| {
             let mut draw = self.draw_again(Subject::CustomerChange, number, round);
             draw.chance(1.0); // the draw that decided that something changes
             let what = match draw.weighted(&[(shares::change::DELETED, None)], Some(())) {
@@ -137,6 +147,9 @@ impl Customer {
 
     /// The party's name after a number of changes.
     pub(crate) fn full_name(&self, world: &World, turn: u32) -> String {
+        if self.walk_in {
+            return format!("Walk-in customer {}", world.companies[self.company].code.to_uppercase());
+        }
         if self.organisation {
             let mut draw = world.draw_again(Subject::CustomerName, self.number, turn + 1);
             return format!("{} {}", draw.pick(FIRMS), self.number);

@@ -67,7 +67,7 @@ pub(crate) fn purged_since<B: Body>(world: &World, fates: u32, place: Place, row
 }
 
 fn fate_of<B>(world: &World, fates: u32, row: &Record<B>) -> Fate {
-    if row.stamp.round > 0 {
+    if row.stamp.round > 0 || row.stamp.settled {
         return Fate::Plain;
     }
     let dirt = &world.dirt;

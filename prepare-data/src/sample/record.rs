@@ -36,6 +36,8 @@ pub(crate) struct Stamp {
     /// The round that the row last changed in; 0 for those that never did.
     pub(crate) round: u32,
     pub(crate) deleted: bool,
+    /// Nothing happens to the row between database and lake.
+    pub(crate) settled: bool,
     /// The row is a delete that tells no version, as deletes in change folders do.
     pub(crate) unversioned: bool,
 }
@@ -44,7 +46,17 @@ impl Stamp {
     /// A row that has never changed.
     pub(crate) fn new(number: u64, company: usize, created: (Moment, u32)) -> Self {
         let (created, round) = created;
-        Self { number, family: number, company, created, modified: created, round, deleted: false, unversioned: false }
+        Self {
+            number,
+            family: number,
+            company,
+            created,
+            modified: created,
+            round,
+            deleted: false,
+            settled: false,
+            unversioned: false,
+        }
     }
 
     pub(crate) fn of_family(mut self, family: u64) -> Self {

@@ -4,7 +4,7 @@ use super::{
     draw::{Draw, Subject},
     moment::{DAY, Moment},
     shares::{self, Kind, change},
-    world::{CHANNELS_PER_COMPANY, STORES_PER_COMPANY, World},
+    world::{CHANNELS_PER_COMPANY, DAYS_OF_SALES, STORES_PER_COMPANY, World},
 };
 
 /// A sale of one company.
@@ -62,6 +62,8 @@ pub(crate) struct Line {
     pub(crate) void: bool,
 }
 
+/// Account of the walk-in customer, each company's first.
+const WALK_IN: &str = "000001";
 /// Customer accounts that no company has.
 const UNKNOWN: &str = "WEB-";
 /// Another currency than that of the company.
@@ -124,11 +126,10 @@ impl World {
         self.draw(Subject::Card, customer).chance(shares::WITH_CARD)
     }
 
-    /// Changes of lines fall on the sales of the last weeks; the other part of a round's share is new sales.
+    /// Changes of older sales all fall on those of the last weeks; at most, all of them change.
     fn share_of_open_sales(&self, round: u32) -> f64 {
-        const WEEKS_OF_ALL: f64 = change::SALES_STAY_OPEN_DAYS as f64 / 730.0;
-        let share = self.rounds[round as usize].share;
-        (share * (1.0 - change::NEW_SALES) / WEEKS_OF_ALL).min(1.0)
+        const OPEN_OF_ALL: f64 = change::OPEN_SALES * change::SALES_STAY_OPEN_DAYS as f64 / DAYS_OF_SALES as f64;
+        self.rounds[round as usize].share * change::CHANGED_SALES / OPEN_OF_ALL
     }
 
     fn still_changes(&self, made: Moment, round: u32) -> bool {
@@ -167,8 +168,9 @@ impl World {
         let companies = self.companies.len() as u64;
         let company = self.company_of(number) as u64;
         let own = customers.saturating_sub(company).div_ceil(companies);
-        let customer = draw.favouring_small(own) * companies + company;
-        if kind == Kind::TillOnly || anonymous || own == 0 {
+        // The first customer of each company is the one that sales to nobody in particular are booked on.
+        let customer = (1 + draw.favouring_small(own.saturating_sub(1))) * companies + company;
+        if kind == Kind::TillOnly || anonymous || own < 2 {
             (Buyer::Anonymous, None)
         } else if unknown {
             (Buyer::Unknown(format!("{UNKNOWN}{number}")), None)
@@ -181,10 +183,10 @@ impl World {
         let age = self.rounds[0].as_of.0.saturating_sub(made.0);
         match kind {
             Kind::Journal => OrderState::Open,
-            Kind::CashAndCarry => OrderState::Invoiced,
+            _ if kind.is_posted_by_statements() => OrderState::Invoiced,
             _ if canceled => OrderState::Canceled,
-            _ if age > 14 * DAY => OrderState::Invoiced,
-            _ if age > 7 * DAY => OrderState::Delivered,
+            _ if age > change::SALES_STAY_OPEN_DAYS * DAY => OrderState::Invoiced,
+            _ if age > change::SALES_STAY_OPEN_DAYS / 2 * DAY => OrderState::Delivered,
             _ => OrderState::Open,
         }
     }
@@ -193,7 +195,7 @@ impl World {
         let (made, round) = sale.made;
         let due = made.plus(shares::POSTED_AFTER_DAYS * DAY);
         let is_due = due < self.rounds[round as usize].as_of.plus(-DAY);
-        (sale.kind == Kind::CashAndCarry && chosen && is_due).then_some((due, round))
+        (sale.kind.is_posted_by_statements() && chosen && is_due).then_some((due, round))
     }
 
     fn lines(&self, number: u64, kind: Kind) -> Vec<Line> {
@@ -227,13 +229,8 @@ impl Sale {
     pub(crate) fn has_order(&self) -> bool {
         match self.kind {
             Kind::Online | Kind::CallCenter | Kind::CustomerOrder | Kind::ReturnOrder | Kind::Journal => true,
-            Kind::CashAndCarry => self.posted.is_some(),
-            Kind::AsyncCustomerOrder
-            | Kind::StoreReturn
-            | Kind::Voided
-            | Kind::Training
-            | Kind::Suspended
-            | Kind::TillOnly => false,
+            Kind::CashAndCarry | Kind::StoreReturn => self.posted.is_some(),
+            Kind::AsyncCustomerOrder | Kind::Voided | Kind::Training | Kind::Suspended | Kind::TillOnly => false,
         }
     }
 
@@ -261,6 +258,11 @@ impl Sale {
         }
     }
 
+    /// The account number on the sales order: that of walk-in customers where nobody was named.
+    pub(crate) fn order_account(&self) -> &str {
+        if self.buyer == Buyer::Anonymous { WALK_IN } else { self.account() }
+    }
+
     /// Lines that count, in hundredths without tax.
     pub(crate) fn net(&self) -> i64 {
         self.lines.iter().filter(|line| !line.void).map(Line::net).sum()
@@ -273,7 +275,7 @@ impl Sale {
 
     fn change(&mut self, outcome: u8, when: (Moment, u32)) {
         use OrderState as State;
-        let posts = self.kind == Kind::CashAndCarry && self.posted.is_none();
+        let posts = self.kind.is_posted_by_statements() && self.posted.is_none();
         match (outcome, self.state) {
             _ if posts => self.posted = Some(when),
             _ if !self.has_order() => return,

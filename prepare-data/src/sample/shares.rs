@@ -48,7 +48,8 @@ pub(crate) const KINDS: &[(f64, Kind)] = &[
 /// Share of sales that are cash and carry: what [`KINDS`] leaves.
 pub(crate) const CASH_AND_CARRY: f64 = 0.55;
 
-/// Share of cash-and-carry receipts that statement posting made sales orders of, once they are [`POSTED_AFTER_DAYS`] old.
+/// Share of receipts, bought or brought back, that statement posting made sales orders of once they were
+/// [`POSTED_AFTER_DAYS`] old.
 pub(crate) const POSTED: f64 = 0.8;
 /// Days until a receipt is posted.
 pub(crate) const POSTED_AFTER_DAYS: i64 = 2;
@@ -63,11 +64,20 @@ pub(crate) fn lines_per_sale() -> f64 {
     let counted: f64 = LINES.iter().map(|(share, lines)| share * *lines as f64).sum();
     let rest = 1.0 - LINES.iter().map(|(share, _)| share).sum::<f64>();
     let lines = counted + rest * MOST_LINES as f64;
-    let copies: f64 = KINDS.iter().map(|(share, kind)| share * f64::from(kind.copies())).sum();
-    lines * (copies + CASH_AND_CARRY * (1.0 + POSTED))
+    let kinds = KINDS.iter().copied().chain([(CASH_AND_CARRY, Kind::CashAndCarry)]);
+    let copies = kinds.map(|(share, kind)| {
+        let posted = if kind.is_posted_by_statements() { POSTED } else { 0.0 };
+        share * (f64::from(kind.copies()) + posted)
+    });
+    lines * copies.sum::<f64>()
 }
 
 impl Kind {
+    /// Headquarters makes a sales order of the receipt, days later.
+    pub(crate) fn is_posted_by_statements(self) -> bool {
+        matches!(self, Self::CashAndCarry | Self::StoreReturn)
+    }
+
     /// Tables of lines that a sale of this kind appears in, apart from statement posting.
     fn copies(self) -> u8 {
         match self {
@@ -112,8 +122,13 @@ pub(crate) const SECOND_ADDRESS: f64 = 0.2;
 
 /// How the changes of a round (`sample-lake --change`) are divided.
 pub(crate) mod change {
-    /// Part of the share by which the number of sales grows.
-    pub(crate) const NEW_SALES: f64 = 0.5;
+    /// Part of the share by which the number of sales grows. Their receipts are not posted yet, so that they have fewer
+    /// lines than sales have in the long run.
+    pub(crate) const NEW_SALES: f64 = 0.7;
+    /// Part of the share by which older sales change: orders move on, receipts are posted.
+    pub(crate) const CHANGED_SALES: f64 = 0.5;
+    /// Share of the sales of the last weeks that can still change; the rest is done.
+    pub(crate) const OPEN_SALES: f64 = 0.48;
     /// Part of the share by which the number of customers grows.
     pub(crate) const NEW_CUSTOMERS: f64 = 0.4;
     /// Days that sales go on changing for.
@@ -173,7 +188,7 @@ impl Dirt {
         let usual = |share: f64| (share * factor).clamp(0.0, 1.0);
         Self {
             mixed_case: usual(0.3),
-            marks_for_empty: usual(0.7),
+            marks_for_empty: usual(0.7).min(0.9), // some empty values are always NULL
             no_party: usual(0.005),
             shared_party: usual(0.02),
             phone_as_email: usual(0.01),

@@ -13,7 +13,7 @@ pub(crate) const STORES_PER_COMPANY: u64 = 6;
 /// Channels of each company.
 pub(crate) const CHANNELS_PER_COMPANY: u64 = STORES_PER_COMPANY + 2;
 /// Days before the lake's time that the first sale happened.
-const DAYS_OF_SALES: i64 = 730;
+pub(crate) const DAYS_OF_SALES: i64 = 730;
 /// Days before the lake's time that the first customer came.
 const DAYS_OF_CUSTOMERS: i64 = 5 * 365;
 /// Nothing happens in the last hours before the lake's time: what is exported has come to rest.

@@ -58,6 +58,7 @@ fn cust_table() -> Shape<CustomerRow> {
     Shape::new("custtable", 10_347, customers, |world, number, rows| {
         let customer = Arc::new(world.customer(number));
         let mut stamp = Stamp::new(number, customer.company, customer.since);
+        stamp.settled = customer.walk_in;
         for change in customer.changes.iter().filter(|change| matches!(change.what, What::Group | What::Deleted)) {
             stamp = stamp.changed(change.round, change.when);
             stamp.deleted |= change.what == What::Deleted;
@@ -121,6 +122,7 @@ fn dir_party_table() -> Shape<Party> {
 fn party_of_customer(world: &World, customer: Customer) -> Option<Record<Party>> {
     let own = customer.party() == Some(customer.number);
     let mut stamp = Stamp::new(world.own_parties() + customer.number, customer.company, customer.since);
+    stamp.settled = customer.walk_in;
     if let Some(change) = customer.changes_of(What::Name).next_back() {
         stamp = stamp.changed(change.round, change.when);
     }
