@@ -121,7 +121,7 @@ select
     persons.accountnum as customer_number, -- Customer account in the company
     persons.partynumber as party_number, -- Number of the person in the address book, the same in every company
     persons.custgroup as customer_group, -- Customer group
-    coalesce(persons.name, concat_ws(' ', names.firstname, names.middlename, names.lastnameprefix, names.lastname)) as full_name, -- Name as it is shown
+    coalesce(persons.name, nullif(concat_ws(' ', names.firstname, names.middlename, names.lastnameprefix, names.lastname), '')) as full_name, -- Name as it is shown
     names.firstname as first_name, -- First name valid at the time of the run
     names.middlename as middle_name, -- Middle name
     names.lastnameprefix as last_name_prefix, -- What stands before the last name, as van

@@ -90,7 +90,7 @@ lines as (
         coalesce(transactionstatus, 0) <> 1 as counts, -- 1 voided
         qty,
         netamount,
-        coalesce(netamountincltax, netamount) as grossamount,
+        netamountincltax as grossamount,
         taxamount,
         abs(discamount) as discamount
     from retailtransactionsalestrans
@@ -103,11 +103,11 @@ sums as (
         terminal,
         transactionid,
         cast(count(case when counts then 1 end) as int) as line_count,
-        sum(case when counts then qty else 0 end) as quantity,
-        sum(case when counts then netamount else 0 end) as net_amount,
-        sum(case when counts then grossamount else 0 end) as gross_amount,
-        sum(case when counts then taxamount else 0 end) as tax_amount,
-        sum(case when counts then discamount else 0 end) as discount_amount
+        sum(case when counts then qty end) as quantity,
+        sum(case when counts then netamount end) as net_amount,
+        sum(case when counts then grossamount end) as gross_amount,
+        sum(case when counts then taxamount end) as tax_amount,
+        sum(case when counts then discamount end) as discount_amount
     from lines
     group by dataareaid, channel, store, terminal, transactionid
 ),
@@ -150,9 +150,15 @@ booked as (
         end as kind,
         totals.line_count,
         totals.quantity,
-        -- a transaction whose lines are not exported (yet) has the amounts of its own record
-        coalesce(totals.net_amount, transactions.net_amount) as net_amount,
-        coalesce(totals.gross_amount, transactions.gross_amount) as gross_amount,
+        -- what the lines do not say (they may not be exported yet) the transaction's own record does
+        case
+            when totals.line_count = 0 then cast(0 as decimal(32, 6))
+            else coalesce(totals.net_amount, transactions.net_amount)
+        end as net_amount,
+        case
+            when totals.line_count = 0 then cast(0 as decimal(32, 6))
+            else coalesce(totals.gross_amount, transactions.gross_amount)
+        end as gross_amount,
         totals.tax_amount,
         totals.discount_amount
     from transactions

@@ -1,7 +1,30 @@
 -- Records of salesline that are not in sales_order_lines, each with the first reason that applies: company_missing,
 -- record_missing (no record id), order_missing (its order is not exported), order_left_out (the order is rejected itself).
 -- reads: salesline, salestable, retailtransactiontable
-with posted_receipts as (
+with known_orders as (
+    select dataareaid, salesid, count(*) as record_count
+    from salestable
+    where dataareaid is not null and salesid is not null
+    group by dataareaid, salesid
+),
+superseded as (
+    select id
+    from (
+        select
+            orders.id,
+            row_number() over (
+                partition by orders.dataareaid, orders.salesid
+                order by orders.versionnumber desc nulls last, orders.recid desc nulls last, orders.id
+            ) as place
+        from salestable orders
+        left semi join known_orders
+            on known_orders.dataareaid = orders.dataareaid
+            and known_orders.salesid = orders.salesid
+            and known_orders.record_count > 1
+    ) ranked
+    where place > 1
+),
+posted_receipts as (
     select dataareaid, salesorderid
     from retailtransactiontable
     where salesorderid is not null and channel is not null and transactionid is not null
@@ -9,29 +32,14 @@ with posted_receipts as (
         and coalesce(entrystatus, 0) not in (1, 4, 5, 6)
     group by dataareaid, salesorderid
 ),
-known_orders as (
-    select dataareaid, salesid
-    from salestable
-    where dataareaid is not null and salesid is not null
-    group by dataareaid, salesid
-),
-orders as ( -- those in sales_orders: of records with one number the newest decides
-    select newest.dataareaid, newest.salesid
-    from (
-        select
-            orders.dataareaid,
-            orders.salesid,
-            orders.salestype,
-            row_number() over (
-                partition by orders.dataareaid, orders.salesid
-                order by orders.versionnumber desc nulls last, orders.recid desc nulls last, orders.id
-            ) as place
-        from salestable orders
-    ) newest
+orders as ( -- those in sales_orders
+    select orders.dataareaid, orders.salesid
+    from salestable orders
+    left anti join superseded on superseded.id = orders.id
     left anti join posted_receipts
-        on posted_receipts.dataareaid = newest.dataareaid
-        and posted_receipts.salesorderid = newest.salesid
-    where newest.place = 1 and coalesce(newest.salestype, 3) in (3, 4)
+        on posted_receipts.dataareaid = orders.dataareaid
+        and posted_receipts.salesorderid = orders.salesid
+    where coalesce(orders.salestype, 3) in (3, 4)
 )
 select
     'salesline' as source_table,

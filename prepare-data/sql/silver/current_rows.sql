@@ -9,24 +9,24 @@ group by id
 having count(*) > 1
 
 -- step: current_{table}
-select bronze.*
+select bronze.*, cast(1 as bigint) as place
 from bronze_{table} bronze
 left anti join repeated_ids on repeated_ids.id = bronze.id
 where coalesce(bronze.isdelete, false) = false
 union all
-select * except (place)
+select ranked.*
 from (
     select
         bronze.*,
-        row_number() over (
+        cast(row_number() over (
             partition by bronze.id
             order by
                 bronze.lakefolder desc nulls last,
-                bronze.versionnumber desc nulls last,
+                bronze.versionnumber desc nulls first, -- deletes in CSV have none, and follow what they delete
                 bronze.sinkmodifiedon desc nulls last,
-                coalesce(bronze.isdelete, false) desc -- a tie between a row and its delete is a delete
-        ) as place
+                coalesce(bronze.isdelete, false) desc
+        ) as bigint) as place
     from bronze_{table} bronze
     left semi join repeated_ids on repeated_ids.id = bronze.id
 ) ranked
-where place = 1 and coalesce(isdelete, false) = false
+where ranked.place = 1 and coalesce(ranked.isdelete, false) = false
