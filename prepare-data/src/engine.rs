@@ -63,9 +63,10 @@ impl Engine {
 /// # Errors
 /// A statement fails.
 pub async fn run_script(session: &SessionContext, script: &Script) -> Result<DataFrame> {
-    let (last, before) = script.steps.split_last().ok_or_else(|| {
-        crate::error::Error::Catalog(format!("{}.sql holds no statement", script.name))
-    })?;
+    let (last, before) = script
+        .steps
+        .split_last()
+        .ok_or_else(|| crate::error::Error::Catalog(format!("{}.sql holds no statement", script.name)))?;
     for step in before {
         let rows = sql(session, &script.name, &step.sql).await?;
         keep(session, &step.name, rows).await?;

@@ -37,18 +37,27 @@ fn written_type(kind: &DataType) -> DataType {
 pub fn check_schema(table: &str, schema: &Schema) -> Result<()> {
     let refuse = |why: String| Err(Error::Unreadable { table: table.to_owned(), why });
     if !is_name(table) {
-        return refuse(format!("the name {table} must start with a letter and hold letters, digits and underscores only"));
+        return refuse(format!(
+            "the name {table} must start with a letter and hold letters, digits and underscores only"
+        ));
     }
     for field in schema.fields() {
         if !is_name(field.name()) {
-            return refuse(format!("the column name {} must start with a letter and hold letters, digits and underscores only", field.name()));
+            return refuse(format!(
+                "the column name {} must start with a letter and hold letters, digits and underscores only",
+                field.name()
+            ));
         }
         let readable = matches!(
             field.data_type(),
             DataType::Utf8 | DataType::Int32 | DataType::Int64 | DataType::Boolean | DataType::Decimal128(..)
         ) || *field.data_type() == utc_timestamp();
         if !readable {
-            return refuse(format!("the column {} has the type {}: cast it in the SQL file", field.name(), field.data_type()));
+            return refuse(format!(
+                "the column {} has the type {}: cast it in the SQL file",
+                field.name(),
+                field.data_type()
+            ));
         }
     }
     Ok(())
@@ -64,7 +73,9 @@ pub fn check_table(name: &str, table: &DeltaTable) -> Result<()> {
     if reader > READER || writer > WRITER {
         return Err(Error::Unreadable {
             table: name.to_owned(),
-            why: format!("it demands reader version {reader} and writer version {writer}; at most {READER} and {WRITER} are read"),
+            why: format!(
+                "it demands reader version {reader} and writer version {writer}; at most {READER} and {WRITER} are read"
+            ),
         });
     }
     Ok(())

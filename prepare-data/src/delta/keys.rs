@@ -39,7 +39,9 @@ pub(super) struct KeyLedger {
 
 impl KeyLedger {
     pub(super) fn note(&self, batch: &RecordBatch, key: &str) {
-        let Some(keys) = batch.column_by_name(key).and_then(|column| cast(column, &DataType::Utf8).ok()) else { return };
+        let Some(keys) = batch.column_by_name(key).and_then(|column| cast(column, &DataType::Utf8).ok()) else {
+            return;
+        };
         let Ok(keys) = as_string_array(&keys) else { return };
         let mut guard = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let (seen, fault) = &mut *guard;

@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use deltalake::DeltaTable;
 use deltalake::arrow::array::AsArray;
 use deltalake::arrow::datatypes::{Int64Type, Schema, SchemaRef};
 use deltalake::datafusion::common::cast::as_string_array;
@@ -14,7 +15,6 @@ use deltalake::kernel::transaction::{CommitBuilder, CommitProperties};
 use deltalake::kernel::{Action, MetadataExt, StructType};
 use deltalake::operations::create::CreateBuilder;
 use deltalake::protocol::{DeltaOperation, SaveMode};
-use deltalake::DeltaTable;
 use serde::Serialize;
 
 use super::contract::{check_schema, check_table, written_schema};
@@ -164,7 +164,8 @@ impl Stager {
         let some = self.session(&base, Some(touched)).await?;
         register(&session, "candidates", some.table_provider("present").await.trying("read files")?)?;
         let columns = names(&schema);
-        let old = ask(format!("select {columns} from candidates left semi join affected on affected.key = candidates.{key}"));
+        let old =
+            ask(format!("select {columns} from candidates left semi join affected on affected.key = candidates.{key}"));
         keep(&session, "old", old.await?).await?;
         let different: Vec<String> =
             schema.fields().iter().map(|f| format!("(wanted.{0} is distinct from old.{0})", f.name())).collect();
@@ -180,15 +181,19 @@ impl Stager {
         }
         let replaced = ask(format!("select {key} as key from changed union all select key from gone"));
         keep(&session, "replaced", replaced.await?).await?;
-        let updated = number(ask(format!("select count(*) from changed left semi join old on old.{key} = changed.{key}")).await?);
+        let updated =
+            number(ask(format!("select count(*) from changed left semi join old on old.{key} = changed.{key}")).await?);
         let updated = updated.await?;
-        let touched =
-            texts(ask("select distinct file from places left semi join replaced on replaced.key = places.key".to_owned()).await?);
+        let touched = texts(
+            ask("select distinct file from places left semi join replaced on replaced.key = places.key".to_owned())
+                .await?,
+        );
         let touched = touched.await?;
 
         let some = self.session(&base, Some(touched.clone())).await?;
         register(&session, "rewritten", some.table_provider("present").await.trying("read files")?)?;
-        let kept = ask(format!("select {columns} from rewritten left anti join replaced on replaced.key = rewritten.{key}"));
+        let kept =
+            ask(format!("select {columns} from rewritten left anti join replaced on replaced.key = rewritten.{key}"));
         let added = ask(format!("select {columns} from changed"));
         let destination = self.destination(Arc::clone(&schema));
         let (mut files, _) = destination.write(kept.await?).await?;
@@ -207,7 +212,8 @@ impl Stager {
         let before = row_count(&base)?;
         let (upserted, deleted) = (upserted as u64, deleted as u64);
         let inserted = upserted - updated;
-        let counts = Counts { before, after: before + inserted - deleted.min(before + inserted), inserted, updated, deleted };
+        let counts =
+            Counts { before, after: before + inserted - deleted.min(before + inserted), inserted, updated, deleted };
         let images = ask(format!(
             "select {columns} from old left semi join replaced on replaced.key = old.{key} union all select {columns} from changed"
         ));
@@ -229,7 +235,8 @@ impl Stager {
         to: &Destination,
         images: Option<Arc<MemTable>>,
     ) -> Staged {
-        let columns_change = base.as_ref().is_some_and(|table| table_schema(table).is_ok_and(|present| *present != *schema));
+        let columns_change =
+            base.as_ref().is_some_and(|table| table_schema(table).is_ok_and(|present| *present != *schema));
         Staged { counts, keys: to.ledger.fault(), columns_change, images, stager: self.clone(), base, schema, actions }
     }
 
@@ -265,12 +272,19 @@ impl Staged {
             Some(ref table) => {
                 let mut actions = self.actions.clone();
                 if self.columns_change {
-                    let columns: StructType = self.schema.as_ref().try_into_kernel().map_err(deltalake::DeltaTableError::from).trying(&what)?;
-                    let metadata = table.snapshot().trying(&what)?.metadata().clone().with_schema(&columns).trying(&what)?;
+                    let columns: StructType = self
+                        .schema
+                        .as_ref()
+                        .try_into_kernel()
+                        .map_err(deltalake::DeltaTableError::from)
+                        .trying(&what)?;
+                    let metadata =
+                        table.snapshot().trying(&what)?.metadata().clone().with_schema(&columns).trying(&what)?;
                     actions.insert(0, Action::Metadata(metadata));
                 }
                 let state = table.snapshot().trying(&what)?;
-                let operation = DeltaOperation::Write { mode: SaveMode::Overwrite, partition_by: None, predicate: None };
+                let operation =
+                    DeltaOperation::Write { mode: SaveMode::Overwrite, partition_by: None, predicate: None };
                 CommitBuilder::from(CommitProperties::default().with_max_retries(0))
                     .with_actions(actions)
                     .build(Some(state), table.log_store(), operation)
@@ -288,7 +302,10 @@ impl Staged {
     async fn create(&self) -> Result<DeltaTable, deltalake::DeltaTableError> {
         let columns: StructType = self.schema.as_ref().try_into_kernel()?;
         let location = &self.stager.location;
-        let log_store = location.table().map_err(|error| deltalake::DeltaTableError::generic(error.to_string()))?.build_storage()?;
+        let log_store = location
+            .table()
+            .map_err(|error| deltalake::DeltaTableError::generic(error.to_string()))?
+            .build_storage()?;
         CreateBuilder::new()
             .with_log_store(log_store)
             .with_table_name(&self.stager.name)
@@ -319,7 +336,9 @@ fn names(schema: &Schema) -> String {
 
 /// The columns in the types of the table, so that equal values have equal hashes.
 fn casts(schema: &Schema) -> String {
-    let one = |field: &Arc<deltalake::arrow::datatypes::Field>| format!("arrow_cast({}, '{}')", field.name(), field.data_type());
+    let one = |field: &Arc<deltalake::arrow::datatypes::Field>| {
+        format!("arrow_cast({}, '{}')", field.name(), field.data_type())
+    };
     schema.fields().iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
@@ -343,4 +362,3 @@ async fn number(rows: DataFrame) -> Result<u64> {
     let values = batches.iter().flat_map(|batch| batch.column(0).as_primitive::<Int64Type>().iter().flatten());
     Ok(values.sum::<i64>().unsigned_abs())
 }
-

@@ -66,11 +66,15 @@ impl Destination {
             .set_max_row_group_row_count(Some(ROW_GROUP))
             .set_created_by(concat!("prepare-data ", env!("CARGO_PKG_VERSION")).to_owned())
             .build();
-        let mut writer =
-            RecordBatchWriter::try_new(self.location.url(), Arc::clone(&self.schema), None, Some(self.location.options()))
-                .trying(&what)?
-                .with_writer_properties(properties)
-                .with_target_file_size(FILE_SIZE);
+        let mut writer = RecordBatchWriter::try_new(
+            self.location.url(),
+            Arc::clone(&self.schema),
+            None,
+            Some(self.location.options()),
+        )
+        .trying(&what)?
+        .with_writer_properties(properties)
+        .with_target_file_size(FILE_SIZE);
         let mut count = 0;
         while let Some(batch) = rows.next().await {
             let batch = batch.trying(&what)?;

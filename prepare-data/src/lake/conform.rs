@@ -3,8 +3,8 @@
 use deltalake::arrow::datatypes::{DataType, Schema};
 use deltalake::datafusion::common::ScalarValue;
 use deltalake::datafusion::functions::core::expr_fn::nullif;
-use deltalake::datafusion::functions::string::expr_fn::btrim;
 use deltalake::datafusion::functions::expr_fn::lower;
+use deltalake::datafusion::functions::string::expr_fn::btrim;
 use deltalake::datafusion::prelude::{Expr, ident, lit, try_cast, when};
 
 use super::csv::lake_timestamp;
@@ -27,7 +27,8 @@ fn one(schema: &Schema, table: &SourceTable, column: &Column) -> Result<Expr> {
         return Ok(lit(null).alias(&column.name));
     };
     let (name, from) = (found.name().as_str(), found.data_type());
-    let value = if is_text(from) && !is_text(&kind) { from_text(ident(name), &kind)? } else { converted(name, from, &kind) };
+    let value =
+        if is_text(from) && !is_text(&kind) { from_text(ident(name), &kind)? } else { converted(name, from, &kind) };
     Ok(value.alias(&column.name))
 }
 

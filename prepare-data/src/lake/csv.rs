@@ -54,7 +54,8 @@ impl CsvSource {
         let last_folder = folders.last().map(|(key, _)| key.clone()).unwrap_or_default();
         let mut tables = BTreeMap::new();
         for table in &wanted.tables {
-            let entity = newest.as_ref().and_then(|model| model.entity(&table.name)).or_else(|| model.entity(&table.name));
+            let entity =
+                newest.as_ref().and_then(|model| model.entity(&table.name)).or_else(|| model.entity(&table.name));
             let Some(entity) = entity else { continue };
             let files = change_files(lake, &folders, &table.name, entity).await?;
             let source = Self { lake: lake.clone(), entity: entity.clone(), files, last_folder: last_folder.clone() };
@@ -67,7 +68,12 @@ impl CsvSource {
         Position::Csv { folder: self.last_folder.clone() }
     }
 
-    pub(super) fn since(&self, session: &SessionContext, table: &SourceTable, folder: Option<&str>) -> Result<DataFrame> {
+    pub(super) fn since(
+        &self,
+        session: &SessionContext,
+        table: &SourceTable,
+        folder: Option<&str>,
+    ) -> Result<DataFrame> {
         let what = format!("read {}", table.name);
         self.text(session, folder)?
             .into_iter()
@@ -86,7 +92,12 @@ impl CsvSource {
     }
 
     /// Each row with a value that its column's type does not take, once for each such column.
-    pub(super) fn unreadable(&self, session: &SessionContext, table: &SourceTable, folder: Option<&str>) -> Result<DataFrame> {
+    pub(super) fn unreadable(
+        &self,
+        session: &SessionContext,
+        table: &SourceTable,
+        folder: Option<&str>,
+    ) -> Result<DataFrame> {
         let what = format!("look for unreadable values in {}", table.name);
         let mut parts = Vec::new();
         for rows in self.text(session, folder)? {
@@ -118,10 +129,7 @@ impl CsvSource {
         let all = parts.into_iter().map(Ok).reduce(|one: QueryResult<DataFrame>, other| one?.union(other?));
         match all {
             Some(rows) => rows.trying(&what),
-            None => self
-                .empty(session)?
-                .select(vec![lit("").alias("id"), lit("").alias("column_name")])
-                .trying(&what),
+            None => self.empty(session)?.select(vec![lit("").alias("id"), lit("").alias("column_name")]).trying(&what),
         }
     }
 
@@ -163,16 +171,15 @@ impl CsvSource {
 
 /// Change folders that are written no more, oldest first, as (sortable name, name).
 async fn finished_folders(lake: &Location) -> Result<Vec<(String, String)>> {
-    let mut folders: Vec<(String, String)> = lake
-        .folders("")
-        .await?
-        .into_iter()
-        .filter_map(|folder| Some((folder_key(&folder)?, folder)))
-        .collect();
+    let mut folders: Vec<(String, String)> =
+        lake.folders("").await?.into_iter().filter_map(|folder| Some((folder_key(&folder)?, folder))).collect();
     folders.sort();
     // <https://learn.microsoft.com/power-apps/maker/data-platform/azure-synapse-incremental-updates>: the file names the
     // folder still being written. Without it, any folder may be that one only if it is the newest.
-    let active = lake.read("Changelog/changelog.info").await?.and_then(|text| folder_key(text.trim().trim_matches(['"', '/', '\u{feff}'])));
+    let active = lake
+        .read("Changelog/changelog.info")
+        .await?
+        .and_then(|text| folder_key(text.trim().trim_matches(['"', '/', '\u{feff}'])));
     match active {
         Some(active) => folders.retain(|(key, _)| *key < active),
         None => drop(folders.pop()),
@@ -205,7 +212,8 @@ async fn change_files(
     for (key, folder) in folders {
         let listed = store.list(Some(&Path::from(format!("{folder}/{table}"))));
         let files: Vec<ObjectMeta> = listed.try_collect().await.trying(format!("list {lake}{folder}/{table}"))?;
-        let csv = files.into_iter().filter(|meta| meta.size > 0 && meta.location.as_ref().to_lowercase().ends_with(".csv"));
+        let csv =
+            files.into_iter().filter(|meta| meta.size > 0 && meta.location.as_ref().to_lowercase().ends_with(".csv"));
         found.extend(csv.map(|meta| (key.clone(), meta)));
     }
     let measured = futures::stream::iter(found).map(|(folder, meta)| {
@@ -214,7 +222,8 @@ async fn change_files(
         async move {
             let what = format!("read {lake}{}", meta.location);
             let head = store.get_range(&meta.location, 0..meta.size.min(256 * 1024)).await.trying(&what)?;
-            let mut reader = ::csv::ReaderBuilder::new().has_headers(false).delimiter(delimiter).from_reader(head.as_ref());
+            let mut reader =
+                ::csv::ReaderBuilder::new().has_headers(false).delimiter(delimiter).from_reader(head.as_ref());
             let columns = reader.records().next().and_then(Result::ok).map_or(0, |record| record.len());
             Ok(ChangeFile { folder, meta, columns })
         }
@@ -229,7 +238,8 @@ pub(super) fn lake_timestamp() -> ScalarUDF {
     let read = |values: &[ColumnarValue]| -> QueryResult<ColumnarValue> {
         let arrays = ColumnarValue::values_to_arrays(values)?;
         let text = deltalake::arrow::compute::cast(&arrays[0], &DataType::Utf8)?;
-        let times: TimestampMicrosecondArray = as_string_array(&text)?.iter().map(|text| text.and_then(micros)).collect();
+        let times: TimestampMicrosecondArray =
+            as_string_array(&text)?.iter().map(|text| text.and_then(micros)).collect();
         Ok(ColumnarValue::Array(Arc::new(times.with_timezone("UTC")) as ArrayRef))
     };
     create_udf("lake_timestamp", vec![DataType::Utf8], utc_timestamp(), Volatility::Immutable, Arc::new(read))

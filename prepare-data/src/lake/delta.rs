@@ -95,7 +95,8 @@ impl DeltaSource {
         let (mut row_version, mut written) = (i64::MIN, i64::MIN);
         for batch in &ends {
             row_version = batch.column(0).as_primitive::<Int64Type>().iter().flatten().fold(row_version, i64::max);
-            written = batch.column(1).as_primitive::<TimestampMicrosecondType>().iter().flatten().fold(written, i64::max);
+            written =
+                batch.column(1).as_primitive::<TimestampMicrosecondType>().iter().flatten().fold(written, i64::max);
         }
         Ok(Position::Delta { version: self.table.version().unwrap_or_default(), row_version, written })
     }
@@ -111,7 +112,12 @@ impl DeltaSource {
         Ok(Some(paths(&self.table)?.into_iter().filter(|path| !known.contains(path)).collect()))
     }
 
-    async fn read(&self, session: &SessionContext, table: &SourceTable, files: Option<Vec<String>>) -> Result<DataFrame> {
+    async fn read(
+        &self,
+        session: &SessionContext,
+        table: &SourceTable,
+        files: Option<Vec<String>>,
+    ) -> Result<DataFrame> {
         let what = format!("read {}", self.location);
         self.table.update_datafusion_session(&session.state()).trying(&what)?;
         let mut builder = self.table.table_provider().with_session(std::sync::Arc::new(session.state()));
@@ -129,4 +135,3 @@ fn paths(table: &DeltaTable) -> Result<Vec<String>> {
     let state = table.snapshot().trying("list files")?;
     Ok(state.log_data().iter().map(|file| file.path().into_owned()).collect())
 }
-

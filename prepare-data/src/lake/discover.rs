@@ -72,7 +72,8 @@ async fn delta_tables(lake: &Location, pattern: &str) -> Result<Vec<(String, Str
     let mut tables = Vec::new();
     for folder in lake.folders(parent).await? {
         let lower = folder.to_lowercase();
-        let Some(table) = lower.strip_prefix(&before.to_lowercase()).and_then(|rest| rest.strip_suffix(&after.to_lowercase()))
+        let Some(table) =
+            lower.strip_prefix(&before.to_lowercase()).and_then(|rest| rest.strip_suffix(&after.to_lowercase()))
         else {
             continue;
         };

@@ -55,7 +55,8 @@ impl Location {
     /// The folder cannot be made.
     pub fn create(&self) -> Result<()> {
         let Ok(path) = self.url.to_file_path() else { return Ok(()) };
-        std::fs::create_dir_all(&path).map_err(|source| Error::Store { what: format!("make {self}"), source: source.into() })
+        std::fs::create_dir_all(&path)
+            .map_err(|source| Error::Store { what: format!("make {self}"), source: source.into() })
     }
 
     /// Its address.
@@ -185,7 +186,10 @@ mod tests {
     #[test]
     fn folders_of_both_kinds_are_joined() {
         let account = Location::parse("abfss://lake@shop.dfs.core.windows.net/export").unwrap();
-        assert_eq!(account.join("deltalake/custtable").url().as_str(), "abfss://lake@shop.dfs.core.windows.net/export/deltalake/custtable/");
+        assert_eq!(
+            account.join("deltalake/custtable").url().as_str(),
+            "abfss://lake@shop.dfs.core.windows.net/export/deltalake/custtable/"
+        );
         assert_eq!(Location::parse("/tmp/a/").unwrap().join("b").to_string(), "/tmp/a/b/");
     }
 

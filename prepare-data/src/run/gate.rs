@@ -84,7 +84,8 @@ pub(super) fn vanishing(run: &Run<'_>, staged: &Staged) -> Option<Problem> {
 /// Nobody in a profile table although there are parties: the types of parties are not what was thought.
 async fn nobody(run: &Run<'_>, inputs: &Inputs, table: &GoldTable) -> Result<Option<Problem>> {
     let session = inputs.session(run, None).await?;
-    let rows = crate::engine::sql(&session, table.name(), &format!("select 1 as one from {} limit 1", table.driver)).await?;
+    let rows =
+        crate::engine::sql(&session, table.name(), &format!("select 1 as one from {} limit 1", table.driver)).await?;
     let (_, count) = crate::engine::in_memory(&table.driver, rows).await?;
     Ok((count > 0).then(|| Problem {
         rule: "nobody",

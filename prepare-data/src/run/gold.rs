@@ -108,4 +108,3 @@ impl Gold<'_> {
 fn depends_on_time(rows: &Script) -> bool {
     rows.text().contains("as_of")
 }
-

@@ -92,7 +92,17 @@ async fn unreadable(run: &Run<'_>, state: &State, base: Option<&deltalake::Delta
             register(&session, "known", rows_of(run, base).await?)?;
             sql(&session, "rejected", &format!("select {columns} from known where reason like 'unreadable%'")).await?
         }
-        None => sql(&session, "rejected", &format!("select {} where false", columns.split(", ").map(|c| format!("'' as {c}")).collect::<Vec<_>>().join(", "))).await?,
+        None => {
+            sql(
+                &session,
+                "rejected",
+                &format!(
+                    "select {} where false",
+                    columns.split(", ").map(|c| format!("'' as {c}")).collect::<Vec<_>>().join(", ")
+                ),
+            )
+            .await?
+        }
     };
     for (name, source) in run.export.sources.iter().filter(|(_, source)| source.is_text()) {
         let since = state.silver.get(name).map(|known| &known.position).filter(|_| !run.reconcile);
@@ -157,4 +167,3 @@ pub(super) async fn gaps(run: &Run<'_>) -> Result<Vec<Gap>> {
     }
     Ok(gaps)
 }
-

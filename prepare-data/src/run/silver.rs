@@ -18,7 +18,12 @@ use crate::lake::Source;
 use crate::sql::{Script, SourceTable};
 
 /// Prepares every silver table; `false` if the gate stopped the run.
-pub(super) async fn prepare(run: &Run<'_>, state: &mut State, inputs: &mut Inputs, report: &mut Report) -> Result<bool> {
+pub(super) async fn prepare(
+    run: &Run<'_>,
+    state: &mut State,
+    inputs: &mut Inputs,
+    report: &mut Report,
+) -> Result<bool> {
     for table in &run.catalog.sources.tables {
         let Some(script) = run.catalog.silver.get(&table.name) else {
             return Err(Error::Catalog(format!("sql/silver/{}.sql is missing", table.name)));
@@ -114,7 +119,12 @@ impl Silver<'_> {
         Ok(Some(Input { rows: rows_of(self.run, &table).await?, changes, before, now, exported: true }))
     }
 
-    async fn whole(&self, source: &Source, session: &SessionContext, base: Option<DeltaTable>) -> Result<Option<Staged>> {
+    async fn whole(
+        &self,
+        source: &Source,
+        session: &SessionContext,
+        base: Option<DeltaTable>,
+    ) -> Result<Option<Staged>> {
         let bronze = source.all(session).await?;
         register(session, &self.bronze(), bronze.into_view())?;
         let rows = self.rows(session).await?;
@@ -138,7 +148,8 @@ impl Silver<'_> {
             return Ok((How::Unchanged, None));
         }
         let rows = self.rows(session).await?;
-        let affected = sql(session, &self.table.name, &format!("select distinct id as key from {}", self.bronze())).await?;
+        let affected =
+            sql(session, &self.table.name, &format!("select distinct id as key from {}", self.bronze())).await?;
         Ok((How::Changes, self.stager().changes(base.clone(), rows, affected).await?))
     }
 
@@ -162,4 +173,3 @@ impl Silver<'_> {
         format!("/{}", self.table.columns.len())
     }
 }
-

@@ -33,7 +33,8 @@ async fn describe(page: &mut String, session: &SessionContext, table: &GoldTable
     let comments = table.rows.column_comments();
     let written = |error: std::fmt::Error| Error::Catalog(error.to_string());
     let category = table.rows.directive("category").unwrap_or_default();
-    write!(page, "\n## {}\n\n{}\n\nCategory: {category}. Key: `{}`.", table.name(), table.rows.about, table.key).map_err(written)?;
+    write!(page, "\n## {}\n\n{}\n\nCategory: {category}. Key: `{}`.", table.name(), table.rows.about, table.key)
+        .map_err(written)?;
     if let Some(time) = table.rows.directive("time") {
         write!(page, " Time of the activity: `{time}`.").map_err(written)?;
     }

@@ -11,8 +11,8 @@ use include_dir::{Dir, include_dir};
 
 pub use dictionary::dictionary;
 pub use script::{Script, Step};
-pub use sources::{Column, Parameter, SourceTable, Sources, utc_timestamp};
 pub(crate) use sources::data_type;
+pub use sources::{Column, Parameter, SourceTable, Sources, utc_timestamp};
 
 use crate::error::{Error, Result};
 

@@ -70,7 +70,8 @@ impl Script {
         for line in self.text.lines() {
             let Some((code, comment)) = line.split_once(" -- ") else { continue };
             let code = code.trim().trim_end_matches(',');
-            let name = code.rsplit_once(" as ").map_or_else(|| code.rsplit('.').next().unwrap_or(code), |(_, name)| name);
+            let name =
+                code.rsplit_once(" as ").map_or_else(|| code.rsplit('.').next().unwrap_or(code), |(_, name)| name);
             comments.insert(name.trim().to_owned(), comment.trim().to_owned());
         }
         comments

@@ -43,7 +43,12 @@ impl CsvFiles {
             newlines_in_values: Some(true),
             ..CsvOptions::default()
         };
-        Self { store, schema: TableSchema::builder(Arc::new(text)).with_table_partition_cols(vec![folder]).build(), files, options }
+        Self {
+            store,
+            schema: TableSchema::builder(Arc::new(text)).with_table_partition_cols(vec![folder]).build(),
+            files,
+            options,
+        }
     }
 }
 
