@@ -67,7 +67,8 @@ impl<'a> Gold<'a> {
         Ok(count.and_then(|count| u64::try_from(count).ok()).unwrap_or_default())
     }
 
-    /// The customers to be looked at, ordered by key: those whose fingerprint is not the settled one, or `all`.
+    /// The customers to be looked at: those whose fingerprint is not the settled one, or `all`. Those who have waited
+    /// longest come first, so that a limited run never stays with the same.
     pub(super) async fn to_do(&self, all: bool, limit: Option<usize>) -> Result<SendableRecordBatchStream, SyncError> {
         let columns = COLUMNS.join(", ");
         let parts: Vec<String> = COLUMNS.iter().map(|name| format!("coalesce({name}, chr(30))")).collect();
@@ -88,7 +89,7 @@ impl<'a> Gold<'a> {
             left join {STATE} on {STATE}.customer_id = customers.customer_id
             left join emails on emails.email = lower(trim(customers.email))
             left join numbers on numbers.number = lower(customers.customer_number)
-            {filter} order by customers.customer_id {limit}"
+            {filter} order by coalesce({STATE}.run, 0), customers.customer_id {limit}"
         );
         Ok(self.session.sql(&query).await?.execute_stream().await?)
     }

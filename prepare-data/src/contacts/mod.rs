@@ -27,7 +27,8 @@ use commerce_journeys::settings::{ContactSettings, SettingsError};
 use deltalake::DeltaTableError;
 use deltalake::datafusion::error::DataFusionError;
 use deltalake::datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use deltalake::datafusion::prelude::{SessionConfig, SessionContext};
+use deltalake::datafusion::prelude::SessionContext;
+use deltalake::delta_datafusion::DeltaSessionContext;
 use futures::TryStreamExt as _;
 use url::Url;
 
@@ -129,7 +130,7 @@ const PATIENCE: RetryPolicy = RetryPolicy {
 };
 
 /// Memory for sorting and joining customers; what does not fit goes to disk.
-const QUERY_MEMORY: usize = 512 << 20;
+const QUERY_MEMORY: usize = 1 << 30;
 
 /// Synchronises contacts as `args` say, with the settings of the environment.
 ///
@@ -146,7 +147,7 @@ pub async fn run(args: SyncContactsArgs, storage: HashMap<String, String>) -> Re
 ///
 /// As [`run`].
 pub async fn sync(args: &SyncContactsArgs, world: World) -> Result<SyncReport, SyncError> {
-    let session = session()?;
+    let session = new_session()?;
     let environment = world.settings.dataverse.url.to_string();
     let mut state = State::open(location(&args.state_location())?, world.storage.clone(), &session).await?;
     let gold = Gold::open(location(&args.customers)?, world.storage.clone(), &session, &environment).await?;
@@ -179,7 +180,7 @@ pub async fn sync(args: &SyncContactsArgs, world: World) -> Result<SyncReport, S
     }
     if !args.dry_run {
         state.add_vanished(&vanished, clock.now()).await?;
-        if let Err(error) = state.tidy().await {
+        if let Err(error) = state.tidy(&new_session()?).await {
             // Another run may be writing; the next one tidies up.
             tracing::warn!(%error, "the state table stays in many pieces");
         }
@@ -189,9 +190,10 @@ pub async fn sync(args: &SyncContactsArgs, world: World) -> Result<SyncReport, S
     Ok(report)
 }
 
-fn session() -> Result<SessionContext, SyncError> {
+/// A session that does not take more memory than it may. It reads names as they are written: lower case.
+fn new_session() -> Result<SessionContext, SyncError> {
     let runtime = RuntimeEnvBuilder::new().with_memory_limit(QUERY_MEMORY, 1.0).build_arc()?;
-    Ok(SessionContext::new_with_config_rt(SessionConfig::new(), runtime))
+    Ok(DeltaSessionContext::with_runtime_env(runtime).into())
 }
 
 /// A URL, or a folder on this machine, which is not made.

@@ -8,9 +8,11 @@ use super::SyncError;
 use super::decide::{Customer, Decision, Reason, decide, names};
 use super::service::{Service, Write, Written};
 
-/// Customers in one query and in one batch of writes: two conditions each, of the 500 that a query may have, in an
-/// address of at most 32 KB.
+/// Customers in one query and in one batch of writes: two of the 500 conditions that a query may have for each.
 const GROUP: usize = 50;
+
+/// Characters of a query; an address has at most 32 KB.
+const LONGEST_QUERY: usize = 28_000;
 
 /// Choices that are entered at once.
 const CHOICES: usize = 16;
@@ -62,10 +64,33 @@ pub(super) async fn reconcile(
     customers: Vec<Customer>,
     dry: bool,
 ) -> Result<Vec<Outcome>, SyncError> {
-    let groups: Vec<Vec<Customer>> = customers.chunks(GROUP).map(<[Customer]>::to_vec).collect();
-    let settled = stream::iter(groups.into_iter().map(|group| settle(service, group, dry)));
+    let settled = stream::iter(groups(customers).into_iter().map(|group| settle(service, group, dry)));
     let outcomes: Vec<Vec<Outcome>> = settled.buffered(service.pace.at_once()).try_collect().await?;
     Ok(outcomes.into_iter().flatten().collect())
+}
+
+/// Customers who fit into one query.
+fn groups(customers: Vec<Customer>) -> Vec<Vec<Customer>> {
+    let mut groups: Vec<Vec<Customer>> = Vec::new();
+    let mut length = 0;
+    for customer in customers {
+        let its_length = query_length(&customer);
+        length += its_length;
+        match groups.last_mut().filter(|group| group.len() < GROUP && length <= LONGEST_QUERY) {
+            Some(group) => group.push(customer),
+            None => {
+                groups.push(vec![customer]);
+                length = its_length;
+            }
+        }
+    }
+    groups
+}
+
+/// What a customer adds to a query at the most: names of columns, and three characters for each byte of a value.
+fn query_length(customer: &Customer) -> usize {
+    let values = customer.person.number.iter().chain(&customer.person.emails);
+    values.map(|value| 40 + 3 * value.len()).sum()
 }
 
 async fn settle(service: &Service, group: Vec<Customer>, dry: bool) -> Result<Vec<Outcome>, SyncError> {
@@ -171,5 +196,27 @@ impl Open {
             _ => Reason::KeepsChanging,
         };
         self.outcome(tried.map(|(contact, _)| contact), Fate::Left(reason, None))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use commerce_journeys::contacts::Person;
+
+    use super::*;
+
+    fn customers(count: usize, email: &str) -> Vec<Customer> {
+        let person = Person { number: Some("1".to_owned()), emails: vec![email.to_owned()], ..Person::default() };
+        let (id, content) = (String::new(), String::new());
+        vec![Customer { id, content, person, shares_email: false, shares_number: false }; count]
+    }
+
+    #[test]
+    fn a_query_has_neither_too_many_conditions_nor_too_long_an_address() {
+        let sizes = |customers| groups(customers).iter().map(Vec::len).collect::<Vec<_>>();
+        assert_eq!(sizes(customers(120, "ann@example.org")), [50, 50, 20]);
+        // A hundred characters of four bytes each: 1,283 characters a customer.
+        assert_eq!(sizes(customers(50, &"\u{1F600}".repeat(100))), [21, 21, 8]);
+        assert!(sizes(Vec::new()).is_empty());
     }
 }

@@ -117,12 +117,12 @@ impl State {
     }
 
     /// Keeps the newest row of each customer only, once the table is in many pieces.
-    pub(super) async fn tidy(&mut self) -> Result<(), SyncError> {
+    /// `session` is one in which nothing is registered.
+    pub(super) async fn tidy(&mut self, session: &SessionContext) -> Result<(), SyncError> {
         let Some(table) = self.table.clone() else { return Ok(()) };
         if table.get_file_uris()?.count() < MANY_FILES {
             return Ok(());
         }
-        let session = SessionContext::new();
         session.register_table(HISTORY, self.rows().await?)?;
         let plan = session.sql(&newest()).await?.into_unoptimized_plan();
         let write = table.write([]).with_save_mode(SaveMode::Overwrite);

@@ -77,12 +77,15 @@ async fn who_is_no_longer_a_customer_is_told_once_and_keeps_the_contact() {
 #[tokio::test]
 async fn a_limited_run_is_gone_on_with() {
     let town = Town::usual().await;
-    town.gold(&Customer::many(10)).await;
-    for expected in [4, 4, 2, 0] {
+    let mut customers = Customer::many(10);
+    // Those who are left must not stand in the way of the others.
+    customers[..4].iter_mut().for_each(|it| it.party_number = Some("9".repeat(200)));
+    town.gold(&customers).await;
+    for expected in [0, 4, 2, 0] {
         let report = town.sync_with(|args| args.limit = Some(4)).await.unwrap();
         assert_eq!(report.created.count, expected);
     }
-    assert_eq!(town.new_contacts(), 10);
+    assert_eq!(town.new_contacts(), 6);
 }
 
 #[tokio::test]
