@@ -14,7 +14,7 @@ use commerce_journeys::clients::store::{Store, StoreError};
 use commerce_journeys::clock::SharedClock;
 use commerce_journeys::contacts::Person;
 use commerce_journeys::events::{RetryPolicy, read_json};
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -304,10 +304,35 @@ fn attribute(customers: &[Customer], rows: Vec<Found>) -> Option<Vec<Vec<Found>>
 }
 
 fn outcome(reply: Reply) -> Result<Written, Failure> {
+    // Within a batch that was answered this is about the one row: a plug-in, mostly. It must not stop all others.
+    let is_about_the_row = reply.status == StatusCode::INTERNAL_SERVER_ERROR;
     match expect(reply, "contact") {
+        Err(DataverseError::Unavailable { cause, .. }) if is_about_the_row => Ok(Written::Refused(cause)),
         Ok(_) => Ok(Written::Done),
         Err(DataverseError::Conflict(_) | DataverseError::NotFound { .. }) => Ok(Written::Otherwise),
         Err(DataverseError::Refused(cause)) => Ok(Written::Refused(cause)),
         Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_answer_within_a_batch_has_its_meaning() {
+        let judged = |status: u16, body: &'static str| {
+            let status = StatusCode::from_u16(status).unwrap();
+            outcome(Reply::new(status, Default::default(), body.into(), Utc::now()))
+        };
+        assert!(matches!(judged(204, ""), Ok(Written::Done)));
+        assert!(matches!(judged(412, ""), Ok(Written::Otherwise)));
+        assert!(matches!(judged(404, ""), Ok(Written::Otherwise)));
+        let plug_in = r#"{"error":{"code":"0x80040265","message":"No."}}"#;
+        assert!(matches!(judged(400, plug_in), Ok(Written::Refused(cause)) if cause == "400 0x80040265"));
+        assert!(matches!(judged(500, plug_in), Ok(Written::Refused(cause)) if cause == "500 0x80040265"));
+        assert!(matches!(judged(429, ""), Err(Failure::Passing(..))));
+        assert!(matches!(judged(503, ""), Err(Failure::Passing(..))));
+        assert!(matches!(judged(403, ""), Err(Failure::Lasting(_))));
     }
 }
