@@ -1,6 +1,7 @@
 //! The parts of the house, put together once per process.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use azure_core::credentials::TokenCredential;
 
@@ -49,11 +50,15 @@ pub enum StartError {
     },
 }
 
-/// The client with which all neighbours are called.
-pub(crate) fn http_client(settings: &Settings) -> Result<reqwest::Client, StartError> {
+/// The client with which all neighbours are called; `timeout` is that of one request.
+///
+/// # Errors
+///
+/// When there is no TLS to be had.
+pub fn http_client(timeout: Duration) -> Result<reqwest::Client, StartError> {
     reqwest::Client::builder()
-        .timeout(settings.request_timeout)
-        .connect_timeout(settings.request_timeout / 3)
+        .timeout(timeout)
+        .connect_timeout(timeout / 3)
         .user_agent(concat!("commerce-journeys/", env!("CARGO_PKG_VERSION")))
         // A neighbour that redirects is misconfigured; following would send it our token.
         .redirect(reqwest::redirect::Policy::none())
@@ -65,7 +70,7 @@ impl App {
     /// Puts the parts together. Nothing here touches the network.
     pub fn new(settings: Settings, journeys: Journeys, clock: SharedClock) -> Result<Self, StartError> {
         let failed = |what, cause: String| StartError::Client { what, cause };
-        let http = http_client(&settings)?;
+        let http = http_client(settings.request_timeout)?;
         let managed: Arc<dyn TokenCredential> = managed_identity(settings.managed_identity.as_deref())
             .map_err(|error| failed("the managed identity", error.to_string()))?;
         let tokens = |identity, audience: &str| {

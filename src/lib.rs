@@ -8,6 +8,7 @@
 //! | [`settings`] | every app setting, checked together at start |
 //! | [`host`] | the Functions host's contract: invocations in, replies out |
 //! | [`functions`] | `poll-events`, `process-message`, `trigger-journey`: the three stories, top to bottom |
+//! | [`contacts`] | whose contact it is: no network, no clock |
 //! | [`events`] | event and id, record and its states, message, retry policy: no network, no clock |
 //! | [`journeys`] | `journeys.json`: conditions and parameters, just as pure |
 //! | [`clients`] | one neighbour each, with its wire format and typed errors |
@@ -19,6 +20,7 @@ pub mod app;
 pub mod check;
 pub mod clients;
 pub mod clock;
+pub mod contacts;
 pub mod events;
 pub mod functions;
 pub mod host;

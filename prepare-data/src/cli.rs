@@ -33,6 +33,8 @@ enum Command {
     SampleLake(crate::sample::SampleArgs),
     /// Make a sample lake, prepare it, let its shop go on for a day, and prepare it again
     Try(TryArgs),
+    /// Make and update contacts in Dataverse for the customers of gold, where Dual-write does not
+    SyncContacts(crate::contacts::SyncContactsArgs),
     /// Print the data dictionary
     Dictionary {
         /// A folder of SQL files in place of those that came with the program
@@ -148,6 +150,7 @@ pub async fn main(cli: Cli) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Try(args) => tryout(args).await,
+        Command::SyncContacts(args) => sync_contacts(args).await,
         Command::Dictionary { sql } => {
             print!("{}", dictionary(&Catalog::load(sql.as_deref())?).await?);
             Ok(ExitCode::SUCCESS)
@@ -206,6 +209,22 @@ async fn tryout(args: TryArgs) -> Result<ExitCode> {
     eprintln!("\na day later, with one per cent changed:");
     settings.as_of = Some(as_of + chrono::TimeDelta::days(1));
     Ok(print(&prepare(&settings).await?, args.json))
+}
+
+async fn sync_contacts(args: crate::contacts::SyncContactsArgs) -> Result<ExitCode> {
+    let (json, storage) = (args.json, Location::parse(&args.customers)?.options());
+    let report = match crate::contacts::run(args, storage).await {
+        Ok(report) => report,
+        Err(error) => {
+            eprintln!("prepare-data: {error}");
+            return Ok(ExitCode::from(error.exit_code()));
+        }
+    };
+    match serde_json::to_string_pretty(&report) {
+        Ok(text) if json => println!("{text}"),
+        _ => println!("{report}"),
+    }
+    Ok(ExitCode::from(report.exit_code()))
 }
 
 async fn sample(args: crate::sample::SampleArgs) -> Result<crate::sample::Summary> {

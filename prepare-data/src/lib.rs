@@ -2,6 +2,7 @@
 //! lakehouse holds, runs the SQL files, and writes Delta tables that its connectors read.
 
 pub mod cli;
+pub mod contacts;
 pub mod delta;
 pub mod engine;
 mod error;

@@ -64,7 +64,7 @@ pub(super) async fn check(app: &App) -> Result<Vec<Finding>, StartError> {
         let setting = "ServiceBusConnection__fullyQualifiedNamespace";
         wanted.push(managed("token for Service Bus", "https://servicebus.azure.net", setting));
     }
-    let http = http_client(settings)?;
+    let http = http_client(settings.request_timeout)?;
     let findings = wanted.into_iter().map(|wanted| {
         let managed = settings.managed_identity.as_deref();
         let tokens = Tokens::new(wanted.identity, wanted.audience, managed, &http, &app.clock);

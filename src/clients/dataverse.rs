@@ -132,7 +132,21 @@ pub fn read_contacts(reply: &[u8]) -> Result<Vec<ContactRow>, JsonProblem> {
     read_json::<Rows<ContactRow>>(reply).map(|rows| rows.value)
 }
 
-pub(crate) const CONTACT_COLUMNS: &str = "contactid,msdyn_contactnumber,emailaddress1,_msdyn_company_value";
+/// What [`ContactRow`] is made of.
+pub const CONTACT_COLUMNS: &str = "contactid,msdyn_contactnumber,emailaddress1,_msdyn_company_value";
+
+/// The condition on active contacts to carry one of these account numbers or e-mail addresses; `None` if there are none.
+pub fn contact_filter<'a>(people: impl IntoIterator<Item = (Option<&'a str>, &'a [String])>) -> Option<String> {
+    let column = |name: &str, value: &str| format!("{name} eq '{}'", value.replace('\'', "''"));
+    let either: Vec<String> = people
+        .into_iter()
+        .flat_map(|(number, emails)| {
+            let by_number = number.map(|number| column("msdyn_contactnumber", number));
+            by_number.into_iter().chain(emails.iter().map(|email| column("emailaddress1", email)))
+        })
+        .collect();
+    (!either.is_empty()).then(|| format!("statecode eq 0 and ({})", either.join(" or ")))
+}
 
 impl Dataverse {
     /// A client as configured.
@@ -147,14 +161,7 @@ impl Dataverse {
     /// The active contacts that carry this account number or one of these e-mail addresses, oldest first: one request
     /// for all.
     pub async fn contacts(&self, number: Option<&str>, emails: &[String]) -> Result<Vec<ContactRow>, DataverseError> {
-        let column = |name: &str, value: &str| format!("{name} eq '{}'", value.replace('\'', "''"));
-        let by_number = number.map(|number| column("msdyn_contactnumber", number));
-        let by_email = emails.iter().map(|email| column("emailaddress1", email));
-        let either: Vec<String> = by_number.into_iter().chain(by_email).collect();
-        if either.is_empty() {
-            return Ok(Vec::new());
-        }
-        let filter = format!("statecode eq 0 and ({})", either.join(" or "));
+        let Some(filter) = contact_filter([(number, emails)]) else { return Ok(Vec::new()) };
         // Several customers may share an address; fifty are enough to find the one without a number of somebody else.
         let query = [("$select", CONTACT_COLUMNS), ("$filter", &filter), ("$orderby", "createdon asc"), ("$top", "50")];
         let reply = self.call(Method::GET, "contacts", |request| request.query(&query)).await?;
@@ -247,14 +254,15 @@ impl Dataverse {
         Ok(self.send(method, path, complete).await?)
     }
 
-    async fn send(
+    /// Sends a request that `complete` completes, and leaves the meaning of the answer to the caller. `path` is relative
+    /// to the Web API.
+    pub async fn send(
         &self,
         method: Method,
         path: &str,
         complete: impl Fn(RequestBuilder) -> RequestBuilder,
     ) -> Result<Reply, CallError> {
-        let mut url = self.base.clone();
-        url.set_path(&format!("{}{path}", self.base.path()));
+        let url = self.url(path);
         let build = |http: &Client| {
             let request = http.request(method.clone(), url.clone());
             complete(
@@ -266,9 +274,17 @@ impl Dataverse {
         };
         self.caller.call(build).await
     }
+
+    /// The address of a resource.
+    pub fn url(&self, path: &str) -> Url {
+        let mut url = self.base.clone();
+        url.set_path(&format!("{}{path}", self.base.path()));
+        url
+    }
 }
 
-fn expect(reply: Reply, what: &'static str) -> Result<axum::body::Bytes, DataverseError> {
+/// The body of a successful answer, or what the status means; `what` was asked for.
+pub fn expect(reply: Reply, what: &'static str) -> Result<axum::body::Bytes, DataverseError> {
     if reply.status.is_success() {
         return Ok(reply.body);
     }
@@ -309,11 +325,8 @@ mod tests {
 
     fn judged(status: u16, body: &'static str) -> DataverseError {
         let status = StatusCode::from_u16(status).unwrap();
-        expect(
-            Reply { status, retry_after: None, headers: Default::default(), body: body.as_bytes().into() },
-            "contact",
-        )
-        .unwrap_err()
+        expect(Reply::new(status, Default::default(), body.as_bytes().into(), chrono::Utc::now()), "contact")
+            .unwrap_err()
     }
 
     #[test]

@@ -41,6 +41,11 @@ pub struct Reply {
 }
 
 impl Reply {
+    /// An answer that was received at `now`.
+    pub fn new(status: StatusCode, headers: HeaderMap, body: Bytes, now: DateTime<Utc>) -> Self {
+        Self { status, retry_after: retry_after(&headers, now), headers, body }
+    }
+
     /// Receives the answer of `neighbour` to `request`, which is sent for the first time or again.
     pub(super) async fn to(
         neighbour: Neighbour,
@@ -72,7 +77,7 @@ impl Reply {
         let response = http.execute(request).await.map_err(not_sent)?;
         let (status, headers) = (response.status(), response.headers().clone());
         let body = response.bytes().await.map_err(|error| CallError::AnswerLost(describe(&error.without_url())))?;
-        Ok(Self { status, retry_after: retry_after(&headers, now), headers, body })
+        Ok(Self::new(status, headers, body, now))
     }
 
     fn note_throttling(&self, neighbour: Neighbour) {

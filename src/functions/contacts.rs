@@ -7,10 +7,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::person::Person;
 use crate::app::App;
-use crate::clients::dataverse::{ContactColumns, ContactRow, Dataverse, DataverseError};
+use crate::clients::dataverse::{ContactRow, Dataverse, DataverseError};
 use crate::clients::store::StoreError;
+use crate::contacts::{Person, carries_number, choose, contact_id, new_contact, what_it_lacks};
 
 /// Companies and customer groups, which hardly ever change, and are asked for again after an hour.
 #[derive(Debug, Default)]
@@ -22,9 +22,6 @@ pub struct Contacts {
 type Shelf = HashMap<String, (Option<Uuid>, DateTime<Utc>)>;
 
 const FRESH_FOR: TimeDelta = TimeDelta::hours(1);
-
-/// Namespace of contact ids. Changing it would make a second contact of every customer who has none but ours.
-const CONTACTS: Uuid = Uuid::from_u128(0x8a1f_6c2e_0d57_4b39_9e64_c07b_15d2_a3f8);
 
 /// A contact, and how it was come by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,33 +44,12 @@ pub enum ContactFate {
     Created,
 }
 
-/// Finds the person's contact: by account number, then by e-mail, the oldest first. One found by e-mail that carries
-/// the number of another customer is not this person's. `None` if there is none.
+/// Finds the person's contact, if there is one.
 pub(super) async fn find(app: &App, person: &Person) -> Result<Option<ContactRow>, DataverseError> {
-    let mut rows = app.dataverse.contacts(person.number.as_deref(), &person.emails).await?;
-    // Numbers are per company, so a contact that has a company must have this one; asked for once an hour.
+    let rows = app.dataverse.contacts(person.number.as_deref(), &person.emails).await?;
+    // A contact that has a company must have this one; asked for once an hour.
     let company = if rows.iter().any(|row| row.company.is_some()) { company(app, person).await? } else { None };
-    rows.retain(|row| !is_another_customers(row, person, company));
-    Ok(rows.into_iter().min_by_key(|row| rank(row, person)))
-}
-
-/// Number before addresses, and the customer's own addresses before that of the receipt.
-fn rank(row: &ContactRow, person: &Person) -> usize {
-    if person.number.is_some() && carries_number(row) {
-        return 0;
-    }
-    let email = row.emailaddress1.as_deref().unwrap_or_default().to_lowercase();
-    1 + person.emails.iter().position(|known| known.to_lowercase() == email).unwrap_or(person.emails.len())
-}
-
-fn carries_number(row: &ContactRow) -> bool {
-    row.msdyn_contactnumber.as_deref().is_some_and(|number| !number.is_empty())
-}
-
-fn is_another_customers(row: &ContactRow, person: &Person, company: Option<Uuid>) -> bool {
-    let (Some(theirs), Some(ours)) = (&row.msdyn_contactnumber, &person.number) else { return false };
-    let other_company = matches!((row.company, company), (Some(theirs), Some(ours)) if theirs != ours);
-    carries_number(row) && (!theirs.eq_ignore_ascii_case(ours) || other_company)
+    Ok(choose(rows, person, company))
 }
 
 /// Why there is no contact.
@@ -110,24 +86,13 @@ pub(super) async fn resolve(app: &App, person: &Person) -> Result<Resolved, Cont
 
 /// Adds the account number or the e-mail address that a found contact lacks; says whether it lacked one.
 async fn link(dataverse: &Dataverse, row: &ContactRow, person: &Person) -> Result<bool, DataverseError> {
-    let missing = |theirs: &Option<String>, ours: &Option<String>| {
-        let lacks = theirs.as_deref().unwrap_or_default().is_empty();
-        if lacks { ours.clone() } else { None }
-    };
-    let columns = ContactColumns {
-        msdyn_contactnumber: missing(&row.msdyn_contactnumber, &person.number),
-        emailaddress1: missing(&row.emailaddress1, &person.email),
-        ..ContactColumns::default()
-    };
-    if columns.msdyn_contactnumber.is_none() && columns.emailaddress1.is_none() {
-        return Ok(false);
-    }
+    let Some(columns) = what_it_lacks(row, person) else { return Ok(false) };
     dataverse.update_contact(row.contactid, &row.etag, &columns).await.map(|()| true)
 }
 
 /// Creates the contact under an id on which all deliveries agree, so that a race ends in one row.
 async fn create(app: &App, person: &Person, id: Uuid) -> Result<Resolved, DataverseError> {
-    match app.dataverse.create_contact(id, &columns(app, person).await?).await {
+    match create_contact(app, person, id).await {
         Ok(()) => Ok(Resolved { id, fate: ContactFate::Created }),
         // It is there, although the search did not show it: created or linked this moment by another delivery, or
         // since given another number or address, or deactivated. The id says that it is this person's.
@@ -139,31 +104,13 @@ async fn create(app: &App, person: &Person, id: Uuid) -> Result<Resolved, Datave
     }
 }
 
-fn contact_id(person: &Person) -> Uuid {
-    let name = match (&person.number, &person.email) {
-        (Some(number), _) => format!("number/{}/{}", person.company.to_lowercase(), number.to_lowercase()),
-        (None, Some(email)) => format!("email/{}", email.to_lowercase()),
-        (None, None) => "nobody".to_owned(),
-    };
-    Uuid::new_v5(&CONTACTS, name.as_bytes())
-}
-
-async fn columns(app: &App, person: &Person) -> Result<ContactColumns, DataverseError> {
+async fn create_contact(app: &App, person: &Person, id: Uuid) -> Result<(), DataverseError> {
     let company = company(app, person).await?;
     let group = match (company, &person.customer_group) {
         (Some(company), Some(group)) => customer_group(app, group, company).await?,
         _ => None,
     };
-    Ok(ContactColumns {
-        firstname: person.first_name.clone(),
-        lastname: person.last_name.clone(),
-        emailaddress1: person.email.clone(),
-        msdyn_contactnumber: person.number.clone(),
-        msdyn_partynumber: person.party_number.clone(),
-        msdyn_sellable: Some(true),
-        company: company.map(|id| format!("/cdm_companies({id})")),
-        customer_group: group.map(|id| format!("/msdyn_customergroups({id})")),
-    })
+    app.dataverse.create_contact(id, &new_contact(person, company, group)).await
 }
 
 async fn company(app: &App, person: &Person) -> Result<Option<Uuid>, DataverseError> {

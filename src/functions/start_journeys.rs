@@ -14,11 +14,12 @@ use uuid::Uuid;
 
 use super::contacts::{ContactFate, resolve};
 use super::enrich::needs_order;
-use super::person::Person;
+use super::person::person_of;
 use super::setback::{Setback, Terms};
 use crate::app::App;
 use crate::clients::dataverse::DataverseError;
 use crate::clients::store::{Claim, Claimed, StoreError};
+use crate::contacts::Person;
 use crate::events::{JourneyOutcome, Message, Reason, ReasonCode, Record, Status, traceparent};
 use crate::journeys::{Journey, OnUncertain, View};
 use crate::telemetry::vocabulary::age_ms;
@@ -50,7 +51,7 @@ async fn start(app: &App, message: &Message, terms: &Terms) -> Result<Record, Se
         }
     }
     let view = View::new(message);
-    let person = Person::of(&view, event);
+    let person = person_of(&view, event);
     let plan = Plan::of(app, &view, event, &person);
     if plan.wanted.is_empty() {
         return skip_all(app, message, &plan).await;

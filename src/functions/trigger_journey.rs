@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::contacts::find;
 use super::enrich::{Customers, NotEnriched, enrich, needs_order};
-use super::person::Person;
+use super::person::person_of;
 use super::setback::{Setback, Terms};
 use super::start_journeys::start_journeys;
 use crate::app::App;
@@ -165,7 +165,7 @@ struct Trial<'a> {
 /// Shows contact and parameters, and changes nothing anywhere.
 async fn try_out(app: &App, message: &Message) -> Result<Answer, Answer> {
     let view = View::new(message);
-    let person = Person::of(&view, &message.event);
+    let person = person_of(&view, &message.event);
     let contact = match person.is_known() {
         true => find(app, &person).await.map_err(|problem| unsuccessful(&message.event, problem.into()))?,
         false => None,

@@ -171,6 +171,17 @@ pub struct DataverseSettings {
     pub identity: Identity,
 }
 
+/// What it takes to work on contacts outside the function app.
+#[derive(Clone, Debug)]
+pub struct ContactSettings {
+    /// Dataverse.
+    pub dataverse: DataverseSettings,
+    /// Where the choices of contacts are entered, if `CosmosDbEndpoint` is set.
+    pub store: Option<StoreSettings>,
+    /// Client id of the user-assigned managed identity.
+    pub managed_identity: Option<String>,
+}
+
 /// `poll-events`.
 #[derive(Clone, Debug)]
 pub struct PollSettings {
@@ -232,5 +243,20 @@ impl Settings {
             })
         })();
         reader.finish(settings)
+    }
+}
+
+impl ContactSettings {
+    /// Reads these settings under their usual names, as [`Settings::read`] does.
+    ///
+    /// # Errors
+    ///
+    /// Names everything that is missing or wrong.
+    pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
+        let mut reader = Reader::new(&lookup);
+        let dataverse = reader.dataverse();
+        let store = reader.optional("CosmosDbEndpoint").and_then(|_| reader.store());
+        let managed_identity = reader.optional("AZURE_CLIENT_ID");
+        reader.finish(dataverse.map(|dataverse| Self { dataverse, store, managed_identity }))
     }
 }

@@ -9,8 +9,7 @@ use reqwest::Url;
 
 use super::values::{parse_duration, parse_endpoint, parse_schedule};
 use super::{
-    BusCredential, BusSettings, CommerceSettings, DataverseSettings, Identity, PollSettings, SETTINGS, Settings,
-    StoreSettings,
+    BusCredential, BusSettings, CommerceSettings, DataverseSettings, Identity, PollSettings, SETTINGS, StoreSettings,
 };
 use crate::events::RetryPolicy;
 
@@ -37,7 +36,7 @@ impl<'a> Reader<'a> {
         Self { lookup, problems: Vec::new() }
     }
 
-    pub(super) fn finish(self, settings: Option<Settings>) -> Result<Settings, SettingsError> {
+    pub(super) fn finish<T>(self, settings: Option<T>) -> Result<T, SettingsError> {
         match settings {
             Some(settings) if self.problems.is_empty() => Ok(settings),
             _ => Err(SettingsError(self.problems)),

@@ -6,12 +6,15 @@ use chrono::{DateTime, Utc};
 
 use super::lexer::{Token, tokens};
 use super::payload::guid;
-use super::refusal::Refusal;
+use super::refusal::{self, Refusal};
 use super::rows::{Row, Value};
 use super::schema::{Column, Kind, Table};
 
 /// Deeper nesting is refused, as the real parser refuses it.
 const MAX_DEPTH: usize = 100;
+
+/// More conditions are refused (`TooManyConditionsInQuery`).
+const MAX_CONDITIONS: usize = 500;
 
 /// A condition on a row.
 #[derive(Debug)]
@@ -37,7 +40,7 @@ pub(super) enum Comparison {
 impl Filter {
     /// Reads a filter on `table` from its decoded text.
     pub(super) fn parse(table: Table, dual_write: bool, text: &str) -> Result<Self, Refusal> {
-        let mut parser = Parser { table, dual_write, text, tokens: tokens(text)?, next: 0, depth: 0 };
+        let mut parser = Parser { table, dual_write, text, tokens: tokens(text)?, next: 0, depth: 0, conditions: 0 };
         let filter = parser.or()?;
         if parser.next < parser.tokens.len() { Err(parser.unexpected()) } else { Ok(filter) }
     }
@@ -89,6 +92,7 @@ struct Parser<'a> {
     tokens: Vec<(usize, Token)>,
     next: usize,
     depth: usize,
+    conditions: usize,
 }
 
 impl Parser<'_> {
@@ -142,6 +146,11 @@ impl Parser<'_> {
         let Some(literal) = self.peek().cloned() else { return Err(self.unexpected()) };
         let literal = self.literal(column, &literal)?;
         self.next += 1;
+        self.conditions += 1;
+        if self.conditions > MAX_CONDITIONS {
+            let message = "Number of conditions in query exceeded maximum limit.";
+            return Err(Refusal::bad_request(refusal::CONDITIONS, message));
+        }
         Ok(Filter::Compare(column, comparison, literal))
     }
 

@@ -4,6 +4,7 @@
 //! Dataverse Web API client errors".
 
 mod asked;
+mod batch;
 mod contact;
 mod custom_apis;
 mod demo;

@@ -19,6 +19,8 @@ pub(super) const NO_ROW: &str = "0x80040217";
 pub(super) const DUPLICATE: &str = "0x80040237";
 /// The row has changed since.
 pub(super) const STALE: &str = "0x80060882";
+/// A query has too many conditions.
+pub(super) const CONDITIONS: &str = "0x8004430c";
 /// A text is longer than its column. Not confirmed.
 pub(super) const TOO_LONG: &str = "0x80044331";
 /// A required parameter of a custom API is missing. Not confirmed: no page says which code it is.

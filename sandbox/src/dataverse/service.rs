@@ -10,6 +10,7 @@ use serde_json::{Map, Value as JsonValue, json};
 use uuid::Uuid;
 
 use super::asked::{Asked, Target};
+use super::batch::{self, Batch};
 use super::query::{Query, Select};
 use super::refusal::{self, Refusal};
 use super::role::{self, Role};
@@ -21,6 +22,8 @@ use crate::wire::Tells;
 
 /// More than any row or trigger needs.
 const MAX_BODY: usize = 1 << 20;
+/// ... or than a batch of a thousand rows does.
+const MAX_BATCH: usize = 64 << 20;
 
 pub(super) fn router(dataverse: Dataverse) -> Router {
     Router::new().route("/api/data/v9.2/{*resource}", any(serve)).with_state(dataverse)
@@ -39,13 +42,19 @@ impl Dataverse {
         let gate = self.inner.gate.as_ref();
         let _pass = gate.map(|gate| gate.enter(self.inner.clock.now())).transpose()?;
         let (parts, body) = request.into_parts();
-        let body = to_bytes(body, MAX_BODY)
+        let is_batch = batch::is_batch(&parts.uri);
+        let body = to_bytes(body, if is_batch { MAX_BATCH } else { MAX_BODY })
             .await
             .map_err(|_| Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "", "The body is too large or incomplete."))?;
+        let batch = if is_batch { Some(Batch::read(&parts, &body)?) } else { None };
+        let requests = batch.as_ref().map_or(1, Batch::len);
         if let Some(work) = gate.map(|gate| gate.work()).filter(|work| !work.is_zero()) {
-            tokio::time::sleep(work).await;
+            tokio::time::sleep(work * u32::try_from(requests).unwrap_or(u32::MAX)).await;
         }
         // No await from here on: a request takes effect as a whole or not at all.
+        if let Some(batch) = batch {
+            return batch.run(self).await;
+        }
         self.dispatch(&Asked::new(parts, body, self.inner.options.dual_write)?)
     }
 
@@ -60,7 +69,7 @@ impl Dataverse {
         judged.map_err(|problem| Refusal::new(StatusCode::UNAUTHORIZED, "", format!("Unauthorized: {problem}.")))
     }
 
-    fn dispatch(&self, asked: &Asked) -> Result<Response, Refusal> {
+    pub(super) fn dispatch(&self, asked: &Asked) -> Result<Response, Refusal> {
         let method = asked.method.as_str();
         self.lock().role.admit()?;
         match (&asked.target, method) {

@@ -1,6 +1,7 @@
 //! Dataverse through real HTTP.
 
 mod access;
+mod batches;
 mod contacts;
 mod queries;
 mod role;

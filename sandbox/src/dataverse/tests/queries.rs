@@ -177,3 +177,11 @@ async fn without_dual_write_its_tables_are_unknown() {
     let body = json!({ "msdyn_company@odata.bind": format!("/cdm_companies({})", id_of(1)) });
     assert_eq!(world.post("contacts", &body).await.refusal(), (400, "0x80048d19"));
 }
+
+#[tokio::test]
+async fn a_query_has_at_most_five_hundred_conditions() {
+    let world = World::new().await;
+    let filter = |conditions: usize| vec!["statecode%20eq%200"; conditions].join("%20or%20");
+    assert_eq!(world.filter(&filter(500)).await.status, 200);
+    assert_eq!(world.filter(&filter(501)).await.refusal(), (400, "0x8004430c"));
+}

@@ -1,0 +1,162 @@
+//! The customers of gold, and which of them are to be looked at.
+
+use std::collections::HashMap;
+
+use commerce_journeys::contacts::{Person, shortened, usable_email};
+use deltalake::arrow::array::{Array as _, BooleanArray, Int64Array, RecordBatch, StringArray};
+use deltalake::arrow::compute::cast;
+use deltalake::arrow::datatypes::DataType;
+use deltalake::datafusion::execution::SendableRecordBatchStream;
+use deltalake::datafusion::prelude::SessionContext;
+use url::Url;
+
+use super::SyncError;
+use super::decide::Customer;
+use super::state::{STATE, VANISHED, Vanished, open_table};
+
+/// The name of the gold table in queries.
+const GOLD: &str = "gold_customers";
+
+/// What is read of gold, under the names of gold. The key and what a contact cannot do without come first.
+const COLUMNS: [&str; 9] = [
+    "customer_id",
+    "company",
+    "customer_number",
+    "first_name",
+    "last_name",
+    "full_name",
+    "email",
+    "party_number",
+    "customer_group",
+];
+
+/// Goes into every fingerprint: with another number all customers are looked at again.
+const RULES: &str = "1";
+
+/// The gold table of customers, opened together with the state table.
+pub(super) struct Gold<'a> {
+    session: &'a SessionContext,
+    /// What a fingerprint is true for.
+    environment: String,
+}
+
+impl<'a> Gold<'a> {
+    /// Opens the table. `environment` is that of Dataverse: what is right in one says nothing about another.
+    pub(super) async fn open(
+        location: Url,
+        options: HashMap<String, String>,
+        session: &'a SessionContext,
+        environment: &str,
+    ) -> Result<Self, SyncError> {
+        let table = open_table(&location, &options).await?;
+        let table = table.ok_or_else(|| SyncError::NoCustomers(location.to_string()))?;
+        session.register_table(GOLD, table.table_provider().await?)?;
+        let known = session.table(GOLD).await?;
+        let missing: Vec<&str> =
+            COLUMNS.into_iter().filter(|name| known.schema().field_with_unqualified_name(name).is_err()).collect();
+        if !missing.is_empty() {
+            return Err(SyncError::MissingColumns(missing.join(", ")));
+        }
+        Ok(Self { session, environment: environment.replace('\'', "''") })
+    }
+
+    /// How many customers there are.
+    pub(super) async fn count(&self) -> Result<u64, SyncError> {
+        let batches = self.session.sql(&format!("select count(*) as customers from {GOLD}")).await?.collect().await?;
+        let count = batches.first().and_then(|it| it.column(0).as_any().downcast_ref::<Int64Array>()?.iter().next()?);
+        Ok(count.and_then(|count| u64::try_from(count).ok()).unwrap_or_default())
+    }
+
+    /// The customers to be looked at: those whose fingerprint is not the settled one, or `all`. Those who have waited
+    /// longest come first, so that a limited run never stays with the same.
+    pub(super) async fn to_do(&self, all: bool, limit: Option<usize>) -> Result<SendableRecordBatchStream, SyncError> {
+        let columns = COLUMNS.join(", ");
+        let parts: Vec<String> = COLUMNS.iter().map(|name| format!("coalesce({name}, chr(30))")).collect();
+        let fingerprint = format!("md5(concat_ws(chr(31), '{RULES}', '{}', {}))", self.environment, parts.join(", "));
+        let changed =
+            format!("where {STATE}.customer_id is null or not {STATE}.settled or {STATE}.content <> customers.content");
+        let filter = if all { String::new() } else { changed };
+        let limit = limit.map(|limit| format!("limit {limit}")).unwrap_or_default();
+        let query = format!(
+            "with customers as (select {columns}, {fingerprint} as content from {GOLD}),
+            emails as (select lower(trim(email)) as email from {GOLD} group by lower(trim(email)) having count(*) > 1),
+            numbers as (
+                select lower(customer_number) as number from {GOLD}
+                group by lower(customer_number) having count(distinct company) > 1
+            )
+            select customers.*, emails.email is not null as shares_email, numbers.number is not null as shares_number
+            from customers
+            left join {STATE} on {STATE}.customer_id = customers.customer_id
+            left join emails on emails.email = lower(trim(customers.email))
+            left join numbers on numbers.number = lower(customers.customer_number)
+            {filter} order by coalesce({STATE}.run, 0), customers.customer_id {limit}"
+        );
+        Ok(self.session.sql(&query).await?.execute_stream().await?)
+    }
+
+    /// Customers who were in gold and are no longer.
+    pub(super) async fn vanished(&self) -> Result<Vec<Vanished>, SyncError> {
+        let query = format!(
+            "select {STATE}.customer_id, {STATE}.contact_id from {STATE}
+            left anti join {GOLD} on {GOLD}.customer_id = {STATE}.customer_id
+            where {STATE}.outcome <> '{VANISHED}' order by {STATE}.customer_id"
+        );
+        let mut vanished = Vec::new();
+        for batch in self.session.sql(&query).await?.collect().await? {
+            let (customers, contacts) = (text(&batch, "customer_id")?, text(&batch, "contact_id")?);
+            vanished.extend((0..batch.num_rows()).map(|at| Vanished {
+                customer: value(&customers, at).unwrap_or_default(),
+                contact: value(&contacts, at),
+            }));
+        }
+        Ok(vanished)
+    }
+}
+
+/// The customers in rows of [`Gold::to_do`].
+pub(super) fn customers(batch: &RecordBatch) -> Result<Vec<Customer>, SyncError> {
+    let columns: HashMap<&str, StringArray> = COLUMNS
+        .into_iter()
+        .chain(["content"])
+        .map(|name| Ok((name, text(batch, name)?)))
+        .collect::<Result<_, SyncError>>()?;
+    let (shares_email, shares_number) = (flag(batch, "shares_email")?, flag(batch, "shares_number")?);
+    let customer = |at: usize| {
+        let get = |name: &str| columns.get(name).and_then(|column| value(column, at));
+        let email = get("email").and_then(|email| usable_email(&email));
+        Customer {
+            id: get("customer_id").unwrap_or_default(),
+            content: get("content").unwrap_or_default(),
+            person: Person {
+                number: get("customer_number"),
+                emails: email.iter().cloned().collect(),
+                email,
+                first_name: get("first_name").map(|name| shortened(&name)),
+                // As the function app does: who has no last name is called by the whole name.
+                last_name: get("last_name").or_else(|| get("full_name")).map(|name| shortened(&name)),
+                party_number: get("party_number"),
+                customer_group: get("customer_group"),
+                company: get("company").unwrap_or_default(),
+            },
+            shares_email: shares_email.value(at),
+            shares_number: shares_number.value(at),
+        }
+    };
+    Ok((0..batch.num_rows()).map(customer).collect())
+}
+
+fn value(column: &StringArray, at: usize) -> Option<String> {
+    (!column.is_null(at)).then(|| column.value(at).to_owned()).filter(|value| !value.is_empty())
+}
+
+/// A column as plain text, whichever way the engine keeps texts.
+fn text(batch: &RecordBatch, name: &'static str) -> Result<StringArray, SyncError> {
+    let column = batch.column_by_name(name).and_then(|column| cast(column, &DataType::Utf8).ok());
+    let column = column.and_then(|column| column.as_any().downcast_ref::<StringArray>().cloned());
+    column.ok_or_else(|| SyncError::MissingColumns(name.to_owned()))
+}
+
+fn flag(batch: &RecordBatch, name: &'static str) -> Result<BooleanArray, SyncError> {
+    let column = batch.column_by_name(name).and_then(|column| column.as_any().downcast_ref::<BooleanArray>().cloned());
+    column.ok_or_else(|| SyncError::MissingColumns(name.to_owned()))
+}

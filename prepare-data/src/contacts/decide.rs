@@ -1,0 +1,195 @@
+//! What is to be done about one customer's contact: the handler's rules, and a comparison. No network.
+
+use std::borrow::Borrow;
+
+use commerce_journeys::clients::dataverse::{ContactColumns, ContactRow};
+use commerce_journeys::contacts::{
+    Person, carries_number, choose, contact_id, is_another_customers, new_contact, what_it_lacks,
+};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// A customer out of gold.
+#[derive(Clone, Debug)]
+pub(super) struct Customer {
+    /// The key in gold.
+    pub(super) id: String,
+    /// Fingerprint of all that matters here.
+    pub(super) content: String,
+    pub(super) person: Person,
+    /// Another customer has the same e-mail address.
+    pub(super) shares_email: bool,
+    /// A customer of another company has the same account number.
+    pub(super) shares_number: bool,
+}
+
+/// A contact: what the rules look at, and what is compared.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Found {
+    #[serde(flatten)]
+    pub(super) row: ContactRow,
+    firstname: Option<String>,
+    lastname: Option<String>,
+    msdyn_partynumber: Option<String>,
+    #[serde(rename = "_msdyn_customergroupid_value")]
+    group: Option<Uuid>,
+}
+
+/// The columns that [`Found`] has beside those of [`ContactRow`].
+pub(super) const COMPARED_COLUMNS: &str = "firstname,lastname,msdyn_partynumber,_msdyn_customergroupid_value";
+
+impl Borrow<ContactRow> for Found {
+    fn borrow(&self) -> &ContactRow {
+        &self.row
+    }
+}
+
+/// What Dataverse calls the customer's company and group, if it has them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Place {
+    pub(super) company: Option<Uuid>,
+    pub(super) group: Option<Uuid>,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug)]
+pub(super) enum Decision {
+    Create {
+        contact: Uuid,
+        columns: ContactColumns,
+    },
+    /// `links` says that the contact gets the customer's number, and with it becomes the customer's.
+    Update {
+        contact: Uuid,
+        etag: String,
+        columns: ContactColumns,
+        links: bool,
+    },
+    Nothing {
+        contact: Uuid,
+    },
+    Leave {
+        reason: Reason,
+        contact: Option<Uuid>,
+    },
+}
+
+/// Why a customer was left as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Reason {
+    /// Several customers have the e-mail address of a contact without account number: it may be anyone's.
+    SharedEmail,
+    /// Customers of several companies have the account number, and Dataverse does not know the company.
+    SharedNumber,
+    /// Several active contacts carry the account number.
+    SeveralContacts,
+    /// The customer's contact is there, but inactive, or it was given another account number.
+    HiddenContact,
+    /// Somebody else keeps changing the contact.
+    KeepsChanging,
+    /// The function app is about to give the customer another contact.
+    ChosenOtherwise,
+    /// Dataverse does not take the contact as it is.
+    Refused,
+}
+
+impl Reason {
+    /// The name in the report and in the state table.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::SharedEmail => "sharedEmail",
+            Self::SharedNumber => "sharedNumber",
+            Self::SeveralContacts => "severalContacts",
+            Self::HiddenContact => "hiddenContact",
+            Self::KeepsChanging => "keepsChanging",
+            Self::ChosenOtherwise => "chosenOtherwise",
+            Self::Refused => "refused",
+        }
+    }
+
+    /// What it means, and what an operator does about it.
+    pub(super) fn advice(self) -> &'static str {
+        match self {
+            Self::SharedEmail => {
+                "a contact without account number has the address of several customers: give it the right number, or deactivate it"
+            }
+            Self::SharedNumber => {
+                "the number exists in several companies and Dataverse does not know this one: add the company (cdm_companies)"
+            }
+            Self::SeveralContacts => "several active contacts carry the number: merge them",
+            Self::HiddenContact => "the contact is inactive or carries another number: activate or correct it",
+            Self::KeepsChanging => "somebody else keeps changing the contact: run again",
+            Self::ChosenOtherwise => "the function app is giving the customer another contact: run again later",
+            Self::Refused => "Dataverse refuses the values; the state table holds its error code",
+        }
+    }
+}
+
+/// Decides about a customer whose number or address `rows` carry, oldest first.
+pub(super) fn decide(customer: &Customer, rows: Vec<Found>, place: Place) -> Decision {
+    let person = &customer.person;
+    let leave = |reason, contact| Decision::Leave { reason, contact };
+    if customer.shares_number && place.company.is_none() {
+        return leave(Reason::SharedNumber, None);
+    }
+    let is_theirs =
+        |found: &&Found| carries_number(&found.row) && !is_another_customers(&found.row, person, place.company);
+    if rows.iter().filter(is_theirs).count() > 1 {
+        return leave(Reason::SeveralContacts, rows.iter().find(is_theirs).map(|found| found.row.contactid));
+    }
+    let Some(found) = choose(rows, person, place.company) else {
+        return Decision::Create {
+            contact: contact_id(person),
+            columns: new_contact(person, place.company, place.group),
+        };
+    };
+    let contact = found.row.contactid;
+    let links = !carries_number(&found.row);
+    if links && customer.shares_email {
+        return leave(Reason::SharedEmail, Some(contact));
+    }
+    match difference(&found, person, place) {
+        Some(columns) => Decision::Update { contact, etag: found.row.etag, columns, links },
+        None => Decision::Nothing { contact },
+    }
+}
+
+/// The columns in which the contact differs from the customer; what gold does not know is left alone.
+fn difference(found: &Found, person: &Person, place: Place) -> Option<ContactColumns> {
+    let other =
+        |theirs: &Option<String>, ours: &Option<String>| ours.clone().filter(|ours| theirs.as_ref() != Some(ours));
+    let same_address =
+        |theirs: &Option<String>, ours: &String| theirs.as_ref().is_some_and(|it| it.eq_ignore_ascii_case(ours));
+    // A company is added, never changed: a contact without number may be known to another one.
+    let company = if found.row.company.is_none() { place.company } else { None };
+    let group = place.group.filter(|ours| found.group != Some(*ours));
+    let wanted = new_contact(person, company, group);
+    let columns = ContactColumns {
+        firstname: other(&found.firstname, &wanted.firstname),
+        lastname: other(&found.lastname, &wanted.lastname),
+        emailaddress1: wanted.emailaddress1.filter(|ours| !same_address(&found.row.emailaddress1, ours)),
+        msdyn_contactnumber: what_it_lacks(&found.row, person).and_then(|lacking| lacking.msdyn_contactnumber),
+        msdyn_partynumber: other(&found.msdyn_partynumber, &wanted.msdyn_partynumber),
+        // Whether somebody is to be sold to is decided in Dataverse.
+        msdyn_sellable: None,
+        company: wanted.company,
+        customer_group: wanted.customer_group,
+    };
+    (!names(&columns).is_empty()).then_some(columns)
+}
+
+/// The columns that are set.
+pub(super) fn names(columns: &ContactColumns) -> Vec<&'static str> {
+    let set = [
+        ("firstname", columns.firstname.is_some()),
+        ("lastname", columns.lastname.is_some()),
+        ("emailaddress1", columns.emailaddress1.is_some()),
+        ("msdyn_contactnumber", columns.msdyn_contactnumber.is_some()),
+        ("msdyn_partynumber", columns.msdyn_partynumber.is_some()),
+        ("msdyn_sellable", columns.msdyn_sellable.is_some()),
+        ("msdyn_company", columns.company.is_some()),
+        ("msdyn_customergroupid", columns.customer_group.is_some()),
+    ];
+    set.into_iter().filter_map(|(name, is_set)| is_set.then_some(name)).collect()
+}

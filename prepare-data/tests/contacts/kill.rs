@@ -1,0 +1,71 @@
+//! A run that is killed is gone on with.
+
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sandbox::clock::Clock;
+use sandbox::wire::{BoxFuture, Call, Fair, Fate, Weather};
+use sandbox::world::WorldOptions;
+use serde_json::Value;
+use tokio::process::Command;
+use tokio::sync::Notify;
+
+use crate::town::{Customer, Town};
+
+/// One batch of writes takes effect and is never answered.
+struct Silence {
+    batches: AtomicU64,
+    at: u64,
+    reached: Arc<Notify>,
+}
+
+impl Weather for Silence {
+    fn fate(&self, call: &Call) -> BoxFuture<Fate> {
+        let is_meant = call.path.ends_with("/$batch") && self.batches.fetch_add(1, Ordering::SeqCst) == self.at;
+        let reached = self.reached.clone();
+        Box::pin(async move {
+            if is_meant {
+                reached.notify_one();
+            }
+            if is_meant { Fate::Withhold } else { Fate::Serve }
+        })
+    }
+}
+
+fn command(town: &Town) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_prepare-data"));
+    command.args(["sync-contacts", "--share", "100", "--batch", "50", "--json", "--customers"]);
+    command.arg(town.customers_location()).envs(town.settings()).stdout(Stdio::piped()).kill_on_drop(true);
+    command
+}
+
+async fn finished(town: &Town) -> Value {
+    let output = command(town).output().await.unwrap();
+    assert!(output.status.success(), "{output:?}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn a_killed_run_is_gone_on_with_and_nothing_happens_twice() {
+    for at in [0, 2] {
+        let town = Town::open(WorldOptions::new(Clock::real())).await;
+        town.gold(&Customer::many(200)).await;
+        let reached = Arc::new(Notify::new());
+        town.world.wire().set_weather(Silence { batches: 0.into(), at, reached: reached.clone() });
+        let mut killed = command(&town).spawn().unwrap();
+        tokio::select! {
+            () = reached.notified() => {}
+            status = killed.wait() => panic!("the run has ended by itself: {status:?}"),
+        }
+        killed.kill().await.unwrap();
+        town.world.wire().set_weather(Fair::default());
+
+        let report = finished(&town).await;
+        assert_eq!(report["lookedAt"], 200 - 50 * at, "the batch under way is all that is repeated");
+        assert_eq!(town.new_contacts(), 200);
+        let customers = Customer::many(200);
+        assert!(customers.iter().all(|it| town.contact(it.contact_id()).email == it.email));
+        assert_eq!(finished(&town).await["lookedAt"], 0);
+    }
+}

@@ -1,0 +1,148 @@
+//! Dataverse throttles, loses answers, refuses, or is away.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use prepare_data::contacts::{Reason, SyncError};
+use sandbox::dataverse::{Dataverse, DataverseOptions, Limits};
+use sandbox::wire::{BoxFuture, Call, Fair, Fate, Neighbour, Refusal, Weather};
+use uuid::Uuid;
+
+use crate::town::{Customer, Town};
+
+/// The first batches of writes have this fate.
+struct Batches {
+    fate: Fate,
+    left: AtomicU64,
+}
+
+impl Weather for Batches {
+    fn fate(&self, call: &Call) -> BoxFuture<Fate> {
+        let one_less = |left: u64| left.checked_sub(1);
+        let is_meant = call.path.ends_with("/$batch")
+            && self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok();
+        let fate = if is_meant { self.fate.clone() } else { Fate::Serve };
+        Box::pin(async move { fate })
+    }
+}
+
+#[tokio::test]
+async fn a_pause_that_is_asked_for_is_kept() {
+    let limits = Limits { requests: 5, window: Duration::from_secs(60), ..Limits::default() };
+    let town = Town::with(DataverseOptions { limits: Some(limits), ..Default::default() }).await;
+    town.gold(&Customer::many(300)).await;
+    let began = town.world.clock().now();
+    let report = town.sync().await;
+    assert_eq!((report.created.count, report.exit_code(), town.new_contacts()), (300, 0, 300));
+    // Fourteen requests at five a minute.
+    assert!(town.world.clock().now() - began >= chrono::TimeDelta::seconds(120));
+    // At most four at once are told to wait, and then nobody asks before the time has come.
+    assert!((1..=16).contains(&report.pauses), "{}", report.pauses);
+    assert_eq!(report.requests, 14 + report.pauses);
+    assert_eq!(town.calls(), report.requests);
+}
+
+#[tokio::test]
+async fn a_share_leaves_room_for_others() {
+    let limits = Limits { concurrent: 2, work: Duration::from_millis(1), ..Limits::default() };
+    let town = Town::with(DataverseOptions { limits: Some(limits), ..Default::default() }).await;
+    town.gold(&Customer::many(300)).await;
+    let began = town.world.clock().now();
+    let report = town.sync_with(|args| args.share = 50).await.unwrap();
+    assert_eq!((report.created.count, report.pauses), (300, 0));
+    // Half of 6,000 requests in five minutes: not more than ten a second.
+    assert!(town.world.clock().now() - began >= chrono::TimeDelta::milliseconds(1300));
+}
+
+#[tokio::test]
+async fn lost_answers_cost_neither_contacts_nor_counts() {
+    for fate in
+        [Fate::BreakAfter, Fate::BreakBefore, Fate::CutShort, Fate::Mask(Refusal::bare(StatusCode::GATEWAY_TIMEOUT))]
+    {
+        let town = Town::usual().await;
+        town.gold(&Customer::many(60)).await;
+        town.world.wire().set_weather(Batches { fate: fate.clone(), left: 2.into() });
+        let report = town.sync().await;
+        assert_eq!((report.created.count, report.equal, town.new_contacts()), (60, 0, 60), "{fate:?}");
+    }
+}
+
+/// Somebody else changes a contact before each of the first batches arrives.
+struct Rival {
+    dataverse: Dataverse,
+    contact: Uuid,
+    left: AtomicU64,
+}
+
+impl Weather for Rival {
+    fn fate(&self, call: &Call) -> BoxFuture<Fate> {
+        let one_less = |left: u64| left.checked_sub(1);
+        if call.path.ends_with("/$batch")
+            && self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok()
+        {
+            assert!(self.dataverse.touch_contact(self.contact));
+        }
+        Box::pin(async { Fate::Serve })
+    }
+}
+
+#[tokio::test]
+async fn a_contact_that_changes_meanwhile_is_looked_at_again() {
+    for (times, updated) in [(1, 1), (2, 1), (3, 0)] {
+        let town = Town::usual().await;
+        let mut customer = Customer::new("C1");
+        town.gold(std::slice::from_ref(&customer)).await;
+        town.sync().await;
+        customer.first_name = Some("Else".to_owned());
+        town.gold(std::slice::from_ref(&customer)).await;
+        let (dataverse, contact) = (town.dataverse().clone(), customer.contact_id());
+        town.world.wire().set_weather(Rival { dataverse, contact, left: times.into() });
+        let report = town.sync().await;
+        let left = report.left.get(&Reason::KeepsChanging).map_or(0, |kind| kind.count);
+        assert_eq!((report.updated.count, left), (updated, 1 - updated), "{times}");
+        // What was left is looked at again, although gold has not changed.
+        assert_eq!(town.sync().await.updated.count, 1 - updated);
+        assert_eq!(town.contact(contact).first_name, customer.first_name);
+    }
+}
+
+#[tokio::test]
+async fn an_outage_ends_the_run_and_the_next_goes_on() {
+    let town = Town::usual().await;
+    town.gold(&Customer::many(10)).await;
+    town.world.served(Neighbour::Dataverse).set_reachable(false);
+    let began = town.world.clock().now();
+    let away = town.sync_with(|_| {}).await.unwrap_err();
+    assert!(matches!(away, SyncError::Unavailable(_)), "{away}");
+    assert_eq!(away.exit_code(), 3);
+    assert!(town.world.clock().now() - began >= chrono::TimeDelta::hours(1));
+    town.world.served(Neighbour::Dataverse).set_reachable(true);
+    assert_eq!(town.sync().await.created.count, 10);
+}
+
+#[tokio::test]
+async fn a_missing_privilege_ends_the_run_at_once() {
+    let town = Town::usual().await;
+    town.gold(&Customer::many(10)).await;
+    town.dataverse().revoke(Some("prvCreateContact"));
+    let denied = town.sync_with(|_| {}).await.unwrap_err();
+    assert!(matches!(denied, SyncError::Dataverse(_)), "{denied}");
+    assert_eq!((denied.exit_code(), town.new_contacts()), (3, 0));
+    assert!(town.calls() < 10, "nothing was tried again");
+}
+
+#[tokio::test]
+async fn a_choice_of_the_function_app_is_respected() {
+    let town = Town::usual().await;
+    let customer = Customer::new("C1");
+    town.gold(std::slice::from_ref(&customer)).await;
+    // A run that dies between its choice and its write, and a customer who meanwhile got another address.
+    town.world.wire().set_weather(Batches { fate: Fate::BreakBefore, left: u64::MAX.into() });
+    assert!(town.sync_with(|_| {}).await.is_err());
+    town.world.wire().set_weather(Fair::default());
+    let nameless = town.dataverse().add_contact(&crate::town::contact(None, customer.email.as_deref()));
+    let report = town.sync().await;
+    assert_eq!(report.left[&Reason::ChosenOtherwise].count, 1);
+    assert_eq!(town.contact(nameless).contact_number, None);
+}
