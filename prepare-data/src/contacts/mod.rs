@@ -1,7 +1,7 @@
 //! `prepare-data sync-contacts`: contacts of Dataverse for the customers of gold, where Dual-write does not make them.
 //!
-//! [`decide`] says what is to be done about one customer, by the rules of the real-time handler; [`service`] talks to
-//! Dataverse; [`reconcile`] brings both together for a batch; [`state`] remembers what is done.
+//! `decide` says what is to be done about one customer, by the rules of the real-time handler; `service` talks to
+//! Dataverse; `reconcile` brings both together for a batch; `state` remembers what is done.
 
 mod args;
 mod customers;
