@@ -1,7 +1,7 @@
 //! The lake as Synapse Link writes it incrementally: headerless CSV in change folders, with `model.json`.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, btree_map::Entry},
     fs::{self, File},
     io::{BufWriter, Write},
     path::{Path, PathBuf},
@@ -151,18 +151,18 @@ impl YearFiles {
     }
 
     fn writer(&mut self, year: i32) -> Result<&mut Writer<BufWriter<File>>, SampleError> {
-        if !self.open.contains_key(&year) {
-            make(&self.folder)?;
-            let earlier = self.names.iter().filter(|name| name.starts_with(&year.to_string())).count();
-            let suffix = if earlier == 0 { String::new() } else { format!("_{earlier:03}") };
-            let name = format!("{year}{suffix}");
-            let path = self.folder.join(format!("{name}.csv"));
-            let file = File::create(&path).map_err(|source| SampleError::file("write", &path, source))?;
-            self.names.push(name);
-            self.open.insert(year, csv_writer(file));
-        }
-        let missing = || SampleError::Rows { table: self.table, source: ArrowError::CsvError(year.to_string()) };
-        self.open.get_mut(&year).ok_or_else(missing)
+        let place = match self.open.entry(year) {
+            Entry::Occupied(open) => return Ok(open.into_mut()),
+            Entry::Vacant(place) => place,
+        };
+        make(&self.folder)?;
+        let earlier = self.names.iter().filter(|name| name.starts_with(&year.to_string())).count();
+        let suffix = if earlier == 0 { String::new() } else { format!("_{earlier:03}") };
+        let name = format!("{year}{suffix}");
+        let path = self.folder.join(format!("{name}.csv"));
+        let file = File::create(&path).map_err(|source| SampleError::file("write", &path, source))?;
+        self.names.push(name);
+        Ok(place.insert(csv_writer(file)))
     }
 
     /// Large tables go on in further files.

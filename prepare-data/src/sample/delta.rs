@@ -9,7 +9,7 @@ use deltalake::{
         datatypes::{DataType, Field, Schema, SchemaRef},
     },
     kernel::{
-        Action, Add, StructType,
+        Action, Add, LogicalFileView, Remove, StructType,
         engine::arrow_conversion::TryIntoKernel,
         transaction::{CommitBuilder, CommitProperties},
     },
@@ -35,6 +35,8 @@ use super::{
 const FOLDER: &str = "deltalake";
 /// Rows of a row group: what a writer holds in memory.
 const ROW_GROUP: usize = 128 * 1024;
+/// End of the names of data files.
+const SUFFIX: &str = "-c000.snappy.parquet";
 /// Table of the names of enumeration values.
 const OPTIONS_TABLE: &str = "GlobalOptionsetMetadata";
 
@@ -84,21 +86,34 @@ impl<'a> TableFiles<'a> {
     /// Rewrites the files whose rows changed and adds those of new rows, in one commit.
     async fn update(&self, work: Work) -> Result<TableSummary, SampleError> {
         let table = deltalake::open_table(self.url()?).await.map_err(self.fails())?;
+        let removals = self.removals(&table)?;
         let (mut summary, mut actions) = (self.nothing_yet(), Vec::new());
         for segment in segments(self.table, self.world) {
             let is_new = segment.born == self.world.round() && matches!(work, Work::Change);
-            if !is_new && !self.is_affected(&segment, work) {
+            let is_done = removals.iter().any(|file| file.path == self.name(&segment)); // by a run that was cut short
+            if is_done || !(is_new || self.is_affected(&segment, work)) {
                 continue;
             }
-            if !is_new {
-                actions.extend(self.removed(&table, &segment)?);
-            }
+            let replaced = removals.iter().filter(|file| file.path.starts_with(&prefix(&segment)));
+            actions.extend(replaced.cloned().map(Action::Remove));
             actions.extend(self.write(&segment, &mut summary).await?.map(Action::Add));
         }
         if !actions.is_empty() {
             self.commit(&table, actions).await.map_err(self.fails())?;
         }
         Ok(summary)
+    }
+
+    /// What takes each of the table's files away, if it has to go.
+    fn removals(&self, table: &DeltaTable) -> Result<Vec<Remove>, SampleError> {
+        let state = table.snapshot().map_err(self.fails())?;
+        let removal = |file: LogicalFileView| {
+            let deletion_timestamp = Some(self.world.as_of().milliseconds());
+            let remove = Remove { deletion_timestamp, ..file.remove_action(true) };
+            let file = || SampleError::ForeignFile { table: self.table.name(), file: remove.path.clone() };
+            if is_ours(&remove.path) { Ok(remove) } else { Err(file()) }
+        };
+        state.log_data().iter().map(removal).collect()
     }
 
     fn is_affected(&self, segment: &Segment, work: Work) -> bool {
@@ -110,22 +125,6 @@ impl<'a> TableFiles<'a> {
             }
             Work::Purge { last } => self.table.has_purged(self.world, things, segment.place, last),
         })
-    }
-
-    fn removed(&self, table: &DeltaTable, segment: &Segment) -> Result<Option<Action>, SampleError> {
-        let prefix = prefix(segment);
-        let state = table.snapshot().map_err(self.fails())?;
-        let file = state.log_data().iter().find(|file| file.path().starts_with(&prefix));
-        match file {
-            Some(file) => {
-                let mut remove = file.remove_action(true);
-                remove.deletion_timestamp = Some(self.world.as_of().milliseconds());
-                Ok(Some(Action::Remove(remove)))
-            }
-            // A purge can have taken all of its rows.
-            None if segment.place == Place::Late => Ok(None),
-            None => Err(SampleError::FileGone { table: self.table.name(), file: prefix }),
-        }
     }
 
     /// Writes a file; none where there are no rows.
@@ -151,17 +150,21 @@ impl<'a> TableFiles<'a> {
         added.into_iter().next().map(|add| self.named(add, segment)).transpose()
     }
 
-    /// Gives the file a name that tells which segment it is, and is the same in every lake made alike.
     fn named(&self, mut add: Add, segment: &Segment) -> Result<Add, SampleError> {
-        let version = format!("{} {} {:?}", self.table.name(), self.world.round(), self.world.purged_before);
-        let id = Uuid::new_v5(&Uuid::from_u128(u128::from(self.world.seed)), version.as_bytes());
-        let name = format!("{}{id}-c000.snappy.parquet", prefix(segment));
+        let name = self.name(segment);
         let path = self.folder.join(&name);
         std::fs::rename(self.folder.join(&add.path), &path)
             .map_err(|source| SampleError::file("name", &path, source))?;
         add.path = name;
         add.modification_time = self.world.as_of().milliseconds();
         Ok(add)
+    }
+
+    /// The name of a segment's file: tells which segment it is, and is the same in every lake made alike.
+    fn name(&self, segment: &Segment) -> String {
+        let version = format!("{} {} {:?}", self.table.name(), self.world.round(), self.world.purged_before);
+        let id = Uuid::new_v5(&Uuid::from_u128(u128::from(self.world.seed)), version.as_bytes());
+        format!("{}{id}{SUFFIX}", prefix(segment))
     }
 
     async fn commit(&self, table: &DeltaTable, actions: Vec<Action>) -> Result<(), DeltaTableError> {
@@ -189,6 +192,12 @@ impl<'a> TableFiles<'a> {
 
 fn prefix(segment: &Segment) -> String {
     format!("part-{:05}-", segment.number)
+}
+
+/// Whether a file has a name that was made here; all others have random ids.
+fn is_ours(name: &str) -> bool {
+    let id = name.get("part-00000-".len()..).and_then(|rest| rest.strip_suffix(SUFFIX));
+    id.and_then(|id| Uuid::parse_str(id).ok()).is_some_and(|id| id.get_version_num() == 5)
 }
 
 fn url_of(folder: &std::path::Path) -> Result<Url, SampleError> {

@@ -7,8 +7,6 @@ use std::{
 
 use deltalake::{DeltaTableError, arrow::error::ArrowError};
 
-use super::state::STATE_FILE;
-
 /// A sample lake could not be made or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum SampleError {
@@ -47,6 +45,12 @@ pub enum SampleError {
         /// What came back.
         source: io::Error,
     },
+    /// There is no sample lake.
+    #[error("{} holds no sample lake: make one first", folder.display())]
+    NoLake {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// The file that tells what the lake was made from.
     #[error("{} does not tell what a sample lake was made from: {source}", path.display())]
     State {
@@ -63,12 +67,12 @@ pub enum SampleError {
         /// What came back.
         source: DeltaTableError,
     },
-    /// A file of a Delta table that was written here is not there any more.
-    #[error("table {table} has no file {file}: it was rewritten by someone else; make the lake anew")]
-    FileGone {
+    /// A Delta table has a file that was not written here.
+    #[error("table {table} has {file}, which something else wrote: make the lake anew")]
+    ForeignFile {
         /// The table.
         table: &'static str,
-        /// Start of the file's name.
+        /// The file.
         file: String,
     },
     /// Rows that do not fit their table.
@@ -86,11 +90,6 @@ pub enum SampleError {
 
 impl SampleError {
     pub(crate) fn file(what: &'static str, path: &Path, source: io::Error) -> Self {
-        let path = path.to_owned();
-        if source.kind() == io::ErrorKind::NotFound && path.ends_with(STATE_FILE) {
-            let source = io::Error::new(io::ErrorKind::NotFound, "there is no sample lake here");
-            return Self::File { what, path, source };
-        }
-        Self::File { what, path, source }
+        Self::File { what, path: path.to_owned(), source }
     }
 }

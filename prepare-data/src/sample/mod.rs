@@ -209,8 +209,8 @@ pub fn remove(folder: &Path) -> Result<(), SampleError> {
 
 async fn export(folder: &Path, state: &State, work: Work) -> Result<Summary, SampleError> {
     let options = &state.options;
-    let exported = |table: &Box<dyn Table>| options.without.iter().all(|name| name != table.name());
-    let tables = tables::all().into_iter().filter(exported).map(Arc::from).collect();
+    let tables = tables::all().into_iter().map(Arc::<dyn Table>::from);
+    let tables = tables.filter(|table| options.without.iter().all(|name| name != table.name())).collect();
     let export = Export { folder: folder.to_owned(), world: World::of(state), options: options.clone(), tables };
     match options.format {
         Format::Delta => delta::write(Arc::new(export), work).await,

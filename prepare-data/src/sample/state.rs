@@ -1,13 +1,13 @@
 //! `sample.json`: what a lake was made from, which is all that is needed to go on with it.
 
-use std::path::Path;
+use std::{io::ErrorKind, path::Path};
 
 use serde::{Deserialize, Serialize};
 
 use super::{Options, SampleError, moment::Moment};
 
 /// Name of the file in the lake's folder.
-pub(crate) const STATE_FILE: &str = "sample.json";
+const STATE_FILE: &str = "sample.json";
 
 /// What a lake was made from and what happened to it since.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -32,7 +32,10 @@ impl State {
 
     pub(crate) fn read(folder: &Path) -> Result<Self, SampleError> {
         let path = folder.join(STATE_FILE);
-        let text = std::fs::read(&path).map_err(|source| SampleError::file("read", &path, source))?;
+        let text = std::fs::read(&path).map_err(|source| match source.kind() {
+            ErrorKind::NotFound => SampleError::NoLake { folder: folder.to_owned() },
+            _ => SampleError::file("read", &path, source),
+        })?;
         serde_json::from_slice(&text).map_err(|source| SampleError::State { path, source })
     }
 

@@ -148,6 +148,34 @@ async fn customers_change_names_addresses_and_emails() {
 }
 
 #[tokio::test]
+async fn the_smallest_lake_goes_on_too() {
+    for format in [Format::Delta, Format::Csv] {
+        let lake = Lake::of(Options { format, customers: 3, lines: 1, ..small() }).await;
+        for _ in 0..3 {
+            change(lake.folder(), 1.0, 1).await.unwrap();
+        }
+        purge(lake.folder()).await.unwrap();
+    }
+}
+
+/// The state is written last: after a crash before that, the same change is made again.
+#[tokio::test]
+async fn a_change_that_was_cut_short_is_made_again() {
+    let lake = Lake::delta(Options { customers: 60, lines: 300, ..small() }).await;
+    let state = lake.folder().join("sample.json");
+    let before = fs::read(&state).unwrap();
+    change(lake.folder(), 0.1, 1).await.unwrap();
+    let once = (contents(lake.folder()), lake.look(&["salesline"]).await);
+
+    fs::write(&state, before).unwrap();
+    change(lake.folder(), 0.1, 1).await.unwrap();
+
+    assert_eq!(contents(lake.folder()), once.0);
+    let rows = "select count(*) from raw_salesline";
+    assert_eq!(lake.look(&["salesline"]).await.count(rows).await, once.1.count(rows).await);
+}
+
+#[tokio::test]
 async fn a_change_that_makes_no_sense_is_refused() {
     let lake = Lake::delta(Options { customers: 20, lines: 50, ..small() }).await;
     let before: BTreeSet<_> = contents(lake.folder()).into_iter().collect();
