@@ -351,7 +351,7 @@ async fn texts(rows: DataFrame) -> Result<Vec<String>> {
     let mut all = Vec::new();
     for batch in &batches {
         let column = deltalake::arrow::compute::cast(batch.column(0), &deltalake::arrow::datatypes::DataType::Utf8);
-        let column = column.map_err(|error| deltalake::DeltaTableError::from(error)).trying("list files")?;
+        let column = column.map_err(deltalake::DeltaTableError::from).trying("list files")?;
         all.extend(as_string_array(&column).trying("list files")?.iter().flatten().map(str::to_owned));
     }
     Ok(all)

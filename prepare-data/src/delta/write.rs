@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use deltalake::arrow::datatypes::SchemaRef;
+use deltalake::datafusion::error::DataFusionError;
+use deltalake::datafusion::execution::SendableRecordBatchStream;
 use deltalake::datafusion::prelude::{DataFrame, ident, try_cast};
 use deltalake::kernel::Add;
 use deltalake::parquet::basic::Compression;
@@ -12,6 +14,7 @@ use futures::StreamExt;
 use tokio::task::JoinSet;
 
 use super::keys::KeyLedger;
+use crate::engine::conform;
 use crate::error::{Error, Result, Trying};
 use crate::lake::Location;
 
@@ -56,11 +59,7 @@ impl Destination {
         Ok((files, count))
     }
 
-    async fn write_stream(
-        self,
-        mut rows: deltalake::datafusion::execution::SendableRecordBatchStream,
-        what: String,
-    ) -> Result<(Vec<Add>, u64)> {
+    async fn write_stream(self, mut rows: SendableRecordBatchStream, what: String) -> Result<(Vec<Add>, u64)> {
         let properties = WriterProperties::builder()
             .set_compression(Compression::SNAPPY)
             .set_max_row_group_row_count(Some(ROW_GROUP))
@@ -81,6 +80,8 @@ impl Destination {
             if batch.num_rows() == 0 {
                 continue;
             }
+            // Statements say of some columns that they are never NULL; the table says so of none.
+            let batch = conform(&batch, &self.schema).map_err(DataFusionError::from).trying(&what)?;
             count += batch.num_rows() as u64;
             self.ledger.note(&batch, &self.key);
             writer.write(batch).await.trying(&what)?;

@@ -75,7 +75,9 @@ fn commits(out: &std::path::Path) -> usize {
         let Ok(tables) = std::fs::read_dir(out.join(layer)) else { continue };
         for table in tables.flatten() {
             let log = std::fs::read_dir(table.path().join("_delta_log"));
-            count += log.map_or(0, |files| files.flatten().filter(|f| f.path().extension().is_some_and(|e| e == "json")).count());
+            count += log.map_or(0, |files| {
+                files.flatten().filter(|f| f.path().extension().is_some_and(|e| e == "json")).count()
+            });
         }
     }
     count

@@ -18,7 +18,12 @@ async fn published_tables_stay_at_what_the_connector_reads_and_keep_their_past()
         let table = open(&path).await;
         check_table("table", &table).unwrap();
         let state = table.snapshot().unwrap();
-        assert_eq!((state.protocol().min_reader_version(), state.protocol().min_writer_version()), (1, 2), "{}", path.display());
+        assert_eq!(
+            (state.protocol().min_reader_version(), state.protocol().min_writer_version()),
+            (1, 2),
+            "{}",
+            path.display()
+        );
         let properties = state.metadata().configuration();
         assert_eq!(properties["delta.deletedFileRetentionDuration"], "interval 30 days");
         assert_eq!(properties["delta.logRetentionDuration"], "interval 60 days");
