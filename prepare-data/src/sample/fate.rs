@@ -66,10 +66,19 @@ pub(crate) fn purged_since<B: Body>(world: &World, fates: u32, place: Place, row
     })
 }
 
+/// Whether anything happened to the rows of a family between database and lake.
+pub(crate) fn is_eventful(world: &World, fates: u32, family: u64) -> bool {
+    drawn(world, fates, family) != Fate::Plain
+}
+
 fn fate_of<B>(world: &World, fates: u32, row: &Record<B>) -> Fate {
     if row.stamp.round > 0 || row.stamp.settled {
         return Fate::Plain;
     }
+    drawn(world, fates, row.stamp.family)
+}
+
+fn drawn(world: &World, fates: u32, family: u64) -> Fate {
     let dirt = &world.dirt;
     let shares = [
         (dirt.outdated, Fate::Outdated),
@@ -79,7 +88,7 @@ fn fate_of<B>(world: &World, fates: u32, row: &Record<B>) -> Fate {
         (dirt.deleted_beside, Fate::DeletedBeside),
         (dirt.recreated, Fate::Recreated),
     ];
-    world.draw_again(Subject::Fate, row.stamp.family, fates).weighted(&shares, Fate::Plain)
+    world.draw_again(Subject::Fate, family, fates).weighted(&shares, Fate::Plain)
 }
 
 fn versions(fate: Fate, place: Place, changed_in: u32) -> &'static [Version] {

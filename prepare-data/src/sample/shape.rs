@@ -10,7 +10,7 @@ use deltalake::arrow::{
 
 use super::{
     columns::{Marks, leading_fields, trailing_fields},
-    fate::{Place, purged_since, spread},
+    fate::{Place, is_eventful, purged_since, spread},
     moment::Moment,
     record::{Body, Record},
     world::World,
@@ -51,6 +51,8 @@ pub(crate) struct Shape<B> {
     settled: bool,
     /// Tables of one group share the fates of their families.
     fates: u32,
+    /// All rows of a thing are one family, whose number is the thing's.
+    one_family: bool,
     columns: Vec<Column<B>>,
     /// How many of the things that rows are made from there are up to a round.
     count: fn(&World, u32) -> u64,
@@ -95,6 +97,7 @@ impl<B: Body> Shape<B> {
             per_company: false,
             settled: false,
             fates: table_id,
+            one_family: false,
             columns: Vec::new(),
             count,
             rows,
@@ -112,9 +115,10 @@ impl<B: Body> Shape<B> {
         self
     }
 
-    /// Rows of a family share their fate with those of the other tables of the group.
+    /// All rows of a thing share their fate with those of the other tables of the group.
     pub(crate) fn sharing_fates(mut self, group: u32) -> Self {
         self.fates = group;
+        self.one_family = true;
         self
     }
 
@@ -152,7 +156,7 @@ impl<B: Body> Shape<B> {
     fn records(&self, world: &World, things: Range<u64>, place: Place) -> Vec<Record<B>> {
         let (mut rows, mut written) = (Vec::new(), Vec::new());
         for thing in things {
-            if matches!(place, Place::Round(round) if !self.concerns(world, thing, round)) {
+            if !self.may_be_in(world, thing, place) {
                 continue;
             }
             rows.clear();
@@ -169,6 +173,15 @@ impl<B: Body> Shape<B> {
             }
             Place::Late | Place::Folder(_) if self.settled => {}
             _ => rows.iter().for_each(|row| spread(world, self.fates, place, row, written)),
+        }
+    }
+
+    /// Spares making the rows of things that have none in a place: few have any outside the first.
+    fn may_be_in(&self, world: &World, thing: u64, place: Place) -> bool {
+        match place {
+            Place::Main | Place::Folder(0) => true,
+            Place::Late | Place::Folder(_) => !self.one_family || is_eventful(world, self.fates, thing),
+            Place::Round(round) => self.concerns(world, thing, round),
         }
     }
 
