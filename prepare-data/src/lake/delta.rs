@@ -25,6 +25,16 @@ impl DeltaSource {
         Ok(Self { location: location.clone(), table })
     }
 
+    /// Whether it is the table with that identity.
+    pub(super) fn is(&self, id: &str) -> Result<bool> {
+        Ok(self.id()? == id)
+    }
+
+    fn id(&self) -> Result<String> {
+        let state = self.table.snapshot().trying(format!("read {}", self.location))?;
+        Ok(state.metadata().id().to_owned())
+    }
+
     pub(super) async fn all(&self, session: &SessionContext, table: &SourceTable) -> Result<DataFrame> {
         self.read(session, table, None).await
     }
@@ -98,7 +108,7 @@ impl DeltaSource {
             written =
                 batch.column(1).as_primitive::<TimestampMicrosecondType>().iter().flatten().fold(written, i64::max);
         }
-        Ok(Position::Delta { version: self.table.version().unwrap_or_default(), row_version, written })
+        Ok(Position::Delta { id: self.id()?, version: self.table.version().unwrap_or_default(), row_version, written })
     }
 
     /// Paths of the files that a later version added; `None` if that version cannot be read any more.

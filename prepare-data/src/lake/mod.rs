@@ -23,6 +23,8 @@ pub enum Position {
     /// A Delta table.
     #[serde(rename_all = "camelCase")]
     Delta {
+        /// Its identity: a table that was made anew has another.
+        id: String,
         /// Its version.
         version: u64,
         /// The highest row version seen.
@@ -71,7 +73,7 @@ impl Source {
     /// The export cannot be read.
     pub async fn since(&self, session: &SessionContext, position: &Position) -> Result<Option<DataFrame>> {
         match (&self.reader, position) {
-            (Reader::Delta(source), Position::Delta { version, row_version, written }) => {
+            (Reader::Delta(source), Position::Delta { id, version, row_version, written }) if source.is(id)? => {
                 source.since(session, &self.table, *version, *row_version, *written).await
             }
             (Reader::Csv(source), Position::Csv { folder }) => {

@@ -77,7 +77,6 @@ async fn rows_that_were_purged_before_a_run_saw_their_delete_go_too() {
     }
     sample::change(&lake.export(), 0.02, 40).await.unwrap();
     sample::purge(&lake.export()).await.unwrap();
-    lake.prepare("afresh").await;
     let mut settings = lake.settings("kept");
     settings.as_of = Some(lake.now() + chrono::TimeDelta::days(40));
     let report = prepare_data::run::prepare(&settings).await.unwrap();
@@ -94,8 +93,8 @@ async fn time_alone_changes_what_is_valid() {
     lake.prepare("kept").await;
     let mut settings = lake.settings("kept");
     // Less than the time after which everything is compared, so that only the validity dates can tell.
-    settings.as_of = Some(lake.now() + chrono::TimeDelta::days(60));
-    settings.reconcile_after = chrono::TimeDelta::days(365);
+    settings.as_of = Some(lake.now() + chrono::TimeDelta::days(700));
+    settings.reconcile_after = chrono::TimeDelta::days(3650);
     let report = prepare_data::run::prepare(&settings).await.unwrap();
     assert_eq!(report.table(Layer::Gold, "customers").unwrap().how, How::Changes, "{report}");
     let mut afresh = lake.settings("afresh");
