@@ -90,7 +90,7 @@ judged as (
         coalesce(orders.createddatetime, totals.first_line_at) as ordered_at,
         case when orders.salestype = 4 or totals.quantity < 0 then 'return' else 'order' end as order_kind,
         -- an order is as far as the least of its lines, where its own record does not say
-        coalesce(nullif(orders.salesstatus, 0), totals.least_status, case when totals.line_count > 0 then 4 end) as status,
+        coalesce(nullif(orders.salesstatus, 0), totals.least_status, case when totals.canceled_line_count = totals.line_count then 4 end) as status,
         cast(coalesce(totals.line_count, 0) as int) as line_count,
         cast(coalesce(totals.canceled_line_count, 0) as int) as canceled_line_count,
         coalesce(totals.first_currency, orders.currencycode) as currency,

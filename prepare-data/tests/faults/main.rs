@@ -1,0 +1,10 @@
+//! What goes wrong when the customers and orders of a Commerce export are prepared with the notebook that is commonly shown for
+//! it, one test for each fault: data on which that notebook fails, and what is published instead.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod customers;
+mod lake;
+mod orders;
+mod publishing;
+mod repeating;
+mod stores;
