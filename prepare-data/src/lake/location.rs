@@ -11,6 +11,9 @@ use url::Url;
 
 use crate::error::{Error, Result, Trying};
 
+/// Addresses of storage accounts, and of this machine.
+const SCHEMES: [&str; 6] = ["abfss", "abfs", "az", "azure", "adl", "file"];
+
 /// A folder, and what it takes to reach it.
 #[derive(Clone, Debug)]
 pub struct Location {
@@ -32,7 +35,11 @@ impl Location {
             ))
         };
         let url = if text.contains("://") {
-            Url::parse(&with_slash(text)).map_err(|error| wrong(error.to_string()))?
+            let url = Url::parse(&with_slash(text)).map_err(|error| wrong(error.to_string()))?;
+            if !SCHEMES.contains(&url.scheme()) {
+                return Err(wrong(format!("{} is no kind of store that is known", url.scheme())));
+            }
+            url
         } else {
             let path = std::path::absolute(text).map_err(|error| wrong(error.to_string()))?;
             Url::from_directory_path(&path).map_err(|()| wrong("no absolute path".to_owned()))?
@@ -197,5 +204,6 @@ mod tests {
     fn what_is_no_folder_is_refused_with_an_example() {
         let error = Location::parse("abfss://").unwrap_err().to_string();
         assert!(error.contains("abfss://container@account"), "{error}");
+        assert!(Location::parse("ftp://shop/export").is_err());
     }
 }
