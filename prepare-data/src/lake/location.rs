@@ -39,6 +39,9 @@ impl Location {
             if !SCHEMES.contains(&url.scheme()) {
                 return Err(wrong(format!("{} is no kind of store that is known", url.scheme())));
             }
+            if url.scheme() != "file" && !url.has_host() {
+                return Err(wrong("it names no container and account".to_owned()));
+            }
             url
         } else {
             let path = std::path::absolute(text).map_err(|error| wrong(error.to_string()))?;
