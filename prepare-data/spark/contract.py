@@ -49,14 +49,17 @@ def gold_tables(sql: Path = SQL) -> list[Gold]:
 
 
 def steps(path: Path, **names: str) -> list[tuple[str, str]]:
-    """The statements of a file with the names of their steps; a file without steps is one statement without a name."""
+    """The statements of a file with the names of their steps, those that it uses first; the last may have no name."""
     text = path.read_text(encoding="utf-8")
+    used = re.search(r"^-- uses: (.+)$", text, flags=re.MULTILINE)
+    names_used = [name.strip() for name in used[1].split(",")] if used else []
+    earlier = [(name, (path.parents[1] / "steps" / f"{name}.sql").read_text(encoding="utf-8")) for name in names_used]
     for name, value in names.items():
         text = text.replace("{" + name + "}", value)
     parts = re.split(r"^-- step: (.+)$", text, flags=re.MULTILINE)
     if len(parts) == 1:
-        return [("", text)]
-    return list(zip((name.strip() for name in parts[1::2]), parts[2::2]))
+        return [*earlier, ("", text)]
+    return earlier + list(zip((name.strip() for name in parts[1::2]), parts[2::2]))
 
 
 def _contract(sql: Path) -> dict:

@@ -8,12 +8,15 @@ use deltalake::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use deltalake::arrow::error::ArrowError;
 use deltalake::datafusion::catalog::TableProvider;
 use deltalake::datafusion::common::ScalarValue;
+use deltalake::datafusion::common::tree_node::TreeNode;
 use deltalake::datafusion::datasource::MemTable;
 use deltalake::datafusion::error::DataFusionError;
 use deltalake::datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use deltalake::datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use deltalake::datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
-use deltalake::datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
+use deltalake::datafusion::logical_expr::LogicalPlan;
+use deltalake::datafusion::prelude::{DataFrame, Expr, SessionConfig, SessionContext};
+use futures::future::BoxFuture;
 
 use crate::error::{Result, Trying};
 use crate::sql::Script;
@@ -23,7 +26,21 @@ use crate::sql::Script;
 pub struct Engine {
     runtime: Arc<RuntimeEnv>,
     threads: usize,
+    joins: Joins,
 }
+
+/// How large tables are joined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Joins {
+    /// One of them in memory: quick.
+    Hashed,
+    /// Both sorted, on disk where need be: any size.
+    Sorted,
+}
+
+/// A table below this size is held once and by all threads when it is joined, and the rows of the other one stay where, and in
+/// the order in which, they are. In bytes, and in rows.
+const SMALL_TABLE: (usize, usize) = (64 * 1024 * 1024, 1024 * 1024);
 
 /// Consumers that are named when memory runs out.
 const NAMED: std::num::NonZeroUsize = std::num::NonZeroUsize::new(5).unwrap();
@@ -37,7 +54,22 @@ impl Engine {
         let pool = TrackConsumersPool::new(FairSpillPool::new(memory), NAMED);
         let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::OsTmpDirectory);
         let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool)).with_disk_manager_builder(disk);
-        Ok(Self { runtime: runtime.build_arc().trying("set up the query engine")?, threads })
+        let runtime = runtime.build_arc().trying("set up the query engine")?;
+        Ok(Self { runtime, threads, joins: Joins::Hashed })
+    }
+
+    /// Does some work, and if memory does not suffice, does it again with joins that need little.
+    ///
+    /// # Errors
+    /// Those of the work.
+    pub async fn within_memory<'a, T>(&self, name: &str, work: impl Fn(Self) -> BoxFuture<'a, Result<T>>) -> Result<T> {
+        match work(self.clone()).await {
+            Err(error) if error.is_out_of_memory() && self.joins == Joins::Hashed => {
+                tracing::info!(table = name, %error, "memory does not suffice for joining by hashing: joining by sorting");
+                work(Self { joins: Joins::Sorted, ..self.clone() }).await
+            }
+            done => done,
+        }
     }
 
     /// How many things are done at once.
@@ -47,12 +79,21 @@ impl Engine {
 
     /// A session without tables.
     pub fn session(&self) -> SessionContext {
+        let threads = match self.joins {
+            Joins::Hashed => self.threads,
+            Joins::Sorted => 1, // each thread would sort its part of every table at the same time
+        };
         let mut config = SessionConfig::new()
-            .with_target_partitions(self.threads)
+            .with_target_partitions(threads)
             .with_information_schema(false)
             .set_str("datafusion.execution.time_zone", "UTC");
         // Rows that a condition leaves out are not decoded: most conditions here keep one row in a hundred.
         config.options_mut().execution.parquet.pushdown_filters = true;
+        let optimizer = &mut config.options_mut().optimizer;
+        optimizer.prefer_hash_join = self.joins == Joins::Hashed;
+        optimizer.enable_join_dynamic_filter_pushdown = false; // see `search`
+        (optimizer.hash_join_single_partition_threshold, optimizer.hash_join_single_partition_threshold_rows) =
+            SMALL_TABLE;
         SessionContext::new_with_config_rt(config, Arc::clone(&self.runtime))
     }
 }
@@ -80,6 +121,30 @@ pub async fn run_script(session: &SessionContext, script: &Script) -> Result<Dat
 /// It cannot be planned.
 pub async fn sql(session: &SessionContext, name: &str, statement: &str) -> Result<DataFrame> {
     session.sql(statement).await.trying(format!("plan {name}"))
+}
+
+/// Lets a statement that finds few rows of large tables tell the scans which rows it looks for, so that of all others nothing
+/// but the columns that it joins by is read. Joins within joins are left as they are: where the outer one finds that it needs no
+/// row of a partition, the inner one waits for that partition's report for ever (DataFusion 55 counts reports of partitions that
+/// nobody reads only if both sides are partitioned, <https://github.com/apache/datafusion/pull/21666>).
+pub fn search(rows: DataFrame) -> DataFrame {
+    if joins_within(rows.logical_plan()) > 1 {
+        return rows;
+    }
+    let (mut state, plan) = rows.into_parts();
+    state.config_mut().options_mut().optimizer.enable_join_dynamic_filter_pushdown = true;
+    DataFrame::new(state, plan)
+}
+
+/// The most joins on a way from the top of a plan to a table. A subquery in a condition will be one.
+fn joins_within(plan: &LogicalPlan) -> usize {
+    let subqueries = plan.expressions().into_iter().filter(|expression| {
+        let is_subquery =
+            |part: &Expr| Ok(matches!(part, Expr::InSubquery(_) | Expr::Exists(_) | Expr::ScalarSubquery(_)));
+        expression.exists(is_subquery).unwrap_or(true)
+    });
+    let own = usize::from(matches!(plan, LogicalPlan::Join(_))) + 2 * subqueries.count();
+    own + plan.inputs().into_iter().map(joins_within).max().unwrap_or_default()
 }
 
 /// Computes rows and gives them a name; how many there are.
@@ -112,7 +177,8 @@ pub async fn in_memory(name: &str, rows: DataFrame) -> Result<(Arc<MemTable>, us
     Ok((Arc::new(table), count))
 }
 
-fn plain(kind: &DataType) -> DataType {
+/// Text in its one plain form.
+pub(crate) fn plain(kind: &DataType) -> DataType {
     match kind {
         DataType::Utf8View | DataType::LargeUtf8 => DataType::Utf8,
         other => other.clone(),
@@ -146,4 +212,53 @@ pub fn empty(schema: SchemaRef) -> Result<Arc<dyn TableProvider>> {
 /// A time as a literal.
 pub fn timestamp_literal(micros: i64) -> ScalarValue {
     ScalarValue::TimestampMicrosecond(Some(micros), Some("UTC".into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    async fn matches(engine: Engine) -> Result<usize> {
+        let session = engine.session();
+        let statement = "select one.value as n from generate_series(1, 1000000) one \
+                         inner join generate_series(2, 1000001) other on other.value = one.value";
+        let (_, rows) = in_memory("matches", sql(&session, "matches", statement).await?).await?;
+        Ok(rows)
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_hashed_in_memory_is_sorted() {
+        let small = Engine::new(16 << 20, 2).unwrap();
+        assert!(matches(small.clone()).await.unwrap_err().is_out_of_memory());
+        let rows = small.within_memory("matches", |engine| matches(engine).boxed()).await;
+        assert_eq!(rows.unwrap(), 999_999);
+    }
+
+    #[tokio::test]
+    async fn other_errors_are_not_tried_again() {
+        let tried = std::sync::atomic::AtomicUsize::new(0);
+        let fail = |engine: Engine| {
+            tried.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            async move { sql(&engine.session(), "wrong", "select nothing").await.map(drop) }.boxed()
+        };
+        Engine::new(16 << 20, 2).unwrap().within_memory("wrong", fail).await.unwrap_err();
+        assert_eq!(tried.into_inner(), 1);
+    }
+
+    #[tokio::test]
+    async fn only_a_join_on_its_own_tells_scans_what_it_looks_for() {
+        let session = Engine::new(16 << 20, 2).unwrap().session();
+        let tells = async |statement: &str| {
+            let rows = search(sql(&session, "search", statement).await.unwrap());
+            rows.into_parts().0.config_options().optimizer.enable_join_dynamic_filter_pushdown
+        };
+        let numbers = "(select 1 as n)";
+        let join = format!("select a.n from {numbers} a left semi join {numbers} b on b.n = a.n");
+        assert!(tells(&join).await);
+        assert!(tells(&format!("{join} union {join}")).await);
+        assert!(!tells(&format!("{join} left semi join {numbers} c on c.n = a.n")).await);
+        assert!(!tells(&format!("{join} where a.n in (select 1)")).await);
+    }
 }

@@ -51,6 +51,16 @@ pub enum Error {
     Settings(String),
 }
 
+impl Error {
+    /// Whether the memory that statements may use did not suffice.
+    pub fn is_out_of_memory(&self) -> bool {
+        match self {
+            Self::Statement { source, .. } => matches!(source.find_root(), DataFusionError::ResourcesExhausted(_)),
+            _ => false,
+        }
+    }
+}
+
 /// Shorthand for results of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 

@@ -30,20 +30,16 @@ group by recid
 select recid as party
 from changed_dirpartytable
 union
-select party
-from touched_persons
-union
 select parties.recid as party
 from dirpartytable parties
-left semi join touched_locations on touched_locations.location = parties.primaryaddresslocation
-union
-select parties.recid as party
-from dirpartytable parties
-left semi join touched_contacts on touched_contacts.recid = parties.primarycontactemail
-union
-select parties.recid as party
-from dirpartytable parties
-left semi join touched_contacts on touched_contacts.recid = parties.primarycontactphone
+left join touched_persons persons on persons.party = parties.recid
+left join touched_locations locations on locations.location = parties.primaryaddresslocation
+left join touched_contacts emails on emails.recid = parties.primarycontactemail
+left join touched_contacts phones on phones.recid = parties.primarycontactphone
+where persons.party is not null
+    or locations.location is not null
+    or emails.recid is not null
+    or phones.recid is not null
 
 -- step: affected
 select coalesce(dataareaid, '') || '-' || coalesce(accountnum, '') as key

@@ -5,29 +5,8 @@
 -- key: customer_id
 -- driver: custtable
 -- reads: custtable, dirpartytable, dirpersonname, logisticselectronicaddress, logisticspostaladdress, person_types
-with repeated_accounts as (
-    select dataareaid, accountnum
-    from custtable
-    group by dataareaid, accountnum
-    having count(*) > 1
-),
-superseded as ( -- an older record with the number of a newer one; hardly ever any
-    select id
-    from (
-        select
-            customers.id,
-            row_number() over (
-                partition by customers.dataareaid, customers.accountnum
-                order by customers.versionnumber desc nulls last, customers.recid desc nulls last, customers.id
-            ) as place
-        from custtable customers
-        left semi join repeated_accounts
-            on repeated_accounts.dataareaid = customers.dataareaid
-            and repeated_accounts.accountnum = customers.accountnum
-    ) ranked
-    where place > 1
-),
-persons as (
+-- uses: superseded_customers
+with persons as (
     select
         customers.dataareaid,
         customers.accountnum,
@@ -45,7 +24,7 @@ persons as (
     from custtable customers
     inner join dirpartytable parties on parties.recid = customers.party
     left semi join person_types on person_types.type = parties.instancerelationtype
-    left anti join superseded on superseded.id = customers.id
+    left anti join superseded_customers superseded on superseded.id = customers.id
     where customers.dataareaid is not null and customers.accountnum is not null
 ),
 chosen_names as ( -- of the names valid now the one that began last

@@ -5,37 +5,8 @@
 -- time: ordered_at
 -- driver: salestable
 -- reads: salestable, salesline, retailtransactiontable
-with repeated_orders as (
-    select dataareaid, salesid
-    from salestable
-    group by dataareaid, salesid
-    having count(*) > 1
-),
-superseded as ( -- an older record with the number of a newer one; hardly ever any
-    select id
-    from (
-        select
-            orders.id,
-            row_number() over (
-                partition by orders.dataareaid, orders.salesid
-                order by orders.versionnumber desc nulls last, orders.recid desc nulls last, orders.id
-            ) as place
-        from salestable orders
-        left semi join repeated_orders
-            on repeated_orders.dataareaid = orders.dataareaid
-            and repeated_orders.salesid = orders.salesid
-    ) ranked
-    where place > 1
-),
-posted_receipts as ( -- the orders that statement posting made of receipts
-    select dataareaid, salesorderid
-    from retailtransactiontable
-    where salesorderid is not null and channel is not null and transactionid is not null
-        and type = 2
-        and coalesce(entrystatus, 0) not in (1, 4, 5, 6) -- what store_transactions leaves out owns no sale
-    group by dataareaid, salesorderid
-),
-orders as (
+-- uses: superseded_orders, posted_receipts
+with orders as (
     select
         orders.dataareaid,
         orders.salesid,
@@ -46,7 +17,7 @@ orders as (
         orders.currencycode,
         orders.createddatetime
     from salestable orders
-    left anti join superseded on superseded.id = orders.id
+    left anti join superseded_orders superseded on superseded.id = orders.id
     left anti join posted_receipts
         on posted_receipts.dataareaid = orders.dataareaid
         and posted_receipts.salesorderid = orders.salesid

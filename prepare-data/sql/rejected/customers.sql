@@ -1,29 +1,8 @@
 -- Records of custtable that are not in customers, each with the first reason that applies: company_missing, number_missing,
 -- party_missing (none, or one that is not exported), not_a_person, superseded (a newer record has the same number).
 -- reads: custtable, dirpartytable, person_types
-with repeated_accounts as (
-    select dataareaid, accountnum
-    from custtable
-    group by dataareaid, accountnum
-    having count(*) > 1
-),
-superseded as (
-    select id
-    from (
-        select
-            customers.id,
-            row_number() over (
-                partition by customers.dataareaid, customers.accountnum
-                order by customers.versionnumber desc nulls last, customers.recid desc nulls last, customers.id
-            ) as place
-        from custtable customers
-        left semi join repeated_accounts
-            on repeated_accounts.dataareaid = customers.dataareaid
-            and repeated_accounts.accountnum = customers.accountnum
-    ) ranked
-    where place > 1
-),
-judged as (
+-- uses: superseded_customers
+with judged as (
     select
         customers.id,
         customers.dataareaid,
@@ -38,7 +17,7 @@ judged as (
     from custtable customers
     left join dirpartytable parties on parties.recid = customers.party
     left join person_types on person_types.type = parties.instancerelationtype
-    left join superseded on superseded.id = customers.id
+    left join superseded_customers superseded on superseded.id = customers.id
 )
 select 'custtable' as source_table, id as source_id, dataareaid, key, reason
 from judged

@@ -1,41 +1,17 @@
 -- Records of salesline that are not in sales_order_lines, each with the first reason that applies: company_missing,
 -- record_missing (no record id), order_missing (its order is not exported), order_left_out (the order is rejected itself).
 -- reads: salesline, salestable, retailtransactiontable
+-- uses: superseded_orders, posted_receipts
 with known_orders as (
-    select dataareaid, salesid, count(*) as record_count
+    select dataareaid, salesid
     from salestable
     where dataareaid is not null and salesid is not null
     group by dataareaid, salesid
 ),
-superseded as (
-    select id
-    from (
-        select
-            orders.id,
-            row_number() over (
-                partition by orders.dataareaid, orders.salesid
-                order by orders.versionnumber desc nulls last, orders.recid desc nulls last, orders.id
-            ) as place
-        from salestable orders
-        left semi join known_orders
-            on known_orders.dataareaid = orders.dataareaid
-            and known_orders.salesid = orders.salesid
-            and known_orders.record_count > 1
-    ) ranked
-    where place > 1
-),
-posted_receipts as (
-    select dataareaid, salesorderid
-    from retailtransactiontable
-    where salesorderid is not null and channel is not null and transactionid is not null
-        and type = 2
-        and coalesce(entrystatus, 0) not in (1, 4, 5, 6)
-    group by dataareaid, salesorderid
-),
 orders as ( -- those in sales_orders
     select orders.dataareaid, orders.salesid
     from salestable orders
-    left anti join superseded on superseded.id = orders.id
+    left anti join superseded_orders superseded on superseded.id = orders.id
     left anti join posted_receipts
         on posted_receipts.dataareaid = orders.dataareaid
         and posted_receipts.salesorderid = orders.salesid

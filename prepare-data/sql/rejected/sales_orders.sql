@@ -2,37 +2,8 @@
 -- the kinds of orders that are no sale (journal, subscription, item_requirement, prepayment, other_type), superseded (a newer
 -- record has the same number), in_store_transactions (statement posting made it of receipts).
 -- reads: salestable, retailtransactiontable
-with repeated_orders as (
-    select dataareaid, salesid
-    from salestable
-    group by dataareaid, salesid
-    having count(*) > 1
-),
-superseded as (
-    select id
-    from (
-        select
-            orders.id,
-            row_number() over (
-                partition by orders.dataareaid, orders.salesid
-                order by orders.versionnumber desc nulls last, orders.recid desc nulls last, orders.id
-            ) as place
-        from salestable orders
-        left semi join repeated_orders
-            on repeated_orders.dataareaid = orders.dataareaid
-            and repeated_orders.salesid = orders.salesid
-    ) ranked
-    where place > 1
-),
-posted_receipts as (
-    select dataareaid, salesorderid
-    from retailtransactiontable
-    where salesorderid is not null and channel is not null and transactionid is not null
-        and type = 2
-        and coalesce(entrystatus, 0) not in (1, 4, 5, 6)
-    group by dataareaid, salesorderid
-),
-judged as (
+-- uses: superseded_orders, posted_receipts
+with judged as (
     select
         orders.id,
         orders.dataareaid,
@@ -49,7 +20,7 @@ judged as (
             when posted_receipts.salesorderid is not null then 'in_store_transactions'
         end as reason
     from salestable orders
-    left join superseded on superseded.id = orders.id
+    left join superseded_orders superseded on superseded.id = orders.id
     left join posted_receipts
         on posted_receipts.dataareaid = orders.dataareaid
         and posted_receipts.salesorderid = orders.salesid

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use deltalake::DeltaTable;
 use deltalake::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
+use crate::engine::plain;
 use crate::error::{Error, Result, Trying};
 use crate::sql::utc_timestamp;
 
@@ -23,10 +24,9 @@ pub fn written_schema(rows: &Schema) -> SchemaRef {
 
 fn written_type(kind: &DataType) -> DataType {
     match kind {
-        DataType::Utf8View | DataType::LargeUtf8 => DataType::Utf8,
         DataType::Timestamp(..) => utc_timestamp(),
         DataType::Dictionary(_, value) => written_type(value),
-        other => other.clone(),
+        other => plain(other),
     }
 }
 

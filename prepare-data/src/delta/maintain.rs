@@ -4,13 +4,14 @@ use deltalake::DeltaTable;
 use deltalake::operations::vacuum::VacuumMode;
 use serde::Serialize;
 
+use super::write::FILE_SIZE;
 use crate::error::{Result, Trying};
 
 /// More small files than this are made into large ones.
 const SMALL_FILES: usize = 24;
 
 /// A file below this size is small, in bytes.
-const SMALL: i64 = 8 * 1024 * 1024;
+const SMALL: i64 = 4 * 1024 * 1024;
 
 /// What upkeep did to a table.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
@@ -34,7 +35,7 @@ pub async fn maintain(name: &str, table: DeltaTable) -> Result<(DeltaTable, Upke
     let small = state.log_data().iter().filter(|file| file.size() < SMALL).count();
     let mut table = table;
     if small > SMALL_FILES {
-        let (compacted, metrics) = table.optimize().await.trying(&what)?;
+        let (compacted, metrics) = table.optimize().with_target_size(FILE_SIZE).await.trying(&what)?;
         upkeep.compacted = metrics.num_files_removed;
         table = compacted;
     }

@@ -11,4 +11,4 @@ pub use contract::{check_schema, check_table, written_schema};
 pub use keys::KeyFault;
 pub use maintain::{Upkeep, maintain};
 pub(crate) use stage::row_count;
-pub use stage::{Counts, Staged, Stager};
+pub use stage::{Counts, Part, Staged, Stager};

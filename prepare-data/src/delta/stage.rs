@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use deltalake::DeltaTable;
-use deltalake::arrow::array::AsArray;
-use deltalake::arrow::datatypes::{Int64Type, Schema, SchemaRef};
+use deltalake::arrow::datatypes::{Schema, SchemaRef};
+use deltalake::datafusion::catalog::TableProvider;
 use deltalake::datafusion::common::cast::as_string_array;
 use deltalake::datafusion::datasource::MemTable;
 use deltalake::datafusion::prelude::{DataFrame, SessionContext};
@@ -21,7 +21,7 @@ use super::contract::{check_schema, check_table, written_schema};
 use super::keys::{KeyFault, KeyLedger};
 use super::row_hash::row_hash;
 use super::write::Destination;
-use crate::engine::{Engine, in_memory, keep, register, sql};
+use crate::engine::{Engine, in_memory, keep, register, search, sql};
 use crate::error::{Result, Trying};
 use crate::lake::Location;
 
@@ -49,6 +49,22 @@ pub struct Stager {
     name: String,
     key: String,
     about: String,
+}
+
+/// Rows of a table, or those that one of several statements makes.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// The rows.
+    pub rows: DataFrame,
+    /// The condition that these rows of the table fulfil, and no others.
+    pub holds: String,
+}
+
+impl Part {
+    /// All rows of a table.
+    pub fn all(rows: DataFrame) -> Vec<Self> {
+        vec![Self { rows, holds: "true".to_owned() }]
+    }
 }
 
 /// A commit that waits to be made.
@@ -79,16 +95,26 @@ impl Stager {
         Self { engine: engine.clone(), location, name: name.to_owned(), key: key.to_owned(), about: about.to_owned() }
     }
 
-    /// All rows anew: the table does not exist, or its columns change.
+    /// All rows anew: the table does not exist, or its columns change. Parts are written one after the other, so that only one
+    /// at a time takes memory.
     ///
     /// # Errors
     /// The rows cannot be computed or written, or could not be read by Customer Insights - Data.
-    pub async fn replace(&self, base: Option<DeltaTable>, rows: DataFrame) -> Result<Staged> {
-        let schema = written_schema(rows.schema().as_arrow());
+    pub async fn replace(&self, base: Option<DeltaTable>, parts: Vec<Part>) -> Result<Staged> {
+        let Some(first) = parts.first() else {
+            return Err(crate::Error::Catalog(format!("there is nothing to make {} of", self.name)));
+        };
+        let schema = written_schema(first.rows.schema().as_arrow());
         check_schema(&self.name, &schema)?;
         self.location.create()?;
-        let destination = self.destination(Arc::clone(&schema));
-        let (files, count) = destination.write(rows).await?;
+        let ledger = Arc::new(KeyLedger::default());
+        let destination = self.destination(Arc::clone(&schema), Some(Arc::clone(&ledger)));
+        let (mut files, mut count) = (Vec::new(), 0);
+        for part in parts {
+            let (written, rows) = destination.write(part.rows).await?;
+            files.extend(written);
+            count += rows;
+        }
         let before = base.as_ref().map_or(Ok(0), row_count)?;
         let mut actions = Vec::new();
         if let Some(table) = &base {
@@ -97,45 +123,45 @@ impl Stager {
         }
         actions.extend(files.into_iter().map(Action::Add));
         let counts = Counts { before, after: count, inserted: count, updated: 0, deleted: before };
-        Ok(self.staged(base, schema, actions, counts, &destination, None))
+        Ok(self.staged(base, schema, actions, counts, ledger.fault(), None))
     }
 
-    /// Whatever differs between the table and the rows; `None` if nothing does.
+    /// Whatever differs between the table and the rows; `None` if nothing does. Parts are compared one after the other.
     ///
     /// # Errors
     /// As [`Self::replace`].
-    pub async fn difference(&self, base: DeltaTable, rows: DataFrame) -> Result<Option<Staged>> {
-        let wanted = written_schema(rows.schema().as_arrow());
-        if *table_schema(&base)? != *wanted {
-            return self.replace(Some(base), rows).await.map(Some);
+    pub async fn difference(&self, base: DeltaTable, parts: Vec<Part>) -> Result<Option<Staged>> {
+        let schema = table_schema(&base)?;
+        if parts.iter().any(|part| *written_schema(part.rows.schema().as_arrow()) != *schema) {
+            return self.replace(Some(base), parts).await.map(Some);
         }
-        let session = self.session(&base, None).await?;
+        let session = self.engine.session();
         session.register_udf(row_hash());
-        register(&session, "wanted", rows.into_view())?;
-        let columns = names(&wanted);
-        let key = &self.key;
-        let affected = sql(
-            &session,
-            &self.name,
-            &format!(
-                "select coalesce(wanted.{key}, present.{key}) as key \
-                 from (select {key}, row_hash({hashed}) as hash from wanted) wanted \
-                 full join (select {key}, row_hash({hashed}) as hash from present) present on present.{key} = wanted.{key} \
-                 where wanted.hash is distinct from present.hash",
-                hashed = casts(&wanted),
-            ),
-        )
-        .await?;
-        if keep(&session, "affected", affected).await? == 0 {
-            return Ok(None);
+        register(&session, "present", self.rows(&base, None).await?)?;
+        let (columns, hashed, key) = (names(&schema), casts(&schema), &self.key);
+        let ask = async |statement: &str| sql(&session, &self.name, statement).await;
+        let mut affected = ask("select '' as key where false").await?;
+        let mut upserts = ask(&format!("select {columns} from present where false")).await?;
+        for (number, Part { rows, holds }) in parts.into_iter().enumerate() {
+            register(&session, "part", rows.into_view())?;
+            let different = format!(
+                "select coalesce(part.{key}, present.{key}) as key \
+                 from (select {key}, row_hash({hashed}) as hash from part) part \
+                 full join (select {key}, row_hash({hashed}) as hash from present where {holds}) present \
+                 on present.{key} = part.{key} \
+                 where part.hash is distinct from present.hash"
+            );
+            let (affected_of, upserts_of) = (format!("affected_{number}"), format!("upserts_{number}"));
+            if keep(&session, &affected_of, ask(&different).await?).await? == 0 {
+                continue;
+            }
+            let statement =
+                format!("select {columns} from part left semi join {affected_of} on {affected_of}.key = part.{key}");
+            keep(&session, &upserts_of, ask(&statement).await?).await?;
+            let gathering = "gather what differs";
+            affected = affected.union(session.table(&affected_of).await.trying(gathering)?).trying(gathering)?;
+            upserts = upserts.union(session.table(&upserts_of).await.trying(gathering)?).trying(gathering)?;
         }
-        let upserts = sql(
-            &session,
-            &self.name,
-            &format!("select {columns} from wanted left semi join affected on affected.key = wanted.{key}"),
-        )
-        .await?;
-        let affected = sql(&session, &self.name, "select key from affected").await?;
         self.changes(base, upserts, affected).await
     }
 
@@ -149,55 +175,20 @@ impl Stager {
         if *schema != *written_schema(rows.schema().as_arrow()) {
             return Err(crate::Error::Catalog(format!("the columns of {} changed within a run", self.name)));
         }
-        let session = self.session(&base, None).await?;
+        let session = self.engine.session();
         keep(&session, "wanted", rows).await?;
         if keep(&session, "affected", affected).await? == 0 {
             return Ok(None);
         }
-        let key = self.key.clone();
-        let ask = async |statement: String| sql(&session, &self.name, &statement).await;
-        let places = ask(format!(
-            "select {key} as key, file from present left semi join affected on affected.key = present.{key}"
-        ));
-        keep(&session, "places", places.await?).await?;
-        let touched = texts(ask("select distinct file from places".to_owned()).await?).await?;
-        let some = self.session(&base, Some(touched)).await?;
-        register(&session, "candidates", some.table_provider("present").await.trying("read files")?)?;
-        let columns = names(&schema);
-        let old =
-            ask(format!("select {columns} from candidates left semi join affected on affected.key = candidates.{key}"));
-        keep(&session, "old", old.await?).await?;
-        let different: Vec<String> =
-            schema.fields().iter().map(|f| format!("(wanted.{0} is distinct from old.{0})", f.name())).collect();
-        let changed = ask(format!(
-            "select wanted.* from wanted left join old on old.{key} = wanted.{key} where old.{key} is null or {}",
-            different.join(" or ")
-        ));
-        let upserted = keep(&session, "changed", changed.await?).await?;
-        let gone = ask(format!("select old.{key} as key from old left anti join wanted on wanted.{key} = old.{key}"));
-        let deleted = keep(&session, "gone", gone.await?).await?;
-        if upserted == 0 && deleted == 0 {
-            return Ok(None);
-        }
-        let replaced = ask(format!("select {key} as key from changed union all select key from gone"));
-        keep(&session, "replaced", replaced.await?).await?;
-        let updated =
-            number(ask(format!("select count(*) from changed left semi join old on old.{key} = changed.{key}")).await?);
-        let updated = updated.await?;
-        let touched = texts(
-            ask("select distinct file from places left semi join replaced on replaced.key = places.key".to_owned())
-                .await?,
-        );
-        let touched = touched.await?;
+        let edit = Edit { stager: self, session, columns: names(&schema) };
+        let keys = edit.wanted_keys().await?;
+        register(&edit.session, "present", self.rows(&base, None).await?)?;
+        let Some((touched, counts)) = edit.compare(&schema, row_count(&base)?).await? else { return Ok(None) };
 
-        let some = self.session(&base, Some(touched.clone())).await?;
-        register(&session, "rewritten", some.table_provider("present").await.trying("read files")?)?;
-        let kept =
-            ask(format!("select {columns} from rewritten left anti join replaced on replaced.key = rewritten.{key}"));
-        let added = ask(format!("select {columns} from changed"));
-        let destination = self.destination(Arc::clone(&schema));
-        let (mut files, _) = destination.write(kept.await?).await?;
-        let (new, _) = destination.write(added.await?).await?;
+        let destination = self.destination(Arc::clone(&schema), None);
+        register(&edit.session, "touched", self.rows(&base, Some(touched.clone())).await?)?;
+        let (mut files, _) = destination.write(edit.kept().await?).await?;
+        let (new, _) = destination.write(edit.ask(&format!("select {} from changed", edit.columns)).await?).await?;
         files.extend(new);
 
         let touched: HashSet<&str> = touched.iter().map(|file| file_name(file)).collect();
@@ -209,21 +200,12 @@ impl Stager {
             .map(|file| Action::Remove(file.remove_action(true)))
             .collect();
         actions.extend(files.into_iter().map(Action::Add));
-        let before = row_count(&base)?;
-        let (upserted, deleted) = (upserted as u64, deleted as u64);
-        let inserted = upserted - updated;
-        let counts =
-            Counts { before, after: before + inserted - deleted.min(before + inserted), inserted, updated, deleted };
-        let images = ask(format!(
-            "select {columns} from old left semi join replaced on replaced.key = old.{key} union all select {columns} from changed"
-        ));
-        let (images, _) = in_memory("images", images.await?).await?;
-        Ok(Some(self.staged(Some(base), schema, actions, counts, &destination, Some(images))))
+        let images = Some(edit.images().await?);
+        Ok(Some(self.staged(Some(base), schema, actions, counts, keys, images)))
     }
 
-    fn destination(&self, schema: SchemaRef) -> Destination {
-        let (location, key) = (self.location.clone(), self.key.clone());
-        Destination { location, schema, key, ledger: Arc::new(KeyLedger::default()) }
+    fn destination(&self, schema: SchemaRef, ledger: Option<Arc<KeyLedger>>) -> Destination {
+        Destination { location: self.location.clone(), schema, key: self.key.clone(), ledger }
     }
 
     fn staged(
@@ -232,25 +214,94 @@ impl Stager {
         schema: SchemaRef,
         actions: Vec<Action>,
         counts: Counts,
-        to: &Destination,
+        keys: KeyFault,
         images: Option<Arc<MemTable>>,
     ) -> Staged {
         let columns_change =
             base.as_ref().is_some_and(|table| table_schema(table).is_ok_and(|present| *present != *schema));
-        Staged { counts, keys: to.ledger.fault(), columns_change, images, stager: self.clone(), base, schema, actions }
+        Staged { counts, keys, columns_change, images, stager: self.clone(), base, schema, actions }
     }
 
-    /// A session in which the table's rows are `present`, with the file that each lies in; all, or those of certain files.
-    async fn session(&self, table: &DeltaTable, files: Option<Vec<String>>) -> Result<SessionContext> {
-        let session = self.engine.session();
-        let what = format!("read {}", self.location);
-        table.update_datafusion_session(&session.state()).trying(&what)?;
-        let mut builder = table.table_provider().with_session(Arc::new(session.state())).with_file_column("file");
+    /// The table's rows, with the file that each lies in; all, or those of certain files.
+    async fn rows(&self, table: &DeltaTable, files: Option<Vec<String>>) -> Result<Arc<dyn TableProvider>> {
+        let state = self.engine.session().state();
+        let mut builder = table.table_provider().with_session(Arc::new(state)).with_file_column("file");
         if let Some(files) = files {
             builder = builder.with_file_paths(files);
         }
-        register(&session, "present", builder.await.trying(&what)?)?;
-        Ok(session)
+        builder.await.trying(format!("read {}", self.location))
+    }
+}
+
+/// The rows with certain keys, as they are (`old`) and as they ought to be (`wanted`), and what differs: rows that are new or
+/// different (`changed`), keys of rows that ought not to be (`gone`), and the keys of both (`replaced`).
+struct Edit<'a> {
+    stager: &'a Stager,
+    session: SessionContext,
+    columns: String,
+}
+
+impl Edit<'_> {
+    async fn ask(&self, statement: &str) -> Result<DataFrame> {
+        sql(&self.session, &self.stager.name, statement).await
+    }
+
+    async fn keep(&self, name: &str, statement: &str) -> Result<u64> {
+        Ok(keep(&self.session, name, self.ask(statement).await?).await? as u64)
+    }
+
+    /// What is wrong with the keys that are wanted. Those of other rows are in order since they were written.
+    async fn wanted_keys(&self) -> Result<KeyFault> {
+        let key = &self.stager.key;
+        let batches = self.ask(&format!("select {key} from wanted")).await?.collect().await.trying("read keys")?;
+        let ledger = KeyLedger::default();
+        batches.iter().for_each(|batch| ledger.note(batch, key));
+        Ok(ledger.fault())
+    }
+
+    /// The files that hold what differs, and how much that is; `None` if nothing does.
+    async fn compare(&self, schema: &Schema, before: u64) -> Result<Option<(Vec<String>, Counts)>> {
+        let (key, columns) = (&self.stager.key, &self.columns);
+        let old =
+            format!("select {columns}, file from present left semi join affected on affected.key = present.{key}");
+        keep(&self.session, "old", search(self.ask(&old).await?)).await?;
+        let different: Vec<String> =
+            schema.fields().iter().map(|f| format!("(wanted.{0} is distinct from old.{0})", f.name())).collect();
+        let changed = format!(
+            "select wanted.*, old.{key} is null as is_new from wanted left join old on old.{key} = wanted.{key} \
+             where old.{key} is null or {}",
+            different.join(" or ")
+        );
+        let upserted = self.keep("changed", &changed).await?;
+        let gone = format!("select old.{key} as key from old left anti join wanted on wanted.{key} = old.{key}");
+        let deleted = self.keep("gone", &gone).await?;
+        if upserted == 0 && deleted == 0 {
+            return Ok(None);
+        }
+        let replaced = format!("select {key} as key from changed where not is_new union all select key from gone");
+        let updated = self.keep("replaced", &replaced).await? - deleted;
+        let touched = "select distinct file from old left semi join replaced on replaced.key = old.".to_owned() + key;
+        let touched = texts(self.ask(&touched).await?).await?;
+        let inserted = upserted - updated;
+        let after = (before + inserted).saturating_sub(deleted);
+        Ok(Some((touched, Counts { before, after, inserted, updated, deleted })))
+    }
+
+    /// The rows of the touched files that stay as they are.
+    async fn kept(&self) -> Result<DataFrame> {
+        let (key, columns) = (&self.stager.key, &self.columns);
+        self.ask(&format!("select {columns} from touched left anti join replaced on replaced.key = touched.{key}"))
+            .await
+    }
+
+    /// The rows that differ, as they were and as they will be.
+    async fn images(&self) -> Result<Arc<MemTable>> {
+        let (key, columns) = (&self.stager.key, &self.columns);
+        let statement = format!(
+            "select {columns} from old left semi join replaced on replaced.key = old.{key} \
+             union all select {columns} from changed"
+        );
+        Ok(in_memory("images", self.ask(&statement).await?).await?.0)
     }
 }
 
@@ -355,10 +406,4 @@ async fn texts(rows: DataFrame) -> Result<Vec<String>> {
         all.extend(as_string_array(&column).trying("list files")?.iter().flatten().map(str::to_owned));
     }
     Ok(all)
-}
-
-async fn number(rows: DataFrame) -> Result<u64> {
-    let batches = rows.collect().await.trying("count rows")?;
-    let values = batches.iter().flat_map(|batch| batch.column(0).as_primitive::<Int64Type>().iter().flatten());
-    Ok(values.sum::<i64>().unsigned_abs())
 }

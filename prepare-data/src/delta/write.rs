@@ -1,5 +1,6 @@
 //! Rows into files that no table names yet.
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use deltalake::arrow::datatypes::SchemaRef;
@@ -19,10 +20,14 @@ use crate::error::{Error, Result, Trying};
 use crate::lake::Location;
 
 /// Small enough that a change rewrites little, large enough that a table has few files.
-const FILE_SIZE: u64 = 32 * 1024 * 1024;
+pub(super) const FILE_SIZE: NonZeroU64 = NonZeroU64::new(16 * 1024 * 1024).unwrap();
 
 /// Bounds the memory of a file that is being written.
 const ROW_GROUP: usize = 128 * 1024;
+
+/// A column whose different values take more bytes than this is not worth a dictionary: numbers and ids of rows are not, names
+/// of cities are.
+const DICTIONARY: usize = 64 * 1024;
 
 /// Where rows go, and what is asked of them.
 #[derive(Clone)]
@@ -30,7 +35,8 @@ pub(super) struct Destination {
     pub(super) location: Location,
     pub(super) schema: SchemaRef,
     pub(super) key: String,
-    pub(super) ledger: Arc<KeyLedger>,
+    /// Sees the keys; `None` where they are known to be in order.
+    pub(super) ledger: Option<Arc<KeyLedger>>,
 }
 
 impl Destination {
@@ -62,6 +68,7 @@ impl Destination {
     async fn write_stream(self, mut rows: SendableRecordBatchStream, what: String) -> Result<(Vec<Add>, u64)> {
         let properties = WriterProperties::builder()
             .set_compression(Compression::SNAPPY)
+            .set_dictionary_page_size_limit(DICTIONARY)
             .set_max_row_group_row_count(Some(ROW_GROUP))
             .set_created_by(concat!("prepare-data ", env!("CARGO_PKG_VERSION")).to_owned())
             .build();
@@ -73,7 +80,7 @@ impl Destination {
         )
         .trying(&what)?
         .with_writer_properties(properties)
-        .with_target_file_size(FILE_SIZE);
+        .with_target_file_size(FILE_SIZE.get());
         let mut count = 0;
         while let Some(batch) = rows.next().await {
             let batch = batch.trying(&what)?;
@@ -83,7 +90,9 @@ impl Destination {
             // Statements say of some columns that they are never NULL; the table says so of none.
             let batch = conform(&batch, &self.schema).map_err(DataFusionError::from).trying(&what)?;
             count += batch.num_rows() as u64;
-            self.ledger.note(&batch, &self.key);
+            if let Some(ledger) = &self.ledger {
+                ledger.note(&batch, &self.key);
+            }
             writer.write(batch).await.trying(&what)?;
         }
         let files = if count == 0 { Vec::new() } else { writer.flush().await.trying(&what)? };

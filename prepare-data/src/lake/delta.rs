@@ -9,7 +9,7 @@ use deltalake::datafusion::functions_aggregate::expr_fn::{max, min};
 use deltalake::datafusion::prelude::{DataFrame, JoinType, SessionContext, col, lit};
 
 use super::{Location, Position, conform};
-use crate::engine::timestamp_literal;
+use crate::engine::{search, timestamp_literal};
 use crate::error::{Result, Trying};
 use crate::sql::SourceTable;
 
@@ -89,7 +89,7 @@ impl DeltaSource {
         let rows = all
             .join(ids, JoinType::LeftSemi, &["id"], &["candidate"], None)
             .trying(format!("read what is new in {}", table.name))?;
-        Ok(Some(rows.cache().await.trying(format!("read what is new in {}", table.name))?))
+        Ok(Some(search(rows).cache().await.trying(format!("read what is new in {}", table.name))?))
     }
 
     pub(super) async fn position(&self, session: &SessionContext, table: &SourceTable) -> Result<Position> {
@@ -129,7 +129,6 @@ impl DeltaSource {
         files: Option<Vec<String>>,
     ) -> Result<DataFrame> {
         let what = format!("read {}", self.location);
-        self.table.update_datafusion_session(&session.state()).trying(&what)?;
         let mut builder = self.table.table_provider().with_session(std::sync::Arc::new(session.state()));
         if let Some(files) = files {
             builder = builder.with_file_paths(files);

@@ -43,11 +43,17 @@ impl Run<'_> {
         self.settings.layers == Layers::Three
     }
 
+    /// How many tables are worked on at once. Where only changes are looked at they are small, and one waits for reads while
+    /// another computes; where all is looked at, one table takes all the memory.
+    pub(super) fn tables_at_once(&self) -> usize {
+        if self.reconcile { 1 } else { 2 }
+    }
+
     /// Stands for everything besides rows that a result depends on: statements and what they are told.
     pub(super) fn made_by(&self, scripts: &[Option<&Script>]) -> String {
         let mut hasher = DefaultHasher::new();
         for script in scripts.iter().flatten() {
-            script.text().hash(&mut hasher);
+            script.statements().hash(&mut hasher);
         }
         self.settings.parameters.hash(&mut hasher);
         self.settings.party_types.hash(&mut hasher);

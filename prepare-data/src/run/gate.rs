@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::context::Run;
+use super::gold::Prepared;
 use super::inputs::Inputs;
 use crate::delta::Staged;
 use crate::error::Result;
@@ -24,20 +25,14 @@ pub struct Problem {
 const A_FEW: u64 = 20;
 
 /// Everything that speaks against publishing.
-pub(super) async fn problems(
-    run: &Run<'_>,
-    inputs: &Inputs,
-    staged: &[(usize, Option<Staged>)],
-) -> Result<Vec<Problem>> {
+pub(super) async fn problems(run: &Run<'_>, inputs: &Inputs, prepared: &[Prepared<'_>]) -> Result<Vec<Problem>> {
     let mut found = Vec::new();
-    for (index, staged) in staged {
-        let table = &run.catalog.gold[*index];
-        if let Some(staged) = staged {
-            found.extend(keys(staged));
-            found.extend(vanishing(run, staged));
-            if staged.counts.after == 0 && table.rows.directive("category") == Some("profile") {
-                found.extend(nobody(run, inputs, table).await?);
-            }
+    for Prepared { table, staged, .. } in prepared {
+        let Some(staged) = staged else { continue };
+        found.extend(keys(staged));
+        found.extend(vanishing(run, staged));
+        if staged.counts.after == 0 && table.rows.directive("category") == Some("profile") {
+            found.extend(nobody(run, inputs, table).await?);
         }
     }
     Ok(found)
@@ -83,7 +78,7 @@ pub(super) fn vanishing(run: &Run<'_>, staged: &Staged) -> Option<Problem> {
 
 /// Nobody in a profile table although there are parties: the types of parties are not what was thought.
 async fn nobody(run: &Run<'_>, inputs: &Inputs, table: &GoldTable) -> Result<Option<Problem>> {
-    let session = inputs.session(run, None).await?;
+    let session = inputs.session(run, run.engine, None)?;
     let rows =
         crate::engine::sql(&session, table.name(), &format!("select 1 as one from {} limit 1", table.driver)).await?;
     let (_, count) = crate::engine::in_memory(&table.driver, rows).await?;

@@ -2,43 +2,65 @@
 
 use std::time::Instant;
 
+use deltalake::DeltaTable;
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
+
 use super::context::Run;
 use super::inputs::Inputs;
+use super::quality::Rejections;
 use super::report::{How, Layer, Report, TableReport};
 use super::state::{GoldState, State};
-use crate::delta::{Staged, Stager};
-use crate::engine::{keep, run_script, sql};
+use crate::delta::{Part, Staged, Stager, row_count};
+use crate::engine::{Engine, keep, run_script, search, sql};
 use crate::error::Result;
 use crate::sql::{GoldTable, Script};
 
-/// Stages every gold table whose driver is exported, by its place in the catalog.
-pub(super) async fn stage(
-    run: &Run<'_>,
+/// A gold table before it is published.
+pub(super) struct Prepared<'a> {
+    pub(super) table: &'a GoldTable,
+    /// As it is; none if it is new.
+    pub(super) present: Option<DeltaTable>,
+    /// What changes; none if nothing does.
+    pub(super) staged: Option<Staged>,
+    pub(super) rejections: Rejections,
+}
+
+/// Prepares every gold table whose driver is exported.
+pub(super) async fn prepare<'a>(
+    run: &Run<'a>,
     state: &State,
     inputs: &Inputs,
     report: &mut Report,
-) -> Result<Vec<(usize, Option<Staged>)>> {
-    let mut all = Vec::new();
-    for (index, table) in run.catalog.gold.iter().enumerate() {
-        if inputs.silver.get(&table.driver).is_some_and(|driver| !driver.exported) {
-            report.left_out.push(table.name().to_owned());
-            continue;
-        }
-        let started = Instant::now();
-        let (how, staged) = Gold { run, inputs, table }.stage(state.gold.get(table.name())).await?;
-        let mut entry = TableReport::new(Layer::Gold, table.name(), how);
-        entry.milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        if let Some(staged) = &staged {
-            entry.counts = staged.counts;
-            entry.columns_change = staged.columns_change;
-        } else if let Some(present) = run.gold(table.name()).open().await? {
-            entry.counts.before = crate::delta::row_count(&present)?;
-            entry.counts.after = entry.counts.before;
-        }
-        report.tables.push(entry);
-        all.push((index, staged));
+) -> Result<Vec<Prepared<'a>>> {
+    let (exported, left_out): (Vec<_>, Vec<_>) = run.catalog.gold.iter().partition(|table| inputs.has(&table.driver));
+    report.left_out.extend(left_out.iter().map(|table| table.name().to_owned()));
+    let tables: Vec<_> = exported.into_iter().map(|table| prepare_one(run, state, inputs, table).boxed()).collect();
+    let prepared: Vec<_> = stream::iter(tables).buffered(run.tables_at_once()).try_collect().await?;
+    let (entries, prepared): (Vec<_>, Vec<_>) = prepared.into_iter().unzip();
+    report.tables.extend(entries);
+    Ok(prepared)
+}
+
+async fn prepare_one<'a>(
+    run: &Run<'a>,
+    state: &State,
+    inputs: &Inputs,
+    table: &'a GoldTable,
+) -> Result<(TableReport, Prepared<'a>)> {
+    let started = Instant::now();
+    let present = run.gold(table.name()).open().await?;
+    let gold = Gold { run, inputs, table, present: present.as_ref() };
+    let (how, staged, rejections) = gold.prepare(state.gold.get(table.name())).await?;
+    let mut entry = TableReport::new(Layer::Gold, table.name(), how);
+    entry.milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    if let Some(staged) = &staged {
+        entry.counts = staged.counts;
+        entry.columns_change = staged.columns_change;
+    } else if let Some(present) = &present {
+        entry.counts.before = row_count(present)?;
+        entry.counts.after = entry.counts.before;
     }
-    Ok(all)
+    Ok((entry, Prepared { table, present, staged, rejections }))
 }
 
 pub(super) fn state_of(run: &Run<'_>, inputs: &Inputs, table: &GoldTable, version: u64) -> GoldState {
@@ -53,58 +75,72 @@ struct Gold<'a> {
     run: &'a Run<'a>,
     inputs: &'a Inputs,
     table: &'a GoldTable,
+    present: Option<&'a DeltaTable>,
 }
 
+type Outcome = (How, Option<Staged>, Rejections);
+
 impl Gold<'_> {
-    async fn stage(&self, known: Option<&GoldState>) -> Result<(How, Option<Staged>)> {
-        let Some(base) = self.run.gold(self.table.name()).open().await? else {
-            let session = self.inputs.session(self.run, None).await?;
-            let rows = run_script(&session, &self.table.rows).await?;
-            return Ok((How::Whole, Some(self.stager().replace(None, rows).await?)));
-        };
+    async fn prepare(&self, known: Option<&GoldState>) -> Result<Outcome> {
         // What is known counts only if the table was made by these statements from the tables as they were before this run.
         let known = known.filter(|known| {
-            base.version() == Some(known.version)
+            self.present.and_then(DeltaTable::version) == Some(known.version)
                 && known.made_by == made_by(self.run, self.table)
                 && known.inputs == self.inputs.before(&self.table.reads)
                 && !self.run.settings.full
         });
-        let Some(known) = known else {
-            let session = self.inputs.session(self.run, None).await?;
-            let rows = run_script(&session, &self.table.rows).await?;
-            return Ok((How::Whole, self.stager().difference(base, rows).await?));
-        };
+        let (Some(known), Some(present)) = (known, self.present) else { return self.whole().await };
         if self.inputs.unchanged(&self.table.reads) && !depends_on_time(&self.table.rows) {
-            return Ok((How::Unchanged, None));
+            return Ok((How::Unchanged, None, Rejections::Unchanged));
         }
-        let session = self.inputs.session(self.run, Some(known.as_of)).await?;
-        let Some(changes) = &self.table.changes else {
-            let rows = run_script(&session, &self.table.rows).await?;
-            return Ok((How::Whole, self.stager().difference(base, rows).await?));
-        };
+        match &self.table.changes {
+            Some(changes) => self.changes(present, changes, known).await,
+            None => self.whole().await,
+        }
+    }
+
+    async fn whole(&self) -> Result<Outcome> {
+        let compute = |engine| self.difference(engine).boxed();
+        let staged = self.run.engine.within_memory(self.table.name(), compute).await?;
+        Ok((How::Whole, staged, Rejections::Whole))
+    }
+
+    async fn difference(&self, engine: Engine) -> Result<Option<Staged>> {
+        let session = self.inputs.session(self.run, &engine, None)?;
+        let rows = run_script(&session, &self.table.rows).await?;
+        match self.present {
+            None => self.stager(&engine).replace(None, Part::all(rows)).await.map(Some),
+            Some(present) => self.stager(&engine).difference(present.clone(), Part::all(rows)).await,
+        }
+    }
+
+    async fn changes(&self, present: &DeltaTable, changes: &Script, known: &GoldState) -> Result<Outcome> {
+        let engine = self.run.engine;
+        let session = self.inputs.session(self.run, engine, Some(known.as_of))?;
         if !self.inputs.register_changes(&session, &self.table.reads)? {
-            let rows = run_script(&session, &self.table.rows).await?;
-            return Ok((How::Whole, self.stager().difference(base, rows).await?));
+            return self.whole().await;
         }
         for step in &changes.steps {
             let rows = sql(&session, &changes.name, &step.sql).await?;
             let name = step.name.strip_prefix("narrow ").unwrap_or(&step.name);
-            if keep(&session, name, rows).await? == 0 && name == "affected" {
-                return Ok((How::Unchanged, None));
+            if keep(&session, name, search(rows)).await? == 0 && name == "affected" {
+                return Ok((How::Unchanged, None, Rejections::Unchanged));
             }
         }
+        let rejections = Rejections::changes(self.table, &session).await?;
         let rows = run_script(&session, &self.table.rows).await?;
         let affected = sql(&session, self.table.name(), "select distinct key from affected").await?;
-        Ok((How::Changes, self.stager().changes(base, rows, affected).await?))
+        let staged = self.stager(engine).changes(present.clone(), rows, affected).await?;
+        Ok((How::Changes, staged, rejections))
     }
 
-    fn stager(&self) -> Stager {
+    fn stager(&self, engine: &Engine) -> Stager {
         let (name, location) = (self.table.name(), self.run.gold(self.table.name()));
-        Stager::new(self.run.engine, location, name, &self.table.key, &self.table.rows.about)
+        Stager::new(engine, location, name, &self.table.key, &self.table.rows.about)
     }
 }
 
 /// Whether rows change by the mere passing of time.
 fn depends_on_time(rows: &Script) -> bool {
-    rows.text().contains("as_of")
+    rows.statements().contains("as_of")
 }

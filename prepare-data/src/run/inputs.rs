@@ -15,7 +15,7 @@ use deltalake::datafusion::datasource::MemTable;
 use deltalake::datafusion::prelude::SessionContext;
 
 use super::context::Run;
-use crate::engine::{empty, in_memory, register, run_script, timestamp_literal};
+use crate::engine::{Engine, empty, in_memory, register, run_script, timestamp_literal};
 use crate::error::{Error, Result, Trying};
 use crate::sql::{Parameter, data_type};
 
@@ -53,7 +53,7 @@ impl Inputs {
     /// Makes the shared tables.
     pub(super) async fn share(&mut self, run: &Run<'_>) -> Result<()> {
         for (name, script) in &run.catalog.shared {
-            let session = self.session(run, None).await?;
+            let session = self.session(run, run.engine, None)?;
             let (table, _) = in_memory(name, run_script(&session, script).await?).await?;
             let batches = session.read_table(Arc::clone(&table) as _).trying(format!("read {name}"))?;
             let mut lines = pretty_format_batches(&batches.collect().await.trying(format!("read {name}"))?)
@@ -68,16 +68,15 @@ impl Inputs {
     }
 
     /// A session in which all silver and shared tables have their names.
-    pub(super) async fn session(&self, run: &Run<'_>, previous: Option<DateTime<Utc>>) -> Result<SessionContext> {
-        let session = run.engine.session();
+    pub(super) fn session(
+        &self,
+        run: &Run<'_>,
+        engine: &Engine,
+        previous: Option<DateTime<Utc>>,
+    ) -> Result<SessionContext> {
+        let session = engine.session();
         for (name, input) in &self.silver {
             register(&session, name, Arc::clone(&input.rows))?;
-            if run.keeps_silver()
-                && input.exported
-                && let Some(table) = run.silver(name).open().await?
-            {
-                table.update_datafusion_session(&session.state()).trying(format!("read {name}"))?;
-            }
         }
         for (name, (table, _)) in &self.shared {
             register(&session, name, Arc::clone(table) as _)?;
@@ -109,6 +108,11 @@ impl Inputs {
     /// What it would have been made from before this run.
     pub(super) fn before(&self, tables: &[String]) -> BTreeMap<String, String> {
         self.versions(tables, |input| input.before)
+    }
+
+    /// Whether the export has a table, or that is none of an export.
+    pub(super) fn has(&self, table: &str) -> bool {
+        self.silver.get(table).is_none_or(|input| input.exported)
     }
 
     pub(super) fn unchanged(&self, tables: &[String]) -> bool {

@@ -17,14 +17,16 @@ pub use gate::Problem;
 pub use report::{Gap, How, Layer, Report, TableReport};
 
 use self::context::Run;
+use self::gold::Prepared;
 use self::inputs::Inputs;
+use self::quality::Rejections;
 use self::state::State;
-use crate::delta::{Staged, maintain};
+use crate::delta::maintain;
 use crate::engine::Engine;
 use crate::error::{Result, Trying};
 use crate::lake::Export;
 use crate::settings::Settings;
-use crate::sql::Catalog;
+use crate::sql::{Catalog, GoldTable};
 
 /// Tables are tidied once in this time.
 const TIDY_AFTER: chrono::TimeDelta = chrono::TimeDelta::days(1);
@@ -52,11 +54,11 @@ pub async fn prepare(settings: &Settings) -> Result<Report> {
     state.write(&settings.prepared).await?;
     inputs.share(&run).await?;
 
-    let staged = gold::stage(&run, &state, &inputs, &mut report).await?;
-    report.problems.extend(gate::problems(&run, &inputs, &staged).await?);
+    let prepared = gold::prepare(&run, &state, &inputs, &mut report).await?;
+    report.problems.extend(gate::problems(&run, &inputs, &prepared).await?);
     if report.problems.is_empty() {
-        publish(&run, staged, &mut state, &inputs, &mut report).await?;
-        quality::rejected(&run, &mut state, &inputs, &mut report).await?;
+        let rejections = publish(&run, prepared, &mut state, &inputs, &mut report).await?;
+        quality::rejected(&run, &mut state, &inputs, rejections, &mut report).await?;
         report.gaps = quality::gaps(&run).await?;
         if reconcile {
             state.reconciled_at = Some(as_of);
@@ -67,24 +69,26 @@ pub async fn prepare(settings: &Settings) -> Result<Report> {
     finish(&run, report, started).await
 }
 
-async fn publish(
-    run: &Run<'_>,
-    staged: Vec<(usize, Option<Staged>)>,
+/// Commits what was prepared; with what is to become of the rejected rows.
+async fn publish<'a>(
+    run: &Run<'a>,
+    prepared: Vec<Prepared<'a>>,
     state: &mut State,
     inputs: &Inputs,
     report: &mut Report,
-) -> Result<()> {
-    for (index, commit) in staged {
-        let table = &run.catalog.gold[index];
-        let version = match commit {
-            Some(commit) => commit.commit().await?.version(),
-            None => run.gold(table.name()).open().await?.and_then(|table| table.version()),
+) -> Result<Vec<(&'a GoldTable, Rejections)>> {
+    let mut all = Vec::new();
+    for Prepared { table, present, staged, rejections } in prepared {
+        let now = match staged {
+            Some(staged) => Some(staged.commit().await?),
+            None => present,
         };
-        let version = version.unwrap_or_default();
+        let version = now.and_then(|table| table.version()).unwrap_or_default();
         report.published(table.name(), version);
         state.gold.insert(table.name().to_owned(), gold::state_of(run, inputs, table, version));
+        all.push((table, rejections));
     }
-    Ok(())
+    Ok(all)
 }
 
 /// Puts small files together and removes unneeded ones, of tables that this run changed anyway.

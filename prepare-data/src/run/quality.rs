@@ -1,131 +1,212 @@
 //! Rows that had to be left out, and references that lead nowhere.
 
+use std::sync::Arc;
 use std::time::Instant;
 
+use deltalake::DeltaTable;
 use deltalake::arrow::array::AsArray;
 use deltalake::arrow::datatypes::Int64Type;
-use deltalake::datafusion::prelude::DataFrame;
+use deltalake::datafusion::datasource::MemTable;
+use deltalake::datafusion::prelude::{DataFrame, SessionContext};
+use futures::FutureExt;
 
 use super::context::Run;
 use super::inputs::{Inputs, rows_of};
 use super::report::{Gap, How, Layer, Report, TableReport};
 use super::state::{GoldState, State};
-use crate::delta::Stager;
-use crate::engine::{register, run_script, sql};
+use crate::delta::{Part, Staged, Stager};
+use crate::engine::{Engine, in_memory, keep, register, run_script, search, sql};
 use crate::error::{Result, Trying};
+use crate::sql::{GoldTable, Script};
 
 const ABOUT: &str = "Rows of the export that are in no published table, with the reason";
 
+/// What is to become of the rejected rows of one published table.
+pub(super) enum Rejections {
+    /// They stay.
+    Unchanged,
+    /// Those with these keys are replaced by these rows.
+    Changes { keys: Arc<MemTable>, rows: Arc<MemTable> },
+    /// All of them are computed.
+    Whole,
+}
+
+impl Rejections {
+    /// Of a session in which the tables are narrowed to what belongs to the affected keys.
+    pub(super) async fn changes(table: &GoldTable, session: &SessionContext) -> Result<Self> {
+        let Some(script) = &table.rejected else { return Ok(Self::Unchanged) };
+        let keys = format!("select distinct '{}' as published_table, key from affected", table.name());
+        let (keys, _) = in_memory("keys", sql(session, table.name(), &keys).await?).await?;
+        let (rows, _) = in_memory("rejected", rejections(table, script, session).await?).await?;
+        Ok(Self::Changes { keys, rows })
+    }
+}
+
 /// Keeps the table of rejected rows.
-pub(super) async fn rejected(run: &Run<'_>, state: &mut State, inputs: &Inputs, report: &mut Report) -> Result<()> {
+pub(super) async fn rejected(
+    run: &Run<'_>,
+    state: &mut State,
+    inputs: &Inputs,
+    parts: Vec<(&GoldTable, Rejections)>,
+    report: &mut Report,
+) -> Result<()> {
     let started = Instant::now();
-    let scripts: Vec<_> = run.catalog.gold.iter().filter_map(|table| Some((table, table.rejected.as_ref()?))).collect();
-    let made_by = run.made_by(&scripts.iter().map(|(_, script)| Some(*script)).collect::<Vec<_>>());
-    let reads: Vec<String> = scripts.iter().flat_map(|(table, _)| table.reads.clone()).collect();
-    let location = run.location(Layer::Quality, "rejected");
-    let base = location.open().await?;
-    let unchanged = state.rejected.as_ref().is_some_and(|known| {
-        base.as_ref().and_then(deltalake::DeltaTable::version) == Some(known.version)
+    let parts: Vec<_> =
+        parts.into_iter().filter_map(|(table, part)| Some((table, table.rejected.as_ref()?, part))).collect();
+    if parts.is_empty() {
+        return Ok(());
+    }
+    let made_by = run.made_by(&parts.iter().map(|(_, script, _)| Some(*script)).collect::<Vec<_>>());
+    let reads: Vec<String> = parts.iter().flat_map(|(table, ..)| table.reads.clone()).collect();
+    let present = run.location(Layer::Quality, "rejected").open().await?;
+    let known = state.rejected.as_ref().is_some_and(|known| {
+        present.as_ref().and_then(DeltaTable::version) == Some(known.version)
             && known.made_by == made_by
             && known.inputs == inputs.before(&reads)
-            && inputs.unchanged(&reads)
     });
-    let mut entry = TableReport::new(Layer::Quality, "rejected", if unchanged { How::Unchanged } else { How::Whole });
-    let table = match (unchanged, base) {
-        (true, Some(base)) => base,
-        (_, base) => {
-            let mut all: Option<DataFrame> = None;
-            for (table, script) in &scripts {
-                if inputs.silver.get(&table.driver).is_some_and(|driver| !driver.exported) {
-                    continue;
-                }
-                let session = inputs.session(run, None).await?;
-                register(&session, "rows", run_script(&session, script).await?.into_view())?;
-                let rows = sql(&session, table.name(), &rejections(table.name())).await?;
-                all = Some(match all {
-                    None => rows,
-                    Some(others) => others.union(rows).trying("gather rejected rows")?,
-                });
-            }
-            let Some(mut all) = all else { return Ok(()) };
-            all = all.union(unreadable(run, state, base.as_ref()).await?).trying("gather rejected rows")?;
-            let session = run.engine.session();
-            register(&session, "rows", all.into_view())?;
-            let all = sql(&session, "rejected", "select distinct * from rows").await?;
-            let stager = Stager::new(run.engine, location, "rejected", "rejection_id", ABOUT);
-            let staged = match base.clone() {
-                None => Some(stager.replace(None, all).await?),
-                Some(base) => stager.difference(base, all).await?,
-            };
-            match (staged, base) {
-                (Some(staged), _) => {
-                    entry.counts = staged.counts;
-                    staged.commit().await?
-                }
-                (None, Some(base)) => base,
-                (None, None) => return Ok(()),
-            }
+    let rejected = Rejected { run, state, inputs, present: present.as_ref() };
+    let (how, staged) = match &present {
+        Some(_) if known && inputs.unchanged(&reads) => (How::Unchanged, None),
+        Some(present) if known && !run.reconcile => (How::Changes, rejected.changes(present, parts).await?),
+        _ => (How::Whole, rejected.whole(&parts).await?),
+    };
+    let mut entry = TableReport::new(Layer::Quality, "rejected", how);
+    let table = match staged {
+        None => present,
+        Some(staged) => {
+            entry.counts = staged.counts;
+            Some(staged.commit().await?)
         }
     };
-    entry.finished(&table, started)?;
+    let Some(table) = table else { return Ok(()) };
     report.rejected = reasons(run, &table).await?;
+    entry.finished(&table, started)?;
+    report.tables.push(entry);
     let version = table.version().unwrap_or_default();
     state.rejected = Some(GoldState { version, made_by, as_of: run.as_of, inputs: inputs.now(&reads) });
-    report.tables.push(entry);
     Ok(())
 }
 
-fn rejections(table: &str) -> String {
-    format!(
-        "select concat_ws('/', '{table}', source_table, source_id, reason) as rejection_id, '{table}' as published_table, \
-         source_table, source_id, dataareaid as company, key, reason from rows"
-    )
+struct Rejected<'a> {
+    run: &'a Run<'a>,
+    state: &'a State,
+    inputs: &'a Inputs,
+    present: Option<&'a DeltaTable>,
 }
 
-/// Values of change files that could not be read, of all files in a whole run, else those of new files besides the known.
-async fn unreadable(run: &Run<'_>, state: &State, base: Option<&deltalake::DeltaTable>) -> Result<DataFrame> {
+impl Rejected<'_> {
+    async fn whole(&self, parts: &[(&GoldTable, &Script, Rejections)]) -> Result<Option<Staged>> {
+        self.run.engine.within_memory("rejected", |engine| self.difference(engine, parts).boxed()).await
+    }
+
+    async fn difference(&self, engine: Engine, parts: &[(&GoldTable, &Script, Rejections)]) -> Result<Option<Staged>> {
+        let mut all = Vec::new();
+        let mut names = vec![String::new()];
+        for (table, script, _) in parts {
+            let session = self.inputs.session(self.run, &engine, None)?;
+            let holds = format!("published_table = '{}'", table.name());
+            all.push(Part { rows: rejections(table, script, &session).await?, holds });
+            names.push(table.name().to_owned());
+        }
+        let rows = unreadable(self.run, self.state, self.present).await?;
+        let rows = rows.distinct().trying("gather unreadable values")?;
+        let holds = format!("published_table is null or published_table not in ('{}')", names.join("', '"));
+        all.push(Part { rows, holds });
+        match self.present {
+            None => self.stager(&engine).replace(None, all).await.map(Some),
+            Some(present) => self.stager(&engine).difference(present.clone(), all).await,
+        }
+    }
+
+    async fn changes(
+        &self,
+        present: &DeltaTable,
+        parts: Vec<(&GoldTable, &Script, Rejections)>,
+    ) -> Result<Option<Staged>> {
+        let session = self.run.engine.session();
+        let gathering = "gather rejected rows";
+        let mut wanted = new_unreadable(self.run, self.state, &session).await?;
+        let mut keys = sql(&session, "rejected", "select '' as published_table, '' as key where false").await?;
+        let mut whole = vec![String::new()];
+        for (table, script, part) in parts {
+            match part {
+                Rejections::Unchanged => {}
+                Rejections::Changes { keys: affected, rows } => {
+                    wanted = wanted.union(session.read_table(rows).trying(gathering)?).trying(gathering)?;
+                    keys = keys.union(session.read_table(affected).trying(gathering)?).trying(gathering)?;
+                }
+                Rejections::Whole => {
+                    let inputs = self.inputs.session(self.run, self.run.engine, None)?;
+                    wanted = wanted.union(rejections(table, script, &inputs).await?).trying(gathering)?;
+                    whole.push(table.name().to_owned());
+                }
+            }
+        }
+        keep(&session, "wanted", wanted.distinct().trying(gathering)?).await?;
+        keep(&session, "keys", keys).await?;
+        register(&session, "present", rows_of(self.run, present).await?)?;
+        let affected = format!(
+            "select rejection_id as key from present \
+             left semi join keys on keys.key = present.key and keys.published_table = present.published_table \
+             union select rejection_id as key from present where published_table in ('{}') \
+             union select rejection_id as key from wanted",
+            whole.join("', '")
+        );
+        let affected = search(sql(&session, "rejected", &affected).await?);
+        let wanted = session.table("wanted").await.trying(gathering)?;
+        self.stager(self.run.engine).changes(present.clone(), wanted, affected).await
+    }
+
+    fn stager(&self, engine: &Engine) -> Stager {
+        let location = self.run.location(Layer::Quality, "rejected");
+        Stager::new(engine, location, "rejected", "rejection_id", ABOUT)
+    }
+}
+
+/// What a script rejects, as rows of the table of rejected rows.
+async fn rejections(table: &GoldTable, script: &Script, session: &SessionContext) -> Result<DataFrame> {
+    register(session, "rejections", run_script(session, script).await?.into_view())?;
+    let name = table.name();
+    let statement = format!(
+        "select concat_ws('/', '{name}', source_table, source_id, reason) as rejection_id, '{name}' as published_table, \
+         source_table, source_id, dataareaid as company, key, reason from rejections"
+    );
+    sql(session, name, &statement).await
+}
+
+const COLUMNS: &str = "rejection_id, published_table, source_table, source_id, company, key, reason";
+
+/// Values of change files that could not be read: of all files if everything is compared, else those of new files besides the
+/// known.
+async fn unreadable(run: &Run<'_>, state: &State, present: Option<&DeltaTable>) -> Result<DataFrame> {
     let session = run.engine.session();
-    let columns = "rejection_id, published_table, source_table, source_id, company, key, reason";
-    let mut all = match base.filter(|_| !run.reconcile) {
-        Some(base) => {
-            base.update_datafusion_session(&session.state()).trying("read rejected rows")?;
-            register(&session, "known", rows_of(run, base).await?)?;
-            sql(&session, "rejected", &format!("select {columns} from known where reason like 'unreadable%'")).await?
-        }
-        None => {
-            sql(
-                &session,
-                "rejected",
-                &format!(
-                    "select {} where false",
-                    columns.split(", ").map(|c| format!("'' as {c}")).collect::<Vec<_>>().join(", ")
-                ),
-            )
-            .await?
-        }
-    };
+    let new = new_unreadable(run, state, &session).await?;
+    let Some(present) = present.filter(|_| !run.reconcile) else { return Ok(new) };
+    register(&session, "known", rows_of(run, present).await?)?;
+    let known = format!("select {COLUMNS} from known where reason like 'unreadable%'");
+    new.union(sql(&session, "rejected", &known).await?).trying("gather unreadable values")
+}
+
+/// Those of new files; of all files if everything is compared.
+async fn new_unreadable(run: &Run<'_>, state: &State, session: &SessionContext) -> Result<DataFrame> {
+    let none: Vec<_> = COLUMNS.split(", ").map(|column| format!("'' as {column}")).collect();
+    let mut all = sql(session, "rejected", &format!("select {} where false", none.join(", "))).await?;
     for (name, source) in run.export.sources.iter().filter(|(_, source)| source.is_text()) {
         let since = state.silver.get(name).map(|known| &known.position).filter(|_| !run.reconcile);
-        let Some(rows) = source.unreadable(&session, since)? else { continue };
-        register(&session, &format!("unreadable_{name}"), rows.into_view())?;
-        let rows = sql(
-            &session,
-            name,
-            &format!(
-                "select concat_ws('/', '{name}', id, 'unreadable', column_name) as rejection_id, cast(null as varchar) as \
-                 published_table, '{name}' as source_table, id as source_id, cast(null as varchar) as company, \
-                 cast(null as varchar) as key, 'unreadable_' || column_name as reason from unreadable_{name}"
-            ),
-        )
-        .await?;
-        all = all.union(rows).trying("gather unreadable values")?;
+        let Some(rows) = source.unreadable(session, since)? else { continue };
+        register(session, &format!("unreadable_{name}"), rows.into_view())?;
+        let statement = format!(
+            "select concat_ws('/', '{name}', id, 'unreadable', column_name) as rejection_id, cast(null as varchar) as \
+             published_table, '{name}' as source_table, id as source_id, cast(null as varchar) as company, \
+             cast(null as varchar) as key, 'unreadable_' || column_name as reason from unreadable_{name}"
+        );
+        all = all.union(sql(session, name, &statement).await?).trying("gather unreadable values")?;
     }
     Ok(all)
 }
 
-async fn reasons(run: &Run<'_>, table: &deltalake::DeltaTable) -> Result<std::collections::BTreeMap<String, u64>> {
+async fn reasons(run: &Run<'_>, table: &DeltaTable) -> Result<std::collections::BTreeMap<String, u64>> {
     let session = run.engine.session();
-    table.update_datafusion_session(&session.state()).trying("read rejected rows")?;
     register(&session, "rejected", rows_of(run, table).await?)?;
     let counted = "select cast(reason as varchar) as reason, count(*) as rows from rejected group by reason";
     let batches = sql(&session, "rejected", counted).await?.collect().await.trying("count rejected rows")?;
@@ -148,7 +229,6 @@ pub(super) async fn gaps(run: &Run<'_>) -> Result<Vec<Gap>> {
     let mut present = Vec::new();
     for table in &run.catalog.gold {
         let Some(open) = run.gold(table.name()).open().await? else { continue };
-        open.update_datafusion_session(&session.state()).trying("read published tables")?;
         register(&session, table.name(), rows_of(run, &open).await?)?;
         present.push(table.name());
     }

@@ -5,14 +5,15 @@ use std::time::Instant;
 
 use deltalake::DeltaTable;
 use deltalake::datafusion::prelude::{DataFrame, SessionContext};
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 
 use super::context::Run;
-use super::gate;
+use super::gate::{self, Problem};
 use super::inputs::{Changes, Input, Inputs, rows_of};
 use super::report::{How, Layer, Report, TableReport};
 use super::state::{SilverState, State};
-use crate::delta::{Staged, Stager};
-use crate::engine::{empty, keep, register, run_script, sql};
+use crate::delta::{Part, Staged, Stager};
+use crate::engine::{Engine, empty, keep, register, run_script, sql};
 use crate::error::{Error, Result};
 use crate::lake::Source;
 use crate::sql::{Script, SourceTable};
@@ -24,22 +25,46 @@ pub(super) async fn prepare(
     inputs: &mut Inputs,
     report: &mut Report,
 ) -> Result<bool> {
-    for table in &run.catalog.sources.tables {
-        let Some(script) = run.catalog.silver.get(&table.name) else {
-            return Err(Error::Catalog(format!("sql/silver/{}.sql is missing", table.name)));
-        };
-        let silver = Silver { run, table, script };
-        let input = match run.export.sources.get(&table.name) {
-            None => silver.absent().await?,
-            Some(source) if run.keeps_silver() => {
-                let Some(input) = silver.keep(source, state, report).await? else { return Ok(false) };
-                input
-            }
-            Some(source) => silver.view(source).await?,
-        };
-        inputs.silver.insert(table.name.clone(), input);
+    let tables: Vec<_> = run.catalog.sources.tables.iter().map(|table| outcome(run, table, state).boxed()).collect();
+    let outcomes: Vec<_> = stream::iter(tables).buffered(run.tables_at_once()).try_collect().await?;
+    for (name, outcome) in outcomes {
+        report.tables.extend(outcome.entry);
+        report.problems.extend(outcome.problem);
+        if let Some(silver) = outcome.state {
+            report.seen(&silver.position);
+            state.silver.insert(name.to_owned(), silver);
+        }
+        inputs.silver.extend(outcome.input.map(|input| (name.to_owned(), input)));
     }
-    Ok(true)
+    Ok(report.problems.is_empty())
+}
+
+async fn outcome<'a>(run: &Run<'_>, table: &'a SourceTable, state: &State) -> Result<(&'a str, Outcome)> {
+    let Some(script) = run.catalog.silver.get(&table.name) else {
+        return Err(Error::Catalog(format!("sql/silver/{}.sql is missing", table.name)));
+    };
+    let silver = Silver { run, table, script };
+    let outcome = match run.export.sources.get(&table.name) {
+        None => Outcome::of(silver.absent().await?),
+        Some(source) if run.keeps_silver() => silver.keep(source, state).await?,
+        Some(source) => Outcome::of(silver.view(source).await?),
+    };
+    Ok((&table.name, outcome))
+}
+
+/// What came of a table.
+struct Outcome {
+    /// None if the gate stopped the run.
+    input: Option<Input>,
+    entry: Option<TableReport>,
+    state: Option<SilverState>,
+    problem: Option<Problem>,
+}
+
+impl Outcome {
+    fn of(input: Input) -> Self {
+        Self { input: Some(input), entry: None, state: None, problem: None }
+    }
 }
 
 struct Silver<'a> {
@@ -72,8 +97,8 @@ impl Silver<'_> {
         Ok(Input { rows: rows.into_view(), changes: Changes::Unknown, before: None, now: None, exported: true })
     }
 
-    /// Brings the kept table up to date. `None` if the gate stopped the run.
-    async fn keep(&self, source: &Source, state: &mut State, report: &mut Report) -> Result<Option<Input>> {
+    /// Brings the kept table up to date.
+    async fn keep(&self, source: &Source, state: &State) -> Result<Outcome> {
         let started = Instant::now();
         let name = &self.table.name;
         let base = self.run.silver(name).open().await?;
@@ -90,7 +115,7 @@ impl Silver<'_> {
                     self.new_rows(source, &session, base, known).await?
                 }
             }
-            _ => (How::Whole, self.whole(source, &session, base.clone()).await?),
+            _ => (How::Whole, self.whole(source, base.clone()).await?),
         };
         let mut entry = TableReport::new(Layer::Silver, name, how);
         let replaced = how == How::Whole && staged.as_ref().is_some_and(|staged| staged.images.is_none());
@@ -99,10 +124,9 @@ impl Silver<'_> {
             None => base,
             Some(mut staged) => {
                 entry.counts = staged.counts;
-                if let Some(problem) = gate::vanishing(self.run, &staged).or_else(|| gate::keys(&staged)) {
-                    report.problems.push(problem);
-                    report.tables.push(entry);
-                    return Ok(None);
+                let problem = gate::vanishing(self.run, &staged).or_else(|| gate::keys(&staged));
+                if problem.is_some() {
+                    return Ok(Outcome { input: None, entry: Some(entry), state: None, problem });
                 }
                 if let Some(images) = staged.images.take() {
                     changes = Changes::Rows(images);
@@ -113,24 +137,24 @@ impl Silver<'_> {
         let Some(table) = table else { return Err(Error::Export(format!("{name} has no rows and no table"))) };
         let now = table.version();
         entry.finished(&table, started)?;
-        report.tables.push(entry);
-        report.seen(&position);
-        state.silver.insert(name.clone(), SilverState { version: now.unwrap_or_default(), position, made_by });
-        Ok(Some(Input { rows: rows_of(self.run, &table).await?, changes, before, now, exported: true }))
+        let input = Input { rows: rows_of(self.run, &table).await?, changes, before, now, exported: true };
+        let state = SilverState { version: now.unwrap_or_default(), position, made_by };
+        Ok(Outcome { input: Some(input), entry: Some(entry), state: Some(state), problem: None })
     }
 
-    async fn whole(
-        &self,
-        source: &Source,
-        session: &SessionContext,
-        base: Option<DeltaTable>,
-    ) -> Result<Option<Staged>> {
-        let bronze = source.all(session).await?;
-        register(session, &self.bronze(), bronze.into_view())?;
-        let rows = self.rows(session).await?;
+    async fn whole(&self, source: &Source, base: Option<DeltaTable>) -> Result<Option<Staged>> {
+        let compute = |engine| self.difference(engine, source, base.clone()).boxed();
+        self.run.engine.within_memory(&self.table.name, compute).await
+    }
+
+    async fn difference(&self, engine: Engine, source: &Source, base: Option<DeltaTable>) -> Result<Option<Staged>> {
+        let session = engine.session();
+        let bronze = source.all(&session).await?;
+        register(&session, &self.bronze(), bronze.into_view())?;
+        let rows = self.rows(&session).await?;
         match base {
-            None => self.stager().replace(None, rows).await.map(Some),
-            Some(base) => self.stager().difference(base, rows).await,
+            None => self.stager(&engine).replace(None, Part::all(rows)).await.map(Some),
+            Some(base) => self.stager(&engine).difference(base, Part::all(rows)).await,
         }
     }
 
@@ -142,7 +166,7 @@ impl Silver<'_> {
         known: &SilverState,
     ) -> Result<(How, Option<Staged>)> {
         let Some(bronze) = source.since(session, &known.position).await? else {
-            return Ok((How::Whole, self.whole(source, session, Some(base.clone())).await?));
+            return Ok((How::Whole, self.whole(source, Some(base.clone())).await?));
         };
         if keep(session, &self.bronze(), bronze).await? == 0 {
             return Ok((How::Unchanged, None));
@@ -150,7 +174,7 @@ impl Silver<'_> {
         let rows = self.rows(session).await?;
         let affected =
             sql(session, &self.table.name, &format!("select distinct id as key from {}", self.bronze())).await?;
-        Ok((How::Changes, self.stager().changes(base.clone(), rows, affected).await?))
+        Ok((How::Changes, self.stager(self.run.engine).changes(base.clone(), rows, affected).await?))
     }
 
     /// The standardised rows of whatever is registered as bronze.
@@ -160,9 +184,9 @@ impl Silver<'_> {
         run_script(session, self.script).await
     }
 
-    fn stager(&self) -> Stager {
+    fn stager(&self, engine: &Engine) -> Stager {
         let location = self.run.silver(&self.table.name);
-        Stager::new(self.run.engine, location, &self.table.name, "id", &self.table.about)
+        Stager::new(engine, location, &self.table.name, "id", &self.table.about)
     }
 
     fn bronze(&self) -> String {

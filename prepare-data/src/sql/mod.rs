@@ -79,8 +79,10 @@ impl Catalog {
         let mut silver = scripts(files, "silver/")?;
         silver.remove("current_rows");
         let mut gold = Vec::new();
-        let rejected = scripts(files, "rejected/")?;
-        let all = scripts(files, "gold/")?;
+        let used = scripts(files, "steps/")?;
+        let with_used = |(name, script): (String, Script)| Ok((name, script.with_used(&used)?));
+        let rejected = scripts(files, "rejected/")?.into_iter().map(with_used).collect::<Result<BTreeMap<_, _>>>()?;
+        let all = scripts(files, "gold/")?.into_iter().map(with_used).collect::<Result<BTreeMap<_, _>>>()?;
         for (name, rows) in &all {
             if name.ends_with(".changes") {
                 continue;

@@ -15,6 +15,7 @@ pub struct Script {
     pub steps: Vec<Step>,
     directives: BTreeMap<String, String>,
     text: String,
+    statements: String,
 }
 
 /// A statement, and the name under which later ones find its result.
@@ -26,7 +27,7 @@ pub struct Step {
     pub sql: String,
 }
 
-const DIRECTIVES: [&str; 5] = ["category", "key", "time", "driver", "reads"];
+const DIRECTIVES: [&str; 6] = ["category", "key", "time", "driver", "reads", "uses"];
 
 impl Script {
     /// Reads a file.
@@ -48,12 +49,29 @@ impl Script {
         if steps.is_empty() {
             return Err(Error::Catalog(format!("{name}.sql holds no statement")));
         }
-        Ok(Self { name: name.to_owned(), about: about.join(" "), steps, directives, text: text.to_owned() })
+        let (text, statements) = (text.to_owned(), text.to_owned());
+        Ok(Self { name: name.to_owned(), about: about.join(" "), steps, directives, text, statements })
     }
 
     /// Value of a directive, as `-- key: customer_id`.
     pub fn directive(&self, word: &str) -> Option<&str> {
         self.directives.get(word).map(String::as_str)
+    }
+
+    /// Puts the steps that the file names (`-- uses: posted_receipts`) before its own.
+    pub(super) fn with_used(mut self, shared: &BTreeMap<String, Self>) -> Result<Self> {
+        let Some(names) = self.directive("uses").map(str::to_owned) else { return Ok(self) };
+        let mut steps = Vec::new();
+        for name in names.split(',').map(str::trim) {
+            let used = shared.get(name).ok_or_else(|| {
+                Error::Catalog(format!("{}.sql uses sql/steps/{name}.sql, which is missing", self.name))
+            })?;
+            steps.extend(used.steps.iter().cloned());
+            self.statements.push_str(&used.statements);
+        }
+        steps.append(&mut self.steps);
+        self.steps = steps;
+        Ok(self)
     }
 
     pub(super) fn required(&self, word: &str) -> Result<&str> {
@@ -77,9 +95,9 @@ impl Script {
         comments
     }
 
-    /// The file as it is.
-    pub fn text(&self) -> &str {
-        &self.text
+    /// Everything that the rows depend on: the file, and those that it uses.
+    pub fn statements(&self) -> &str {
+        &self.statements
     }
 }
 

@@ -1,6 +1,6 @@
 //! Runs that would publish nonsense stop before they do, and say why.
 
-use prepare_data::run::{Layer, prepare};
+use prepare_data::run::{How, Layer, prepare};
 use prepare_data::sample::{Format, Options};
 use prepare_data::settings::Layers;
 
@@ -51,6 +51,30 @@ async fn a_key_that_two_rows_share_stops_the_run() {
     let report = prepare(&settings).await.unwrap();
     assert_eq!((report.problems[0].rule, report.problems[0].table.as_str()), ("keys", "channels"), "{report}");
     assert!(report.table(Layer::Gold, "channels").is_some_and(|table| table.version.is_none()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_two_rows_come_to_share_stops_the_run() {
+    let mut lake = Lake::with(small()).await;
+    let sql = tempfile::TempDir::new().unwrap();
+    copy(std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/sql")), sql.path());
+    let file = sql.path().join("gold/customers.sql");
+    let text = std::fs::read_to_string(&file).unwrap();
+    // Twice from the second run on, which looks only at what changed.
+    let twice = "\nfrom persons\ncross join (\
+        select n from parameters cross join (select 1 as n union all select 2 as n) numbers \
+        where n = 1 or as_of > previous_as_of) twice\n";
+    let wrong = text.replace("\nfrom persons\n", twice);
+    assert_ne!(text, wrong);
+    std::fs::write(&file, wrong).unwrap();
+    let mut settings = lake.settings("out");
+    settings.sql = Some(sql.path().to_owned());
+    assert!(prepare(&settings).await.unwrap().published_all());
+    lake.goes_on().await;
+    settings.as_of = Some(lake.now());
+    let report = prepare(&settings).await.unwrap();
+    assert_eq!(report.table(Layer::Gold, "customers").map(|table| table.how), Some(How::Changes), "{report}");
+    assert_eq!((report.problems[0].rule, report.problems[0].table.as_str()), ("keys", "customers"), "{report}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,0 +1,21 @@
+-- Records of custtable that are older than another with the same number; hardly ever any.
+with repeated_accounts as (
+    select dataareaid, accountnum
+    from custtable
+    group by dataareaid, accountnum
+    having count(*) > 1
+)
+select id
+from (
+    select
+        customers.id,
+        row_number() over (
+            partition by customers.dataareaid, customers.accountnum
+            order by customers.versionnumber desc nulls last, customers.recid desc nulls last, customers.id
+        ) as place
+    from custtable customers
+    left semi join repeated_accounts
+        on repeated_accounts.dataareaid = customers.dataareaid
+        and repeated_accounts.accountnum = customers.accountnum
+) ranked
+where place > 1
