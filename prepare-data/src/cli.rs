@@ -220,10 +220,7 @@ async fn sync_contacts(args: crate::contacts::SyncContactsArgs) -> Result<ExitCo
             return Ok(ExitCode::from(error.exit_code()));
         }
     };
-    match serde_json::to_string_pretty(&report) {
-        Ok(text) if json => println!("{text}"),
-        _ => println!("{report}"),
-    }
+    show(&report, json);
     Ok(ExitCode::from(report.exit_code()))
 }
 
@@ -235,11 +232,15 @@ fn wrapped(error: crate::sample::SampleError) -> Error {
     Error::Settings(error.to_string())
 }
 
-/// Prints a report; 2 if the gate stopped the run.
-fn print(report: &Report, json: bool) -> ExitCode {
+fn show<R: serde::Serialize + std::fmt::Display>(report: &R, json: bool) {
     match serde_json::to_string_pretty(report) {
         Ok(text) if json => println!("{text}"),
         _ => println!("{report}"),
     }
+}
+
+/// Prints a report; 2 if the gate stopped the run.
+fn print(report: &Report, json: bool) -> ExitCode {
+    show(report, json);
     if report.published_all() { ExitCode::SUCCESS } else { ExitCode::from(2) }
 }
