@@ -45,6 +45,9 @@ const SMALL_TABLE: (usize, usize) = (64 * 1024 * 1024, 1024 * 1024);
 /// Consumers that are named when memory runs out.
 const NAMED: std::num::NonZeroUsize = std::num::NonZeroUsize::new(5).unwrap();
 
+/// What each of many sorts at a time keeps back for merging, in bytes.
+const SORT_RESERVE: usize = 1024 * 1024;
+
 impl Engine {
     /// An engine that may use so many bytes for sorting, grouping and joining before it spills to disk.
     ///
@@ -79,21 +82,22 @@ impl Engine {
 
     /// A session without tables.
     pub fn session(&self) -> SessionContext {
-        let threads = match self.joins {
-            Joins::Hashed => self.threads,
-            Joins::Sorted => 1, // each thread would sort its part of every table at the same time
-        };
         let mut config = SessionConfig::new()
-            .with_target_partitions(threads)
+            .with_target_partitions(self.threads)
             .with_information_schema(false)
             .set_str("datafusion.execution.time_zone", "UTC");
+        let options = config.options_mut();
         // Rows that a condition leaves out are not decoded: most conditions here keep one row in a hundred.
-        config.options_mut().execution.parquet.pushdown_filters = true;
-        let optimizer = &mut config.options_mut().optimizer;
-        optimizer.prefer_hash_join = self.joins == Joins::Hashed;
-        optimizer.enable_join_dynamic_filter_pushdown = false; // see `search`
-        (optimizer.hash_join_single_partition_threshold, optimizer.hash_join_single_partition_threshold_rows) =
-            SMALL_TABLE;
+        options.execution.parquet.pushdown_filters = true;
+        options.optimizer.enable_join_dynamic_filter_pushdown = false; // see `search`
+        let (bytes, rows) = SMALL_TABLE;
+        options.optimizer.hash_join_single_partition_threshold = bytes;
+        options.optimizer.hash_join_single_partition_threshold_rows = rows;
+        if self.joins == Joins::Sorted {
+            options.optimizer.prefer_hash_join = false;
+            options.execution.target_partitions = self.threads.max(2); // a single one always hashes
+            options.execution.sort_spill_reservation_bytes = SORT_RESERVE;
+        }
         SessionContext::new_with_config_rt(config, Arc::clone(&self.runtime))
     }
 }
