@@ -40,6 +40,11 @@ impl Rejections {
         let (rows, _) = in_memory("rejected", rejections(table, script, session).await?).await?;
         Ok(Self::Changes { keys, rows })
     }
+
+    /// Whether memory can hold the rows: a table that is always computed whole is a small one.
+    fn is_small(&self, table: &GoldTable) -> bool {
+        !matches!(self, Self::Whole) || table.changes.is_none()
+    }
 }
 
 /// Keeps the table of rejected rows.
@@ -67,7 +72,9 @@ pub(super) async fn rejected(
     let rejected = Rejected { run, state, inputs, present: present.as_ref() };
     let (how, staged) = match &present {
         Some(_) if known && inputs.unchanged(&reads) => (How::Unchanged, None),
-        Some(present) if known && !run.reconcile => (How::Changes, rejected.changes(present, parts).await?),
+        Some(present) if known && !run.reconcile && parts.iter().all(|(table, _, part)| part.is_small(table)) => {
+            (How::Changes, rejected.changes(present, parts).await?)
+        }
         _ => (How::Whole, rejected.whole(&parts).await?),
     };
     let mut entry = TableReport::new(Layer::Quality, "rejected", how);
