@@ -17,6 +17,7 @@ use deltalake::datafusion::prelude::SessionContext;
 use super::context::Run;
 use crate::engine::{Engine, empty, in_memory, register, run_script, timestamp_literal};
 use crate::error::{Error, Result, Trying};
+use crate::lake::Position;
 use crate::sql::{Parameter, data_type};
 
 /// What changed in a table since the last run.
@@ -40,6 +41,8 @@ pub(super) struct Input {
     pub(super) now: Option<u64>,
     /// Whether the export has it.
     pub(super) exported: bool,
+    /// How far the export had been read before this run; `None` if this run read all of it.
+    pub(super) since: Option<Position>,
 }
 
 /// All of them.

@@ -69,7 +69,7 @@ pub(super) async fn rejected(
             && known.made_by == made_by
             && known.inputs == inputs.before(&reads)
     });
-    let rejected = Rejected { run, state, inputs, present: present.as_ref() };
+    let rejected = Rejected { run, inputs, present: present.as_ref() };
     let (how, staged) = match &present {
         Some(_) if known && inputs.unchanged(&reads) => (How::Unchanged, None),
         Some(present) if known && !run.reconcile && parts.iter().all(|(table, _, part)| part.is_small(table)) => {
@@ -96,7 +96,6 @@ pub(super) async fn rejected(
 
 struct Rejected<'a> {
     run: &'a Run<'a>,
-    state: &'a State,
     inputs: &'a Inputs,
     present: Option<&'a DeltaTable>,
 }
@@ -115,7 +114,7 @@ impl Rejected<'_> {
             all.push(Part { rows: rejections(table, script, &session).await?, holds });
             names.push(table.name().to_owned());
         }
-        let rows = unreadable(self.run, self.state, self.present).await?;
+        let rows = unreadable(self.run, self.inputs, &engine.session(), true).await?;
         let rows = rows.distinct().trying("gather unreadable values")?;
         let holds = format!("published_table is null or published_table not in ('{}')", names.join("', '"));
         all.push(Part { rows, holds });
@@ -132,7 +131,7 @@ impl Rejected<'_> {
     ) -> Result<Option<Staged>> {
         let session = self.run.engine.session();
         let gathering = "gather rejected rows";
-        let mut wanted = new_unreadable(self.run, self.state, &session).await?;
+        let mut wanted = unreadable(self.run, self.inputs, &session, false).await?;
         let mut keys = sql(&session, "rejected", "select '' as published_table, '' as key where false").await?;
         let mut whole = vec![String::new()];
         for (table, script, part) in parts {
@@ -183,23 +182,12 @@ async fn rejections(table: &GoldTable, script: &Script, session: &SessionContext
 
 const COLUMNS: &str = "rejection_id, published_table, source_table, source_id, company, key, reason";
 
-/// Values of change files that could not be read: of all files if everything is compared, else those of new files besides the
-/// known.
-async fn unreadable(run: &Run<'_>, state: &State, present: Option<&DeltaTable>) -> Result<DataFrame> {
-    let session = run.engine.session();
-    let new = new_unreadable(run, state, &session).await?;
-    let Some(present) = present.filter(|_| !run.reconcile) else { return Ok(new) };
-    register(&session, "known", rows_of(run, present).await?)?;
-    let known = format!("select {COLUMNS} from known where reason like 'unreadable%'");
-    new.union(sql(&session, "rejected", &known).await?).trying("gather unreadable values")
-}
-
-/// Those of new files; of all files if everything is compared.
-async fn new_unreadable(run: &Run<'_>, state: &State, session: &SessionContext) -> Result<DataFrame> {
+/// Values of change files that could not be read, of all files or of those that this run read.
+async fn unreadable(run: &Run<'_>, inputs: &Inputs, session: &SessionContext, all_files: bool) -> Result<DataFrame> {
     let none: Vec<_> = COLUMNS.split(", ").map(|column| format!("'' as {column}")).collect();
     let mut all = sql(session, "rejected", &format!("select {} where false", none.join(", "))).await?;
     for (name, source) in run.export.sources.iter().filter(|(_, source)| source.is_text()) {
-        let since = state.silver.get(name).map(|known| &known.position).filter(|_| !run.reconcile);
+        let since = inputs.silver.get(name).and_then(|input| input.since.as_ref()).filter(|_| !all_files);
         let Some(rows) = source.unreadable(session, since)? else { continue };
         register(session, &format!("unreadable_{name}"), rows.into_view())?;
         let statement = format!(

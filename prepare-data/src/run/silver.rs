@@ -86,7 +86,8 @@ impl Silver<'_> {
         let session = self.run.engine.session();
         register(&session, &self.bronze(), empty(Arc::new(self.table.bronze_schema()?))?)?;
         let rows = self.rows(&session).await?;
-        Ok(Input { rows: rows.into_view(), changes: Changes::None, before: None, now: None, exported: false })
+        let rows = rows.into_view();
+        Ok(Input { rows, changes: Changes::None, before: None, now: None, exported: false, since: None })
     }
 
     async fn view(&self, source: &Source) -> Result<Input> {
@@ -94,7 +95,8 @@ impl Silver<'_> {
         let bronze = source.all(&session).await?;
         register(&session, &self.bronze(), bronze.into_view())?;
         let rows = self.rows(&session).await?;
-        Ok(Input { rows: rows.into_view(), changes: Changes::Unknown, before: None, now: None, exported: true })
+        let rows = rows.into_view();
+        Ok(Input { rows, changes: Changes::Unknown, before: None, now: None, exported: true, since: None })
     }
 
     /// Brings the kept table up to date.
@@ -137,7 +139,8 @@ impl Silver<'_> {
         let Some(table) = table else { return Err(Error::Export(format!("{name} has no rows and no table"))) };
         let now = table.version();
         entry.finished(&table, started)?;
-        let input = Input { rows: rows_of(self.run, &table).await?, changes, before, now, exported: true };
+        let since = known.map(|known| known.position.clone()).filter(|_| how != How::Whole);
+        let input = Input { rows: rows_of(self.run, &table).await?, changes, before, now, exported: true, since };
         let state = SilverState { version: now.unwrap_or_default(), position, made_by };
         Ok(Outcome { input: Some(input), entry: Some(entry), state: Some(state), problem: None })
     }

@@ -33,6 +33,21 @@ async fn publishes_what_a_whole_run_would(format: Format) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_value_that_cannot_be_read_is_told_of_in_the_run_that_reads_it() {
+    let mut lake = Lake::new(Format::Csv).await;
+    lake.spoil("salesline", "salesqty");
+    let report = lake.prepare("kept").await;
+    assert_eq!(report.rejected.get("unreadable_salesqty"), Some(&1), "{report}");
+    lake.goes_on().await;
+    lake.spoil("salesline", "salesqty");
+    let report = lake.prepare("kept").await;
+    assert_eq!(report.table(Layer::Quality, "rejected").map(|table| table.how), Some(How::Changes), "{report}");
+    assert_eq!(report.rejected.get("unreadable_salesqty"), Some(&2), "{report}");
+    lake.prepare("afresh").await;
+    lake.assert_equal("kept", "afresh", &ALL).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn both_forms_of_an_export_publish_the_same() {
     let (delta, csv) = (Lake::new(Format::Delta).await, Lake::new(Format::Csv).await);
     delta.prepare("out").await;
@@ -64,7 +79,7 @@ async fn two_layers_publish_what_three_do() {
     settings.as_of = Some(lake.now());
     prepare_data::run::prepare(&settings).await.unwrap();
     lake.prepare("three").await;
-    lake.assert_equal("two", "three", &["gold"]).await;
+    lake.assert_equal("two", "three", &["gold", "quality"]).await;
     assert!(!lake.results("two").join("silver").exists(), "silver was kept");
 }
 

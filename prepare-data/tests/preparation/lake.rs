@@ -37,6 +37,39 @@ impl Lake {
         self.day += 1;
     }
 
+    /// Makes a value of the newest change folder that has the table unreadable.
+    pub(crate) fn spoil(&self, table: &str, column: &str) {
+        let text = std::fs::read_to_string(self.export().join("model.json")).unwrap();
+        let model: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let named = |value: &serde_json::Value, name: &str| value["name"].as_str().unwrap().eq_ignore_ascii_case(name);
+        let entity = model["entities"].as_array().unwrap().iter().find(|entity| named(entity, table)).unwrap();
+        let columns = entity["attributes"].as_array().unwrap();
+        let place = columns.iter().position(|attribute| named(attribute, column)).unwrap();
+        let changes = folders(&self.export()).into_iter().filter(|name| name.starts_with("20")).rev();
+        let complete = changes.skip(1); // the newest is being written to
+        let with_table = complete.map(|folder| self.export().join(folder).join(table)).filter(|folder| folder.is_dir());
+        for folder in with_table {
+            let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+            files.sort();
+            for file in files {
+                let text = std::fs::read(&file).unwrap();
+                let rows =
+                    csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(&text[..]).into_records();
+                let mut rows: Vec<Vec<String>> =
+                    rows.map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect();
+                let Some(value) = rows.iter_mut().find_map(|row| row.get_mut(place).filter(|value| !value.is_empty()))
+                else {
+                    continue;
+                };
+                "lots".clone_into(value);
+                let mut writer = csv::WriterBuilder::new().has_headers(false).flexible(true).from_path(&file).unwrap();
+                rows.iter().for_each(|row| writer.write_record(row).unwrap());
+                return writer.flush().unwrap();
+            }
+        }
+        panic!("no {column} in the change folders of {table}");
+    }
+
     pub(crate) fn export(&self) -> std::path::PathBuf {
         self.folder.path().join("export")
     }
