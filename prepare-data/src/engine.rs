@@ -18,7 +18,7 @@ use deltalake::datafusion::logical_expr::LogicalPlan;
 use deltalake::datafusion::prelude::{DataFrame, Expr, SessionConfig, SessionContext};
 use futures::future::BoxFuture;
 
-use crate::error::{Result, Trying};
+use crate::error::{Error, Result, Trying};
 use crate::sql::Script;
 
 /// Makes sessions that share memory, disk and stores, and nothing else.
@@ -64,12 +64,16 @@ impl Engine {
     /// Does some work, and if memory does not suffice, does it again with joins that need little.
     ///
     /// # Errors
-    /// Those of the work.
+    /// Those of the work; [`Error::OutOfMemory`] if memory did not suffice the second time either.
     pub async fn within_memory<'a, T>(&self, name: &str, work: impl Fn(Self) -> BoxFuture<'a, Result<T>>) -> Result<T> {
         match work(self.clone()).await {
             Err(error) if error.is_out_of_memory() && self.joins == Joins::Hashed => {
                 tracing::info!(table = name, %error, "memory does not suffice for joining by hashing: joining by sorting");
-                work(Self { joins: Joins::Sorted, ..self.clone() }).await
+                let sorted = work(Self { joins: Joins::Sorted, ..self.clone() }).await;
+                sorted.map_err(|error| match error.is_out_of_memory() {
+                    true => Error::OutOfMemory(Box::new(error)),
+                    false => error,
+                })
             }
             done => done,
         }
@@ -238,6 +242,16 @@ mod tests {
         assert!(matches(small.clone()).await.unwrap_err().is_out_of_memory());
         let rows = small.within_memory("matches", |engine| matches(engine).boxed()).await;
         assert_eq!(rows.unwrap(), 999_999);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_sorted_either_says_what_to_do() {
+        let sort = |engine: Engine| {
+            let statement = "select -value as n from generate_series(1, 1000000) order by n";
+            async move { in_memory("sorted", sql(&engine.session(), "sorted", statement).await?).await }.boxed()
+        };
+        let error = Engine::new(512 * 1024, 2).unwrap().within_memory("sorted", sort).await.unwrap_err();
+        assert!(error.to_string().contains("--memory-mib"), "{error}");
     }
 
     #[tokio::test]

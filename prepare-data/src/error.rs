@@ -5,6 +5,10 @@ use std::fmt::Display;
 use deltalake::DeltaTableError;
 use deltalake::datafusion::error::DataFusionError;
 
+/// What to do where memory does not suffice.
+pub(crate) const MORE_MEMORY: &str = "Allow more memory (--memory-mib, MemoryMiB: a million customers with ten million lines \
+                                      take 1200), or run the same SQL on Spark";
+
 /// Why a preparation, or a part of it, did not happen.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -24,6 +28,9 @@ pub enum Error {
         /// What came back.
         source: Box<DataFusionError>,
     },
+    /// A table took more memory than statements may use, however it was computed.
+    #[error("{0}. {MORE_MEMORY}")]
+    OutOfMemory(Box<Self>),
     /// A file of the lake could not be read or written.
     #[error("cannot {what}: {source}")]
     Store {

@@ -7,7 +7,7 @@ use deltalake::{DeltaTableError, ObjectStoreError};
 
 use super::vocabulary::LogEvent;
 use super::{JobError, Report};
-use crate::error::Error;
+use crate::error::{Error, MORE_MEMORY};
 use crate::run::{self, Gap, How, Layer, TableReport};
 use crate::settings::Settings;
 
@@ -79,6 +79,7 @@ fn told(error: &Error) -> String {
         }
         Error::Delta { what, source } => format!("cannot {what}: {}", delta(source)),
         Error::Statement { what, source } => format!("cannot {what}: {}", statement(source)),
+        Error::OutOfMemory(error) => format!("{}. {MORE_MEMORY}", told(error)),
     }
 }
 
