@@ -97,10 +97,7 @@ impl Stager {
 
     /// All rows anew: the table does not exist, or its columns change. Parts are written one after the other, so that only one
     /// at a time takes memory.
-    ///
-    /// # Errors
-    /// The rows cannot be computed or written, or could not be read by Customer Insights - Data.
-    pub async fn replace(&self, base: Option<DeltaTable>, parts: Vec<Part>) -> Result<Staged> {
+    async fn replace(&self, base: Option<DeltaTable>, parts: Vec<Part>) -> Result<Staged> {
         let Some(first) = parts.first() else {
             return Err(crate::Error::Catalog(format!("there is nothing to make {} of", self.name)));
         };
@@ -126,11 +123,13 @@ impl Stager {
         Ok(self.staged(base, schema, actions, counts, ledger.fault(), None))
     }
 
-    /// Whatever differs between the table and the rows; `None` if nothing does. Parts are compared one after the other.
+    /// Whatever differs between the table, if there is one, and the rows; `None` if nothing does. Parts are compared one after
+    /// the other.
     ///
     /// # Errors
-    /// As [`Self::replace`].
-    pub async fn difference(&self, base: DeltaTable, parts: Vec<Part>) -> Result<Option<Staged>> {
+    /// The rows cannot be computed or written, or could not be read by Customer Insights - Data.
+    pub async fn difference(&self, base: Option<DeltaTable>, parts: Vec<Part>) -> Result<Option<Staged>> {
+        let Some(base) = base else { return self.replace(None, parts).await.map(Some) };
         let schema = table_schema(&base)?;
         if parts.iter().any(|part| *written_schema(part.rows.schema().as_arrow()) != *schema) {
             return self.replace(Some(base), parts).await.map(Some);
@@ -169,7 +168,7 @@ impl Stager {
     /// nothing changes.
     ///
     /// # Errors
-    /// As [`Self::replace`].
+    /// As [`Self::difference`].
     pub async fn changes(&self, base: DeltaTable, rows: DataFrame, affected: DataFrame) -> Result<Option<Staged>> {
         let schema = table_schema(&base)?;
         if *schema != *written_schema(rows.schema().as_arrow()) {

@@ -108,10 +108,7 @@ impl Gold<'_> {
     async fn difference(&self, engine: Engine) -> Result<Option<Staged>> {
         let session = self.inputs.session(self.run, &engine, None)?;
         let rows = run_script(&session, &self.table.rows).await?;
-        match self.present {
-            None => self.stager(&engine).replace(None, Part::all(rows)).await.map(Some),
-            Some(present) => self.stager(&engine).difference(present.clone(), Part::all(rows)).await,
-        }
+        self.stager(&engine).difference(self.present.cloned(), Part::all(rows)).await
     }
 
     async fn changes(&self, present: &DeltaTable, changes: &Script, known: &GoldState) -> Result<Outcome> {

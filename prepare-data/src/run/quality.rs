@@ -118,10 +118,7 @@ impl Rejected<'_> {
         let rows = rows.distinct().trying("gather unreadable values")?;
         let holds = format!("published_table is null or published_table not in ('{}')", names.join("', '"));
         all.push(Part { rows, holds });
-        match self.present {
-            None => self.stager(&engine).replace(None, all).await.map(Some),
-            Some(present) => self.stager(&engine).difference(present.clone(), all).await,
-        }
+        self.stager(&engine).difference(self.present.cloned(), all).await
     }
 
     async fn changes(

@@ -155,10 +155,7 @@ impl Silver<'_> {
         let bronze = source.all(&session).await?;
         register(&session, &self.bronze(), bronze.into_view())?;
         let rows = self.rows(&session).await?;
-        match base {
-            None => self.stager(&engine).replace(None, Part::all(rows)).await.map(Some),
-            Some(base) => self.stager(&engine).difference(base, Part::all(rows)).await,
-        }
+        self.stager(&engine).difference(base, Part::all(rows)).await
     }
 
     async fn new_rows(
