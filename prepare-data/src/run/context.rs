@@ -46,7 +46,7 @@ impl Run<'_> {
     /// How many tables are worked on at once. Where only changes are looked at they are small, and one waits for reads while
     /// another computes; where all is looked at, one table takes all the memory.
     pub(super) fn tables_at_once(&self) -> usize {
-        if self.reconcile { 1 } else { 2 }
+        if self.reconcile || !self.keeps_silver() { 1 } else { 2 }
     }
 
     /// Stands for everything besides rows that a result depends on: statements and what they are told.
