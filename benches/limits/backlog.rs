@@ -1,16 +1,18 @@
-//! A long backlog, as after a week-end without the function app: the rate at which it drains, and the memory.
+//! A long backlog, as after most of a day without the function app: the rate at which it drains, and the memory.
 
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use sandbox::world::{TOPIC, World};
+use chrono::Utc;
+use sandbox::clock::Clock;
+use sandbox::world::{TOPIC, World, WorldOptions};
 use serde::Serialize;
 
 use crate::Failure;
 use crate::args::Args;
 use crate::checkouts::Sellers;
 use crate::handler::{Handler, Meter, Site};
-use crate::network::{Network, world};
+use crate::network::{Network, options};
 use crate::report::{count, number};
 
 /// Between two looks.
@@ -41,14 +43,25 @@ pub(crate) struct Look {
 /// The time budget of a run, shorter than usual so that there are several.
 const BUDGET: Duration = Duration::from_secs(30);
 
+/// The time in which it grew, which no poll's overlap comes near.
+const GROWN_IN: Duration = Duration::from_secs(20 * 60 * 60);
+const SOLD_AT_ONCE: usize = 50;
+
 /// Lets the handler's poll side work off `args.backlog` checkouts, run after run.
 ///
 /// What it publishes is thrown away, because the subscription would hold gigabytes; so are the records of what was
 /// published, because the in-memory account copies a whole partition for every batch and would grow slower by itself.
 pub(crate) async fn measure(args: &Args) -> Result<BacklogFigures, Failure> {
-    let world = world(&Network::new(Duration::ZERO)).await?;
+    let clock = Clock::simulated(Utc::now() - GROWN_IN);
+    let mut still = clock.busy();
+    let world = World::start(WorldOptions { clock: clock.clone(), ..options(&Network::new(Duration::ZERO)) }).await?;
     let site = Site::new()?;
-    Sellers::new(&world, args.customers)?.sell_all(0, args.backlog)?;
+    let sellers = Sellers::new(&world, args.customers)?;
+    for from in (0..args.backlog).step_by(SOLD_AT_ONCE) {
+        sellers.sell_all(from, args.backlog.min(from + SOLD_AT_ONCE))?;
+        drop(still);
+        still = clock.sleep(GROWN_IN.mul_f64(count(SOLD_AT_ONCE) / count(args.backlog))).await;
+    }
     let mut settings = world.settings();
     settings.insert("EventTypes".to_owned(), "Checkout".to_owned());
     settings.insert("PollTimeBudget".to_owned(), format!("00:00:{}", BUDGET.as_secs()));
@@ -75,6 +88,7 @@ pub(crate) async fn measure(args: &Args) -> Result<BacklogFigures, Failure> {
         }
     }
     looks.push(look(&world, handler.meter, began)?);
+    drop(still);
     Ok(BacklogFigures {
         events: args.backlog,
         elapsed: began.elapsed(),

@@ -52,7 +52,7 @@ async fn run(args: &Args) -> Result<bool, Failure> {
     }
     if args.has(Part::Paths) {
         let polled = poll::measure(args).await?;
-        report.messages = Some(messages::measure(args, polled.world, polled.site).await?);
+        report.messages = Some(messages::measure(args, &polled.world, &polled.site).await?);
         report.poll = Some(polled.result);
         if args.reference > 0 {
             report.reference = Some(reference::measure(args).await?);

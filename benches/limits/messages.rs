@@ -1,15 +1,19 @@
 //! The message side: messages of known customers wait on the subscription, delivered by the Functions host.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use sandbox::host::App;
 use sandbox::service_bus::NewMessage;
-use sandbox::world::{FunctionApp, TOPIC, World};
+use sandbox::world::{FunctionApp, TOPIC, World, WorldOptions};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::Failure;
 use crate::args::Args;
+use crate::checkouts::Sellers;
 use crate::handler::{Meter, Metered, Site, log};
+use crate::network::{Network, options};
 use crate::report::Usage;
 
 /// Deliveries that the host has under way at once, as in `host.json`.
@@ -18,9 +22,9 @@ const DELIVERIES: u32 = 16;
 const CALLS_IN_SEQUENCE: u32 = 4;
 /// Messages before the measurement: connections are made and companies known.
 const WARM: usize = 32;
-/// Messages at most. A few hundred tell what a thousand would, and the in-memory account, which copies a partition for
-/// every batch, stays small.
-const MOST: usize = 320;
+/// Shops that the messages come from. Real ones are many, and so are the partitions of their records, of which the
+/// in-memory account copies one for every batch.
+const SHOPS: u32 = 64;
 /// A schedule whose time does not come.
 pub(crate) const NEVER: &str = "0 0 0 29 2 *";
 
@@ -36,17 +40,16 @@ pub(crate) struct MessageFigures {
     pub(crate) usage: Usage,
 }
 
-/// Delivers the messages that lie on the world's subscription.
-pub(crate) async fn measure(args: &Args, world: World, site: Site) -> Result<MessageFigures, Failure> {
-    let mut messages = take_all(&world)?;
-    messages.truncate(MOST + WARM);
-    let ids: Vec<&str> =
-        messages.iter().filter_map(|message| message.message_id.as_deref()?.split("~~").next()).collect();
-    world.cosmos().expire(|item| !ids.iter().any(|id| item["id"] == *id) && item.get("status").is_some()).await?;
+/// Delivers the messages that a measurement of the poll side left behind, in a world where they come from many shops.
+pub(crate) async fn measure(args: &Args, polled: &World, site: &Site) -> Result<MessageFigures, Failure> {
+    let options = WorldOptions { cosmos_partitions: SHOPS, ..options(&Network::new(args.latency())) };
+    let world = World::start(options).await?;
+    Sellers::new(&world, args.customers)?;
+    let mut messages = move_in(polled, &world).await?;
     let warm = messages.split_off(messages.len().saturating_sub(WARM));
     let mut settings = world.settings();
     settings.insert("PollSchedule".to_owned(), NEVER.to_owned());
-    let (app, meter) = host(&world, &site, &settings).await?;
+    let (app, meter) = host(&world, site, &settings).await?;
     deliver(&world, warm).await?;
     let before = Usage::so_far(&world, meter)?;
     let count = messages.len();
@@ -57,6 +60,27 @@ pub(crate) async fn measure(args: &Args, world: World, site: Site) -> Result<Mes
     let rounds = u32::try_from(count)?.div_ceil(DELIVERIES);
     let lower_bound = args.latency() * CALLS_IN_SEQUENCE * rounds;
     Ok(MessageFigures { messages: count, elapsed, lower_bound, record_bytes, usage })
+}
+
+/// Takes all messages off the subscription and puts their records into another world's account, each message and its
+/// record as if they came from one of [`SHOPS`] shops.
+async fn move_in(from: &World, to: &World) -> Result<Vec<NewMessage>, Failure> {
+    let records = from.cosmos().documents().await?;
+    let records: HashMap<&str, &Value> = records.iter().filter_map(|item| Some((item["id"].as_str()?, item))).collect();
+    let mut messages = Vec::new();
+    let mut shops = (0..SHOPS).cycle();
+    while let Some(delivery) = from.broker().try_receive(&from.subscription())? {
+        let message = &delivery.message;
+        let record = records.get(message.message_id.as_str()).ok_or("a message has no record")?;
+        let channel = record["EventChannelId"].as_str().ok_or("a record has no channel")?;
+        let shop = format!("99{:08}", shops.next().unwrap_or_default());
+        to.cosmos().put(&serde_json::from_str(&record.to_string().replace(channel, &shop))?).await?;
+        let body = std::str::from_utf8(&message.content.body)?.replace(channel, &shop).into();
+        let message_id = Some(message.message_id.clone());
+        messages.push(NewMessage { message_id, body, ..NewMessage::clone(&message.content) });
+        from.broker().complete(delivery.lock_token)?;
+    }
+    Ok(messages)
 }
 
 async fn mean_record_bytes(world: &World) -> Result<usize, Failure> {
@@ -80,18 +104,6 @@ pub(crate) async fn host(
     }
     let meter = launch.meter();
     Ok((app, meter))
-}
-
-/// Takes everything off the subscription, to be sent again when it is wanted.
-fn take_all(world: &World) -> Result<Vec<NewMessage>, Failure> {
-    let mut messages = Vec::new();
-    while let Some(delivery) = world.broker().try_receive(&world.subscription())? {
-        // As a retry's copy has it: the broker would drop a second message of the same id.
-        let message_id = Some(format!("{}~~again", delivery.message.message_id));
-        messages.push(NewMessage { message_id, ..NewMessage::clone(&delivery.message.content) });
-        world.broker().complete(delivery.lock_token)?;
-    }
-    Ok(messages)
 }
 
 /// Sends messages and waits until each has started its journey and has left the subscription.

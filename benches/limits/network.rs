@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures_timer::Delay;
 use sandbox::clock::Clock;
 use sandbox::wire::{BoxFuture, Call, Fate, Weather, Wire};
 use sandbox::world::{World, WorldOptions};
@@ -35,19 +36,23 @@ impl Weather for Network {
         }
         let latency = self.latency;
         Box::pin(async move {
-            tokio::time::sleep(latency).await;
+            Delay::new(latency).await;
             Fate::Serve
         })
     }
 }
 
-/// All neighbours on this network.
+/// All neighbours on this network, for a retailer of a few shops.
 pub(crate) async fn world(network: &Network) -> Result<World, Failure> {
-    let options = WorldOptions {
+    Ok(World::start(options(network)).await?)
+}
+
+/// The options of such a world.
+pub(crate) fn options(network: &Network) -> WorldOptions {
+    WorldOptions {
         wire: Wire::new(network.clone()),
         // The in-memory account copies a whole partition for every batch.
         cosmos_partitions: 8,
         ..WorldOptions::new(Clock::real())
-    };
-    Ok(World::start(options).await?)
+    }
 }

@@ -42,6 +42,8 @@ pub const REGION: &str = "West Europe";
 /// The key of the account unless another is given (base64, as all account keys are).
 pub const KEY: &str = "c2FuZGJveC1jb3Ntb3MtYWNjb3VudC1rZXktb2YtdGhlLWRlbW8tc2hvcC1ub3QtYS1zZWNyZXQhIQ==";
 
+const IS_UPSERT: HeaderName = HeaderName::from_static("x-ms-documentdb-is-upsert");
+
 /// Writes that a slow watcher may leave unread before it misses some.
 const UNREAD_CHANGES: usize = 4096;
 
@@ -164,6 +166,15 @@ impl CosmosAccount {
         Ok(expired)
     }
 
+    /// Writes an item past the network, over one of the same key if there is any.
+    ///
+    /// # Errors
+    ///
+    /// As [`CosmosAccount::documents`].
+    pub async fn put(&self, item: &Value) -> io::Result<()> {
+        self.account.put(item).await
+    }
+
     /// Gives callers with an Entra token another role.
     pub fn set_role(&self, role: Role) {
         *self.account.role.lock().unwrap_or_else(PoisonError::into_inner) = role;
@@ -252,12 +263,27 @@ impl Account {
         }
     }
 
+    async fn put(&self, item: &Value) -> io::Result<()> {
+        let mut headers = self.partition_of(item)?;
+        headers.insert(IS_UPSERT, HeaderValue::from_static("True"));
+        let path = format!("{}docs", self.container_path());
+        let (status, _, _) = self.execute("POST", &path, &headers, item.to_string().into()).await?;
+        if status.is_success() {
+            return Ok(());
+        }
+        Err(io::Error::other(format!("the account answered {status} to a write of its own")))
+    }
+
+    /// The header that names an item's logical partition.
+    fn partition_of(&self, item: &Value) -> io::Result<HeaderMap> {
+        let key = item[self.options.partition_key.trim_start_matches('/')].as_str().unwrap_or_default();
+        let value = HeaderValue::from_str(&json!([key]).to_string()).map_err(io::Error::other)?;
+        Ok(HeaderMap::from_iter([(HeaderName::from_static(PARTITION_KEY), value)]))
+    }
+
     async fn remove(&self, document: &Value) -> io::Result<()> {
-        let text = |field: &str| document[field].as_str().unwrap_or_default();
-        let id = utf8_percent_encode(text("id"), NON_ALPHANUMERIC);
-        let key = json!([text(self.options.partition_key.trim_start_matches('/'))]).to_string();
-        let mut headers = HeaderMap::new();
-        headers.insert(PARTITION_KEY, HeaderValue::from_str(&key).map_err(io::Error::other)?);
+        let id = utf8_percent_encode(document["id"].as_str().unwrap_or_default(), NON_ALPHANUMERIC);
+        let headers = self.partition_of(document)?;
         let path = format!("{}docs/{id}", self.container_path());
         let (status, _, _) = self.execute("DELETE", &path, &headers, Bytes::new()).await?;
         // Somebody else may have been quicker.
