@@ -17,8 +17,11 @@ pub struct Problem {
     pub rule: &'static str,
     /// The table.
     pub table: String,
-    /// What was found, and what to do.
+    /// What was found, and what to do. Logged, so it names no row.
     pub message: String,
+    /// A row that it is about, by its key, which may be a customer's number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub example: Option<String>,
 }
 
 /// Fewer rows than this may always vanish: three of five channels are no disaster.
@@ -43,14 +46,14 @@ pub(super) fn keys(staged: &Staged) -> Option<Problem> {
     if !staged.keys.any() {
         return None;
     }
-    let example = staged.keys.example.as_ref().map(|key| format!(", as {key}")).unwrap_or_default();
     Some(Problem {
         rule: "keys",
         table: staged.name().to_owned(),
         message: format!(
-            "{} rows have no key and {} rows have the key of another{example}: correct the SQL file or the export",
+            "{} rows have no key and {} rows have the key of another: correct the SQL file or the export",
             staged.keys.missing, staged.keys.repeated
         ),
+        example: staged.keys.example.clone(),
     })
 }
 
@@ -73,6 +76,7 @@ pub(super) fn vanishing(run: &Run<'_>, staged: &Staged) -> Option<Problem> {
             share * 100.0,
             run.settings.vanishing_share * 100.0
         ),
+        example: None,
     })
 }
 
@@ -91,5 +95,6 @@ async fn nobody(run: &Run<'_>, inputs: &Inputs, table: &GoldTable) -> Result<Opt
             table.driver,
             table.name()
         ),
+        example: None,
     }))
 }

@@ -198,7 +198,8 @@ impl std::fmt::Display for Report {
             writeln!(f, "left out: {table}, for the export lacks its main table")?;
         }
         for problem in &self.problems {
-            writeln!(f, "STOPPED, nothing was published: {}: {}", problem.table, problem.message)?;
+            let example = problem.example.as_ref().map(|key| format!(" (one of them: {key})")).unwrap_or_default();
+            writeln!(f, "STOPPED, nothing was published: {}: {}{example}", problem.table, problem.message)?;
         }
         if let Some(newest) = self.newest_source_row {
             writeln!(f, "newest row of the export: {}", newest.format("%Y-%m-%d %H:%M:%S UTC"))?;

@@ -225,9 +225,14 @@ fn a_run_tells_of_its_tables_and_comes_to_what_the_alarms_count() {
 }
 
 #[test]
-fn a_run_that_the_gate_stopped_names_its_checks_once() {
+fn a_run_that_the_gate_stopped_names_its_checks_once_and_no_row() {
     let kept = Kept::new();
-    let problem = |rule, table: &str| Problem { rule, table: table.to_owned(), message: "6 of 9 rows".to_owned() };
+    let problem = |rule, table: &str| Problem {
+        rule,
+        table: table.to_owned(),
+        message: "6 of 9 rows".to_owned(),
+        example: Some("usmf-004021".to_owned()), // a customer, whom no line names
+    };
     let problems =
         vec![problem("vanishing", "customers"), problem("vanishing", "channels"), problem("keys", "customers")];
     let stopped = outcome(&run::Report { problems, ..report() }).unwrap_err();
