@@ -12,8 +12,9 @@ use deltalake::arrow::compute::kernels::cast_utils::string_to_datetime;
 use deltalake::arrow::datatypes::{DataType, Field, Schema};
 use deltalake::datafusion::common::cast::as_string_array;
 use deltalake::datafusion::error::Result as QueryResult;
+use deltalake::datafusion::logical_expr::conditional_expressions::CaseBuilder;
 use deltalake::datafusion::logical_expr::{ColumnarValue, ScalarUDF, Volatility, create_udf};
-use deltalake::datafusion::prelude::{DataFrame, Expr, SessionContext, col, ident, lit, when};
+use deltalake::datafusion::prelude::{DataFrame, SessionContext, col, ident, lit};
 use deltalake::{ObjectMeta, Path};
 use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectStoreExt;
@@ -91,7 +92,7 @@ impl CsvSource {
             })
     }
 
-    /// Each row with a value that its column's type does not take, once for each such column.
+    /// Each row with a value that its column's type does not take, and the first such column.
     pub(super) fn unreadable(
         &self,
         session: &SessionContext,
@@ -103,7 +104,7 @@ impl CsvSource {
         for rows in self.text(session, folder)? {
             let schema = rows.schema().as_arrow().clone();
             let Some(id) = conform::source_column(&schema, "id").map(|field| field.name().clone()) else { continue };
-            let mut problem: Option<Expr> = None;
+            let (mut unreadable, mut names) = (Vec::new(), Vec::new());
             for column in table.bronze_columns()? {
                 let kind = column.data_type()?;
                 let Some(found) = conform::source_column(&schema, &column.name) else { continue };
@@ -111,17 +112,13 @@ impl CsvSource {
                     continue;
                 }
                 let text = ident(found.name());
-                let bad = text.clone().not_eq(lit("")).and(conform::from_text(text, &kind)?.is_null());
-                let name = lit(column.name.clone());
-                let case = match problem {
-                    None => when(bad, name).end(),
-                    Some(others) => when(bad, name).otherwise(others),
-                };
-                problem = Some(case.trying(&what)?);
+                unreadable.push(text.clone().not_eq(lit("")).and(conform::from_text(text, &kind)?.is_null()));
+                names.push(lit(column.name.clone()));
             }
-            if let Some(problem) = problem {
-                let found = rows
-                    .select(vec![ident(id).alias("id"), problem.alias("column_name")])
+            if !names.is_empty() {
+                let found = CaseBuilder::new(None, unreadable, names, None)
+                    .end()
+                    .and_then(|name| rows.select(vec![ident(id).alias("id"), name.alias("column_name")]))
                     .and_then(|rows| rows.filter(col("column_name").is_not_null()));
                 parts.push(found.trying(&what)?);
             }
