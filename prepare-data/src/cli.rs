@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -146,13 +147,13 @@ pub async fn main(cli: Cli) -> Result<ExitCode> {
             served.map(|()| ExitCode::SUCCESS).map_err(|problem| Error::Settings(problem.to_string()))
         }
         Command::SampleLake(args) => {
-            println!("{}", sample(args).await?);
+            say(&sample(args).await?);
             Ok(ExitCode::SUCCESS)
         }
         Command::Try(args) => tryout(args).await,
         Command::SyncContacts(args) => sync_contacts(args).await,
         Command::Dictionary { sql } => {
-            print!("{}", dictionary(&Catalog::load(sql.as_deref())?).await?);
+            say(&dictionary(&Catalog::load(sql.as_deref())?).await?.trim_end());
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -234,8 +235,15 @@ fn wrapped(error: crate::sample::SampleError) -> Error {
 
 fn show<R: serde::Serialize + std::fmt::Display>(report: &R, json: bool) {
     match serde_json::to_string_pretty(report) {
-        Ok(text) if json => println!("{text}"),
-        _ => println!("{report}"),
+        Ok(text) if json => say(&text),
+        _ => say(report),
+    }
+}
+
+/// Prints something for whoever still reads: what was done is done, even if `head` has seen enough of it.
+fn say(text: &impl std::fmt::Display) {
+    if let Err(error) = writeln!(std::io::stdout(), "{text}") {
+        tracing::debug!(%error, "nobody reads what is printed");
     }
 }
 
