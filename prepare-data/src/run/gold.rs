@@ -87,7 +87,7 @@ impl Gold<'_> {
             self.present.and_then(DeltaTable::version) == Some(known.version)
                 && known.made_by == made_by(self.run, self.table)
                 && known.inputs == self.inputs.before(&self.table.reads)
-                && !self.run.settings.full
+                && !self.run.reconcile
         });
         let (Some(known), Some(present)) = (known, self.present) else { return self.whole().await };
         if self.inputs.unchanged(&self.table.reads) && !depends_on_time(&self.table.rows) {

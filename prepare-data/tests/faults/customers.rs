@@ -140,7 +140,11 @@ async fn what_was_deleted_or_replaced_is_not_published() {
                 {"recid": 31, "versionnumber": 2, "isdelete": true},
             ]),
         )
-        .add("custtable", json!([{"recid": 1, "versionnumber": 101, "isdelete": true}]));
+        // One export empties what it deletes, another one only marks it.
+        .add(
+            "custtable",
+            json!([{"recid": 1, "versionnumber": 101, "isdelete": true, "accountnum": "C1", "party": 1}]),
+        );
     lake.prepare().await;
     let columns = "customer_id, email";
     assert_eq!(lake.published("customers", columns).await, ["usmf-C2 | bob@example.com", "usmf-C3 | -"]);
