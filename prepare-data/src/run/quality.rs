@@ -68,11 +68,12 @@ pub(super) async fn rejected(
         present.as_ref().and_then(DeltaTable::version) == Some(known.version)
             && known.made_by == made_by
             && known.inputs == inputs.before(&reads)
+            && !run.reconcile
     });
     let rejected = Rejected { run, inputs, present: present.as_ref() };
     let (how, staged) = match &present {
         Some(_) if known && inputs.unchanged(&reads) => (How::Unchanged, None),
-        Some(present) if known && !run.reconcile && parts.iter().all(|(table, _, part)| part.is_small(table)) => {
+        Some(present) if known && parts.iter().all(|(table, _, part)| part.is_small(table)) => {
             (How::Changes, rejected.changes(present, parts).await?)
         }
         _ => (How::Whole, rejected.whole(&parts).await?),
