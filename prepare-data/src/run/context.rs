@@ -3,9 +3,12 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use chrono::{DateTime, Utc};
+use futures::future::BoxFuture;
+use futures::{StreamExt, TryFutureExt, TryStreamExt, stream};
 
 use super::report::Layer;
 use crate::engine::Engine;
+use crate::error::Result;
 use crate::lake::{Export, Location};
 use crate::settings::{Layers, Settings};
 use crate::sql::{Catalog, Script};
@@ -43,10 +46,16 @@ impl Run<'_> {
         self.settings.layers == Layers::Three
     }
 
-    /// How many tables are worked on at once. Where only changes are looked at they are small, and one waits for reads while
-    /// another computes; where all is looked at, one table takes all the memory.
-    pub(super) fn tables_at_once(&self) -> usize {
-        if self.reconcile || !self.keeps_silver() { 1 } else { 2 }
+    /// Works on all tables, and gives the results in their order. Where only changes are looked at they are small, and one
+    /// table waits for reads while another computes; where all is looked at, one table takes all the memory.
+    pub(super) async fn each<T>(&self, tables: Vec<BoxFuture<'_, Result<T>>>) -> Result<Vec<T>> {
+        let at_once = if self.reconcile || !self.keeps_silver() { 1 } else { 2 };
+        let numbered = tables.into_iter().enumerate();
+        let numbered: Vec<_> = numbered.map(|(number, table)| table.map_ok(move |done| (number, done))).collect();
+        // One after the other as they end: a short table does not wait for the long one before it.
+        let mut done: Vec<_> = stream::iter(numbered).buffer_unordered(at_once).try_collect().await?;
+        done.sort_by_key(|(number, _)| *number);
+        Ok(done.into_iter().map(|(_, result)| result).collect())
     }
 
     /// Stands for everything besides rows that a result depends on: statements and what they are told.

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use deltalake::DeltaTable;
-use futures::{FutureExt, StreamExt, TryStreamExt, stream};
+use futures::FutureExt;
 
 use super::context::Run;
 use super::inputs::Inputs;
@@ -34,9 +34,8 @@ pub(super) async fn prepare<'a>(
 ) -> Result<Vec<Prepared<'a>>> {
     let (exported, left_out): (Vec<_>, Vec<_>) = run.catalog.gold.iter().partition(|table| inputs.has(&table.driver));
     report.left_out.extend(left_out.iter().map(|table| table.name().to_owned()));
-    let tables: Vec<_> = exported.into_iter().map(|table| prepare_one(run, state, inputs, table).boxed()).collect();
-    let prepared: Vec<_> = stream::iter(tables).buffered(run.tables_at_once()).try_collect().await?;
-    let (entries, prepared): (Vec<_>, Vec<_>) = prepared.into_iter().unzip();
+    let tables = exported.into_iter().map(|table| prepare_one(run, state, inputs, table).boxed()).collect();
+    let (entries, prepared): (Vec<_>, Vec<_>) = run.each(tables).await?.into_iter().unzip();
     report.tables.extend(entries);
     Ok(prepared)
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use deltalake::DeltaTable;
 use deltalake::datafusion::prelude::{DataFrame, SessionContext};
-use futures::{FutureExt, StreamExt, TryStreamExt, stream};
+use futures::FutureExt;
 
 use super::context::Run;
 use super::gate::{self, Problem};
@@ -25,9 +25,8 @@ pub(super) async fn prepare(
     inputs: &mut Inputs,
     report: &mut Report,
 ) -> Result<bool> {
-    let tables: Vec<_> = run.catalog.sources.tables.iter().map(|table| outcome(run, table, state).boxed()).collect();
-    let outcomes: Vec<_> = stream::iter(tables).buffered(run.tables_at_once()).try_collect().await?;
-    for (name, outcome) in outcomes {
+    let tables = run.catalog.sources.tables.iter().map(|table| outcome(run, table, state).boxed()).collect();
+    for (name, outcome) in run.each(tables).await? {
         report.tables.extend(outcome.entry);
         report.problems.extend(outcome.problem);
         if let Some(silver) = outcome.state {
