@@ -42,8 +42,6 @@ pub const REGION: &str = "West Europe";
 /// The key of the account unless another is given (base64, as all account keys are).
 pub const KEY: &str = "c2FuZGJveC1jb3Ntb3MtYWNjb3VudC1rZXktb2YtdGhlLWRlbW8tc2hvcC1ub3QtYS1zZWNyZXQhIQ==";
 
-const IS_UPSERT: HeaderName = HeaderName::from_static("x-ms-documentdb-is-upsert");
-
 /// Writes that a slow watcher may leave unread before it misses some.
 const UNREAD_CHANGES: usize = 4096;
 
@@ -265,7 +263,7 @@ impl Account {
 
     async fn put(&self, item: &Value) -> io::Result<()> {
         let mut headers = self.partition_of(item)?;
-        headers.insert(IS_UPSERT, HeaderValue::from_static("True"));
+        headers.insert(usage::IS_UPSERT, HeaderValue::from_static("True"));
         let path = format!("{}docs", self.container_path());
         let (status, _, _) = self.execute("POST", &path, &headers, item.to_string().into()).await?;
         if status.is_success() {

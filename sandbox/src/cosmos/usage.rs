@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use axum::http::{HeaderMap, Method};
 use serde::{Deserialize, Serialize};
 
+/// Makes a creation one that may replace.
+pub(super) const IS_UPSERT: &str = "x-ms-documentdb-is-upsert";
+
 /// Counts of operations and the sum of their charges.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -75,7 +78,7 @@ fn posted(headers: &HeaderMap) -> &'static str {
         "query"
     } else if says("x-ms-cosmos-is-batch-request") {
         "batch"
-    } else if says("x-ms-documentdb-is-upsert") {
+    } else if says(IS_UPSERT) {
         "upsert"
     } else {
         "create"
