@@ -41,19 +41,24 @@ where persons.party is not null
     or emails.recid is not null
     or phones.recid is not null
 
--- step: affected
-select coalesce(dataareaid, '') || '-' || coalesce(accountnum, '') as key
+-- step: touched_customers
+select coalesce(dataareaid, '') as dataareaid, coalesce(accountnum, '') as accountnum
 from changed_custtable
 union
-select coalesce(customers.dataareaid, '') || '-' || coalesce(customers.accountnum, '') as key
+select coalesce(customers.dataareaid, '') as dataareaid, coalesce(customers.accountnum, '') as accountnum
 from custtable customers
 left semi join touched_parties on touched_parties.party = customers.party
+
+-- step: affected
+select dataareaid || '-' || accountnum as key
+from touched_customers
 
 -- step: narrow custtable
 select customers.*
 from custtable customers
-left semi join affected
-    on affected.key = coalesce(customers.dataareaid, '') || '-' || coalesce(customers.accountnum, '')
+left semi join touched_customers
+    on touched_customers.accountnum = coalesce(customers.accountnum, '')
+    and touched_customers.dataareaid = coalesce(customers.dataareaid, '')
 
 -- step: narrow dirpartytable
 select parties.*

@@ -1,22 +1,27 @@
 -- Orders whose row may differ from last time: their own record changed, or one of their lines, or a receipt that they were
 -- made of.
 
--- step: affected
-select coalesce(dataareaid, '') || '-' || coalesce(salesid, '') as key
+-- step: touched_orders
+select coalesce(dataareaid, '') as dataareaid, coalesce(salesid, '') as salesid
 from changed_salestable
 union
-select coalesce(dataareaid, '') || '-' || coalesce(salesid, '') as key
+select coalesce(dataareaid, '') as dataareaid, coalesce(salesid, '') as salesid
 from changed_salesline
 union
-select coalesce(dataareaid, '') || '-' || salesorderid as key
+select coalesce(dataareaid, '') as dataareaid, salesorderid as salesid
 from changed_retailtransactiontable
 where salesorderid is not null
+
+-- step: affected
+select dataareaid || '-' || salesid as key
+from touched_orders
 
 -- step: narrow salestable
 select orders.*
 from salestable orders
-left semi join affected
-    on affected.key = coalesce(orders.dataareaid, '') || '-' || coalesce(orders.salesid, '')
+left semi join touched_orders
+    on touched_orders.salesid = coalesce(orders.salesid, '')
+    and touched_orders.dataareaid = coalesce(orders.dataareaid, '')
 
 -- step: narrow salesline
 select lines.*

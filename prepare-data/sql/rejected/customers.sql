@@ -7,6 +7,7 @@ with judged as (
         customers.id,
         customers.dataareaid,
         coalesce(customers.dataareaid, '') || '-' || coalesce(customers.accountnum, '') as key,
+        customers.createddatetime as recorded_at,
         case
             when customers.dataareaid is null then 'company_missing'
             when customers.accountnum is null then 'number_missing'
@@ -19,6 +20,6 @@ with judged as (
     left join person_types on person_types.type = parties.instancerelationtype
     left join superseded_customers superseded on superseded.id = customers.id
 )
-select 'custtable' as source_table, id as source_id, dataareaid, key, reason
+select 'custtable' as source_table, id as source_id, dataareaid, key, recorded_at, reason
 from judged
 where reason is not null

@@ -11,6 +11,7 @@ select
     records.id as source_id,
     records.dataareaid,
     coalesce(records.dataareaid, '') || '-' || coalesce(records.itemid, '') as key,
+    cast(null as timestamp) as recorded_at, -- its record does not say
     case
         when records.dataareaid is null then 'company_missing'
         when records.itemid is null then 'number_missing'

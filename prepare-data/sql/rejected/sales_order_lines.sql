@@ -22,6 +22,7 @@ select
     lines.id as source_id,
     lines.dataareaid,
     coalesce(lines.dataareaid, '') || '-' || coalesce(cast(lines.recid as string), '') as key,
+    lines.createddatetime as recorded_at,
     case
         when lines.dataareaid is null then 'company_missing'
         when lines.recid is null then 'record_missing'

@@ -8,6 +8,7 @@ with judged as (
         orders.id,
         orders.dataareaid,
         coalesce(orders.dataareaid, '') || '-' || coalesce(orders.salesid, '') as key,
+        orders.createddatetime as recorded_at,
         case
             when orders.dataareaid is null then 'company_missing'
             when orders.salesid is null then 'number_missing'
@@ -25,6 +26,6 @@ with judged as (
         on posted_receipts.dataareaid = orders.dataareaid
         and posted_receipts.salesorderid = orders.salesid
 )
-select 'salestable' as source_table, id as source_id, dataareaid, key, reason
+select 'salestable' as source_table, id as source_id, dataareaid, key, recorded_at, reason
 from judged
 where reason is not null

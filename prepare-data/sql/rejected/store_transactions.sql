@@ -12,6 +12,7 @@ with entries as (
         coalesce(store, '') as store,
         coalesce(terminal, '') as terminal,
         transactionid,
+        coalesce(begindatetime, transdate) as recorded_at,
         case
             when dataareaid is null then 'company_missing'
             when channel is null or transactionid is null then 'number_missing'
@@ -62,6 +63,7 @@ select
         entries.terminal,
         coalesce(entries.transactionid, '')
     ) as key,
+    entries.recorded_at,
     coalesce(entries.reason, 'superseded') as reason
 from entries
 left join superseded on superseded.id = entries.id

@@ -1,4 +1,5 @@
 -- Entries of reward points on loyalty cards.
+-- time: createddatetime
 select
     id,
     recid,

@@ -1,4 +1,5 @@
 -- Transactions of the point of sale, of every type. Payments are in another table, which is never read.
+-- time: transdate
 select
     id,
     recid,

@@ -1,4 +1,5 @@
 -- Lines of sales orders.
+-- time: createddatetime
 select
     id,
     recid,

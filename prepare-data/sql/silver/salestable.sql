@@ -1,4 +1,5 @@
 -- Sales orders.
+-- time: createddatetime
 select
     id,
     recid,

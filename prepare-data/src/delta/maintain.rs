@@ -1,10 +1,18 @@
 //! Upkeep of a table: few files, and none that no version needs.
 
+use std::sync::Arc;
+
 use deltalake::DeltaTable;
+use deltalake::kernel::{Action, Add};
 use deltalake::operations::vacuum::VacuumMode;
+use deltalake::protocol::DeltaOperation;
 use serde::Serialize;
 
-use super::write::FILE_SIZE;
+use super::Stager;
+use super::contract::check_table;
+use super::stage::{commit, names, table_schema};
+use super::write::{AtOnce, FILE_SIZE};
+use crate::engine::{register, sql};
 use crate::error::{Result, Trying};
 
 /// More small files than this are made into large ones.
@@ -23,27 +31,48 @@ pub struct Upkeep {
     pub removed: u64,
 }
 
-/// Puts small files together, and removes those that no kept version needs. The table's own retention holds: nothing that
-/// a refresh of the last thirty days could want is touched.
-///
-/// # Errors
-/// The table cannot be read or written.
-pub async fn maintain(name: &str, table: DeltaTable) -> Result<(DeltaTable, Upkeep)> {
-    let what = format!("tidy {name}");
-    let mut upkeep = Upkeep::default();
-    let state = table.snapshot().trying(&what)?;
-    let small = state.log_data().iter().filter(|file| file.size() < SMALL).count();
-    let mut table = table;
-    if small > SMALL_FILES {
-        let (compacted, metrics) = table.optimize().with_target_size(FILE_SIZE).await.trying(&what)?;
-        upkeep.compacted = metrics.num_files_removed;
-        table = compacted;
+impl Stager {
+    /// Puts small files together, and removes those that no kept version needs. The table's own retention holds: nothing that
+    /// a refresh of the last thirty days could want is touched.
+    ///
+    /// # Errors
+    /// The table cannot be read or written, or another writer came first.
+    pub async fn maintain(&self, mut table: DeltaTable) -> Result<(DeltaTable, Upkeep)> {
+        let what = format!("tidy {}", self.name());
+        let mut upkeep = Upkeep::default();
+        let files = table.snapshot().trying(&what)?.log_data();
+        let small = files.iter().filter(|file| file.size() < SMALL).map(|file| file.path().into_owned());
+        let small: Vec<String> = small.collect();
+        if small.len() > SMALL_FILES {
+            upkeep.compacted = small.len() as u64;
+            table = self.compact(table, small).await?;
+        }
+        let (_, unneeded) =
+            table.clone().vacuum().with_mode(VacuumMode::Full).with_dry_run(true).await.trying(&what)?;
+        if !unneeded.files_deleted.is_empty() {
+            let (vacuumed, metrics) = table.vacuum().with_mode(VacuumMode::Full).await.trying(&what)?;
+            upkeep.removed = metrics.files_deleted.len() as u64;
+            table = vacuumed;
+        }
+        Ok((table, upkeep))
     }
-    let (_, unneeded) = table.clone().vacuum().with_mode(VacuumMode::Full).with_dry_run(true).await.trying(&what)?;
-    if !unneeded.files_deleted.is_empty() {
-        let (vacuumed, metrics) = table.vacuum().with_mode(VacuumMode::Full).await.trying(&what)?;
-        upkeep.removed = metrics.files_deleted.len() as u64;
-        table = vacuumed;
+
+    /// The library's own compaction would put young and old rows together.
+    async fn compact(&self, table: DeltaTable, small: Vec<String>) -> Result<DeltaTable> {
+        let what = format!("put files of {} together", self.name());
+        let schema = table_schema(&table)?;
+        let session = self.session();
+        register(&session, "small", self.rows(&table, Some(small.clone())).await?)?;
+        let rows = sql(&session, self.name(), &format!("select {} from small", names(&schema))).await?;
+        let (files, _) = self.destination(Arc::clone(&schema), None).write(rows, AtOnce::One).await?;
+        let state = table.snapshot().trying(&what)?;
+        let log = state.log_data();
+        let replaced = log.iter().filter(|file| small.iter().any(|path| *path == file.path()));
+        let mut actions: Vec<_> = replaced.map(|file| Action::Remove(file.remove_action(false))).collect();
+        actions.extend(files.into_iter().map(|file| Action::Add(Add { data_change: false, ..file })));
+        let operation = DeltaOperation::Optimize { predicate: None, target_size: FILE_SIZE.get().cast_signed() };
+        let table = commit(table, actions, operation).await.trying(&what)?;
+        check_table(self.name(), &table)?;
+        Ok(table)
     }
-    Ok((table, upkeep))
 }

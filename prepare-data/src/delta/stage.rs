@@ -17,10 +17,11 @@ use deltalake::operations::create::CreateBuilder;
 use deltalake::protocol::{DeltaOperation, SaveMode};
 use serde::Serialize;
 
+use super::age::Age;
 use super::contract::{check_schema, check_table, written_schema};
 use super::keys::{KeyFault, KeyLedger};
 use super::row_hash::row_hash;
-use super::write::Destination;
+use super::write::{AtOnce, Destination};
 use crate::engine::{Engine, in_memory, keep, register, search, sql};
 use crate::error::{Result, Trying};
 use crate::lake::Location;
@@ -49,6 +50,7 @@ pub struct Stager {
     name: String,
     key: String,
     about: String,
+    age: Option<Age>,
 }
 
 /// Rows of a table, or those that one of several statements makes.
@@ -92,7 +94,22 @@ const PROPERTIES: [(&str, &str); 2] =
 impl Stager {
     /// For the table in a folder, whose rows are told apart by `key`.
     pub fn new(engine: &Engine, location: Location, name: &str, key: &str, about: &str) -> Self {
-        Self { engine: engine.clone(), location, name: name.to_owned(), key: key.to_owned(), about: about.to_owned() }
+        let (name, key, about) = (name.to_owned(), key.to_owned(), about.to_owned());
+        Self { engine: engine.clone(), location, name, key, about, age: None }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn session(&self) -> SessionContext {
+        self.engine.session()
+    }
+
+    /// Lets rows of the same age share files, where their age is known.
+    #[must_use]
+    pub fn by_age(self, age: Option<Age>) -> Self {
+        Self { age, ..self }
     }
 
     /// All rows anew: the table does not exist, or its columns change. Parts are written one after the other, so that only one
@@ -108,7 +125,7 @@ impl Stager {
         let destination = self.destination(Arc::clone(&schema), Some(Arc::clone(&ledger)));
         let (mut files, mut count) = (Vec::new(), 0);
         for part in parts {
-            let (written, rows) = destination.write(part.rows).await?;
+            let (written, rows) = destination.write(part.rows, AtOnce::Many).await?;
             files.extend(written);
             count += rows;
         }
@@ -184,27 +201,23 @@ impl Stager {
         register(&edit.session, "present", self.rows(&base, None).await?)?;
         let Some((touched, counts)) = edit.compare(&schema, row_count(&base)?).await? else { return Ok(None) };
 
-        let destination = self.destination(Arc::clone(&schema), None);
         register(&edit.session, "touched", self.rows(&base, Some(touched.clone())).await?)?;
-        let (mut files, _) = destination.write(edit.kept().await?).await?;
-        let (new, _) = destination.write(edit.ask(&format!("select {} from changed", edit.columns)).await?).await?;
-        files.extend(new);
-
         let touched: HashSet<&str> = touched.iter().map(|file| file_name(file)).collect();
         let state = base.snapshot().trying("list files")?;
-        let mut actions: Vec<Action> = state
-            .log_data()
-            .iter()
-            .filter(|file| touched.contains(file_name(&file.path())))
-            .map(|file| Action::Remove(file.remove_action(true)))
-            .collect();
+        let (mut actions, mut bytes) = (Vec::new(), 0);
+        for file in state.log_data().iter().filter(|file| touched.contains(file_name(&file.path()))) {
+            actions.push(Action::Remove(file.remove_action(true)));
+            bytes += file.size().unsigned_abs();
+        }
+        let destination = self.destination(Arc::clone(&schema), None);
+        let (files, _) = destination.write(edit.result().await?, AtOnce::of(bytes)).await?;
         actions.extend(files.into_iter().map(Action::Add));
         let images = Some(edit.images().await?);
         Ok(Some(self.staged(Some(base), schema, actions, counts, keys, images)))
     }
 
-    fn destination(&self, schema: SchemaRef, ledger: Option<Arc<KeyLedger>>) -> Destination {
-        Destination { location: self.location.clone(), schema, key: self.key.clone(), ledger }
+    pub(super) fn destination(&self, schema: SchemaRef, ledger: Option<Arc<KeyLedger>>) -> Destination {
+        Destination { location: self.location.clone(), schema, key: self.key.clone(), ledger, age: self.age.clone() }
     }
 
     fn staged(
@@ -222,7 +235,7 @@ impl Stager {
     }
 
     /// The table's rows, with the file that each lies in; all, or those of certain files.
-    async fn rows(&self, table: &DeltaTable, files: Option<Vec<String>>) -> Result<Arc<dyn TableProvider>> {
+    pub(super) async fn rows(&self, table: &DeltaTable, files: Option<Vec<String>>) -> Result<Arc<dyn TableProvider>> {
         let state = self.engine.session().state();
         let mut builder = table.table_provider().with_session(Arc::new(state)).with_file_column("file");
         if let Some(files) = files {
@@ -286,11 +299,14 @@ impl Edit<'_> {
         Ok(Some((touched, Counts { before, after, inserted, updated, deleted })))
     }
 
-    /// The rows of the touched files that stay as they are.
-    async fn kept(&self) -> Result<DataFrame> {
+    /// The rows of the touched files that stay as they are, and those that change.
+    async fn result(&self) -> Result<DataFrame> {
         let (key, columns) = (&self.stager.key, &self.columns);
-        self.ask(&format!("select {columns} from touched left anti join replaced on replaced.key = touched.{key}"))
-            .await
+        self.ask(&format!(
+            "select {columns} from touched left anti join replaced on replaced.key = touched.{key} \
+             union all select {columns} from changed"
+        ))
+        .await
     }
 
     /// The rows that differ, as they were and as they will be.
@@ -315,12 +331,12 @@ impl Staged {
     ///
     /// # Errors
     /// Another writer came first, or the table cannot be written.
-    pub async fn commit(self) -> Result<DeltaTable> {
+    pub async fn commit(mut self) -> Result<DeltaTable> {
         let what = format!("commit {}", self.stager.location);
-        let table = match self.base {
+        let table = match self.base.take() {
             None => self.create().await.trying(&what)?,
-            Some(ref table) => {
-                let mut actions = self.actions.clone();
+            Some(table) => {
+                let mut actions = std::mem::take(&mut self.actions);
                 if self.columns_change {
                     let columns: StructType = self
                         .schema
@@ -332,17 +348,9 @@ impl Staged {
                         table.snapshot().trying(&what)?.metadata().clone().with_schema(&columns).trying(&what)?;
                     actions.insert(0, Action::Metadata(metadata));
                 }
-                let state = table.snapshot().trying(&what)?;
                 let operation =
                     DeltaOperation::Write { mode: SaveMode::Overwrite, partition_by: None, predicate: None };
-                CommitBuilder::from(CommitProperties::default().with_max_retries(0))
-                    .with_actions(actions)
-                    .build(Some(state), table.log_store(), operation)
-                    .await
-                    .trying(&what)?;
-                let mut table = table.clone();
-                table.update_state().await.trying(&what)?;
-                table
+                commit(table, actions, operation).await.trying(&what)?
             }
         };
         check_table(&self.stager.name, &table)?;
@@ -367,20 +375,34 @@ impl Staged {
     }
 }
 
+/// Commits only if the table is as it was read.
+pub(super) async fn commit(
+    mut table: DeltaTable,
+    actions: Vec<Action>,
+    operation: DeltaOperation,
+) -> Result<DeltaTable, deltalake::DeltaTableError> {
+    CommitBuilder::from(CommitProperties::default().with_max_retries(0))
+        .with_actions(actions)
+        .build(Some(table.snapshot()?), table.log_store(), operation)
+        .await?;
+    table.update_state().await?;
+    Ok(table)
+}
+
 /// Rows of a table, from its log.
 pub(crate) fn row_count(table: &DeltaTable) -> Result<u64> {
     let state = table.snapshot().trying("count rows")?;
     Ok(state.log_data().iter().map(|file| file.num_records().unwrap_or_default() as u64).sum())
 }
 
-fn table_schema(table: &DeltaTable) -> Result<SchemaRef> {
+pub(super) fn table_schema(table: &DeltaTable) -> Result<SchemaRef> {
     let state = table.snapshot().trying("read columns")?;
     let schema: Result<Schema, _> = state.schema().as_ref().try_into_arrow();
     let schema = schema.map_err(deltalake::DeltaTableError::from).trying("read columns")?;
     Ok(written_schema(&schema))
 }
 
-fn names(schema: &Schema) -> String {
+pub(super) fn names(schema: &Schema) -> String {
     schema.fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>().join(", ")
 }
 

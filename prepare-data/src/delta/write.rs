@@ -14,6 +14,7 @@ use deltalake::writer::{DeltaWriter, RecordBatchWriter};
 use futures::StreamExt;
 use tokio::task::JoinSet;
 
+use super::age::{AGES, Age};
 use super::keys::KeyLedger;
 use crate::engine::conform;
 use crate::error::{Error, Result, Trying};
@@ -29,6 +30,22 @@ const ROW_GROUP: usize = 128 * 1024;
 /// of cities are.
 const DICTIONARY: usize = 64 * 1024;
 
+/// How many files of rows of one age are written at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AtOnce {
+    /// One: few rows make few files.
+    One,
+    /// As many as the rows come in partitions.
+    Many,
+}
+
+impl AtOnce {
+    /// For rows that take so many bytes.
+    pub(super) fn of(bytes: u64) -> Self {
+        if bytes > FILE_SIZE.get() { Self::Many } else { Self::One }
+    }
+}
+
 /// Where rows go, and what is asked of them.
 #[derive(Clone)]
 pub(super) struct Destination {
@@ -37,11 +54,13 @@ pub(super) struct Destination {
     pub(super) key: String,
     /// Sees the keys; `None` where they are known to be in order.
     pub(super) ledger: Option<Arc<KeyLedger>>,
+    /// What decides which rows share files; `None` leaves them as they come.
+    pub(super) age: Option<Age>,
 }
 
 impl Destination {
-    /// Writes rows, as many files at once as the rows come in partitions; with their number.
-    pub(super) async fn write(&self, rows: DataFrame) -> Result<(Vec<Add>, u64)> {
+    /// Writes rows, with their number.
+    pub(super) async fn write(&self, rows: DataFrame, at_once: AtOnce) -> Result<(Vec<Add>, u64)> {
         let what = format!("write {}", self.location);
         let columns = self.schema.fields().iter();
         let columns: Vec<_> = columns
@@ -50,7 +69,11 @@ impl Destination {
                 _ => try_cast(ident(field.name()), field.data_type().clone()).alias(field.name()),
             })
             .collect();
-        let streams = rows.select(columns).trying(&what)?.execute_stream_partitioned().await.trying(&what)?;
+        let rows = rows.select(columns).trying(&what)?;
+        let streams = match at_once {
+            AtOnce::One => vec![rows.execute_stream().await.trying(&what)?],
+            AtOnce::Many => rows.execute_stream_partitioned().await.trying(&what)?,
+        };
         let mut tasks = JoinSet::new();
         for stream in streams {
             tasks.spawn(self.clone().write_stream(stream, what.clone()));
@@ -66,36 +89,46 @@ impl Destination {
     }
 
     async fn write_stream(self, mut rows: SendableRecordBatchStream, what: String) -> Result<(Vec<Add>, u64)> {
-        let properties = WriterProperties::builder()
-            .set_compression(Compression::SNAPPY)
-            .set_dictionary_page_size_limit(DICTIONARY)
-            .set_max_row_group_row_count(Some(ROW_GROUP))
-            .set_created_by(concat!("prepare-data ", env!("CARGO_PKG_VERSION")).to_owned())
-            .build();
-        let mut writer = RecordBatchWriter::try_new(
-            self.location.url(),
-            Arc::clone(&self.schema),
-            None,
-            Some(self.location.options()),
-        )
-        .trying(&what)?
-        .with_writer_properties(properties)
-        .with_target_file_size(FILE_SIZE.get());
+        let mut writers = [const { None }; AGES];
         let mut count = 0;
         while let Some(batch) = rows.next().await {
             let batch = batch.trying(&what)?;
-            if batch.num_rows() == 0 {
-                continue;
-            }
             // Statements say of some columns that they are never NULL; the table says so of none.
             let batch = conform(&batch, &self.schema).map_err(DataFusionError::from).trying(&what)?;
             count += batch.num_rows() as u64;
             if let Some(ledger) = &self.ledger {
                 ledger.note(&batch, &self.key);
             }
-            writer.write(batch).await.trying(&what)?;
+            let parts = match &self.age {
+                None => vec![batch],
+                Some(age) => age.parts(batch).map_err(DataFusionError::from).trying(&what)?,
+            };
+            for (writer, part) in writers.iter_mut().zip(parts) {
+                if part.num_rows() > 0 {
+                    let writer = match writer {
+                        Some(writer) => writer,
+                        none => none.insert(self.writer().trying(&what)?),
+                    };
+                    writer.write(part).await.trying(&what)?;
+                }
+            }
         }
-        let files = if count == 0 { Vec::new() } else { writer.flush().await.trying(&what)? };
+        let mut files = Vec::new();
+        for writer in writers.iter_mut().flatten() {
+            files.extend(writer.flush().await.trying(&what)?);
+        }
         Ok((files, count))
+    }
+
+    fn writer(&self) -> Result<RecordBatchWriter, deltalake::DeltaTableError> {
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::SNAPPY)
+            .set_dictionary_page_size_limit(DICTIONARY)
+            .set_max_row_group_row_count(Some(ROW_GROUP))
+            .set_created_by(concat!("prepare-data ", env!("CARGO_PKG_VERSION")).to_owned())
+            .build();
+        let (schema, options) = (Arc::clone(&self.schema), Some(self.location.options()));
+        let writer = RecordBatchWriter::try_new(self.location.url(), schema, None, options)?;
+        Ok(writer.with_writer_properties(properties).with_target_file_size(FILE_SIZE.get()))
     }
 }

@@ -7,11 +7,15 @@ use futures::future::BoxFuture;
 use futures::{StreamExt, TryFutureExt, TryStreamExt, stream};
 
 use super::report::Layer;
+use crate::delta::{Age, Stager};
 use crate::engine::Engine;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::lake::{Export, Location};
 use crate::settings::{Layers, Settings};
 use crate::sql::{Catalog, Script};
+
+/// What is said of the rejected rows.
+const REJECTED: &str = "Rows of the export that are in no published table, with the reason";
 
 /// A run under way.
 pub(super) struct Run<'a> {
@@ -40,6 +44,25 @@ impl Run<'_> {
 
     pub(super) fn gold(&self, table: &str) -> Location {
         self.location(Layer::Gold, table)
+    }
+
+    /// What writes a table.
+    pub(super) fn stager(&self, engine: &Engine, layer: Layer, table: &str) -> Result<Stager> {
+        let unknown = || Error::Catalog(format!("nothing says how {table} is made"));
+        let (key, about, time) = match layer {
+            Layer::Silver => {
+                let source = self.catalog.sources.tables.iter().find(|source| source.name == table);
+                let script = self.catalog.silver.get(table).ok_or_else(unknown)?;
+                ("id", &*source.ok_or_else(unknown)?.about, script.directive("time"))
+            }
+            Layer::Gold => {
+                let gold = self.catalog.gold.iter().find(|gold| gold.name() == table).ok_or_else(unknown)?;
+                (&*gold.key, &*gold.rows.about, gold.rows.directive("time"))
+            }
+            Layer::Quality => ("rejection_id", REJECTED, Some("recorded_at")),
+        };
+        let age = time.map(|column| Age::of(column, self.as_of));
+        Ok(Stager::new(engine, self.location(layer, table), table, key, about).by_age(age))
     }
 
     pub(super) fn keeps_silver(&self) -> bool {

@@ -10,7 +10,7 @@ use super::inputs::Inputs;
 use super::quality::Rejections;
 use super::report::{How, Layer, Report, TableReport};
 use super::state::{GoldState, State};
-use crate::delta::{Part, Staged, Stager, row_count};
+use crate::delta::{Part, Staged, row_count};
 use crate::engine::{Engine, keep, run_script, search, sql};
 use crate::error::Result;
 use crate::sql::{GoldTable, Script};
@@ -107,7 +107,10 @@ impl Gold<'_> {
     async fn difference(&self, engine: Engine) -> Result<Option<Staged>> {
         let session = self.inputs.session(self.run, &engine, None)?;
         let rows = run_script(&session, &self.table.rows).await?;
-        self.stager(&engine).difference(self.present.cloned(), Part::all(rows)).await
+        self.run
+            .stager(&engine, Layer::Gold, self.table.name())?
+            .difference(self.present.cloned(), Part::all(rows))
+            .await
     }
 
     async fn changes(&self, present: &DeltaTable, changes: &Script, known: &GoldState) -> Result<Outcome> {
@@ -126,13 +129,9 @@ impl Gold<'_> {
         let rejections = Rejections::changes(self.table, &session).await?;
         let rows = run_script(&session, &self.table.rows).await?;
         let affected = sql(&session, self.table.name(), "select distinct key from affected").await?;
-        let staged = self.stager(engine).changes(present.clone(), rows, affected).await?;
+        let staged =
+            self.run.stager(engine, Layer::Gold, self.table.name())?.changes(present.clone(), rows, affected).await?;
         Ok((How::Changes, staged, rejections))
-    }
-
-    fn stager(&self, engine: &Engine) -> Stager {
-        let (name, location) = (self.table.name(), self.run.gold(self.table.name()));
-        Stager::new(engine, location, name, &self.table.key, &self.table.rows.about)
     }
 }
 

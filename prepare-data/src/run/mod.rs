@@ -21,7 +21,6 @@ use self::gold::Prepared;
 use self::inputs::Inputs;
 use self::quality::Rejections;
 use self::state::State;
-use crate::delta::maintain;
 use crate::engine::Engine;
 use crate::error::{Result, Trying};
 use crate::lake::Export;
@@ -99,7 +98,7 @@ async fn tidy(run: &Run<'_>, state: &mut State, report: &mut Report) -> Result<(
     for table in report.tables.iter_mut().filter(|table| table.changed()) {
         let location = run.location(table.layer, &table.table);
         let Some(open) = location.open().await? else { continue };
-        let (tidied, upkeep) = maintain(&table.table, open).await?;
+        let (tidied, upkeep) = run.stager(run.engine, table.layer, &table.table)?.maintain(open).await?;
         table.upkeep = upkeep;
         let version = tidied.version().unwrap_or_default();
         if table.version != Some(version) {

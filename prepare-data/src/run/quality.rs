@@ -14,12 +14,13 @@ use super::context::Run;
 use super::inputs::{Inputs, rows_of};
 use super::report::{Gap, How, Layer, Report, TableReport};
 use super::state::{GoldState, State};
-use crate::delta::{Part, Staged, Stager};
+use crate::delta::{Part, Staged};
 use crate::engine::{Engine, in_memory, keep, register, run_script, search, sql};
 use crate::error::{Result, Trying};
 use crate::sql::{GoldTable, Script};
 
-const ABOUT: &str = "Rows of the export that are in no published table, with the reason";
+/// The table's name.
+const REJECTED: &str = "rejected";
 
 /// What is to become of the rejected rows of one published table.
 pub(super) enum Rejections {
@@ -119,7 +120,7 @@ impl Rejected<'_> {
         let rows = rows.distinct().trying("gather unreadable values")?;
         let holds = format!("published_table is null or published_table not in ('{}')", names.join("', '"));
         all.push(Part { rows, holds });
-        self.stager(&engine).difference(self.present.cloned(), all).await
+        self.run.stager(&engine, Layer::Quality, REJECTED)?.difference(self.present.cloned(), all).await
     }
 
     async fn changes(
@@ -158,12 +159,7 @@ impl Rejected<'_> {
         );
         let affected = search(sql(&session, "rejected", &affected).await?);
         let wanted = session.table("wanted").await.trying(gathering)?;
-        self.stager(self.run.engine).changes(present.clone(), wanted, affected).await
-    }
-
-    fn stager(&self, engine: &Engine) -> Stager {
-        let location = self.run.location(Layer::Quality, "rejected");
-        Stager::new(engine, location, "rejected", "rejection_id", ABOUT)
+        self.run.stager(self.run.engine, Layer::Quality, REJECTED)?.changes(present.clone(), wanted, affected).await
     }
 }
 
@@ -173,17 +169,20 @@ async fn rejections(table: &GoldTable, script: &Script, session: &SessionContext
     let name = table.name();
     let statement = format!(
         "select concat_ws('/', '{name}', source_table, source_id, reason) as rejection_id, '{name}' as published_table, \
-         source_table, source_id, dataareaid as company, key, reason from rejections"
+         source_table, source_id, dataareaid as company, key, recorded_at, reason from rejections"
     );
     sql(session, name, &statement).await
 }
 
-const COLUMNS: &str = "rejection_id, published_table, source_table, source_id, company, key, reason";
+const NO_TIME: &str = "arrow_cast(null, 'Timestamp(Microsecond, Some(\"UTC\"))') as recorded_at";
 
 /// Values of change files that could not be read, of all files or of those that this run read.
 async fn unreadable(run: &Run<'_>, inputs: &Inputs, session: &SessionContext, all_files: bool) -> Result<DataFrame> {
-    let none: Vec<_> = COLUMNS.split(", ").map(|column| format!("'' as {column}")).collect();
-    let mut all = sql(session, "rejected", &format!("select {} where false", none.join(", "))).await?;
+    let none = format!(
+        "select '' as rejection_id, '' as published_table, '' as source_table, '' as source_id, '' as company, '' as key, \
+         {NO_TIME}, '' as reason where false"
+    );
+    let mut all = sql(session, "rejected", &none).await?;
     for (name, source) in run.export.sources.iter().filter(|(_, source)| source.is_text()) {
         let since = inputs.silver.get(name).and_then(|input| input.since.as_ref()).filter(|_| !all_files);
         let Some(rows) = source.unreadable(session, since)? else { continue };
@@ -191,7 +190,7 @@ async fn unreadable(run: &Run<'_>, inputs: &Inputs, session: &SessionContext, al
         let statement = format!(
             "select concat_ws('/', '{name}', id, 'unreadable', column_name) as rejection_id, cast(null as varchar) as \
              published_table, '{name}' as source_table, id as source_id, cast(null as varchar) as company, \
-             cast(null as varchar) as key, 'unreadable_' || column_name as reason from unreadable_{name}"
+             cast(null as varchar) as key, {NO_TIME}, 'unreadable_' || column_name as reason from unreadable_{name}"
         );
         all = all.union(sql(session, name, &statement).await?).trying("gather unreadable values")?;
     }

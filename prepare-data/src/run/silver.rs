@@ -12,7 +12,7 @@ use super::gate::{self, Problem};
 use super::inputs::{Changes, Input, Inputs, rows_of};
 use super::report::{How, Layer, Report, TableReport};
 use super::state::{SilverState, State};
-use crate::delta::{Part, Staged, Stager};
+use crate::delta::{Part, Staged};
 use crate::engine::{Engine, empty, keep, register, run_script, sql};
 use crate::error::{Error, Result};
 use crate::lake::Source;
@@ -154,7 +154,7 @@ impl Silver<'_> {
         let bronze = source.all(&session).await?;
         register(&session, &self.bronze(), bronze.into_view())?;
         let rows = self.rows(&session).await?;
-        self.stager(&engine).difference(base, Part::all(rows)).await
+        self.run.stager(&engine, Layer::Silver, &self.table.name)?.difference(base, Part::all(rows)).await
     }
 
     async fn new_rows(
@@ -173,7 +173,13 @@ impl Silver<'_> {
         let rows = self.rows(session).await?;
         let affected =
             sql(session, &self.table.name, &format!("select distinct id as key from {}", self.bronze())).await?;
-        Ok((How::Changes, self.stager(self.run.engine).changes(base.clone(), rows, affected).await?))
+        Ok((
+            How::Changes,
+            self.run
+                .stager(self.run.engine, Layer::Silver, &self.table.name)?
+                .changes(base.clone(), rows, affected)
+                .await?,
+        ))
     }
 
     /// The standardised rows of whatever is registered as bronze.
@@ -181,11 +187,6 @@ impl Silver<'_> {
         let current = run_script(session, &self.run.catalog.current_rows_of(&self.table.name)?).await?;
         register(session, &format!("current_{}", self.table.name), current.into_view())?;
         run_script(session, self.script).await
-    }
-
-    fn stager(&self, engine: &Engine) -> Stager {
-        let location = self.run.silver(&self.table.name);
-        Stager::new(engine, location, &self.table.name, "id", &self.table.about)
     }
 
     fn bronze(&self) -> String {

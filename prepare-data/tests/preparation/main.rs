@@ -6,3 +6,4 @@ mod gate;
 mod incremental;
 mod lake;
 mod protocol;
+mod upkeep;
