@@ -53,6 +53,18 @@ pub enum Error {
         /// What its connector does not take.
         why: String,
     },
+    /// Rows that were carried over are not all there.
+    #[error(
+        "{table}: {written} rows were written where {expected} belong, so nothing was changed. That is a bug: please report it"
+    )]
+    Incomplete {
+        /// The table.
+        table: String,
+        /// Rows that were written.
+        written: u64,
+        /// Rows that there ought to be.
+        expected: u64,
+    },
     /// The configuration is wrong.
     #[error("{0}")]
     Settings(String),

@@ -62,13 +62,12 @@ impl Stager {
         let what = format!("put files of {} together", self.name());
         let schema = table_schema(&table)?;
         let session = self.session();
-        register(&session, "small", self.rows(&table, Some(small.clone())).await?)?;
+        let replaced = self.replaced(&table, &small, false)?;
+        register(&session, "small", self.rows(&table, Some(small)).await?)?;
         let rows = sql(&session, self.name(), &format!("select {} from small", names(&schema))).await?;
-        let (files, _) = self.destination(Arc::clone(&schema), None).write(rows, AtOnce::One).await?;
-        let state = table.snapshot().trying(&what)?;
-        let log = state.log_data();
-        let replaced = log.iter().filter(|file| small.iter().any(|path| *path == file.path()));
-        let mut actions: Vec<_> = replaced.map(|file| Action::Remove(file.remove_action(false))).collect();
+        let (files, written) = self.destination(Arc::clone(&schema), None).write(rows, AtOnce::One).await?;
+        self.complete(written, replaced.rows)?;
+        let mut actions = replaced.actions;
         actions.extend(files.into_iter().map(|file| Action::Add(Add { data_change: false, ..file })));
         let operation = DeltaOperation::Optimize { predicate: None, target_size: FILE_SIZE.get().cast_signed() };
         let table = commit(table, actions, operation).await.trying(&what)?;

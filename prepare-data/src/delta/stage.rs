@@ -23,7 +23,7 @@ use super::keys::{KeyFault, KeyLedger};
 use super::row_hash::row_hash;
 use super::write::{AtOnce, Destination};
 use crate::engine::{Engine, in_memory, keep, register, search, sql};
-use crate::error::{Result, Trying};
+use crate::error::{Error, Result, Trying};
 use crate::lake::Location;
 
 /// What a commit does to the rows of a table.
@@ -86,6 +86,16 @@ pub struct Staged {
     actions: Vec<Action>,
 }
 
+/// Files that a commit takes out of a table.
+#[derive(Debug, Default)]
+pub(super) struct Replaced {
+    pub(super) actions: Vec<Action>,
+    /// Rows in them.
+    pub(super) rows: u64,
+    /// Their size.
+    pub(super) bytes: u64,
+}
+
 /// Customer Insights - Data needs every version since its last refresh, and the files of each: it is advised to keep fifteen
 /// days. <https://learn.microsoft.com/dynamics365/customer-insights/data/connect-delta-lake>
 const PROPERTIES: [(&str, &str); 2] =
@@ -116,7 +126,7 @@ impl Stager {
     /// at a time takes memory.
     async fn replace(&self, base: Option<DeltaTable>, parts: Vec<Part>) -> Result<Staged> {
         let Some(first) = parts.first() else {
-            return Err(crate::Error::Catalog(format!("there is nothing to make {} of", self.name)));
+            return Err(Error::Catalog(format!("there is nothing to make {} of", self.name)));
         };
         let schema = written_schema(first.rows.schema().as_arrow());
         check_schema(&self.name, &schema)?;
@@ -189,7 +199,7 @@ impl Stager {
     pub async fn changes(&self, base: DeltaTable, rows: DataFrame, affected: DataFrame) -> Result<Option<Staged>> {
         let schema = table_schema(&base)?;
         if *schema != *written_schema(rows.schema().as_arrow()) {
-            return Err(crate::Error::Catalog(format!("the columns of {} changed within a run", self.name)));
+            return Err(Error::Catalog(format!("the columns of {} changed within a run", self.name)));
         }
         let session = self.engine.session();
         keep(&session, "wanted", rows).await?;
@@ -201,19 +211,37 @@ impl Stager {
         register(&edit.session, "present", self.rows(&base, None).await?)?;
         let Some((touched, counts)) = edit.compare(&schema, row_count(&base)?).await? else { return Ok(None) };
 
-        register(&edit.session, "touched", self.rows(&base, Some(touched.clone())).await?)?;
-        let touched: HashSet<&str> = touched.iter().map(|file| file_name(file)).collect();
-        let state = base.snapshot().trying("list files")?;
-        let (mut actions, mut bytes) = (Vec::new(), 0);
-        for file in state.log_data().iter().filter(|file| touched.contains(file_name(&file.path()))) {
-            actions.push(Action::Remove(file.remove_action(true)));
-            bytes += file.size().unsigned_abs();
-        }
+        let replaced = self.replaced(&base, &touched, true)?;
+        register(&edit.session, "touched", self.rows(&base, Some(touched)).await?)?;
         let destination = self.destination(Arc::clone(&schema), None);
-        let (files, _) = destination.write(edit.result().await?, AtOnce::of(bytes)).await?;
+        let (files, written) = destination.write(edit.result().await?, AtOnce::of(replaced.bytes)).await?;
+        let (images, count) = edit.images().await?;
+        let changed = counts.inserted + counts.updated;
+        self.complete(written, (replaced.rows + 2 * changed).saturating_sub(count))?;
+        let mut actions = replaced.actions;
         actions.extend(files.into_iter().map(Action::Add));
-        let images = Some(edit.images().await?);
-        Ok(Some(self.staged(Some(base), schema, actions, counts, keys, images)))
+        Ok(Some(self.staged(Some(base), schema, actions, counts, keys, Some(images))))
+    }
+
+    /// What takes files out of a table.
+    pub(super) fn replaced(&self, table: &DeltaTable, paths: &[String], data_change: bool) -> Result<Replaced> {
+        let paths: HashSet<&str> = paths.iter().map(|path| file_name(path)).collect();
+        let mut replaced = Replaced::default();
+        let state = table.snapshot().trying(format!("list files of {}", self.name))?;
+        for file in state.log_data().iter().filter(|file| paths.contains(file_name(&file.path()))) {
+            replaced.actions.push(Action::Remove(file.remove_action(data_change)));
+            replaced.rows += file.num_records().unwrap_or_default() as u64;
+            replaced.bytes += file.size().unsigned_abs();
+        }
+        Ok(replaced)
+    }
+
+    /// Refuses to commit what was carried over in part.
+    pub(super) fn complete(&self, written: u64, expected: u64) -> Result<()> {
+        if written == expected {
+            return Ok(());
+        }
+        Err(Error::Incomplete { table: self.name.clone(), written, expected })
     }
 
     pub(super) fn destination(&self, schema: SchemaRef, ledger: Option<Arc<KeyLedger>>) -> Destination {
@@ -310,13 +338,14 @@ impl Edit<'_> {
     }
 
     /// The rows that differ, as they were and as they will be.
-    async fn images(&self) -> Result<Arc<MemTable>> {
+    async fn images(&self) -> Result<(Arc<MemTable>, u64)> {
         let (key, columns) = (&self.stager.key, &self.columns);
         let statement = format!(
             "select {columns} from old left semi join replaced on replaced.key = old.{key} \
              union all select {columns} from changed"
         );
-        Ok(in_memory("images", self.ask(&statement).await?).await?.0)
+        let (images, count) = in_memory("images", self.ask(&statement).await?).await?;
+        Ok((images, count as u64))
     }
 }
 

@@ -74,9 +74,12 @@ fn tell_table(report: &TableReport) {
 /// An error in words that quote no row of the lake: a value that cannot be computed with is quoted by the engine.
 fn told(error: &Error) -> String {
     match error {
-        Error::Export(_) | Error::Catalog(_) | Error::Settings(_) | Error::Unreadable { .. } | Error::Store { .. } => {
-            error.to_string()
-        }
+        Error::Export(_)
+        | Error::Catalog(_)
+        | Error::Settings(_)
+        | Error::Unreadable { .. }
+        | Error::Incomplete { .. }
+        | Error::Store { .. } => error.to_string(),
         Error::Delta { what, source } => format!("cannot {what}: {}", delta(source)),
         Error::Statement { what, source } => format!("cannot {what}: {}", statement(source)),
         Error::OutOfMemory(error) => format!("{}. {MORE_MEMORY}", told(error)),

@@ -99,6 +99,8 @@ impl Gold<'_> {
     }
 
     async fn whole(&self) -> Result<Outcome> {
+        let is_large = self.table.changes.is_some();
+        let _alone = if is_large { Some(self.run.memory.write().await) } else { None };
         let compute = |engine| self.difference(engine).boxed();
         let staged = self.run.engine.within_memory(self.table.name(), compute).await?;
         Ok((How::Whole, staged, Rejections::Whole))
@@ -119,6 +121,7 @@ impl Gold<'_> {
         if !self.inputs.register_changes(&session, &self.table.reads)? {
             return self.whole().await;
         }
+        let _shared = self.run.memory.read().await;
         for step in &changes.steps {
             let rows = sql(&session, &changes.name, &step.sql).await?;
             let name = step.name.strip_prefix("narrow ").unwrap_or(&step.name);

@@ -12,6 +12,7 @@ mod state;
 use std::time::Instant;
 
 use chrono::Utc;
+use tokio::sync::RwLock;
 
 pub use gate::Problem;
 pub use report::{Gap, How, Layer, Report, TableReport};
@@ -41,31 +42,52 @@ pub async fn prepare(settings: &Settings) -> Result<Report> {
     let engine = Engine::new(settings.memory, settings.threads)?;
     let as_of = settings.as_of.unwrap_or_else(Utc::now);
     let mut state = State::read(&settings.prepared).await?;
-    let reconcile = settings.full || state.reconciled_at.is_none_or(|last| as_of - last >= settings.reconcile_after);
     let export = Export::discover(&settings.lake, &settings.patterns, &catalog.sources).await?;
-    let run = Run { settings, catalog: &catalog, engine: &engine, export: &export, as_of, reconcile };
-    let mut report = Report::new(as_of, reconcile);
-
-    let mut inputs = Inputs::default();
-    if !silver::prepare(&run, &mut state, &mut inputs, &mut report).await? {
-        return finish(&run, report, started).await;
-    }
-    state.write(&settings.prepared).await?;
-    inputs.share(&run).await?;
-
-    let prepared = gold::prepare(&run, &state, &inputs, &mut report).await?;
-    report.problems.extend(gate::problems(&run, &inputs, &prepared).await?);
-    if report.problems.is_empty() {
-        let rejections = publish(&run, prepared, &mut state, &inputs, &mut report).await?;
-        quality::rejected(&run, &mut state, &inputs, rejections, &mut report).await?;
-        report.gaps = quality::gaps(&run).await?;
-        if reconcile {
-            state.reconciled_at = Some(as_of);
+    let turn = |reconcile| {
+        let memory = RwLock::new(());
+        Run { settings, catalog: &catalog, engine: &engine, export: &export, as_of, reconcile, memory }
+    };
+    let mut report = match state.reconciled_at {
+        _ if settings.full => prepare_once(&turn(true), &mut state).await?,
+        None => prepare_once(&turn(true), &mut state).await?,
+        Some(last) => {
+            let changes = prepare_once(&turn(false), &mut state).await?;
+            if as_of - last >= settings.reconcile_after && changes.published_all() {
+                // A comparison computes what differs twice; after what is known to differ is published, hardly anything does.
+                prepare_once(&turn(true), &mut state).await?.after(&changes)
+            } else {
+                changes
+            }
         }
-        tidy(&run, &mut state, &mut report).await?;
-        state.write(&settings.prepared).await?;
+    };
+    report.milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let text = serde_json::to_string_pretty(&report).trying("write the report")?;
+    settings.prepared.write("quality/report.json", text).await?;
+    Ok(report)
+}
+
+async fn prepare_once(run: &Run<'_>, state: &mut State) -> Result<Report> {
+    let mut report = Report::new(run.as_of, run.reconcile);
+    let mut inputs = Inputs::default();
+    if !silver::prepare(run, state, &mut inputs, &mut report).await? {
+        return Ok(report);
     }
-    finish(&run, report, started).await
+    state.write(&run.settings.prepared).await?;
+    inputs.share(run).await?;
+
+    let prepared = gold::prepare(run, state, &inputs, &mut report).await?;
+    report.problems.extend(gate::problems(run, &inputs, &prepared).await?);
+    if report.problems.is_empty() {
+        let rejections = publish(run, prepared, state, &inputs, &mut report).await?;
+        quality::rejected(run, state, &inputs, rejections, &mut report).await?;
+        report.gaps = quality::gaps(run).await?;
+        if run.reconcile {
+            state.reconciled_at = Some(run.as_of);
+        }
+        tidy(run, state, &mut report).await?;
+        state.write(&run.settings.prepared).await?;
+    }
+    Ok(report)
 }
 
 /// Commits what was prepared; with what is to become of the rejected rows.
@@ -108,11 +130,4 @@ async fn tidy(run: &Run<'_>, state: &mut State, report: &mut Report) -> Result<(
     }
     state.tidied_at = Some(run.as_of);
     Ok(())
-}
-
-async fn finish(run: &Run<'_>, mut report: Report, started: Instant) -> Result<Report> {
-    report.milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let text = serde_json::to_string_pretty(&report).trying("write the report")?;
-    run.settings.prepared.write("quality/report.json", text).await?;
-    Ok(report)
 }

@@ -117,6 +117,17 @@ impl TableReport {
         self.counts.inserted + self.counts.updated + self.counts.deleted > 0
     }
 
+    fn add(&mut self, earlier: &Self) {
+        self.counts.before = earlier.counts.before;
+        self.counts.inserted += earlier.counts.inserted;
+        self.counts.updated += earlier.counts.updated;
+        self.counts.deleted += earlier.counts.deleted;
+        self.columns_change |= earlier.columns_change;
+        self.upkeep.compacted += earlier.upkeep.compacted;
+        self.upkeep.removed += earlier.upkeep.removed;
+        self.milliseconds += earlier.milliseconds;
+    }
+
     pub(super) fn finished(&mut self, table: &DeltaTable, started: Instant) -> Result<()> {
         self.version = table.version();
         self.counts.after = row_count(table)?;
@@ -141,6 +152,16 @@ impl Report {
             problems: Vec::new(),
             milliseconds: 0,
         }
+    }
+
+    /// The same run's report, with what an earlier part of it did.
+    pub(super) fn after(mut self, earlier: &Self) -> Self {
+        for table in &mut self.tables {
+            if let Some(before) = earlier.table(table.layer, &table.table) {
+                table.add(before);
+            }
+        }
+        self
     }
 
     /// Whether the gate let the results through.

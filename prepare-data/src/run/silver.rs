@@ -145,6 +145,7 @@ impl Silver<'_> {
     }
 
     async fn whole(&self, source: &Source, base: Option<DeltaTable>) -> Result<Option<Staged>> {
+        let _alone = self.run.memory.write().await;
         let compute = |engine| self.difference(engine, source, base.clone()).boxed();
         self.run.engine.within_memory(&self.table.name, compute).await
     }
@@ -167,6 +168,7 @@ impl Silver<'_> {
         let Some(bronze) = source.since(session, &known.position).await? else {
             return Ok((How::Whole, self.whole(source, Some(base.clone())).await?));
         };
+        let _shared = self.run.memory.read().await;
         if keep(session, &self.bronze(), bronze).await? == 0 {
             return Ok((How::Unchanged, None));
         }

@@ -103,6 +103,26 @@ async fn rows_that_were_purged_before_a_run_saw_their_delete_go_too() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_changed_before_the_weekly_comparison_is_published_once_and_reported() {
+    let mut lake = Lake::new(Format::Delta).await;
+    lake.prepare("kept").await;
+    lake.goes_on().await;
+    let mut settings = lake.settings("kept");
+    settings.reconcile_after = chrono::TimeDelta::days(1);
+    let report = prepare_data::run::prepare(&settings).await.unwrap();
+    assert!(report.reconciled, "a day has passed");
+    for (layer, name) in [(Layer::Silver, "salestable"), (Layer::Gold, "customers"), (Layer::Gold, "sales_orders")] {
+        let table = report.table(layer, name).unwrap();
+        assert_eq!((table.how, table.version), (How::Whole, Some(1)), "{report}");
+        let counts = table.counts;
+        assert!(counts.inserted > 0 && counts.updated > 0, "{report}");
+        assert_eq!(counts.before + counts.inserted - counts.deleted, counts.after, "{report}");
+    }
+    lake.prepare("afresh").await;
+    lake.assert_equal("kept", "afresh", &ALL).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn time_alone_changes_what_is_valid() {
     let lake = Lake::new(Format::Delta).await;
     lake.prepare("kept").await;

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use prepare_data::Error;
 use prepare_data::delta::{Age, Part, Stager, check_table};
 use prepare_data::engine::{Engine, sql};
 use prepare_data::sample::Format;
@@ -36,6 +37,25 @@ async fn what_happens_to_young_rows_leaves_the_files_of_old_ones_alone() {
         }
         assert!(kept.iter().any(|file| ends(file, column).1 < old), "{table} keeps no file of old rows");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_lacks_rows_is_not_replaced() {
+    let folder = TempDir::new().unwrap();
+    let engine = Engine::new(64 << 20, 2).unwrap();
+    let stager = Stager::new(&engine, location(folder.path()), "sales", "sale_id", "Sales");
+    let ask = async |statement: &str| sql(&engine.session(), "sales", statement).await.unwrap();
+    let three = ask("select cast(value as string) as sale_id, 1 as quantity from generate_series(1, 3)").await;
+    stager.difference(None, Part::all(three)).await.unwrap().unwrap().commit().await.unwrap();
+    let log = folder.path().join("_delta_log/00000000000000000000.json");
+    let text = std::fs::read_to_string(&log).unwrap();
+    std::fs::write(&log, text.replace(r#"\"numRecords\":3"#, r#"\"numRecords\":4"#)).unwrap();
+
+    let table = open(folder.path()).await;
+    let change = ask("select '2' as sale_id, 5 as quantity").await;
+    let refused = stager.changes(table, change, ask("select '2' as key").await).await.unwrap_err();
+    assert!(matches!(refused, Error::Incomplete { written: 3, expected: 4, .. }), "{refused}");
+    assert_eq!(rows(&open(folder.path()).await).await.len(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
