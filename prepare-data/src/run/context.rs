@@ -15,9 +15,6 @@ use crate::lake::{Export, Location};
 use crate::settings::{Layers, Settings};
 use crate::sql::{Catalog, Script};
 
-/// Tables that are worked on at a time.
-const AT_ONCE: usize = 2;
-
 /// What is said of the rejected rows.
 const REJECTED: &str = "Rows of the export that are in no published table, with the reason";
 
@@ -75,12 +72,14 @@ impl Run<'_> {
         self.settings.layers == Layers::Three
     }
 
-    /// Works on all tables, and gives the results in their order: one table waits for reads while another computes.
+    /// Works on all tables, and gives the results in their order. Where changes are looked at, one table waits for reads while
+    /// another computes; where all is looked at, none has anything to do beside the one that takes all the memory.
     pub(super) async fn each<T>(&self, tables: Vec<BoxFuture<'_, Result<T>>>) -> Result<Vec<T>> {
+        let at_once = if self.reconcile || !self.keeps_silver() { 1 } else { 2 };
         let numbered = tables.into_iter().enumerate();
         let numbered: Vec<_> = numbered.map(|(number, table)| table.map_ok(move |done| (number, done))).collect();
         // One after the other as they end: a short table does not wait for the long one before it.
-        let mut done: Vec<_> = stream::iter(numbered).buffer_unordered(AT_ONCE).try_collect().await?;
+        let mut done: Vec<_> = stream::iter(numbered).buffer_unordered(at_once).try_collect().await?;
         done.sort_by_key(|(number, _)| *number);
         Ok(done.into_iter().map(|(_, result)| result).collect())
     }
