@@ -29,7 +29,7 @@ impl Age {
     }
 
     /// The rows of each age, the youngest first.
-    pub(super) fn parts(&self, batch: RecordBatch) -> Result<Vec<RecordBatch>, ArrowError> {
+    pub(super) fn parts(&self, batch: &RecordBatch) -> Result<Vec<RecordBatch>, ArrowError> {
         let column = batch.column_by_name(&self.column);
         let times = column.and_then(|times| times.as_primitive_opt::<TimestampMicrosecondType>());
         let times = times.ok_or_else(|| ArrowError::SchemaError(format!("{} is no column of times", self.column)))?;
@@ -39,7 +39,7 @@ impl Age {
         let ages: Vec<usize> = times.iter().map(age).collect();
         let part = |age| {
             let chosen: BooleanArray = ages.iter().map(|of_row| Some(*of_row == age)).collect();
-            filter_record_batch(&batch, &chosen)
+            filter_record_batch(batch, &chosen)
         };
         (0..AGES).map(part).collect()
     }
@@ -60,7 +60,7 @@ mod tests {
         let times = TimestampMicrosecondArray::from(vec![at(400), at(0), None, at(91), at(-1), at(31), at(366)]);
         let columns: [(_, ArrayRef); 2] =
             [("at", Arc::new(times)), ("row", Arc::new(Int64Array::from_iter_values(0..7)))];
-        let parts = Age::of("at", now).parts(RecordBatch::try_from_iter(columns).unwrap()).unwrap();
+        let parts = Age::of("at", now).parts(&RecordBatch::try_from_iter(columns).unwrap()).unwrap();
         let rows = |part: &RecordBatch| {
             part.column(1).as_primitive::<deltalake::arrow::datatypes::Int64Type>().values().to_vec()
         };
@@ -72,6 +72,6 @@ mod tests {
     fn a_column_that_holds_no_times_is_refused() {
         let number: (_, ArrayRef) = ("at", Arc::new(Int64Array::from_iter_values(0..7)));
         let batch = RecordBatch::try_from_iter([number]).unwrap();
-        assert!(Age::of("at", Utc::now()).parts(batch).is_err());
+        assert!(Age::of("at", Utc::now()).parts(&batch).is_err());
     }
 }

@@ -215,9 +215,10 @@ impl Stager {
         register(&edit.session, "touched", self.rows(&base, Some(touched)).await?)?;
         let destination = self.destination(Arc::clone(&schema), None);
         let (files, written) = destination.write(edit.result().await?, AtOnce::of(replaced.bytes)).await?;
-        let (images, count) = edit.images().await?;
-        let changed = counts.inserted + counts.updated;
-        self.complete(written, (replaced.rows + 2 * changed).saturating_sub(count))?;
+        let (images, before_and_after) = edit.images().await?;
+        let after = counts.inserted + counts.updated;
+        let before = before_and_after - after;
+        self.complete(written, (replaced.rows + after).saturating_sub(before))?;
         let mut actions = replaced.actions;
         actions.extend(files.into_iter().map(Action::Add));
         Ok(Some(self.staged(Some(base), schema, actions, counts, keys, Some(images))))

@@ -101,7 +101,7 @@ impl Destination {
             }
             let parts = match &self.age {
                 None => vec![batch],
-                Some(age) => age.parts(batch).map_err(DataFusionError::from).trying(&what)?,
+                Some(age) => age.parts(&batch).map_err(DataFusionError::from).trying(&what)?,
             };
             for (writer, part) in writers.iter_mut().zip(parts) {
                 if part.num_rows() > 0 {

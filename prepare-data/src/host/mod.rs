@@ -56,7 +56,7 @@ pub struct Report {
 /// Why a preparation published nothing, or not all.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JobError {
-    /// The quality gate stopped it before anything of gold was published.
+    /// The quality gate stopped it before anything of gold was published, or before anything that the weekly comparison found.
     #[error("the quality gate stopped the preparation: {detail}")]
     Stopped {
         /// The checks that failed, by name.

@@ -99,8 +99,7 @@ impl Gold<'_> {
     }
 
     async fn whole(&self) -> Result<Outcome> {
-        let is_large = self.table.changes.is_some();
-        let _alone = if is_large { Some(self.run.memory.write().await) } else { None };
+        let _alone = if self.table.is_small() { None } else { Some(self.run.memory.write().await) };
         let compute = |engine| self.difference(engine).boxed();
         let staged = self.run.engine.within_memory(self.table.name(), compute).await?;
         Ok((How::Whole, staged, Rejections::Whole))

@@ -35,7 +35,7 @@ const TIDY_AFTER: chrono::TimeDelta = chrono::TimeDelta::days(1);
 ///
 /// # Errors
 /// The export cannot be read, or the results cannot be written. A run that the gate stops is no error: its report has
-/// problems, and nothing was published.
+/// problems, and nothing was published but what a weekly run publishes before it compares everything.
 pub async fn prepare(settings: &Settings) -> Result<Report> {
     let started = Instant::now();
     let catalog = Catalog::load(settings.sql.as_deref())?;
@@ -47,19 +47,13 @@ pub async fn prepare(settings: &Settings) -> Result<Report> {
         let memory = RwLock::new(());
         Run { settings, catalog: &catalog, engine: &engine, export: &export, as_of, reconcile, memory }
     };
-    let mut report = match state.reconciled_at {
-        _ if settings.full => prepare_once(&turn(true), &mut state).await?,
-        None => prepare_once(&turn(true), &mut state).await?,
-        Some(last) => {
-            let changes = prepare_once(&turn(false), &mut state).await?;
-            if as_of - last >= settings.reconcile_after && changes.published_all() {
-                // A comparison computes what differs twice; after what is known to differ is published, hardly anything does.
-                prepare_once(&turn(true), &mut state).await?.after(&changes)
-            } else {
-                changes
-            }
-        }
-    };
+    let due = settings.full || state.reconciled_at.is_none_or(|last| as_of - last >= settings.reconcile_after);
+    // A comparison computes what differs twice; after what is known to differ is published, hardly anything does.
+    let changes_first = due && !settings.full && state.reconciled_at.is_some() && turn(due).keeps_silver();
+    let mut report = prepare_once(&turn(due && !changes_first), &mut state).await?;
+    if changes_first && report.published_all() {
+        report = prepare_once(&turn(true), &mut state).await?.after(report);
+    }
     report.milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let text = serde_json::to_string_pretty(&report).trying("write the report")?;
     settings.prepared.write("quality/report.json", text).await?;

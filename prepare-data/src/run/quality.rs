@@ -20,7 +20,7 @@ use crate::error::{Result, Trying};
 use crate::sql::{GoldTable, Script};
 
 /// The table's name.
-const REJECTED: &str = "rejected";
+const TABLE: &str = "rejected";
 
 /// What is to become of the rejected rows of one published table.
 pub(super) enum Rejections {
@@ -42,9 +42,9 @@ impl Rejections {
         Ok(Self::Changes { keys, rows })
     }
 
-    /// Whether memory can hold the rows: a table that is always computed whole is a small one.
+    /// Whether memory can hold the rows.
     fn is_small(&self, table: &GoldTable) -> bool {
-        !matches!(self, Self::Whole) || table.changes.is_none()
+        !matches!(self, Self::Whole) || table.is_small()
     }
 }
 
@@ -64,7 +64,7 @@ pub(super) async fn rejected(
     }
     let made_by = run.made_by(&parts.iter().map(|(_, script, _)| Some(*script)).collect::<Vec<_>>());
     let reads: Vec<String> = parts.iter().flat_map(|(table, ..)| table.reads.clone()).collect();
-    let present = run.location(Layer::Quality, "rejected").open().await?;
+    let present = run.location(Layer::Quality, TABLE).open().await?;
     let known = state.rejected.as_ref().is_some_and(|known| {
         present.as_ref().and_then(DeltaTable::version) == Some(known.version)
             && known.made_by == made_by
@@ -79,7 +79,7 @@ pub(super) async fn rejected(
         }
         _ => (How::Whole, rejected.whole(&parts).await?),
     };
-    let mut entry = TableReport::new(Layer::Quality, "rejected", how);
+    let mut entry = TableReport::new(Layer::Quality, TABLE, how);
     let table = match staged {
         None => present,
         Some(staged) => {
@@ -104,7 +104,7 @@ struct Rejected<'a> {
 
 impl Rejected<'_> {
     async fn whole(&self, parts: &[(&GoldTable, &Script, Rejections)]) -> Result<Option<Staged>> {
-        self.run.engine.within_memory("rejected", |engine| self.difference(engine, parts).boxed()).await
+        self.run.engine.within_memory(TABLE, |engine| self.difference(engine, parts).boxed()).await
     }
 
     async fn difference(&self, engine: Engine, parts: &[(&GoldTable, &Script, Rejections)]) -> Result<Option<Staged>> {
@@ -120,7 +120,7 @@ impl Rejected<'_> {
         let rows = rows.distinct().trying("gather unreadable values")?;
         let holds = format!("published_table is null or published_table not in ('{}')", names.join("', '"));
         all.push(Part { rows, holds });
-        self.run.stager(&engine, Layer::Quality, REJECTED)?.difference(self.present.cloned(), all).await
+        self.run.stager(&engine, Layer::Quality, TABLE)?.difference(self.present.cloned(), all).await
     }
 
     async fn changes(
@@ -159,7 +159,7 @@ impl Rejected<'_> {
         );
         let affected = search(sql(&session, "rejected", &affected).await?);
         let wanted = session.table("wanted").await.trying(gathering)?;
-        self.run.stager(self.run.engine, Layer::Quality, REJECTED)?.changes(present.clone(), wanted, affected).await
+        self.run.stager(self.run.engine, Layer::Quality, TABLE)?.changes(present.clone(), wanted, affected).await
     }
 }
 

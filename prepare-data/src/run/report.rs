@@ -154,8 +154,11 @@ impl Report {
         }
     }
 
-    /// The same run's report, with what an earlier part of it did.
-    pub(super) fn after(mut self, earlier: &Self) -> Self {
+    /// The same run's report, with what an earlier part of it did; which is all that it did if the gate stopped the later one.
+    pub(super) fn after(mut self, earlier: Self) -> Self {
+        if !self.published_all() {
+            return Self { problems: self.problems, ..earlier };
+        }
         for table in &mut self.tables {
             if let Some(before) = earlier.table(table.layer, &table.table) {
                 table.add(before);
@@ -218,9 +221,15 @@ impl std::fmt::Display for Report {
         for table in &self.left_out {
             writeln!(f, "left out: {table}, for the export lacks its main table")?;
         }
+        let published = self.tables.iter().any(|table| table.layer == Layer::Gold && table.version.is_some());
+        let what = if published {
+            "the comparison of everything; what had changed was published"
+        } else {
+            "nothing was published"
+        };
         for problem in &self.problems {
             let example = problem.example.as_ref().map(|key| format!(" (one of them: {key})")).unwrap_or_default();
-            writeln!(f, "STOPPED, nothing was published: {}: {}{example}", problem.table, problem.message)?;
+            writeln!(f, "STOPPED, {what}: {}: {}{example}", problem.table, problem.message)?;
         }
         if let Some(newest) = self.newest_source_row {
             writeln!(f, "newest row of the export: {}", newest.format("%Y-%m-%d %H:%M:%S UTC"))?;

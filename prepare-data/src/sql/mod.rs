@@ -57,6 +57,11 @@ impl GoldTable {
     pub fn name(&self) -> &str {
         &self.rows.name
     }
+
+    /// Whether memory can hold it: a table that cannot be brought up to date by changes is always computed whole.
+    pub fn is_small(&self) -> bool {
+        self.changes.is_none()
+    }
 }
 
 impl Catalog {

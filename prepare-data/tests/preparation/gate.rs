@@ -4,7 +4,7 @@ use prepare_data::run::{How, Layer, prepare};
 use prepare_data::sample::{Format, Options};
 use prepare_data::settings::Layers;
 
-use crate::lake::{Lake, small};
+use crate::lake::{Lake, open, small};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_person_among_the_parties_stops_the_run() {
@@ -33,6 +33,23 @@ async fn half_of_the_customers_gone_stops_the_run_until_it_is_meant() {
     settings.vanishing_share = 1.0;
     assert!(prepare(&settings).await.unwrap().published_all());
     assert_ne!(lake.tables("out", "gold").await, before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_weekly_comparison_that_is_stopped_leaves_what_had_changed_published() {
+    let mut lake = Lake::new(Format::Delta).await;
+    lake.prepare("out").await;
+    lake.goes_on().await;
+    let customers = open(&lake.export().join("deltalake/custtable")).await;
+    customers.delete().with_predicate("accountnum < '000060'").await.unwrap(); // without a trace that a change leaves
+    let mut settings = lake.settings("out");
+    settings.reconcile_after = chrono::TimeDelta::days(1);
+    let report = prepare(&settings).await.unwrap();
+    assert_eq!(report.problems[0].rule, "vanishing", "{report}");
+    assert!(report.to_string().contains("what had changed was published"), "{report}");
+    let orders = report.table(Layer::Gold, "sales_orders").unwrap();
+    assert!(orders.version == Some(1) && orders.counts.inserted > 0, "{report}");
+    assert!(lake.tables("out", "gold").await["customers"].len() > 150, "customers are gone");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
