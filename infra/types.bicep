@@ -1,4 +1,4 @@
-// The shapes of the parameters, one type for each neighbour or concern.
+// The shapes of the parameters, one type for each dependency or concern.
 
 metadata description = 'Types of the parameters of Commerce Journeys.'
 

@@ -50,7 +50,7 @@ pub enum StartError {
     },
 }
 
-/// The client with which all neighbours are called; `timeout` is that of one request.
+/// The client with which all dependencies are called; `timeout` is that of one request.
 ///
 /// # Errors
 ///
@@ -60,7 +60,7 @@ pub fn http_client(timeout: Duration) -> Result<reqwest::Client, StartError> {
         .timeout(timeout)
         .connect_timeout(timeout / 3)
         .user_agent(concat!("commerce-journeys/", env!("CARGO_PKG_VERSION")))
-        // A neighbour that redirects is misconfigured; following would send it our token.
+        // A dependency that redirects is misconfigured; following would send it our token.
         .redirect(reqwest::redirect::Policy::none())
         .build()
         .map_err(|error| StartError::Client { what: "the HTTP client", cause: error.to_string() })

@@ -13,7 +13,7 @@ use serde::Deserialize;
 const USAGE: &str = "usage: commerce-journeys [check [--settings FILE] [--json]]
 
   without arguments   serves the Azure Functions host, which starts it
-  check               tries every neighbour, changes nothing, and prints a table;
+  check               tries every dependency, changes nothing, and prints a table;
                       exit status 0: all is well, 1: something is wrong, 2: the settings are
     --settings FILE   reads app settings from a local.settings.json; those of the environment come first
     --json            prints JSON instead";

@@ -11,8 +11,8 @@
 //! | [`contacts`] | whose contact it is: no network, no clock |
 //! | [`events`] | event and id, record and its states, message, retry policy: no network, no clock |
 //! | [`journeys`] | `journeys.json`: conditions and parameters, just as pure |
-//! | [`clients`] | one neighbour each, with its wire format and typed errors |
-//! | [`check`] | `commerce-journeys check`: whether every neighbour is there and lets us |
+//! | [`clients`] | one dependency each, with its wire format and typed errors |
+//! | [`check`] | `commerce-journeys check`: whether every dependency is there and lets us |
 //! | [`clock`] | time and chance, as seams |
 //! | [`telemetry`] | what the handler tells about itself: its log, as `LOGGING.md` describes it, and traces |
 

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 
-/// Measures the function app among the sandbox's neighbours, beside Microsoft's published sample and the lower bound.
+/// Measures the function app among the sandbox's dependencies, beside Microsoft's published sample and the lower bound.
 #[derive(Debug, Parser)]
 #[command(name = "limits")]
 pub(crate) struct Args {
     /// What to measure, separated by commas
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = Part::ALL)]
     pub(crate) only: Vec<Part>,
-    /// How long each call of a neighbour takes at least, in milliseconds
+    /// How long each call of a dependency takes at least, in milliseconds
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub(crate) latency_ms: u64,
     /// Checkouts that wait when the measurement begins

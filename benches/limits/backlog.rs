@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 use chrono::Utc;
 use sandbox::clock::Clock;
-use sandbox::world::{TOPIC, World, WorldOptions};
+use sandbox::environment::{Environment, EnvironmentOptions, TOPIC};
 use serde::Serialize;
 
 use crate::Failure;
 use crate::args::Args;
 use crate::checkouts::Sellers;
 use crate::handler::{Handler, Meter, Site};
-use crate::network::{Network, options};
+use crate::network::{ExactLatency, options};
 use crate::report::{count, number};
 
 /// Between two looks.
@@ -54,15 +54,17 @@ const SOLD_AT_ONCE: usize = 50;
 pub(crate) async fn measure(args: &Args) -> Result<BacklogFigures, Failure> {
     let clock = Clock::simulated(Utc::now() - GROWN_IN);
     let mut still = clock.busy();
-    let world = World::start(WorldOptions { clock: clock.clone(), ..options(&Network::new(Duration::ZERO)) }).await?;
+    let environment =
+        Environment::start(EnvironmentOptions { clock: clock.clone(), ..options(&ExactLatency::new(Duration::ZERO)) })
+            .await?;
     let site = Site::new()?;
-    let sellers = Sellers::new(&world, args.customers)?;
+    let sellers = Sellers::new(&environment, args.customers)?;
     for from in (0..args.backlog).step_by(SOLD_AT_ONCE) {
         sellers.sell_all(from, args.backlog.min(from + SOLD_AT_ONCE))?;
         drop(still);
         still = clock.sleep(GROWN_IN.mul_f64(count(SOLD_AT_ONCE) / count(args.backlog))).await;
     }
-    let mut settings = world.settings();
+    let mut settings = environment.settings();
     settings.insert("EventTypes".to_owned(), "Checkout".to_owned());
     settings.insert("PollTimeBudget".to_owned(), format!("00:00:{}", BUDGET.as_secs()));
     settings.insert("PollAgainAfter".to_owned(), "00:00:00".to_owned());
@@ -75,19 +77,19 @@ pub(crate) async fn measure(args: &Args) -> Result<BacklogFigures, Failure> {
         tokio::select! {
             took = &mut run => {
                 runs.push(took?);
-                if world.broker().enqueued(TOPIC)? >= u64::try_from(args.backlog)? {
+                if environment.broker().enqueued(TOPIC)? >= u64::try_from(args.backlog)? {
                     break;
                 }
                 run = Box::pin(one_run(&handler));
             }
             _ = tick.tick() => {
-                looks.push(look(&world, handler.meter, began)?);
-                world.broker().purge(&world.subscription())?;
-                world.cosmos().expire(|item| item["status"] == "processing").await?;
+                looks.push(look(&environment, handler.meter, began)?);
+                environment.broker().purge(&environment.subscription())?;
+                environment.cosmos().expire(|item| item["status"] == "processing").await?;
             }
         }
     }
-    looks.push(look(&world, handler.meter, began)?);
+    looks.push(look(&environment, handler.meter, began)?);
     drop(still);
     Ok(BacklogFigures {
         events: args.backlog,
@@ -106,8 +108,8 @@ async fn one_run(handler: &Handler) -> Result<Duration, Failure> {
     Ok(began.elapsed())
 }
 
-fn look(world: &World, meter: Meter, began: Instant) -> Result<Look, Failure> {
-    let (seconds, published) = (began.elapsed().as_secs_f64(), world.broker().enqueued(TOPIC)?);
+fn look(environment: &Environment, meter: Meter, began: Instant) -> Result<Look, Failure> {
+    let (seconds, published) = (began.elapsed().as_secs_f64(), environment.broker().enqueued(TOPIC)?);
     Ok(Look { seconds, published, resident_bytes: meter.resident()? })
 }
 

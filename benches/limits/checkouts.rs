@@ -3,31 +3,32 @@
 use std::sync::Arc;
 
 use sandbox::dataverse::Contact;
+use sandbox::environment::Environment;
 use sandbox::shop::{CHANNELS, CartOpening, Channel, Checkout, Customer, Item, PRODUCTS};
-use sandbox::world::World;
 use uuid::Uuid;
 
 use crate::Failure;
 
 /// Sells to known customers.
 pub(crate) struct Sellers<'a> {
-    world: &'a World,
+    environment: &'a Environment,
     customers: Vec<String>,
     channels: Vec<&'static Channel>,
 }
 
 impl<'a> Sellers<'a> {
     /// Gives the shop `count` customers, each of them a contact in Dataverse already.
-    pub(crate) fn new(world: &'a World, count: usize) -> Result<Self, Failure> {
-        let (model, company) = model(world)?;
-        let customers = (0..count).map(|number| introduce(world, &model, company, number)).collect::<Result<_, _>>()?;
+    pub(crate) fn new(environment: &'a Environment, count: usize) -> Result<Self, Failure> {
+        let (model, company) = model(environment)?;
+        let customers =
+            (0..count).map(|number| introduce(environment, &model, company, number)).collect::<Result<_, _>>()?;
         let channels = CHANNELS.iter().filter(|channel| channel.data_area == model.data_area).collect();
-        Ok(Self { world, customers, channels })
+        Ok(Self { environment, customers, channels })
     }
 
     /// Checkout number `number` (from 0), of two lines.
     pub(crate) fn sell(&self, number: usize) -> Result<(), Failure> {
-        let shop = self.world.shop();
+        let shop = self.environment.shop();
         let channel = self.channels[number % self.channels.len()];
         let customer = &self.customers[number % self.customers.len()];
         let opening = CartOpening { channel: channel.id, customer: Some(customer.clone()), ..CartOpening::default() };
@@ -45,8 +46,8 @@ impl<'a> Sellers<'a> {
 
     /// Renders the orders of all checkouts so far, so that the Scale Unit has nothing to do but to send them.
     pub(crate) fn render(&self) {
-        let shop = self.world.shop();
-        for entry in self.world.ledger().iter().filter(|entry| entry.event.event_type == "Checkout") {
+        let shop = self.environment.shop();
+        for entry in self.environment.ledger().iter().filter(|entry| entry.event.event_type == "Checkout") {
             if let Some(body) = shop.order_body(entry.event.channel_id, &entry.event.transaction_id) {
                 shop.replace_order_body(&entry.event.transaction_id, body);
             }
@@ -55,12 +56,12 @@ impl<'a> Sellers<'a> {
 
     /// The mean size of the orders of all checkouts so far, in bytes.
     pub(crate) fn mean_order_bytes(&self) -> usize {
-        let ledger = self.world.ledger();
+        let ledger = self.environment.ledger();
         let sizes: Vec<usize> = ledger
             .iter()
             .filter(|entry| entry.event.event_type == "Checkout")
             .take(100)
-            .filter_map(|entry| self.world.shop().order_body(entry.event.channel_id, &entry.event.transaction_id))
+            .filter_map(|entry| self.environment.shop().order_body(entry.event.channel_id, &entry.event.transaction_id))
             .map(|body| body.len())
             .collect();
         sizes.iter().sum::<usize>() / sizes.len().max(1)
@@ -68,9 +69,9 @@ impl<'a> Sellers<'a> {
 }
 
 /// A customer to make others after, and the company in Dataverse.
-fn model(world: &World) -> Result<(Arc<Customer>, Uuid), Failure> {
-    let contacts = world.dataverse().contacts();
-    world
+fn model(environment: &Environment) -> Result<(Arc<Customer>, Uuid), Failure> {
+    let contacts = environment.dataverse().contacts();
+    environment
         .shop()
         .customers()
         .into_iter()
@@ -82,16 +83,16 @@ fn model(world: &World) -> Result<(Arc<Customer>, Uuid), Failure> {
         .ok_or_else(|| "no customer is a contact".into())
 }
 
-fn introduce(world: &World, model: &Customer, company: Uuid, number: usize) -> Result<String, Failure> {
+fn introduce(environment: &Environment, model: &Customer, company: Uuid, number: usize) -> Result<String, Failure> {
     let account = format!("B-{number:06}");
     let email = format!("customer.{number}@example.org");
-    world.shop().register(Customer {
+    environment.shop().register(Customer {
         account: account.clone(),
         record_id: model.record_id + 1_000_000 + 100 * i64::try_from(number)?,
         email: email.clone(),
         ..model.clone()
     })?;
-    world.dataverse().add_contact(&Contact {
+    environment.dataverse().add_contact(&Contact {
         first_name: Some(model.first_name.clone()),
         last_name: Some(model.last_name.clone()),
         email: Some(email),

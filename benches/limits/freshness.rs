@@ -4,8 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sandbox::wire::Neighbour;
-use sandbox::world::World;
+use sandbox::environment::Environment;
+use sandbox::network::Dependency;
 use serde::Serialize;
 
 use crate::Failure;
@@ -13,7 +13,7 @@ use crate::args::Args;
 use crate::checkouts::Sellers;
 use crate::handler::Site;
 use crate::messages::host;
-use crate::network::{Network, world};
+use crate::network::{ExactLatency, environment};
 use crate::report::{count, number};
 
 /// Orders a second.
@@ -39,7 +39,7 @@ pub(crate) struct FreshnessFigures {
     p50: Duration,
     p99: Duration,
     searches_per_minute: f64,
-    /// Of all neighbours, both sides together.
+    /// Of all dependencies, both sides together.
     calls_per_event: f64,
     cosmos_calls_per_event: f64,
 }
@@ -67,15 +67,15 @@ pub(crate) async fn measure(args: &Args) -> Result<Vec<FreshnessFigures>, Failur
 }
 
 async fn trade(args: &Args, schedule: &str, again_after: &str) -> Result<FreshnessFigures, Failure> {
-    let network = Network::new(args.latency());
-    let world = world(&network).await?;
+    let network = ExactLatency::new(args.latency());
+    let environment = environment(&network).await?;
     let site = Site::new()?;
-    let sellers = Sellers::new(&world, args.customers)?;
-    let mut settings = world.settings();
+    let sellers = Sellers::new(&environment, args.customers)?;
+    let mut settings = environment.settings();
     settings.insert("PollSchedule".to_owned(), schedule.to_owned());
     settings.insert("PollAgainAfter".to_owned(), again_after.to_owned());
     settings.insert("EventTypes".to_owned(), "Checkout".to_owned());
-    let (app, _) = host(&world, &site, &settings).await?;
+    let (app, _) = host(&environment, &site, &settings).await?;
     let (before, orders) = (usize::try_from(BEFORE * RATE)?, usize::try_from((BEFORE + args.trade_seconds) * RATE)?);
     let mut tick = tokio::time::interval(Duration::from_secs(1) / RATE);
     let mut searches_before = 0;
@@ -87,9 +87,9 @@ async fn trade(args: &Args, schedule: &str, again_after: &str) -> Result<Freshne
         sellers.sell(number)?;
     }
     let searches = network.searches() - searches_before;
-    let delays = delays(&world, before, orders).await?;
+    let delays = delays(&environment, before, orders).await?;
     app.shutdown().await;
-    let calls = world.wire().calls();
+    let calls = environment.network().calls();
     Ok(FreshnessFigures {
         schedule: schedule.to_owned(),
         again_after: again_after.to_owned(),
@@ -97,27 +97,27 @@ async fn trade(args: &Args, schedule: &str, again_after: &str) -> Result<Freshne
         p99: delays[delays.len() * 99 / 100],
         searches_per_minute: number(searches) * 60.0 / count(usize::try_from(args.trade_seconds)?),
         calls_per_event: number(calls.values().sum()) / count(orders),
-        cosmos_calls_per_event: number(calls[&Neighbour::Cosmos]) / count(orders),
+        cosmos_calls_per_event: number(calls[&Dependency::Cosmos]) / count(orders),
     })
 }
 
 /// Waits for all journeys and pairs them with their sales, but for the first ones; sorted.
-async fn delays(world: &World, before: usize, orders: usize) -> Result<Vec<Duration>, Failure> {
+async fn delays(environment: &Environment, before: usize, orders: usize) -> Result<Vec<Duration>, Failure> {
     let patience = Utc::now() + TimeDelta::minutes(2);
-    while world.dataverse().started().len() < orders {
+    while environment.dataverse().started().len() < orders {
         if Utc::now() > patience {
             return Err("not all journeys were started".into());
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    let sales: Vec<_> = world.ledger().into_iter().filter(|entry| entry.order.is_some()).collect();
+    let sales: Vec<_> = environment.ledger().into_iter().filter(|entry| entry.order.is_some()).collect();
     let first = sales.get(before).map(|entry| entry.committed).unwrap_or_default();
     let committed: std::collections::BTreeMap<&str, DateTime<Utc>> = sales
         .iter()
         .filter_map(|entry| Some((entry.order.as_ref()?.internal_transaction_id.as_str(), entry.committed)))
         .collect();
     let mut delays = Vec::new();
-    for journey in world.dataverse().started() {
+    for journey in environment.dataverse().started() {
         let sale = journey.parameters["msdynmkt_bindingid"].as_str().and_then(|id| committed.get(id));
         let sold = sale.ok_or("a journey belongs to no sale")?;
         if *sold >= first {

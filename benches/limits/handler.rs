@@ -50,7 +50,7 @@ pub(crate) struct Handler {
     url: String,
     pub(crate) meter: Meter,
     kill: Box<dyn Fn() + Send + Sync>,
-    _exited: sandbox::wire::BoxFuture<Exit>,
+    _exited: sandbox::network::BoxFuture<Exit>,
     /// From exec to the first answer.
     pub(crate) start: Duration,
 }

@@ -1,6 +1,6 @@
 //! `cargo bench`: how fast and how frugal the function app is, beside what it replaces and what is possible.
 //!
-//! Every figure comes from the release binary, run as a process of its own among the sandbox's neighbours, each call to
+//! Every figure comes from the release binary, run as a process of its own among the sandbox's dependencies, each call to
 //! which takes a given time. Ratios are between figures of one run. Counts of calls do not depend on the machine; with
 //! `--check` those, and only those, decide the exit status.
 
@@ -24,7 +24,7 @@ use args::{Args, Part};
 use clap::Parser as _;
 use report::Report;
 
-/// The neighbours share two cores with what is measured. The in-memory account of Cosmos DB copies a partition for every
+/// The dependencies share two cores with what is measured. The in-memory account of Cosmos DB copies a partition for every
 /// batch, and most of its time would go to the system's allocator.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -52,7 +52,7 @@ async fn run(args: &Args) -> Result<bool, Failure> {
     }
     if args.has(Part::Paths) {
         let polled = poll::measure(args).await?;
-        report.messages = Some(messages::measure(args, &polled.world, &polled.site).await?);
+        report.messages = Some(messages::measure(args, &polled.environment, &polled.site).await?);
         report.poll = Some(polled.result);
         if args.reference > 0 {
             report.reference = Some(reference::measure(args).await?);

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use sandbox::environment::{Environment, EnvironmentOptions, FunctionApp, TOPIC};
 use sandbox::host::App;
 use sandbox::service_bus::NewMessage;
-use sandbox::world::{FunctionApp, TOPIC, World, WorldOptions};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -13,7 +13,7 @@ use crate::Failure;
 use crate::args::Args;
 use crate::checkouts::Sellers;
 use crate::handler::{Meter, Metered, Site, log};
-use crate::network::{Network, options};
+use crate::network::{ExactLatency, options};
 use crate::report::Usage;
 
 /// Deliveries that the host has under way at once, as in `host.json`.
@@ -40,31 +40,31 @@ pub(crate) struct MessageFigures {
     pub(crate) usage: Usage,
 }
 
-/// Delivers the messages that a measurement of the poll side left behind, in a world where they come from many shops.
-pub(crate) async fn measure(args: &Args, polled: &World, site: &Site) -> Result<MessageFigures, Failure> {
-    let options = WorldOptions { cosmos_partitions: SHOPS, ..options(&Network::new(args.latency())) };
-    let world = World::start(options).await?;
-    Sellers::new(&world, args.customers)?;
-    let mut messages = move_in(polled, &world).await?;
+/// Delivers the messages that a measurement of the poll side left behind, in an environment where they come from many shops.
+pub(crate) async fn measure(args: &Args, polled: &Environment, site: &Site) -> Result<MessageFigures, Failure> {
+    let options = EnvironmentOptions { cosmos_partitions: SHOPS, ..options(&ExactLatency::new(args.latency())) };
+    let environment = Environment::start(options).await?;
+    Sellers::new(&environment, args.customers)?;
+    let mut messages = move_in(polled, &environment).await?;
     let warm = messages.split_off(messages.len().saturating_sub(WARM));
-    let mut settings = world.settings();
+    let mut settings = environment.settings();
     settings.insert("PollSchedule".to_owned(), NEVER.to_owned());
-    let (app, meter) = host(&world, site, &settings).await?;
-    deliver(&world, warm).await?;
-    let before = Usage::so_far(&world, meter)?;
+    let (app, meter) = host(&environment, site, &settings).await?;
+    deliver(&environment, warm).await?;
+    let before = Usage::so_far(&environment, meter)?;
     let count = messages.len();
-    let elapsed = deliver(&world, messages).await?;
-    let usage = Usage::so_far(&world, meter)?.since(&before);
+    let elapsed = deliver(&environment, messages).await?;
+    let usage = Usage::so_far(&environment, meter)?.since(&before);
     app.shutdown().await;
-    let record_bytes = mean_record_bytes(&world).await?;
+    let record_bytes = mean_record_bytes(&environment).await?;
     let rounds = u32::try_from(count)?.div_ceil(DELIVERIES);
     let lower_bound = args.latency() * CALLS_IN_SEQUENCE * rounds;
     Ok(MessageFigures { messages: count, elapsed, lower_bound, record_bytes, usage })
 }
 
-/// Takes all messages off the subscription and puts their records into another world's account, each message and its
+/// Takes all messages off the subscription and puts their records into another environment's account, each message and its
 /// record as if they came from one of [`SHOPS`] shops.
-async fn move_in(from: &World, to: &World) -> Result<Vec<NewMessage>, Failure> {
+async fn move_in(from: &Environment, to: &Environment) -> Result<Vec<NewMessage>, Failure> {
     let records = from.cosmos().documents().await?;
     let records: HashMap<&str, &Value> = records.iter().filter_map(|item| Some((item["id"].as_str()?, item))).collect();
     let mut messages = Vec::new();
@@ -83,8 +83,8 @@ async fn move_in(from: &World, to: &World) -> Result<Vec<NewMessage>, Failure> {
     Ok(messages)
 }
 
-async fn mean_record_bytes(world: &World) -> Result<usize, Failure> {
-    let documents = world.cosmos().documents().await?;
+async fn mean_record_bytes(environment: &Environment) -> Result<usize, Failure> {
+    let documents = environment.cosmos().documents().await?;
     let sizes: Vec<usize> =
         documents.iter().filter(|item| item["status"] == "processed").map(|item| item.to_string().len()).collect();
     Ok(sizes.iter().sum::<usize>() / sizes.len().max(1))
@@ -92,13 +92,13 @@ async fn mean_record_bytes(world: &World) -> Result<usize, Failure> {
 
 /// The app, hosted as in production; its handler's process can be looked at.
 pub(crate) async fn host(
-    world: &World,
+    environment: &Environment,
     site: &Site,
     settings: &std::collections::BTreeMap<String, String>,
 ) -> Result<(FunctionApp, Meter), Failure> {
     let launch = Metered::default();
     let (output, log) = log();
-    let app = world.host(App::read(site.path(), settings)?, std::sync::Arc::new(launch.clone()), output).await?;
+    let app = environment.host(App::read(site.path(), settings)?, std::sync::Arc::new(launch.clone()), output).await?;
     if !app.host().ready().await {
         return Err(format!("the handler does not start: {}", log()).into());
     }
@@ -107,18 +107,18 @@ pub(crate) async fn host(
 }
 
 /// Sends messages and waits until each has started its journey and has left the subscription.
-async fn deliver(world: &World, messages: Vec<NewMessage>) -> Result<Duration, Failure> {
-    let before = world.dataverse().started().len();
+async fn deliver(environment: &Environment, messages: Vec<NewMessage>) -> Result<Duration, Failure> {
+    let before = environment.dataverse().started().len();
     let wanted = before + messages.len();
     let began = std::time::Instant::now();
     for message in messages {
-        world.broker().send(TOPIC, vec![message])?;
+        environment.broker().send(TOPIC, vec![message])?;
     }
     loop {
         tokio::time::sleep(Duration::from_millis(5)).await;
-        let counts = world.counts();
+        let counts = environment.counts();
         if counts.active + counts.locked == 0 {
-            let started = world.dataverse().started_after(u64::try_from(before)?).len() + before;
+            let started = environment.dataverse().started_after(u64::try_from(before)?).len() + before;
             return if started == wanted {
                 Ok(began.elapsed())
             } else {

@@ -6,19 +6,19 @@ use std::time::Duration;
 
 use futures_timer::Delay;
 use sandbox::clock::Clock;
-use sandbox::wire::{BoxFuture, Call, Fate, Weather, Wire};
-use sandbox::world::{World, WorldOptions};
+use sandbox::environment::{Environment, EnvironmentOptions};
+use sandbox::network::{BoxFuture, Call, FaultAction, FaultInjector, Network};
 
 use crate::Failure;
 
 /// Clones share the count.
 #[derive(Clone)]
-pub(crate) struct Network {
+pub(crate) struct ExactLatency {
     latency: Duration,
     searches: Arc<AtomicU64>,
 }
 
-impl Network {
+impl ExactLatency {
     pub(crate) fn new(latency: Duration) -> Self {
         Self { latency, searches: Arc::default() }
     }
@@ -29,30 +29,30 @@ impl Network {
     }
 }
 
-impl Weather for Network {
-    fn fate(&self, call: &Call) -> BoxFuture<Fate> {
+impl FaultInjector for ExactLatency {
+    fn decide(&self, call: &Call) -> BoxFuture<FaultAction> {
         if call.path.ends_with("/CommerceEventsController/Search") {
             self.searches.fetch_add(1, Ordering::Relaxed);
         }
         let latency = self.latency;
         Box::pin(async move {
             Delay::new(latency).await;
-            Fate::Serve
+            FaultAction::Serve
         })
     }
 }
 
-/// All neighbours on this network, for a retailer of a few shops.
-pub(crate) async fn world(network: &Network) -> Result<World, Failure> {
-    Ok(World::start(options(network)).await?)
+/// All dependencies on this network, for a retailer of a few shops.
+pub(crate) async fn environment(network: &ExactLatency) -> Result<Environment, Failure> {
+    Ok(Environment::start(options(network)).await?)
 }
 
-/// The options of such a world.
-pub(crate) fn options(network: &Network) -> WorldOptions {
-    WorldOptions {
-        wire: Wire::new(network.clone()),
+/// The options of such an environment.
+pub(crate) fn options(network: &ExactLatency) -> EnvironmentOptions {
+    EnvironmentOptions {
+        network: Network::new(network.clone()),
         // The in-memory account copies a whole partition for every batch.
         cosmos_partitions: 8,
-        ..WorldOptions::new(Clock::real())
+        ..EnvironmentOptions::new(Clock::real())
     }
 }

@@ -2,22 +2,22 @@
 
 use std::time::{Duration, Instant};
 
-use sandbox::world::{TOPIC, World};
+use sandbox::environment::{Environment, TOPIC};
 use serde::Serialize;
 
 use crate::Failure;
 use crate::args::Args;
 use crate::checkouts::Sellers;
 use crate::handler::{Handler, Site};
-use crate::network::{Network, world};
+use crate::network::{ExactLatency, environment};
 use crate::report::Usage;
 
 /// The concurrency toward the Scale Unit.
 pub(crate) const TOWARD_COMMERCE: u32 = 32;
 
-/// The world after the run, and what was measured.
+/// The environment after the run, and what was measured.
 pub(crate) struct Polled {
-    pub(crate) world: World,
+    pub(crate) environment: Environment,
     pub(crate) site: Site,
     pub(crate) result: PollFigures,
 }
@@ -36,26 +36,26 @@ pub(crate) struct PollFigures {
 /// Measures one run over `args.checkouts` waiting checkouts. The handler has polled once before, in vain: it has its
 /// tokens and connections, as between any two runs.
 pub(crate) async fn measure(args: &Args) -> Result<Polled, Failure> {
-    let world = world(&Network::new(args.latency())).await?;
+    let environment = environment(&ExactLatency::new(args.latency())).await?;
     let site = Site::new()?;
-    let mut settings = world.settings();
+    let mut settings = environment.settings();
     settings.insert("EventTypes".to_owned(), "Checkout".to_owned());
     settings.insert("CommerceConcurrency".to_owned(), TOWARD_COMMERCE.to_string());
     settings.insert("PollAgainAfter".to_owned(), "00:00:00".to_owned());
     let handler = Handler::start(&site, &settings).await?;
-    let sellers = Sellers::new(&world, args.customers)?;
+    let sellers = Sellers::new(&environment, args.customers)?;
     // A first event of each channel: the channels' operating units are known from then on.
     let (warm, all) = (CHANNELS_WARM, CHANNELS_WARM + args.checkouts);
     sellers.sell_all(0, warm)?;
     handler.invoke("poll-events").await?;
     sellers.sell_all(warm, all)?;
     sellers.render();
-    let before = Usage::so_far(&world, handler.meter)?;
+    let before = Usage::so_far(&environment, handler.meter)?;
     let began = Instant::now();
     handler.invoke("poll-events").await?;
     let elapsed = began.elapsed();
-    let usage = Usage::so_far(&world, handler.meter)?.since(&before);
-    let published = usize::try_from(world.broker().enqueued(TOPIC)?)? - warm;
+    let usage = Usage::so_far(&environment, handler.meter)?.since(&before);
+    let published = usize::try_from(environment.broker().enqueued(TOPIC)?)? - warm;
     if published != args.checkouts {
         return Err(format!("{published} of {} events were published", args.checkouts).into());
     }
@@ -66,7 +66,7 @@ pub(crate) async fn measure(args: &Args) -> Result<Polled, Failure> {
         lower_bound: lower_bound(args),
         usage,
     };
-    Ok(Polled { world, site, result })
+    Ok(Polled { environment, site, result })
 }
 
 /// Checkouts before the measurement, one in each channel at least.

@@ -5,8 +5,8 @@ use std::fmt;
 use std::fs;
 use std::time::Duration;
 
-use sandbox::wire::Neighbour;
-use sandbox::world::World;
+use sandbox::environment::Environment;
+use sandbox::network::Dependency;
 use serde::Serialize;
 
 use crate::Failure;
@@ -25,7 +25,7 @@ use crate::start::StartFigures;
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Usage {
-    pub(crate) calls: BTreeMap<Neighbour, u64>,
+    pub(crate) calls: BTreeMap<Dependency, u64>,
     /// Operations on items, those inside batches one by one.
     pub(crate) cosmos_operations: BTreeMap<&'static str, f64>,
     /// Of these the writes inside batches: all that is written for an event.
@@ -35,8 +35,8 @@ pub(crate) struct Usage {
 }
 
 impl Usage {
-    pub(crate) fn so_far(world: &World, meter: Meter) -> Result<Self, Failure> {
-        let usage = world.cosmos().usage();
+    pub(crate) fn so_far(environment: &Environment, meter: Meter) -> Result<Self, Failure> {
+        let usage = environment.cosmos().usage();
         let mut cosmos_operations: BTreeMap<&'static str, f64> = BTreeMap::new();
         let alone = usage.requests.iter().filter(|(name, _)| !matches!(**name, "batch" | "metadata" | "queryPlan"));
         for (name, count) in alone.chain(&usage.in_batches) {
@@ -44,7 +44,7 @@ impl Usage {
         }
         let batched_writes = usage.in_batches.iter().filter(|(name, _)| **name != "read").map(|(_, count)| count).sum();
         Ok(Self {
-            calls: world.wire().calls(),
+            calls: environment.network().calls(),
             cosmos_operations,
             batched_writes,
             cpu: meter.cpu()?,
@@ -53,7 +53,8 @@ impl Usage {
     }
 
     pub(crate) fn since(self, before: &Self) -> Self {
-        let calls = self.calls.iter().map(|(neighbour, count)| (*neighbour, count - before.calls[neighbour])).collect();
+        let calls =
+            self.calls.iter().map(|(dependency, count)| (*dependency, count - before.calls[dependency])).collect();
         let was = |name: &str| before.cosmos_operations.get(name).copied().unwrap_or_default();
         let cosmos_operations = self.cosmos_operations.iter().map(|(name, count)| (*name, count - was(name))).collect();
         let batched_writes = self.batched_writes - before.batched_writes;
@@ -64,8 +65,8 @@ impl Usage {
         number(self.calls.values().sum()) / count(events)
     }
 
-    fn calls_to(&self, neighbour: Neighbour, events: usize) -> f64 {
-        number(self.calls.get(&neighbour).copied().unwrap_or_default()) / count(events)
+    fn calls_to(&self, dependency: Dependency, events: usize) -> f64 {
+        number(self.calls.get(&dependency).copied().unwrap_or_default()) / count(events)
     }
 
     fn writes_per(&self, events: usize) -> f64 {
@@ -142,7 +143,7 @@ impl Report {
         if let Some(messages) = &self.messages {
             let (usage, events) = (&messages.usage, messages.messages);
             at_most("message side, calls per event", usage.calls_per(events), 4.0);
-            at_most("message side, Dataverse calls per event", usage.calls_to(Neighbour::Dataverse, events), 2.0);
+            at_most("message side, Dataverse calls per event", usage.calls_to(Dependency::Dataverse, events), 2.0);
         }
         broken
     }
@@ -246,8 +247,8 @@ fn side(
 
 fn usage(f: &mut fmt::Formatter<'_>, usage: &Usage, events: usize) -> fmt::Result {
     write!(f, "  calls per event {:.2}:", usage.calls_per(events))?;
-    for neighbour in Neighbour::ALL {
-        write!(f, " {neighbour} {:.2}", usage.calls_to(neighbour, events))?;
+    for dependency in Dependency::ALL {
+        write!(f, " {dependency} {:.2}", usage.calls_to(dependency, events))?;
     }
     writeln!(f, "\n  Cosmos DB writes per event {:.2}", usage.writes_per(events))?;
     let cpu = usage.cpu.as_secs_f64() * 1e3 / count(events);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sandbox::clock::Clock;
-use sandbox::world::{World, WorldOptions};
+use sandbox::environment::{Environment, EnvironmentOptions};
 use serde::Serialize;
 
 use crate::Failure;
@@ -27,9 +27,9 @@ pub(crate) struct StartFigures {
 
 /// Starts the handler again and again.
 pub(crate) async fn measure() -> Result<StartFigures, Failure> {
-    let world = World::start(WorldOptions::new(Clock::real())).await?;
+    let environment = Environment::start(EnvironmentOptions::new(Clock::real())).await?;
     let site = Site::new()?;
-    let settings = world.settings();
+    let settings = environment.settings();
     let mut starts = Vec::new();
     for _ in 0..STARTS {
         starts.push(Handler::start(&site, &settings).await?.start);

@@ -121,8 +121,8 @@ var rules = [
   }
   {
     name: 'throttled'
-    title: 'A neighbour throttles us'
-    description: 'The neighbour named in the alert answers 429 more often than the threshold allows. The app waits as long as it is told to; SIZING.md tells what to turn.'
+    title: 'A dependency throttles us'
+    description: 'The dependency named in the alert answers 429 more often than the threshold allows. The app waits as long as it is told to; SIZING.md tells what to turn.'
     severity: 3
     frequency: 'PT5M'
     window: 'PT15M'
@@ -131,7 +131,7 @@ var rules = [
     measure: 'answers'
     operator: 'GreaterThan'
     threshold: thresholds.throttledCalls
-    dimension: 'neighbour'
+    dimension: 'dependency'
   }
   {
     name: 'restarts'

@@ -13,10 +13,10 @@ use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use sandbox::auth::AnyToken;
 use sandbox::clock::Clock;
+use sandbox::network::{Dependency, Network, NoFaults};
 use sandbox::service_bus::amqp::ServiceBusAmqp;
 use sandbox::service_bus::rest::{RestOptions, SasKey, ServiceBusRest};
 use sandbox::service_bus::{Broker, SubscriptionOptions, TopicOptions};
-use sandbox::wire::{Fair, Neighbour, Wire};
 use serde_amqp::Value;
 
 const MESSAGES: u32 = 20_000;
@@ -34,9 +34,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let options = RestOptions { namespace: "shop".to_owned(), keys, strict_properties: true };
     let amqp = ServiceBusAmqp::new(broker.clone(), &options, Arc::new(AnyToken));
     let rest = ServiceBusRest::new(broker, options, Arc::new(AnyToken));
-    let listener = Wire::bind(None).await?;
-    let wire = Wire::new(Fair::default());
-    let served = wire.serve_both_on(Neighbour::ServiceBus, rest.router(), Some(amqp.foreign()), listener)?;
+    let listener = Network::bind(None).await?;
+    let wire = Network::new(NoFaults::default());
+    let served = wire.serve_both_on(Dependency::ServiceBus, rest.router(), Some(amqp.foreign()), listener)?;
 
     let profile = SaslProfile::Plain { username: "root".to_owned(), password: "key".to_owned() };
     let url = format!("amqp://127.0.0.1:{}", served.port());

@@ -45,16 +45,16 @@ for (const select of map.querySelectorAll("[data-weather]")) {
   select.addEventListener("change", async () => {
     setting = select;
     try {
-      await post("/api/weather", { neighbour: select.dataset.weather, weather: select.value });
+      await post("/api/weather", { dependency: select.dataset.weather, weather: select.value });
     } catch (error) {
       tell($("done"), error.message);
-      select.value = weatherOf(store.flow.neighbours[select.dataset.weather]);
+      select.value = weatherOf(store.flow.dependencies[select.dataset.weather]);
     }
     setting = null;
   });
 }
 
-/** What it is, not what was asked for: others take neighbours off the network and put them back, too. */
+/** What it is, not what was asked for: others take dependencies off the network and put them back, too. */
 function weatherOf({ reachable, weather }) {
   if (!reachable) return "down";
   return weather === "down" ? "fair" : weather;
@@ -62,24 +62,24 @@ function weatherOf({ reachable, weather }) {
 
 function showWeather(flow) {
   for (const select of map.querySelectorAll("[data-weather]")) {
-    const actual = weatherOf(flow.neighbours[select.dataset.weather]);
+    const actual = weatherOf(flow.dependencies[select.dataset.weather]);
     // Whoever is choosing is not interrupted.
     if (document.activeElement !== select && select !== setting) select.value = actual;
     select.closest(".station").dataset.state = actual;
   }
   const back = flow.bus.scheduled ? "back" : "idle";
-  for (const [from, to, neighbour] of WIRES) {
+  for (const [from, to, dependency] of WIRES) {
     const key = `${from} ${to}`;
-    const state = neighbour ? weatherOf(flow.neighbours[neighbour]) : "fair";
+    const state = dependency ? weatherOf(flow.dependencies[dependency]) : "fair";
     paths.get(key)?.setAttribute("data-state", key === BACK ? back : state);
   }
 }
 
 // ---- counts
 
-function calls(neighbour) {
-  const failures = neighbour.failures ? `, ${count(neighbour.failures)} failed` : "";
-  return `${many(neighbour.calls, "call")}${failures}`;
+function calls(dependency) {
+  const failures = dependency.failures ? `, ${count(dependency.failures)} failed` : "";
+  return `${many(dependency.calls, "call")}${failures}`;
 }
 
 function handlers(flow) {
@@ -97,13 +97,13 @@ function heartbeat(flow) {
 }
 
 function texts(flow) {
-  const { bus, functions, neighbours, records, started } = flow;
+  const { bus, functions, dependencies, records, started } = flow;
   const process = functions["process-message"] ?? { succeeded: 0, failed: 0, inFlight: 0 };
   const replay = functions["trigger-journey"];
   const open = (records.new ?? 0) + (records.processing ?? 0);
   return {
     events: count(flow.events),
-    commerce: calls(neighbours.commerce),
+    commerce: calls(dependencies.commerce),
     published: count(flow.published),
     poll: heartbeat(flow),
     handler: handlers(flow),
@@ -113,12 +113,12 @@ function texts(flow) {
     process: `${count(process.inFlight)} in flight${process.failed ? ` · ${count(process.failed)} failed` : ""}`,
     replays: replay ? `${count(replay.started)} by hand (trigger-journey)` : "",
     contacts: count(flow.contacts),
-    dataverse: `${count(flow.contacts - flow.contactsBefore)} created · ${calls(neighbours.dataverse)}`,
+    dataverse: `${count(flow.contacts - flow.contactsBefore)} created · ${calls(dependencies.dataverse)}`,
     started: count(sum(started)),
     records: count(sum(records)),
     states: `${count(open)} open · ${count(records.retrying)} retrying · ${count(records.failed)} failed`,
-    tokens: count(neighbours.entra.calls),
-    entra: neighbours.entra.failures ? `${count(neighbours.entra.failures)} failed` : "each is good for an hour",
+    tokens: count(dependencies.entra.calls),
+    entra: dependencies.entra.failures ? `${count(dependencies.entra.failures)} failed` : "each is good for an hour",
   };
 }
 
@@ -196,7 +196,7 @@ function passed(flow) {
     "commerce poll": sum(flow.records),
     "poll bus": flow.published,
     "bus process": flow.functions["process-message"]?.started ?? 0,
-    "process dataverse": flow.neighbours.dataverse.calls,
+    "process dataverse": flow.dependencies.dataverse.calls,
     "dataverse journeys": sum(flow.started),
     "poll cosmos": sum(flow.records),
     "process cosmos": flow.functions["process-message"]?.succeeded ?? 0,

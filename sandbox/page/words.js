@@ -36,7 +36,7 @@ export const JOURNEYS = {
 };
 export const journey = (name) => JOURNEYS[name] ?? name;
 
-export const NEIGHBOURS = {
+export const DEPENDENCIES = {
   commerce: "Commerce",
   entra: "Entra",
   cosmos: "Cosmos DB",

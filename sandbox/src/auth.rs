@@ -1,4 +1,4 @@
-//! What a neighbour asks about a request's access token, whoever issued it.
+//! What a dependency asks about a request's access token, whoever issued it.
 
 /// Decides whether a request's `Authorization` header lets it in.
 pub trait TokenCheck: Send + Sync {

@@ -1,7 +1,7 @@
 //! The sandbox's time: the machine's own, or a simulated one in which hours pass while nobody has anything to do.
 //!
-//! Simulated time stands still while any [`Busy`] guard is held and jumps to the next sleeper's hour when the last
-//! one is dropped. Whoever acts on the world (delivers a message, answers a request, sells something) holds a guard,
+//! Simulated time stands still while any [`TimeHold`] guard is held and jumps to the next sleeper's hour when the last
+//! one is dropped. Whoever acts on the environment (delivers a message, answers a request, sells something) holds a guard,
 //! so that no time-out, lock or lease runs out merely because the test machine is slow.
 
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use tokio::sync::{Notify, oneshot};
 #[derive(Clone, Debug)]
 pub struct Clock {
     time: Time,
-    /// How far this handle's reading is off: neighbours' clocks are never quite equal.
+    /// How far this handle's reading is off: dependencies' clocks are never quite equal.
     skew: TimeDelta,
 }
 
@@ -36,14 +36,14 @@ struct State {
     now: DateTime<Utc>,
     busy: usize,
     /// Sleepers by the time at which they wake, then by arrival.
-    sleepers: BTreeMap<(DateTime<Utc>, u64), oneshot::Sender<Busy>>,
+    sleepers: BTreeMap<(DateTime<Utc>, u64), oneshot::Sender<TimeHold>>,
     arrivals: u64,
 }
 
 /// While held, simulated time stands still. Does nothing in real time.
 #[derive(Debug)]
 #[must_use = "time goes on as soon as the guard is dropped"]
-pub struct Busy(Option<Arc<Simulation>>);
+pub struct TimeHold(Option<Arc<Simulation>>);
 
 impl Clock {
     /// The machine's time.
@@ -83,38 +83,38 @@ impl Clock {
     }
 
     /// Makes simulated time stand still until the guard is dropped.
-    pub fn busy(&self) -> Busy {
+    pub fn busy(&self) -> TimeHold {
         match &self.time {
-            Time::Real => Busy(None),
+            Time::Real => TimeHold(None),
             Time::Simulated(simulation) => Simulation::busy(simulation),
         }
     }
 
     /// Sleeps for `duration`; the sleeper wakes busy, so that it can act before time goes on.
-    pub async fn sleep(&self, duration: Duration) -> Busy {
+    pub async fn sleep(&self, duration: Duration) -> TimeHold {
         match &self.time {
             Time::Real => {
                 tokio::time::sleep(duration).await;
-                Busy(None)
+                TimeHold(None)
             }
             Time::Simulated(_) => self.sleep_until(self.now() + duration).await,
         }
     }
 
     /// Sleeps until `wake`; a time in the past returns at once.
-    pub async fn sleep_until(&self, wake: DateTime<Utc>) -> Busy {
+    pub async fn sleep_until(&self, wake: DateTime<Utc>) -> TimeHold {
         match &self.time {
             Time::Real => {
                 let wait = (wake - self.now()).to_std().unwrap_or_default();
                 tokio::time::sleep(wait).await;
-                Busy(None)
+                TimeHold(None)
             }
             Time::Simulated(simulation) => {
                 let (woken, sleep) = oneshot::channel();
                 let _bed = Simulation::lie_down(simulation, wake - self.skew, woken);
                 simulation.changed.notify_one();
                 // The sender is only ever dropped together with the whole simulation.
-                sleep.await.unwrap_or(Busy(None))
+                sleep.await.unwrap_or(TimeHold(None))
             }
         }
     }
@@ -148,7 +148,7 @@ impl<'a> Lent<'a> {
         Self { simulation, owed }
     }
 
-    fn returned(mut self, mut woken: Busy) {
+    fn returned(mut self, mut woken: TimeHold) {
         if self.owed {
             // The sleeper woke with a guard of its own, which takes the lent one's place.
             woken.0 = None;
@@ -181,12 +181,12 @@ impl Simulation {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn busy(this: &Arc<Self>) -> Busy {
+    fn busy(this: &Arc<Self>) -> TimeHold {
         this.lock().busy += 1;
-        Busy(Some(this.clone()))
+        TimeHold(Some(this.clone()))
     }
 
-    fn lie_down(this: &Arc<Self>, wake: DateTime<Utc>, woken: oneshot::Sender<Busy>) -> Bed {
+    fn lie_down(this: &Arc<Self>, wake: DateTime<Utc>, woken: oneshot::Sender<TimeHold>) -> Bed {
         let mut state = this.lock();
         let key = (wake, state.arrivals);
         state.arrivals += 1;
@@ -205,7 +205,7 @@ impl Simulation {
     }
 }
 
-impl Drop for Busy {
+impl Drop for TimeHold {
     fn drop(&mut self) {
         if let Some(simulation) = &self.0 {
             simulation.leave();
@@ -234,7 +234,7 @@ async fn advance(simulation: Arc<Simulation>) {
         };
         match woken {
             // A sleeper that is gone gives its guard straight back.
-            Some(sleeper) => drop(sleeper.send(Busy(Some(simulation.clone())))),
+            Some(sleeper) => drop(sleeper.send(TimeHold(Some(simulation.clone())))),
             // A sleeper may arrive, or the last guard may go; nothing else can move time on.
             None => changed.await,
         }

@@ -28,7 +28,7 @@ use tokio::sync::broadcast;
 
 use crate::auth::{AnyToken, TokenCheck};
 use crate::clock::Clock;
-use crate::wire::{Neighbour, Served, Wire};
+use crate::network::{Dependency, Network, Served};
 
 use authorization::{Caller, Keys, Refused};
 pub use journal::{Change, Recorded};
@@ -116,13 +116,13 @@ impl CosmosAccount {
     /// # Errors
     ///
     /// When the port is taken, the key is not base64, or the account's shape is not allowed.
-    pub async fn start(wire: &Wire, port: Option<u16>, options: CosmosOptions) -> io::Result<Self> {
-        let listener = Wire::bind(port).await?;
+    pub async fn start(wire: &Network, port: Option<u16>, options: CosmosOptions) -> io::Result<Self> {
+        let listener = Network::bind(port).await?;
         // Clients are told this address when they ask the account for its regions, so it must exist beforehand.
         let url = format!("http://{}/", listener.local_addr()?);
         let account = Arc::new(Account::new(url, options)?);
         let router = Router::new().fallback(serve).with_state(account.clone());
-        let served = wire.serve_on(Neighbour::Cosmos, router, listener)?;
+        let served = wire.serve_on(Dependency::Cosmos, router, listener)?;
         Ok(Self { served, account })
     }
 

@@ -24,7 +24,7 @@ use tokio::task::JoinSet;
 use crate::clock::Clock;
 
 pub use app::{App, AppProblem, Settings};
-pub use events::{Cause, Counters, Death, FunctionCounters, HostEvent, Outcome};
+pub use events::{Cause, Counters, FunctionCounters, HostEvent, KillScope, Outcome};
 pub use function::{AuthLevel, Connection, Entity, Function, HttpTrigger, ServiceBusTrigger, TimerTrigger, Trigger};
 pub use http::Keys;
 pub use launch::{Exit, Launch, Launched, Level, Process, Sink, Start};
@@ -111,7 +111,7 @@ impl Host {
     /// Kills the handler at whatever instruction it is, and starts another at once; returns when the old one is dead.
     ///
     /// Neither counts as an error of the handler's. A host that had stopped runs again.
-    pub async fn replace_handler(&self, death: Death) {
+    pub async fn replace_handler(&self, death: KillScope) {
         self.platform().replace_handler(death).await;
     }
 
@@ -163,7 +163,7 @@ pub struct Platform(Arc<Inner>);
 
 impl Platform {
     /// See [`Host::replace_handler`].
-    pub async fn replace_handler(&self, death: Death) {
+    pub async fn replace_handler(&self, death: KillScope) {
         let (done, dead) = oneshot::channel();
         self.0.order(Order::Replace(death, done));
         // An error means that the host has shut down.

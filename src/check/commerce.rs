@@ -5,7 +5,7 @@ use reqwest::StatusCode;
 use super::{Finding, Problem, Stage};
 use crate::app::App;
 use crate::clients::commerce::{Probe, error_name};
-use crate::clients::{CallError, Neighbour, Reply};
+use crate::clients::{CallError, Dependency, Reply};
 
 pub(super) async fn check(app: &App) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -29,7 +29,7 @@ fn search(what: &str, answer: Result<Reply, CallError>) -> Finding {
     };
     let name = error_name(&reply.body);
     match reply.status {
-        status if status.is_success() => Finding::green(Neighbour::Commerce, what),
+        status if status.is_success() => Finding::green(Dependency::Commerce, what),
         _ if name.ends_with("InvalidChannel") => failed(
             what,
             Stage::Exists,
@@ -54,7 +54,7 @@ fn read(what: &str, answer: Result<Reply, CallError>, known: bool) -> Finding {
     let name = error_name(&reply.body);
     let absent = name.contains("NotFound") || (reply.status == StatusCode::NOT_FOUND && name.is_empty());
     if reply.status.is_success() || absent {
-        return Finding::green(Neighbour::Commerce, what);
+        return Finding::green(Dependency::Commerce, what);
     }
     if reply.status == StatusCode::NOT_FOUND {
         let mistake = said(&reply, "the Scale Unit has no such operation");
@@ -74,10 +74,10 @@ fn operating_units(answer: Result<Reply, CallError>) -> Finding {
     // That there is no channel 0 is an answer.
     let answered = reply.status.is_success() || reply.status == StatusCode::BAD_REQUEST;
     if answered || error_name(&reply.body).contains("ObjectNotFound") {
-        return Finding::green(Neighbour::Commerce, what);
+        return Finding::green(Dependency::Commerce, what);
     }
     Finding::untried(
-        Neighbour::Commerce,
+        Dependency::Commerce,
         what,
         format!(
             "the extension does not tell them ({}): events of all channels are enriched under OperatingUnitNumber",
@@ -124,11 +124,11 @@ fn refused(what: &str, reply: &Reply) -> Finding {
 
 fn unanswered(what: &str, error: &CallError) -> Finding {
     let remedy = "check CSUEndpoint, name resolution, and that this machine may call out";
-    Finding::unanswered(Neighbour::Commerce, what, error, remedy)
+    Finding::unanswered(Dependency::Commerce, what, error, remedy)
 }
 
 fn failed(what: &str, at: Stage, mistake: String, remedy: &str) -> Finding {
-    Finding::failed(Neighbour::Commerce, what, at, Problem::new(mistake, remedy))
+    Finding::failed(Dependency::Commerce, what, at, Problem::new(mistake, remedy))
 }
 
 fn said(reply: &Reply, mistake: &str) -> String {

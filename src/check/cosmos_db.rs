@@ -2,7 +2,7 @@
 
 use super::{Finding, Problem, Stage};
 use crate::app::App;
-use crate::clients::Neighbour;
+use crate::clients::Dependency;
 use crate::clients::store::{ContainerState, StoreProblem, StoreStep};
 
 const PARTITION_KEY: &str = "/EventChannelId";
@@ -11,7 +11,7 @@ pub(super) async fn check(app: &App) -> Finding {
     let settings = &app.settings.store;
     let what = format!("container {}/{}", settings.database, settings.container);
     let failed = |at, mistake: String, remedy: &str| {
-        Finding::failed(Neighbour::CosmosDb, what.as_str(), at, Problem::new(mistake, remedy))
+        Finding::failed(Dependency::CosmosDb, what.as_str(), at, Problem::new(mistake, remedy))
     };
     match app.store.probe().await {
         Ok(ContainerState { partition_key, .. }) if partition_key != [PARTITION_KEY] => failed(
@@ -24,7 +24,7 @@ pub(super) async fn check(app: &App) -> Finding {
             "items of the container cannot expire".to_owned(),
             "set the container's time to live to \"on (no default)\", or records and claims stay for ever",
         ),
-        Ok(_) => Finding::green(Neighbour::CosmosDb, what),
+        Ok(_) => Finding::green(Dependency::CosmosDb, what),
         Err(problem) => {
             let (at, mistake, remedy) = explain(&problem, settings.key.is_some());
             failed(at, format!("{mistake} ({})", code(&problem)), remedy)

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{Finding, Problem, Stage};
 use crate::app::App;
 use crate::clients::dataverse::{CONTACT_COLUMNS, error_code};
-use crate::clients::{CallError, Neighbour, Reply};
+use crate::clients::{CallError, Dependency, Reply};
 
 /// What the handler writes beside what it reads.
 const WRITTEN_COLUMNS: &str = "firstname,lastname,msdyn_partynumber,msdyn_sellable,_msdyn_customergroupid_value";
@@ -36,7 +36,7 @@ pub(super) async fn check(app: &App) -> Vec<Finding> {
     findings.push(table("contact table, reading", dataverse.probe("contacts", &query).await));
     findings.push(match user {
         Some(user) => contact_rights(app, user).await,
-        None => Finding::untried(Neighbour::Dataverse, WRITING, "there is no application user to ask about"),
+        None => Finding::untried(Dependency::Dataverse, WRITING, "there is no application user to ask about"),
     });
     for (name, key) in [("cdm_companies", "cdm_companyid"), ("msdyn_customergroups", "msdyn_customergroupid")] {
         let nothing = format!("{key} eq {}", Uuid::nil());
@@ -59,7 +59,7 @@ fn application_user(answer: Result<Reply, CallError>) -> (Finding, Option<Uuid>)
         Err(error) => (unanswered(what, &error), None),
         Ok(reply) => match serde_json::from_slice::<Who>(&reply.body) {
             Ok(Who { user_id }) if reply.status.is_success() => {
-                (Finding::green(Neighbour::Dataverse, what), Some(user_id))
+                (Finding::green(Dependency::Dataverse, what), Some(user_id))
             }
             _ => (refusal(what, &reply), None),
         },
@@ -72,7 +72,7 @@ fn table(what: &str, answer: Result<Reply, CallError>) -> Finding {
         Err(error) => return unanswered(what, &error),
     };
     if reply.status.is_success() {
-        return Finding::green(Neighbour::Dataverse, what);
+        return Finding::green(Dependency::Dataverse, what);
     }
     match missing_column(&reply) {
         Some(column) => failed(
@@ -97,7 +97,7 @@ fn missing_column(reply: &Reply) -> Option<String> {
 fn of_dual_write(name: &str, answer: Result<Reply, CallError>) -> Finding {
     match answer {
         Ok(reply) if reply.status == StatusCode::NOT_FOUND => {
-            Finding::untried(Neighbour::Dataverse, name, "there is no such table: contacts will not refer to it")
+            Finding::untried(Dependency::Dataverse, name, "there is no such table: contacts will not refer to it")
         }
         answer => table(name, answer),
     }
@@ -122,7 +122,7 @@ async fn contact_rights(app: &App, user: Uuid) -> Finding {
         let mistake = format!("the security role lacks {}", missing.join(", "));
         return failed(WRITING, Stage::Permitted, mistake, ROLE);
     }
-    let finding = Finding::green(Neighbour::Dataverse, WRITING);
+    let finding = Finding::green(Dependency::Dataverse, WRITING);
     match untold.is_empty() {
         true => finding,
         // An environment without Dual-write has no privileges on its tables either.
@@ -194,9 +194,9 @@ fn missing_privilege(reply: &Reply) -> Option<String> {
 
 pub(super) fn unanswered(what: &str, error: &CallError) -> Finding {
     let remedy = "check DataverseUrl, name resolution, and that this machine may call out";
-    Finding::unanswered(Neighbour::Dataverse, what, error, remedy)
+    Finding::unanswered(Dependency::Dataverse, what, error, remedy)
 }
 
 pub(super) fn failed(what: &str, at: Stage, mistake: String, remedy: &str) -> Finding {
-    Finding::failed(Neighbour::Dataverse, what, at, Problem::new(mistake, remedy))
+    Finding::failed(Dependency::Dataverse, what, at, Problem::new(mistake, remedy))
 }

@@ -6,7 +6,7 @@ use futures::future::join_all;
 
 use super::{Finding, Problem, Stage};
 use crate::app::{App, StartError, http_client};
-use crate::clients::Neighbour;
+use crate::clients::Dependency;
 use crate::clients::identity::{IdentityError, Tokens};
 use crate::settings::{BusCredential, Identity};
 
@@ -70,7 +70,7 @@ pub(super) async fn check(app: &App) -> Result<Vec<Finding>, StartError> {
         let tokens = Tokens::new(wanted.identity, wanted.audience, managed, &http, &app.clock);
         async move {
             match tokio::time::timeout(settings.request_timeout, tokens.bearer()).await {
-                Ok(Ok(_)) => Finding::green(Neighbour::Entra, wanted.what).of_token(),
+                Ok(Ok(_)) => Finding::green(Dependency::Entra, wanted.what).of_token(),
                 Ok(Err(error)) => wanted.refused(&error),
                 Err(_) => wanted.failed(Stage::Reached, "no answer in time".to_owned(), wanted.unreachable()),
             }
@@ -81,7 +81,7 @@ pub(super) async fn check(app: &App) -> Result<Vec<Finding>, StartError> {
 
 impl Wanted<'_> {
     fn failed(&self, at: Stage, mistake: String, remedy: String) -> Finding {
-        Finding::failed(Neighbour::Entra, self.what, at, Problem::new(mistake, remedy)).of_token()
+        Finding::failed(Dependency::Entra, self.what, at, Problem::new(mistake, remedy)).of_token()
     }
 
     fn refused(&self, error: &IdentityError) -> Finding {

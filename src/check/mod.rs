@@ -1,6 +1,6 @@
-//! `commerce-journeys check`: tries every neighbour with the configured settings and identity, and changes nothing.
+//! `commerce-journeys check`: tries every dependency with the configured settings and identity, and changes nothing.
 //!
-//! One file for each neighbour; each turns answers into [`Finding`]s, rendered in one place. The
+//! One file for each dependency; each turns answers into [`Finding`]s, rendered in one place. The
 //! requests are the clients' own, with keys that nothing has: what comes back tells "refused" from "not there".
 
 mod commerce;
@@ -17,7 +17,7 @@ use std::time::Duration;
 use futures::FutureExt as _;
 
 use crate::app::{App, StartError};
-use crate::clients::Neighbour;
+use crate::clients::Dependency;
 use crate::clock::SystemClock;
 use crate::journeys::Journeys;
 use crate::settings::Settings;
@@ -31,21 +31,21 @@ pub use report::{Finding, Mark, ParameterFinding, Problem, Report, Stage};
 pub async fn check(settings: Settings, journeys: Journeys) -> Result<Report, StartError> {
     let app = App::new(settings, journeys, Arc::new(SystemClock))?;
     let mut findings = entra::check(&app).await?;
-    // Not at once: a neighbour that limits requests must not refuse a check.
+    // Not at once: a dependency that limits requests must not refuse a check.
     let limit = 2 * app.settings.request_timeout;
-    findings.extend(in_time(limit, Neighbour::Commerce, commerce::check(&app)).await);
-    findings.extend(in_time(limit, Neighbour::CosmosDb, cosmos_db::check(&app).map(|finding| vec![finding])).await);
-    findings.extend(in_time(limit, Neighbour::ServiceBus, service_bus::check(&app)).await);
-    findings.extend(in_time(limit, Neighbour::Dataverse, dataverse::check(&app)).await);
-    findings.extend(in_time(limit, Neighbour::Dataverse, triggers::check(&app)).await);
+    findings.extend(in_time(limit, Dependency::Commerce, commerce::check(&app)).await);
+    findings.extend(in_time(limit, Dependency::CosmosDb, cosmos_db::check(&app).map(|finding| vec![finding])).await);
+    findings.extend(in_time(limit, Dependency::ServiceBus, service_bus::check(&app)).await);
+    findings.extend(in_time(limit, Dependency::Dataverse, dataverse::check(&app)).await);
+    findings.extend(in_time(limit, Dependency::Dataverse, triggers::check(&app)).await);
     Ok(Report { findings })
 }
 
 /// Each of many requests may wait for a token, or for a host that swallows them: somebody sits before the screen.
-async fn in_time(limit: Duration, neighbour: Neighbour, check: impl Future<Output = Vec<Finding>>) -> Vec<Finding> {
+async fn in_time(limit: Duration, dependency: Dependency, check: impl Future<Output = Vec<Finding>>) -> Vec<Finding> {
     tokio::time::timeout(limit, check).await.unwrap_or_else(|_| {
         let mistake = format!("not answered within {} s", limit.as_secs());
         let remedy = "mend first what is named above; then check name resolution, and that this machine may call out";
-        vec![Finding::failed(neighbour, "everything else", Stage::Reached, Problem::new(mistake, remedy))]
+        vec![Finding::failed(dependency, "everything else", Stage::Reached, Problem::new(mistake, remedy))]
     })
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::clients::{CallError, Neighbour};
+use crate::clients::{CallError, Dependency};
 
 /// All findings, in the order of the checks.
 #[derive(Clone, Debug, Serialize)]
@@ -18,10 +18,10 @@ pub struct Report {
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
     /// Where it is.
-    pub neighbour: Neighbour,
+    pub dependency: Dependency,
     /// What it is.
     pub what: String,
-    /// Whether the neighbour answers.
+    /// Whether the dependency answers.
     pub reached: Mark,
     /// Whether it knows us.
     pub authenticated: Mark,
@@ -81,7 +81,7 @@ pub struct ParameterFinding {
 /// What has to be so, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
-    /// The neighbour answers.
+    /// The dependency answers.
     Reached,
     /// It knows us.
     Authenticated,
@@ -97,13 +97,13 @@ impl Stage {
 
 impl Finding {
     /// All is well.
-    pub(super) fn green(neighbour: Neighbour, what: impl Into<String>) -> Self {
-        Self::with(neighbour, what, |_| Mark::Ok)
+    pub(super) fn green(dependency: Dependency, what: impl Into<String>) -> Self {
+        Self::with(dependency, what, |_| Mark::Ok)
     }
 
     /// It went well up to a stage.
-    pub(super) fn failed(neighbour: Neighbour, what: impl Into<String>, at: Stage, problem: Problem) -> Self {
-        let finding = Self::with(neighbour, what, |stage| match stage.cmp(&at) {
+    pub(super) fn failed(dependency: Dependency, what: impl Into<String>, at: Stage, problem: Problem) -> Self {
+        let finding = Self::with(dependency, what, |stage| match stage.cmp(&at) {
             std::cmp::Ordering::Less => Mark::Ok,
             std::cmp::Ordering::Equal => Mark::Failed,
             std::cmp::Ordering::Greater => Mark::Unknown,
@@ -112,29 +112,29 @@ impl Finding {
     }
 
     /// It could not be tried, for a reason that another finding names.
-    pub(super) fn untried(neighbour: Neighbour, what: impl Into<String>, because: impl Into<String>) -> Self {
-        Self::with(neighbour, what, |_| Mark::Unknown).noting(because)
+    pub(super) fn untried(dependency: Dependency, what: impl Into<String>, because: impl Into<String>) -> Self {
+        Self::with(dependency, what, |_| Mark::Unknown).noting(because)
     }
 
     /// A request that has no answer. Without a token there is nothing to say that the token's own finding does not.
     pub(super) fn unanswered(
-        neighbour: Neighbour,
+        dependency: Dependency,
         what: impl Into<String>,
         error: &CallError,
         remedy: impl Into<String>,
     ) -> Self {
         match error {
-            CallError::Identity(_) => Self::untried(neighbour, what, "there is no token to try it with"),
+            CallError::Identity(_) => Self::untried(dependency, what, "there is no token to try it with"),
             CallError::NotSent(_) | CallError::AnswerLost(_) => {
-                Self::failed(neighbour, what, Stage::Reached, Problem::new(error.to_string(), remedy))
+                Self::failed(dependency, what, Stage::Reached, Problem::new(error.to_string(), remedy))
             }
         }
     }
 
-    fn with(neighbour: Neighbour, what: impl Into<String>, mark: impl Fn(Stage) -> Mark) -> Self {
+    fn with(dependency: Dependency, what: impl Into<String>, mark: impl Fn(Stage) -> Mark) -> Self {
         let [reached, authenticated, permitted, exists] = Stage::ALL.map(mark);
         let (problem, note, parameters) = (None, None, Vec::new());
-        Self { neighbour, what: what.into(), reached, authenticated, permitted, exists, problem, note, parameters }
+        Self { dependency, what: what.into(), reached, authenticated, permitted, exists, problem, note, parameters }
     }
 
     /// Leaves out what cannot be asked of a token.
@@ -181,9 +181,9 @@ impl fmt::Display for Report {
         writeln!(f, "{:<11}  {:<widest$}  reached  authenticated  permitted  exists", "", "")?;
         for finding in &self.findings {
             let [reached, authenticated, permitted, exists] = finding.marks().map(Mark::word);
-            let (neighbour, what) = (finding.neighbour.name(), &finding.what);
+            let (dependency, what) = (finding.dependency.name(), &finding.what);
             let row = format!(
-                "{neighbour:<11}  {what:<widest$}  {reached:<7}  {authenticated:<13}  {permitted:<9}  {exists}"
+                "{dependency:<11}  {what:<widest$}  {reached:<7}  {authenticated:<13}  {permitted:<9}  {exists}"
             );
             writeln!(f, "{}", row.trim_end())?;
             if let Some(note) = &finding.note {
@@ -201,7 +201,7 @@ impl Report {
         let mut count = 0;
         for (finding, problem) in found {
             count += 1;
-            writeln!(f, "\n{count}. {}, {}: {}", finding.neighbour.name(), finding.what, problem.mistake)?;
+            writeln!(f, "\n{count}. {}, {}: {}", finding.dependency.name(), finding.what, problem.mistake)?;
             writeln!(f, "   To do: {}", problem.remedy)?;
         }
         if count == 0 { writeln!(f, "\nAll is well.") } else { Ok(()) }
@@ -224,8 +224,8 @@ mod tests {
     #[test]
     fn a_table_shows_how_far_it_went_and_what_to_do() {
         let problem = Problem::new("the role is missing", "assign it");
-        let failed = Finding::failed(Neighbour::ServiceBus, "topic order-events", Stage::Permitted, problem);
-        let report = Report { findings: vec![Finding::green(Neighbour::Entra, "token").of_token(), failed] };
+        let failed = Finding::failed(Dependency::ServiceBus, "topic order-events", Stage::Permitted, problem);
+        let report = Report { findings: vec![Finding::green(Dependency::Entra, "token").of_token(), failed] };
         assert!(!report.is_green());
         let text = report.to_string();
         let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();

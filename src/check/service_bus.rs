@@ -7,7 +7,7 @@ use reqwest::StatusCode;
 
 use super::{Finding, Problem, Stage};
 use crate::app::App;
-use crate::clients::{CallError, Neighbour, Reply};
+use crate::clients::{CallError, Dependency, Reply};
 use crate::settings::BusCredential;
 
 pub(super) async fn check(app: &App) -> Vec<Finding> {
@@ -47,12 +47,12 @@ impl Entity {
             Err(error) => {
                 let remedy = "check ServiceBusConnection (or ServiceBusConnection__fullyQualifiedNamespace), name \
                     resolution, and that the namespace's firewall lets this machine in";
-                return Finding::unanswered(Neighbour::ServiceBus, self.what.as_str(), &error, remedy);
+                return Finding::unanswered(Dependency::ServiceBus, self.what.as_str(), &error, remedy);
             }
         };
         match reply.status {
             status if status == looked || status.is_success() => {
-                Finding::green(Neighbour::ServiceBus, self.what.as_str())
+                Finding::green(Dependency::ServiceBus, self.what.as_str())
             }
             StatusCode::UNAUTHORIZED if !lacks_right(&reply) => self.not_known(&reply),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => self.failed(
@@ -85,7 +85,7 @@ impl Entity {
 
     fn failed(&self, at: Stage, reply: &Reply, mistake: &str, remedy: &str) -> Finding {
         let mistake = format!("{mistake} ({})", reply.status.as_u16());
-        Finding::failed(Neighbour::ServiceBus, self.what.as_str(), at, Problem::new(mistake, remedy))
+        Finding::failed(Dependency::ServiceBus, self.what.as_str(), at, Problem::new(mistake, remedy))
     }
 }
 

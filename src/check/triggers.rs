@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::dataverse::{failed, refusal, unanswered};
 use super::{Finding, ParameterFinding, Stage};
 use crate::app::App;
-use crate::clients::{Neighbour, Reply};
+use crate::clients::{Dependency, Reply};
 use crate::journeys::{DeclaredParameter, Journey, Type};
 
 pub(super) async fn check(app: &App) -> Vec<Finding> {
@@ -91,7 +91,7 @@ fn compare(what: &str, journey: &Journey, theirs: &[Parameter]) -> Finding {
     let unknown = ours.keys().filter(|name| !theirs.iter().any(|parameter| parameter.uniquename == **name));
     mistakes.extend(unknown.clone().map(|name| format!("the trigger has no parameter {name}")));
     let finding = match mistakes.is_empty() {
-        true => Finding::green(Neighbour::Dataverse, what),
+        true => Finding::green(Dependency::Dataverse, what),
         false => failed(
             what,
             Stage::Exists,

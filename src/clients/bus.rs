@@ -18,7 +18,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{Client, RequestBuilder, StatusCode, Url};
 use serde::Serialize;
 
-use super::Neighbour;
+use super::Dependency;
 use super::http::{CallError, Reply};
 use super::identity::Tokens;
 use crate::clock::SharedClock;
@@ -237,7 +237,7 @@ impl Wire {
     async fn send(&self, address: Url, build: impl Fn(&Client, Url) -> RequestBuilder) -> Result<Reply, CallError> {
         let proof = self.prove(&address).await?;
         let outgoing = build(&self.http, address).header(AUTHORIZATION, proof);
-        let reply = Reply::to(Neighbour::ServiceBus, outgoing, 0, self.clock.now()).await?;
+        let reply = Reply::to(Dependency::ServiceBus, outgoing, 0, self.clock.now()).await?;
         if reply.status == StatusCode::UNAUTHORIZED
             && let Proof::Token(tokens) = &self.proof
         {

@@ -15,7 +15,7 @@ use serde_json::json;
 use serde_json::value::RawValue;
 use tokio::sync::{OnceCell, Semaphore};
 
-use super::Neighbour;
+use super::Dependency;
 use super::http::{CallError, Caller, Reply};
 use super::identity::Tokens;
 use crate::clock::SharedClock;
@@ -102,7 +102,7 @@ impl Commerce {
     pub fn new(settings: &CommerceSettings, tokens: Tokens, http: &Client, clock: &SharedClock) -> Self {
         Self {
             caller: Caller {
-                neighbour: Neighbour::Commerce,
+                dependency: Dependency::Commerce,
                 http: http.clone(),
                 tokens,
                 scheme: settings.scheme.clone(),

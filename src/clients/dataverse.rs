@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::Neighbour;
+use super::Dependency;
 use super::http::{CallError, Caller, Reply};
 use super::identity::Tokens;
 use crate::clock::SharedClock;
@@ -154,7 +154,7 @@ impl Dataverse {
         let mut base = settings.url.clone();
         base.set_path("/api/data/v9.2/");
         let (http, scheme, clock) = (http.clone(), "Bearer".to_owned(), clock.clone());
-        let caller = Caller { neighbour: Neighbour::Dataverse, http, tokens, scheme, clock };
+        let caller = Caller { dependency: Dependency::Dataverse, http, tokens, scheme, clock };
         Self { caller, base }
     }
 

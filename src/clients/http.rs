@@ -1,4 +1,4 @@
-//! What all HTTP neighbours have in common: a bearer token, one more try when it is refused, and errors that keep
+//! What all HTTP dependencies have in common: a bearer token, one more try when it is refused, and errors that keep
 //! apart what certainly did not happen from what nobody can know.
 
 use std::time::Duration;
@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Method, Request, RequestBuilder, StatusCode};
 
-use super::Neighbour;
+use super::Dependency;
 use super::identity::{IdentityError, Tokens};
 use crate::clock::SharedClock;
 use crate::telemetry::{LogEvent, invocation, traces};
@@ -32,7 +32,7 @@ pub enum CallError {
 pub struct Reply {
     /// The status.
     pub status: StatusCode,
-    /// How long the neighbour asks us to wait.
+    /// How long the dependency asks us to wait.
     pub retry_after: Option<Duration>,
     /// The headers.
     pub headers: HeaderMap,
@@ -46,17 +46,17 @@ impl Reply {
         Self { status, retry_after: retry_after(&headers, now), headers, body }
     }
 
-    /// Receives the answer of `neighbour` to `request`, which is sent for the first time or again.
+    /// Receives the answer of `dependency` to `request`, which is sent for the first time or again.
     pub(super) async fn to(
-        neighbour: Neighbour,
+        dependency: Dependency,
         request: RequestBuilder,
         resend: u32,
         now: DateTime<Utc>,
     ) -> Result<Self, CallError> {
         let (http, request) = request.build_split();
         let mut request = request.map_err(not_sent)?;
-        invocation::count_call(neighbour);
-        let span = traces::request(neighbour, Some(method(request.method())), request.url().host_str(), resend);
+        invocation::count_call(dependency);
+        let span = traces::request(dependency, Some(method(request.method())), request.url().host_str(), resend);
         if let Some(traceparent) = span.traceparent().and_then(|text| HeaderValue::from_str(&text).ok())
             && let Some(header) = request.headers_mut().get_mut("traceparent")
         {
@@ -69,7 +69,7 @@ impl Reply {
             Err(CallError::NotSent(_) | CallError::Identity(_)) => Err("notSent"),
         });
         let reply = reply?;
-        reply.note_throttling(neighbour);
+        reply.note_throttling(dependency);
         Ok(reply)
     }
 
@@ -80,15 +80,15 @@ impl Reply {
         Ok(Self::new(status, headers, body, now))
     }
 
-    fn note_throttling(&self, neighbour: Neighbour) {
+    fn note_throttling(&self, dependency: Dependency) {
         let asks_to_wait = self.status == StatusCode::SERVICE_UNAVAILABLE && self.retry_after.is_some();
         if self.status == StatusCode::TOO_MANY_REQUESTS || asks_to_wait {
             let retry_after_ms = self.retry_after.map(milliseconds);
-            LogEvent::Throttled { neighbour, status: self.status.as_u16(), retry_after_ms }.log();
+            LogEvent::Throttled { dependency, status: self.status.as_u16(), retry_after_ms }.log();
         }
     }
 
-    /// Whether the neighbour is overloaded or away, so that the same request may succeed later.
+    /// Whether the dependency is overloaded or away, so that the same request may succeed later.
     pub(super) fn is_transient(&self) -> bool {
         self.status.is_server_error()
             || matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT)
@@ -139,10 +139,10 @@ fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     Some((date.to_utc() - now).to_std().unwrap_or_default())
 }
 
-/// Calls one neighbour with its tokens.
+/// Calls one dependency with its tokens.
 #[derive(Debug)]
 pub(super) struct Caller {
-    pub(super) neighbour: Neighbour,
+    pub(super) dependency: Dependency,
     pub(super) http: Client,
     pub(super) tokens: Tokens,
     /// `Bearer`, or `id_token` where a Scale Unit wants it so.
@@ -166,7 +166,7 @@ impl Caller {
 
     async fn send(&self, request: RequestBuilder, token: &str, resend: u32) -> Result<Reply, CallError> {
         let request = request.header(AUTHORIZATION, format!("{} {token}", self.scheme));
-        Reply::to(self.neighbour, request, resend, self.clock.now()).await
+        Reply::to(self.dependency, request, resend, self.clock.now()).await
     }
 }
 

@@ -11,7 +11,7 @@ use reqwest::Client;
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
-use super::Neighbour;
+use super::Dependency;
 use super::http::{CallError, Reply};
 use crate::clock::SharedClock;
 use crate::settings::Identity;
@@ -115,7 +115,7 @@ impl Tokens {
         Ok(fresh.text)
     }
 
-    /// Forgets `token`, which a neighbour has refused. One that has replaced it in the meantime is kept.
+    /// Forgets `token`, which a dependency has refused. One that has replaced it in the meantime is kept.
     pub async fn refused(&self, token: &str) {
         let mut current = self.current.lock().await;
         if current.as_ref().is_some_and(|current| current.text.as_ref() == token) {
@@ -147,7 +147,7 @@ impl Tokens {
         ];
         let asked = self.clock.now();
         let request = http.post(identity.token_url.clone()).form(&form);
-        let reply = match Reply::to(Neighbour::Entra, request, 0, asked).await {
+        let reply = match Reply::to(Dependency::Entra, request, 0, asked).await {
             Ok(reply) => reply,
             Err(CallError::Identity(error)) => return Err(error),
             Err(CallError::NotSent(cause) | CallError::AnswerLost(cause)) => return Err(self.unavailable(cause)),
@@ -170,7 +170,7 @@ impl Tokens {
     async fn fetch_managed(&self, client_id: Option<&str>) -> Result<Token, IdentityError> {
         let scope = format!("{}/.default", self.audience);
         let credential = managed_identity(client_id).map_err(|error| self.refused_because(error.to_string(), None))?;
-        invocation::count_call(Neighbour::Entra);
+        invocation::count_call(Dependency::Entra);
         let granted = credential.get_token(&[&scope], None).await.map_err(|error| match status_of(&error) {
             Some(status) if (400..500).contains(&status) && status != 429 => {
                 self.refused_because(format!("the identity endpoint answers {status}"), None)

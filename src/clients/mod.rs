@@ -1,4 +1,4 @@
-//! One neighbour each: its wire format and its typed errors, and nothing of our flow.
+//! One dependency each: its wire format and its typed errors, and nothing of our flow.
 
 pub mod bus;
 pub mod commerce;
@@ -16,7 +16,7 @@ pub use http::{CallError, Reply};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the names say it")]
-pub enum Neighbour {
+pub enum Dependency {
     Commerce,
     CosmosDb,
     Dataverse,
@@ -24,7 +24,7 @@ pub enum Neighbour {
     ServiceBus,
 }
 
-impl Neighbour {
+impl Dependency {
     /// The name in log and traces.
     pub fn name(self) -> &'static str {
         match self {

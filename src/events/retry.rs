@@ -8,7 +8,7 @@ use std::time::Duration;
 pub struct RetryPolicy {
     /// The wait after the first failure.
     pub first_delay: Duration,
-    /// No wait is longer, whatever a neighbour asks for.
+    /// No wait is longer, whatever a dependency asks for.
     pub longest_delay: Duration,
     /// How long after its first failure an event is given up.
     pub horizon: Duration,
@@ -16,7 +16,7 @@ pub struct RetryPolicy {
 
 impl RetryPolicy {
     /// The wait after the `failures`-th failure (from 1): doubles each time up to the longest delay, minus up to a
-    /// tenth by `chance` (0 to 1) so that what failed together does not return together. A neighbour's `Retry-After`
+    /// tenth by `chance` (0 to 1) so that what failed together does not return together. A dependency's `Retry-After`
     /// only ever lengthens it.
     pub fn delay(&self, failures: u32, chance: f64, hint: Option<Duration>) -> Duration {
         let doublings = failures.saturating_sub(1).min(31);

@@ -29,7 +29,7 @@ pub(super) enum Setback {
     /// It may work later.
     Retry {
         reason: Reason,
-        /// How long a neighbour asks us to wait.
+        /// How long a dependency asks us to wait.
         retry_after: Option<Duration>,
         /// Nothing can be done before this time.
         not_before: Option<DateTime<Utc>>,

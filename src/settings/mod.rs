@@ -101,7 +101,7 @@ pub struct Settings {
     pub request_timeout: Duration,
 }
 
-/// Who we are toward a neighbour that is called with an Entra token.
+/// Who we are toward a dependency that is called with an Entra token.
 #[derive(Clone, Debug)]
 pub enum Identity {
     /// An application with a secret.

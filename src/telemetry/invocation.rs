@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::LogEvent;
 use super::vocabulary::Fates;
-use crate::clients::Neighbour;
+use crate::clients::Dependency;
 use crate::events::{CommerceEvent, EventId, ReasonCode, Record};
 use crate::functions::{ContactFate, PollSummary};
 
@@ -31,7 +31,7 @@ pub struct Invocation {
 
 #[derive(Debug, Default)]
 struct Notes {
-    calls: BTreeMap<Neighbour, u64>,
+    calls: BTreeMap<Dependency, u64>,
     facts: Facts,
 }
 
@@ -51,7 +51,7 @@ pub enum Trigger {
 pub enum Outcome {
     /// A run of the poller did all that there was to do.
     Succeeded,
-    /// A neighbour was away during a run of the poller.
+    /// A dependency was away during a run of the poller.
     Interrupted,
     /// What was asked for is done.
     Done,
@@ -179,6 +179,6 @@ pub(crate) fn note(change: impl FnOnce(&mut Facts)) {
 }
 
 /// Counts a request.
-pub(crate) fn count_call(neighbour: Neighbour) {
-    let _ = CURRENT.try_with(|invocation| *invocation.notes().calls.entry(neighbour).or_default() += 1);
+pub(crate) fn count_call(dependency: Dependency) {
+    let _ = CURRENT.try_with(|invocation| *invocation.notes().calls.entry(dependency).or_default() += 1);
 }

@@ -28,7 +28,7 @@ use opentelemetry_sdk::trace::{
 use uuid::Uuid;
 
 use super::otlp::Transport;
-use crate::clients::Neighbour;
+use crate::clients::Dependency;
 use crate::events::{CommerceEvent, Record};
 
 static TRACER: OnceLock<SdkTracer> = OnceLock::new();
@@ -319,16 +319,16 @@ pub(crate) fn current_traceparent() -> Option<String> {
     span.span_context().is_valid().then(|| traceparent_of(span.span_context()))
 }
 
-/// A request to a neighbour. Neither path nor query: both may hold who it is about.
-pub(crate) fn request(neighbour: Neighbour, method: Option<&'static str>, host: Option<&str>, resend: u32) -> Span {
+/// A request to a dependency. Neither path nor query: both may hold who it is about.
+pub(crate) fn request(dependency: Dependency, method: Option<&'static str>, host: Option<&str>, resend: u32) -> Span {
     Span::begin(&Context::current(), || {
-        let mut attributes = vec![KeyValue::new("peer.service", neighbour.name())];
+        let mut attributes = vec![KeyValue::new("peer.service", dependency.name())];
         attributes.extend(method.map(|method| KeyValue::new("http.request.method", method)));
         attributes.extend(host.map(|host| KeyValue::new("server.address", host.to_owned())));
         attributes.extend((resend > 0).then(|| KeyValue::new("http.request.resend_count", i64::from(resend))));
         let name = match method {
-            Some(method) => format!("{method} {}", neighbour.name()),
-            None => neighbour.name().to_owned(),
+            Some(method) => format!("{method} {}", dependency.name()),
+            None => dependency.name().to_owned(),
         };
         SpanBuilder::from_name(name).with_kind(SpanKind::Client).with_attributes(attributes)
     })

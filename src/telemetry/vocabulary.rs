@@ -11,7 +11,7 @@ use tracing::Level;
 use uuid::Uuid;
 
 use super::invocation::{Facts, Outcome, Trigger};
-use crate::clients::Neighbour;
+use crate::clients::Dependency;
 use crate::events::{EventId, JourneyOutcome, Reason, ReasonCode, Record, Status};
 
 /// The name, level and field names of an event, as they stand in the code.
@@ -70,7 +70,7 @@ log_events! {
         trigger: Trigger,
         duration_ms: u64,
         outcome: Outcome,
-        calls: &'a BTreeMap<Neighbour, u64>,
+        calls: &'a BTreeMap<Dependency, u64>,
         #[serde(flatten)] facts: &'a Facts,
     }
     ERROR InvocationFailed { detail: &'a str }
@@ -116,7 +116,7 @@ log_events! {
     WARN JourneyHeld { event_id: &'a EventId, journey: &'a str }
 
     WARN Throttled {
-        neighbour: Neighbour,
+        dependency: Dependency,
         status: u16,
         #[serde(skip_serializing_if = "Option::is_none")] retry_after_ms: Option<u64>,
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use commerce_journeys::settings::{SETTINGS, parse_duration};
-use sandbox::world::{SUBSCRIPTION, TOPIC};
+use sandbox::environment::{SUBSCRIPTION, TOPIC};
 use serde_json::Value;
 
 use crate::bicep::{Bicep, Kind, unquoted};

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use package::{App as FunctionApp, BinaryProblem, Glibc, PackProblem, pack};
 use sandbox::clock::Clock;
+use sandbox::environment::{Environment, EnvironmentOptions, FUNCTION_KEY};
 use sandbox::host::{App, Process};
 use sandbox::shop::{CHANNELS, CartOpening, Checkout, Item, PRODUCTS};
 use sandbox::stage::repository;
-use sandbox::world::{FUNCTION_KEY, World, WorldOptions};
 use serde_json::{Value, json};
 use zip::ZipArchive;
 
@@ -49,19 +49,19 @@ async fn the_package_serves_invocations() {
     assert_eq!(mode("commerce-journeys"), 0o755);
     assert_eq!(mode("host.json"), 0o644);
 
-    let world = World::start(WorldOptions::new(Clock::real())).await.unwrap();
-    let mut settings = world.settings();
+    let environment = Environment::start(EnvironmentOptions::new(Clock::real())).await.unwrap();
+    let mut settings = environment.settings();
     settings.insert("PollSchedule".to_owned(), "* * * * * *".to_owned());
     let app = App::read(&unpacked, &settings).unwrap();
-    let app = world.host(app, Arc::new(Process), Arc::new(|_, _| {})).await.unwrap();
+    let app = environment.host(app, Arc::new(Process), Arc::new(|_, _| {})).await.unwrap();
     assert!(app.host().ready().await);
     // The timer polls and publishes; the message starts the journey.
-    let shop = world.shop();
+    let shop = environment.shop();
     let cart = shop.open_cart(CartOpening { channel: CHANNELS[0].id, ..CartOpening::default() }).unwrap();
     shop.add_to_cart(&cart, &[Item { product: PRODUCTS[0].id, quantity: 1 }]).unwrap();
     let receipt_email = Some("guest@example.org".to_owned());
     shop.checkout(&cart, Checkout { receipt_email, name: "order".to_owned() }).unwrap();
-    while world.dataverse().started().is_empty() {
+    while environment.dataverse().started().is_empty() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 

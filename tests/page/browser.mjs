@@ -53,7 +53,7 @@ async function picture(name, of = page) {
 const field = (name) => page.locator(`[data-field=${name}]`);
 const calm = (timeout) => see("#headline", /^All [\d,]+ journeys that were due have started, each once\.$/, timeout);
 const emptied = () => page.waitForFunction(() => !document.querySelector("[data-crowd]").disabled, null, { timeout: 5 * DEADLINE });
-const weather = (neighbour, setting) => page.selectOption(`[data-weather=${neighbour}]`, setting);
+const weather = (dependency, setting) => page.selectOption(`[data-weather=${dependency}]`, setting);
 
 /** Shops, and waits until the new event is the one that is followed. */
 async function shop({ who = "Customer", where = "Online", email = true, ending = "Check out" }) {

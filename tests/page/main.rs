@@ -12,11 +12,11 @@ use std::time::Duration;
 
 use sandbox::audit::Journey;
 use sandbox::clock::Clock;
+use sandbox::environment::{Environment, EnvironmentOptions, FunctionApp};
+use sandbox::faults::{FaultProfile, explained};
 use sandbox::host::{App, Level, Process, Sink};
 use sandbox::page::{Page, PageOptions};
 use sandbox::stage::{Enabled, repository, stage};
-use sandbox::weather::{Climate, explained};
-use sandbox::world::{FunctionApp, World, WorldOptions};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -29,10 +29,10 @@ async fn a_person_sees_sales_become_journeys_and_mends_what_goes_wrong() {
         eprintln!("skipped: the browser test needs Chromium and Node.js, and runs only with BROWSER_TESTS=1");
         return;
     }
-    let world = Arc::new(World::start(WorldOptions::new(Clock::real())).await.unwrap());
+    let environment = Arc::new(Environment::start(EnvironmentOptions::new(Clock::real())).await.unwrap());
     let log = Arc::new(Mutex::new(String::new()));
-    let apps = [host(&world, "browsed", &log).await];
-    let options = PageOptions { world: world.clone(), apps: &apps, enabled: &Journey::ALL, port: None };
+    let apps = [host(&environment, "browsed", &log).await];
+    let options = PageOptions { environment: environment.clone(), apps: &apps, enabled: &Journey::ALL, port: None };
     let page = Page::open(options).await.unwrap();
 
     let seen = tokio::time::timeout(DEADLINE, drive(&page.url())).await;
@@ -43,7 +43,7 @@ async fn a_person_sees_sales_become_journeys_and_mends_what_goes_wrong() {
     );
 
     // The page has told the truth: the ledger agrees.
-    let audit = world.audit(&Journey::ALL, &explained(&world, &page.kills()));
+    let audit = environment.audit(&Journey::ALL, &explained(&environment, &page.kills()));
     assert!(audit.is_clean(), "{audit:?}");
     assert!(!page.kills().is_empty());
     let [app] = apps;
@@ -52,9 +52,9 @@ async fn a_person_sees_sales_become_journeys_and_mends_what_goes_wrong() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_event_is_followed_from_the_shop_to_its_journeys() {
-    let world = Arc::new(World::start(WorldOptions::new(Clock::real())).await.unwrap());
-    let apps = [host(&world, "followed", &Arc::default()).await];
-    let options = PageOptions { world: world.clone(), apps: &apps, enabled: &Journey::ALL, port: Some(0) };
+    let environment = Arc::new(Environment::start(EnvironmentOptions::new(Clock::real())).await.unwrap());
+    let apps = [host(&environment, "followed", &Arc::default()).await];
+    let options = PageOptions { environment: environment.clone(), apps: &apps, enabled: &Journey::ALL, port: Some(0) };
     let page = Page::open(options).await.unwrap();
     let client = Client { url: page.url(), http: reqwest::Client::builder().no_proxy().build().unwrap() };
 
@@ -71,10 +71,10 @@ async fn an_event_is_followed_from_the_shop_to_its_journeys() {
     assert_eq!(marks, ["started", "started", "skipped"], "who has a card is not invited: {story}");
     assert_eq!((&story["contact"]["createdSince"], &story["contact"]["byNumber"]), (&json!(true), &json!(true)));
 
-    let started = world.dataverse().started().len();
+    let started = environment.dataverse().started().len();
     let replayed = client.post("api/replay", &json!({"event": event})).await;
     assert_eq!((&replayed["status"], &replayed["answer"]["status"]), (&json!(200), &json!("processed")));
-    assert_eq!(world.dataverse().started().len(), started, "nothing starts again");
+    assert_eq!(environment.dataverse().started().len(), started, "nothing starts again");
     let redriven = client.post("api/redrive", &json!({"max": 10})).await;
     assert_eq!((&redriven["status"], &redriven["answer"]["taken"]), (&json!(200), &json!(0)));
 
@@ -124,19 +124,19 @@ impl Client {
 }
 
 /// The app as it is shipped, with the patience of a sandbox.
-async fn host(world: &World, name: &str, log: &Arc<Mutex<String>>) -> FunctionApp {
+async fn host(environment: &Environment, name: &str, log: &Arc<Mutex<String>>) -> FunctionApp {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let binary = Path::new(env!("CARGO_BIN_EXE_commerce-journeys"));
     stage(&repository(), Some(binary), &folder, Enabled::All).unwrap();
-    let mut settings = world.settings();
-    settings.extend(Climate::storm().suggested_settings());
+    let mut settings = environment.settings();
+    settings.extend(FaultProfile::storm().suggested_settings());
     let log = log.clone();
     let output: Sink = Arc::new(move |_: Level, line: &str| {
         let mut log = log.lock().unwrap();
         log.push_str(line);
         log.push('\n');
     });
-    let app = world.host(App::read(&folder, &settings).unwrap(), Arc::new(Process), output).await.unwrap();
+    let app = environment.host(App::read(&folder, &settings).unwrap(), Arc::new(Process), output).await.unwrap();
     assert!(app.host().ready().await);
     app
 }

@@ -2,18 +2,18 @@
 
 use chrono::TimeDelta;
 use sandbox::audit::Journey;
+use sandbox::environment::TOPIC;
 use sandbox::service_bus::NewMessage;
 use sandbox::shop::{CHANNELS, EventRow};
-use sandbox::world::TOPIC;
 use serde_json::json;
 
 use crate::script::{Calls, Script};
-use crate::town::{Plan, Town};
+use crate::town::{Plan, TestEnvironment};
 
 const CONFIRMATION: [Journey; 1] = [Journey::OrderConfirmation];
 
 /// Something that must go on undisturbed beside the trouble.
-fn bystander(town: &Town) -> EventRow {
+fn bystander(town: &TestEnvironment) -> EventRow {
     town.checkout(None, Some("bystander@example.org"))
 }
 
@@ -41,7 +41,7 @@ async fn a_new_event_type_needs_configuration_and_no_code() {
         town.shop().emit_event(row.clone()).unwrap();
     }
     town.minute().await;
-    let started = town.world.dataverse().started();
+    let started = town.environment.dataverse().started();
     assert_eq!(started.len(), 1);
     assert_eq!(started[0].parameters["msdynmkt_orderid"], json!(created.transaction_id));
     assert_eq!(town.record(&cancelled).await["status"], "processed", "a type without journeys is done when it is seen");
@@ -59,8 +59,8 @@ async fn an_order_that_never_comes_is_given_up_with_a_reason_and_a_dead_letter()
     town.pass(TimeDelta::hours(2)).await;
     let record = town.record(&orphan).await;
     assert_eq!((record["status"].as_str(), reason(&record)), (Some("failed"), "orderNotFound"));
-    assert_eq!(town.world.counts().dead_lettered, 1);
-    assert_eq!(town.world.dataverse().started().len(), 1, "the bystander's");
+    assert_eq!(town.environment.counts().dead_lettered, 1);
+    assert_eq!(town.environment.dataverse().started().len(), 1, "the bystander's");
 
     // The order turns up after all, and a person redrives.
     town.shop().release_order(&orphan.transaction_id);
@@ -72,7 +72,7 @@ async fn an_order_that_never_comes_is_given_up_with_a_reason_and_a_dead_letter()
 
 #[tokio::test]
 async fn broken_json_in_a_reply_is_named_and_tried_again() {
-    let mut town = Town::usual().await;
+    let mut town = TestEnvironment::usual().await;
     let broken = town.checkout(Some(&town.stranger()), None);
     let whole = town.shop().order_body(CHANNELS[0].id, &broken.transaction_id).unwrap();
     town.shop().replace_order_body(&broken.transaction_id, whole.slice(..whole.len() / 2));
@@ -80,7 +80,7 @@ async fn broken_json_in_a_reply_is_named_and_tried_again() {
     town.minute().await;
     let record = town.record(&broken).await;
     assert_eq!((record["status"].as_str(), reason(&record)), (Some("retrying"), "unreadableReply"));
-    assert_eq!(town.world.dataverse().started().len(), 1);
+    assert_eq!(town.environment.dataverse().started().len(), 1);
     town.shop().replace_order_body(&broken.transaction_id, whole);
     town.pass(TimeDelta::minutes(5)).await;
     town.assert_clean(&CONFIRMATION);
@@ -88,7 +88,7 @@ async fn broken_json_in_a_reply_is_named_and_tried_again() {
 
 #[tokio::test]
 async fn a_customer_who_is_gone_does_not_cost_the_confirmation() {
-    let mut town = Town::usual().await;
+    let mut town = TestEnvironment::usual().await;
     let customer = town.stranger();
     let event = town.checkout(Some(&customer), Some("left.behind@example.org"));
     town.shop().lose_customer(&customer);
@@ -96,13 +96,13 @@ async fn a_customer_who_is_gone_does_not_cost_the_confirmation() {
     town.minute().await;
     let record = town.record(&event).await;
     assert_eq!((record["status"].as_str(), reason(&record)), (Some("processed"), "customerNotFound"));
-    assert_eq!(town.world.dataverse().started().len(), 2);
-    assert_eq!(town.world.audit(&CONFIRMATION, &[]).lost, []);
+    assert_eq!(town.environment.dataverse().started().len(), 2);
+    assert_eq!(town.environment.audit(&CONFIRMATION, &[]).lost, []);
 }
 
 #[tokio::test]
 async fn an_order_of_five_megabytes_is_slimmed_and_says_so() {
-    let mut town = Town::usual().await;
+    let mut town = TestEnvironment::usual().await;
     let customer = town.stranger();
     let cart = town.fill_cart(CHANNELS[0].id, Some(&customer), 1_400).transaction_id;
     let event = town.shop().checkout(&cart, sandbox::shop::Checkout::default()).unwrap();
@@ -118,7 +118,7 @@ async fn an_order_of_five_megabytes_is_slimmed_and_says_so() {
 
 #[tokio::test]
 async fn a_message_that_is_not_ours_is_dead_lettered_and_nothing_else() {
-    let mut town = Town::usual().await;
+    let mut town = TestEnvironment::usual().await;
     let bodies = [
         "hello",
         "{\"hello\":1}",
@@ -127,16 +127,16 @@ async fn a_message_that_is_not_ours_is_dead_lettered_and_nothing_else() {
         "{\"OrderDetails\":{},\"CustomerDetails\":null,\"EventDetails\":{\"EventTransactionId\":5}}",
     ];
     let foreign = bodies.map(|body| NewMessage { body: body.into(), ..NewMessage::default() });
-    town.world.broker().send(TOPIC, foreign.to_vec()).unwrap();
+    town.environment.broker().send(TOPIC, foreign.to_vec()).unwrap();
     bystander(&town);
     town.minute().await;
-    assert_eq!(town.world.counts().dead_lettered, bodies.len());
-    assert_eq!(town.world.dataverse().started().len(), 1);
+    assert_eq!(town.environment.counts().dead_lettered, bodies.len());
+    assert_eq!(town.environment.dataverse().started().len(), 1);
 }
 
 #[tokio::test]
 async fn an_invocation_of_garbage_is_a_failed_invocation_and_no_more() {
-    let mut town = Town::usual().await;
+    let mut town = TestEnvironment::usual().await;
     let client = reqwest::Client::new();
     for garbage in ["", "null", "{", "{\"Data\":{\"message\":7}}", "\u{fffd}"] {
         let url = format!("http://127.0.0.1:{}/process-message", town.handler_port());
@@ -152,7 +152,7 @@ async fn an_invocation_of_garbage_is_a_failed_invocation_and_no_more() {
 
 #[tokio::test]
 async fn nobody_to_write_to_is_a_reason_to_skip() {
-    let mut town = Town::usual().await;
+    let mut town = TestEnvironment::usual().await;
     let event = town.checkout(None, None);
     town.minute().await;
     let record = town.record(&event).await;
@@ -166,12 +166,12 @@ async fn a_trigger_that_refuses_its_parameters_fails_its_event_only_and_cheaply(
     let journeys = crate::town::SHIPPED.replace("msdynmkt_name", "msdynmkt_nmae");
     let mut town = Plan::usual().with_journeys(journeys).open().await;
     let calls = Calls::default();
-    town.world.wire().set_weather(Script::watching(&calls));
+    town.environment.network().set_faults(Script::watching(&calls));
     let event = town.checkout(Some(&town.stranger()), None);
     town.minute().await;
     let record = town.record(&event).await;
     assert_eq!((record["status"].as_str(), reason(&record)), (Some("failed"), "triggerRefused"), "{record:#}");
-    assert_eq!(town.world.counts().dead_lettered, 1);
+    assert_eq!(town.environment.counts().dead_lettered, 1);
     // Ten deliveries, of which only the first is more than a look at the record.
     assert_eq!(calls.to(Journey::OrderConfirmation.trigger()), 1);
     assert_eq!(calls.to("/contacts"), 2, "found nobody, created somebody");
@@ -179,12 +179,12 @@ async fn a_trigger_that_refuses_its_parameters_fails_its_event_only_and_cheaply(
 
 #[tokio::test]
 async fn a_trigger_that_is_not_published_yet_is_waited_for() {
-    let mut town = Town::usual().await;
-    town.world.dataverse().set_published(Journey::OrderConfirmation.trigger(), false);
+    let mut town = TestEnvironment::usual().await;
+    town.environment.dataverse().set_published(Journey::OrderConfirmation.trigger(), false);
     let event = town.checkout(Some(&town.stranger()), None);
     town.minute().await;
     assert_eq!(reason(&town.record(&event).await), "triggerMissing");
-    town.world.dataverse().set_published(Journey::OrderConfirmation.trigger(), true);
+    town.environment.dataverse().set_published(Journey::OrderConfirmation.trigger(), true);
     town.pass(TimeDelta::minutes(5)).await;
     town.assert_clean(&CONFIRMATION);
 }

@@ -9,9 +9,9 @@ use sandbox::clock::Clock;
 use sandbox::cosmos::Role;
 use sandbox::csu::CsuOptions;
 use sandbox::dataverse::{ORDER_CONFIRMATION, Parameter, ParameterKind, Trigger, demo_triggers};
+use sandbox::environment::{Environment, EnvironmentOptions};
+use sandbox::network::Dependency;
 use sandbox::service_bus::Rights;
-use sandbox::wire::Neighbour;
-use sandbox::world::{World, WorldOptions};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -24,8 +24,8 @@ struct Ran {
     complaints: String,
 }
 
-async fn world() -> World {
-    World::start(WorldOptions::new(Clock::real())).await.unwrap()
+async fn environment() -> Environment {
+    Environment::start(EnvironmentOptions::new(Clock::real())).await.unwrap()
 }
 
 /// The folder of a function app with this `journeys.json`.
@@ -66,8 +66,8 @@ async fn assert_named(settings: &BTreeMap<String, String>, folder: &Path, what: 
     }
 }
 
-fn with(world: &World, changes: &[(&str, &str)]) -> BTreeMap<String, String> {
-    let mut settings = world.settings();
+fn with(environment: &Environment, changes: &[(&str, &str)]) -> BTreeMap<String, String> {
+    let mut settings = environment.settings();
     settings.extend(changes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
     settings
 }
@@ -79,9 +79,11 @@ fn shipped() -> PathBuf {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_is_well_in_the_sandbox() {
-    let world = world().await;
-    let before = world.cosmos().documents().await.unwrap();
-    for settings in [world.settings(), world.settings_with_secrets(), with(&world, &[("CosmosDbKey", "")])] {
+    let environment = environment().await;
+    let before = environment.cosmos().documents().await.unwrap();
+    for settings in
+        [environment.settings(), environment.settings_with_secrets(), with(&environment, &[("CosmosDbKey", "")])]
+    {
         let folder = app("all", &all_journeys());
         let ran = run(&settings, &folder, &[]).await;
         assert_eq!(ran.code, 0, "{}{}", ran.printed, ran.complaints);
@@ -96,18 +98,18 @@ async fn all_is_well_in_the_sandbox() {
         assert_eq!(greens.count(), findings.len(), "{report:#}");
     }
     // Nothing was changed anywhere.
-    assert_eq!(world.cosmos().documents().await.unwrap(), before);
-    assert_eq!(world.counts(), sandbox::service_bus::Counts::default());
-    assert!(world.dataverse().started().is_empty());
-    assert_eq!(world.dataverse().contacts().len(), world.contacts_before().len());
+    assert_eq!(environment.cosmos().documents().await.unwrap(), before);
+    assert_eq!(environment.counts(), sandbox::service_bus::Counts::default());
+    assert!(environment.dataverse().started().is_empty());
+    assert_eq!(environment.dataverse().contacts().len(), environment.contacts_before().len());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn settings_come_from_the_file_of_core_tools_too() {
-    let world = world().await;
+    let environment = environment().await;
     let folder = app("core-tools", SHIPPED);
     let file = folder.join("local.settings.json");
-    fs::write(&file, json!({"IsEncrypted": false, "Values": world.settings()}).to_string()).unwrap();
+    fs::write(&file, json!({"IsEncrypted": false, "Values": environment.settings()}).to_string()).unwrap();
     let nothing = BTreeMap::new();
     let ran = run(&nothing, &folder, &["--settings", file.to_str().unwrap()]).await;
     assert_eq!(ran.code, 0, "{}{}", ran.printed, ran.complaints);
@@ -131,8 +133,8 @@ async fn wrong_settings_are_another_matter() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_wrong_with_a_token_is_told_by_entras_code() {
-    let world = world().await;
-    let dataverse = world.url(Neighbour::Dataverse);
+    let environment = environment().await;
+    let dataverse = environment.url(Dependency::Dataverse);
     let dataverse = dataverse.trim_end_matches('/');
     let token = "token for the Scale Unit";
     let cases = [
@@ -153,16 +155,16 @@ async fn what_is_wrong_with_a_token_is_told_by_entras_code() {
         ("IDENTITY_HEADER", "not-the-header-5f2c", "token for Dataverse", "401", "AZURE_CLIENT_ID"),
     ];
     for (setting, value, what, mistake, remedy) in cases {
-        assert_named(&with(&world, &[(setting, value)]), &shipped(), what, mistake, remedy).await;
+        assert_named(&with(&environment, &[(setting, value)]), &shipped(), what, mistake, remedy).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn neighbours_that_are_not_there_are_named() {
-    let world = world().await;
+async fn dependencies_that_are_not_there_are_named() {
+    let environment = environment().await;
     let nowhere = "https://no-such-host.invalid/";
     let bus = "Endpoint=sb://no-such-host.invalid/;SharedAccessKeyName=n;SharedAccessKey=a2V5";
-    let commerce = world.url(Neighbour::Commerce);
+    let commerce = environment.url(Dependency::Commerce);
     let dataverse_token = "token for Dataverse";
     let cases = [
         (
@@ -181,26 +183,27 @@ async fn neighbours_that_are_not_there_are_named() {
         (vec![("DataverseUrl", nowhere)], dataverse_token, "400", "DataverseUrl"),
     ];
     for (changes, what, mistake, remedy) in cases {
-        assert_named(&with(&world, &changes), &shipped(), what, mistake, remedy).await;
+        assert_named(&with(&environment, &changes), &shipped(), what, mistake, remedy).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_scale_unit_that_refuses_is_told_from_one_that_has_nothing() {
     let csu = CsuOptions { application_reads_orders: false, ..CsuOptions::default() };
-    let world = World::start(WorldOptions { csu, ..WorldOptions::new(Clock::real()) }).await.unwrap();
-    assert_named(&world.settings(), &shipped(), "orders", "the role Application may not", "role table").await;
-    let settings = with(&world, &[("OperatingUnitNumber", "no-such-unit")]);
+    let environment =
+        Environment::start(EnvironmentOptions { csu, ..EnvironmentOptions::new(Clock::real()) }).await.unwrap();
+    assert_named(&environment.settings(), &shipped(), "orders", "the role Application may not", "role table").await;
+    let settings = with(&environment, &[("OperatingUnitNumber", "no-such-unit")]);
     let search = "search for AddCartLines events";
     assert_named(&settings, &shipped(), search, "InvalidChannel", "OperatingUnitNumber").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_wrong_with_cosmos_db_is_named() {
-    let world = world().await;
+    let environment = environment().await;
     let folder = shipped();
     let container = "container EventTrackingDB/ProcessedEvents";
-    let settings = with(&world, &[("CosmosDbContainerId", "Events")]);
+    let settings = with(&environment, &[("CosmosDbContainerId", "Events")]);
     assert_named(
         &settings,
         &folder,
@@ -209,42 +212,46 @@ async fn what_is_wrong_with_cosmos_db_is_named() {
         "CosmosDbContainerId",
     )
     .await;
-    let settings = with(&world, &[("CosmosDbKey", "d3Jvbmc=")]);
+    let settings = with(&environment, &[("CosmosDbKey", "d3Jvbmc=")]);
     assert_named(&settings, &folder, container, "refuses the key", "CosmosDbKey").await;
-    let identity = with(&world, &[("CosmosDbKey", "")]);
-    world.cosmos().set_role(Role::None);
+    let identity = with(&environment, &[("CosmosDbKey", "")]);
+    environment.cosmos().set_role(Role::None);
     assert_named(&identity, &folder, container, "no right", "Data Contributor").await;
-    world.cosmos().set_role(Role::Reader);
+    environment.cosmos().set_role(Role::Reader);
     assert_named(&identity, &folder, container, "may read but not write", "Data Contributor").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_wrong_with_service_bus_is_named() {
-    let world = world().await;
+    let environment = environment().await;
     let folder = shipped();
-    let settings = with(&world, &[("ServiceBusTopicName", "orders")]);
+    let settings = with(&environment, &[("ServiceBusTopicName", "orders")]);
     assert_named(&settings, &folder, "topic orders", "no such entity", "ServiceBusTopicName").await;
-    let settings = with(&world, &[("ServiceBusSubscriptionName", "everybody")]);
+    let settings = with(&environment, &[("ServiceBusSubscriptionName", "everybody")]);
     assert_named(&settings, &folder, "subscription everybody", "no such entity", "ServiceBusSubscriptionName").await;
-    let connection = world.settings()["ServiceBusConnection"].replace("SharedAccessKey=", "SharedAccessKey=wrong");
-    let settings = with(&world, &[("ServiceBusConnection", &connection)]);
+    let connection =
+        environment.settings()["ServiceBusConnection"].replace("SharedAccessKey=", "SharedAccessKey=wrong");
+    let settings = with(&environment, &[("ServiceBusConnection", &connection)]);
     assert_named(&settings, &folder, "topic order-events", "refuses the token", "ServiceBusConnection").await;
-    world.broker().set_rights(Rights { send: false, listen: true });
-    assert_named(&world.settings(), &folder, "topic order-events", "Send is missing", "Send").await;
-    world.broker().set_rights(Rights { send: true, listen: false });
-    assert_named(&world.settings(), &folder, "subscription order-subscription", "Listen is missing", "Listen").await;
+    environment.broker().set_rights(Rights { send: false, listen: true });
+    assert_named(&environment.settings(), &folder, "topic order-events", "Send is missing", "Send").await;
+    environment.broker().set_rights(Rights { send: true, listen: false });
+    assert_named(&environment.settings(), &folder, "subscription order-subscription", "Listen is missing", "Listen")
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_wrong_with_the_application_user_is_named() {
-    let world = world().await;
-    let (folder, dataverse) = (shipped(), world.dataverse());
+    let environment = environment().await;
+    let (folder, dataverse) = (shipped(), environment.dataverse());
     dataverse.revoke(Some("prvCreateContact"));
-    assert_named(&world.settings(), &folder, "contact table, writing", "lacks prvCreateContact", "security role").await;
+    assert_named(&environment.settings(), &folder, "contact table, writing", "lacks prvCreateContact", "security role")
+        .await;
     dataverse.revoke(None);
-    assert_named(&world.settings(), &folder, "contact table, reading", "lacks prvReadContact", "security role").await;
+    assert_named(&environment.settings(), &folder, "contact table, reading", "lacks prvReadContact", "security role")
+        .await;
     assert_named(
-        &world.settings(),
+        &environment.settings(),
         &folder,
         "trigger of order-confirmation",
         "lacks prvReadCustomAPI",
@@ -252,20 +259,22 @@ async fn what_is_wrong_with_the_application_user_is_named() {
     )
     .await;
     dataverse.set_application_user(false);
-    assert_named(&world.settings(), &folder, "application user", "no such application user", "Application users").await;
+    assert_named(&environment.settings(), &folder, "application user", "no such application user", "Application users")
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_environment_without_dual_write_is_named() {
-    let mut options = WorldOptions::new(Clock::real());
+    let mut options = EnvironmentOptions::new(Clock::real());
     options.dataverse.dual_write = false;
-    let world = World::start(options).await.unwrap();
-    assert_named(&world.settings(), &shipped(), "contact table, reading", "no column _msdyn_", "Dual-write").await;
+    let environment = Environment::start(options).await.unwrap();
+    assert_named(&environment.settings(), &shipped(), "contact table, reading", "no column _msdyn_", "Dual-write")
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_wrong_with_a_trigger_is_named() {
-    let world = world().await;
+    let environment = environment().await;
     let what = "trigger of order-confirmation";
     let without = SHIPPED.replace(
         r#""msdynmkt_currencycode": { "from": "/OrderDetails/CurrencyCode", "type": "String" },"#,
@@ -273,16 +282,16 @@ async fn what_is_wrong_with_a_trigger_is_named() {
     );
     assert_ne!(without, SHIPPED);
     let folder = app("parameters", &without);
-    let settings = world.settings();
+    let settings = environment.settings();
     assert_named(&settings, &folder, what, "msdynmkt_currencycode is required and not filled", "journeys.json").await;
     assert_named(&settings, &folder, what, "the trigger has no parameter msdynmkt_currency", "order-confirmation")
         .await;
     let mut trigger: Trigger = demo_triggers().into_iter().find(|trigger| trigger.name == ORDER_CONFIRMATION).unwrap();
     trigger.parameters.retain(|parameter| parameter.name != "msdynmkt_name");
     trigger.parameters.push(Parameter::required("msdynmkt_name", ParameterKind::Integer));
-    world.dataverse().register_trigger(trigger);
+    environment.dataverse().register_trigger(trigger);
     assert_named(&settings, &shipped(), what, "msdynmkt_name is a Integer, and filled with a String", "wrong type")
         .await;
-    world.dataverse().set_published(ORDER_CONFIRMATION, false);
+    environment.dataverse().set_published(ORDER_CONFIRMATION, false);
     assert_named(&settings, &shipped(), what, "not published", "Ready to use").await;
 }

@@ -4,7 +4,7 @@ use sandbox::audit::Journey;
 use sandbox::dataverse::Contact;
 use uuid::Uuid;
 
-use crate::town::Town;
+use crate::town::TestEnvironment;
 
 const CONFIRMATION: [Journey; 1] = [Journey::OrderConfirmation];
 
@@ -18,13 +18,13 @@ fn contact(number: Option<&str>, email: Option<&str>) -> Contact {
 }
 
 /// The contact for which the only journey so far was started.
-fn addressed(town: &Town) -> Uuid {
-    let started = town.world.dataverse().started();
+fn addressed(town: &TestEnvironment) -> Uuid {
+    let started = town.environment.dataverse().started();
     assert_eq!(started.len(), 1);
     started[0].contact.expect("the contact exists")
 }
 
-fn stranger(town: &Town) -> (String, String) {
+fn stranger(town: &TestEnvironment) -> (String, String) {
     let account = town.stranger();
     let email = town.shop().customer(&account).unwrap().reachable_at().unwrap().to_owned();
     (account, email)
@@ -32,10 +32,10 @@ fn stranger(town: &Town) -> (String, String) {
 
 #[tokio::test]
 async fn the_account_number_comes_before_the_address() {
-    let mut town = Town::usual().await;
+    let mut town = TestEnvironment::usual().await;
     let (account, email) = stranger(&town);
-    town.world.dataverse().add_contact(&contact(None, Some(&email)));
-    let by_number = town.world.dataverse().add_contact(&contact(Some(&account), Some("elsewhere@example.org")));
+    town.environment.dataverse().add_contact(&contact(None, Some(&email)));
+    let by_number = town.environment.dataverse().add_contact(&contact(Some(&account), Some("elsewhere@example.org")));
     town.checkout(Some(&account), None);
     town.minute().await;
     assert_eq!(addressed(&town), by_number);
@@ -43,33 +43,33 @@ async fn the_account_number_comes_before_the_address() {
 
 #[tokio::test]
 async fn a_contact_found_by_address_is_given_the_account_number() {
-    let mut town = Town::usual().await;
+    let mut town = TestEnvironment::usual().await;
     let (account, email) = stranger(&town);
-    let known = town.world.dataverse().add_contact(&contact(None, Some(&email.to_uppercase())));
+    let known = town.environment.dataverse().add_contact(&contact(None, Some(&email.to_uppercase())));
     town.checkout(Some(&account), None);
     town.minute().await;
     assert_eq!(addressed(&town), known);
-    let linked = town.world.dataverse().contacts().into_iter().find(|it| it.id == known).unwrap();
+    let linked = town.environment.dataverse().contacts().into_iter().find(|it| it.id == known).unwrap();
     assert_eq!(linked.contact_number.as_deref(), Some(account.as_str()));
     town.assert_clean(&CONFIRMATION);
 }
 
 #[tokio::test]
 async fn a_contact_found_by_number_is_given_the_address_that_it_lacks() {
-    let mut town = Town::usual().await;
+    let mut town = TestEnvironment::usual().await;
     let (account, email) = stranger(&town);
-    let known = town.world.dataverse().add_contact(&contact(Some(&account), None));
+    let known = town.environment.dataverse().add_contact(&contact(Some(&account), None));
     town.checkout(Some(&account), None);
     town.minute().await;
-    let linked = town.world.dataverse().contacts().into_iter().find(|it| it.id == known).unwrap();
+    let linked = town.environment.dataverse().contacts().into_iter().find(|it| it.id == known).unwrap();
     assert_eq!(linked.email.as_deref(), Some(email.as_str()));
 }
 
 #[tokio::test]
 async fn an_address_that_belongs_to_another_customer_is_not_enough() {
-    let mut town = Town::usual().await;
+    let mut town = TestEnvironment::usual().await;
     let (account, email) = stranger(&town);
-    let theirs = town.world.dataverse().add_contact(&contact(Some("SOMEBODY-ELSE"), Some(&email)));
+    let theirs = town.environment.dataverse().add_contact(&contact(Some("SOMEBODY-ELSE"), Some(&email)));
     town.checkout(Some(&account), None);
     town.minute().await;
     assert_ne!(addressed(&town), theirs);
@@ -78,11 +78,11 @@ async fn an_address_that_belongs_to_another_customer_is_not_enough() {
 
 #[tokio::test]
 async fn the_same_number_in_another_company_is_somebody_else() {
-    let mut town = Town::usual().await;
+    let mut town = TestEnvironment::usual().await;
     let (account, _) = stranger(&town);
-    let company = town.world.dataverse().add_company("ussi", "Another company");
+    let company = town.environment.dataverse().add_company("ussi", "Another company");
     let theirs =
-        town.world.dataverse().add_contact(&Contact { company: Some(company), ..contact(Some(&account), None) });
+        town.environment.dataverse().add_contact(&Contact { company: Some(company), ..contact(Some(&account), None) });
     town.checkout(Some(&account), None);
     town.minute().await;
     assert_ne!(addressed(&town), theirs);
@@ -90,8 +90,8 @@ async fn the_same_number_in_another_company_is_somebody_else() {
 
 #[tokio::test]
 async fn a_guest_is_recognised_by_address() {
-    let mut town = Town::usual().await;
-    let known = town.world.dataverse().add_contact(&contact(Some("C-9"), Some("Regular+Guest@example.org")));
+    let mut town = TestEnvironment::usual().await;
+    let known = town.environment.dataverse().add_contact(&contact(Some("C-9"), Some("Regular+Guest@example.org")));
     town.checkout(None, Some("regular+guest@example.org"));
     town.minute().await;
     assert_eq!(addressed(&town), known);
@@ -102,9 +102,9 @@ async fn a_guest_is_recognised_by_address() {
 #[tokio::test]
 async fn linking_and_creating_at_the_same_moment_end_in_one_contact() {
     for _ in 0..5 {
-        let mut town = Town::usual().await;
+        let mut town = TestEnvironment::usual().await;
         let (account, _) = stranger(&town);
-        town.world.dataverse().add_contact(&contact(None, Some("household@example.org")));
+        town.environment.dataverse().add_contact(&contact(None, Some("household@example.org")));
         for receipt in
             ["household@example.org", "elsewhere@example.org", "household@example.org", "somewhere@example.org"]
         {

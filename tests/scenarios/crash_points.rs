@@ -2,7 +2,7 @@
 //! pass. Every point is visited: they are counted in a day without a crash, and then each has a day of its own.
 //!
 //! A handler that is killed before a request is carried out has sent it and knows no answer; neither does one that is
-//! killed after. Only its neighbour knows which it was.
+//! killed after. Only its dependency knows which it was.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,14 +10,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::TimeDelta;
 use sandbox::audit::{Audit, Journey};
-use sandbox::host::Death;
-use sandbox::wire::{BoxFuture, Call, Fair, Fate, Neighbour, Weather};
+use sandbox::host::KillScope;
+use sandbox::network::{BoxFuture, Call, Dependency, FaultAction, FaultInjector, NoFaults};
 use serde_json::Value;
 
-use crate::town::{Plan, Town, all_journeys};
+use crate::town::{Plan, TestEnvironment, all_journeys};
 
-/// The `n`-th request to a neighbour.
-type Point = (Neighbour, u64);
+/// The `n`-th request to a dependency.
+type Point = (Dependency, u64);
 
 /// Whether the request at the point is carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,21 +26,21 @@ enum Cut {
     After,
 }
 
-/// Fair weather up to the point, at which the answer never comes.
+/// NoFaults weather up to the point, at which the answer never comes.
 struct CutAt {
     point: Point,
     cut: Cut,
     reached: Arc<AtomicBool>,
 }
 
-impl Weather for CutAt {
-    fn fate(&self, call: &Call) -> BoxFuture<Fate> {
+impl FaultInjector for CutAt {
+    fn decide(&self, call: &Call) -> BoxFuture<FaultAction> {
         let fate = match self.cut {
-            _ if (call.neighbour, call.own_number) != self.point => Fate::Serve,
-            Cut::Before => Fate::Hang,
-            Cut::After => Fate::Withhold,
+            _ if (call.dependency, call.own_number) != self.point => FaultAction::Serve,
+            Cut::Before => FaultAction::Hang,
+            Cut::After => FaultAction::HangAfter,
         };
-        if fate != Fate::Serve {
+        if fate != FaultAction::Serve {
             self.reached.store(true, Ordering::SeqCst);
         }
         Box::pin(async move { fate })
@@ -48,7 +48,7 @@ impl Weather for CutAt {
 }
 
 /// A cart and a checkout of a new customer, all four journeys enabled: five events and journeys in one poll.
-async fn a_day(on_uncertain: &str) -> Town {
+async fn a_day(on_uncertain: &str) -> TestEnvironment {
     let journeys = all_journeys().replace("\"retry\"", "\"hold\"").replace("\"hold\"", &format!("\"{on_uncertain}\""));
     let town = Plan::usual().with_journeys(journeys).in_order().open().await;
     town.checkout(Some(&town.stranger()), None);
@@ -58,11 +58,14 @@ async fn a_day(on_uncertain: &str) -> Town {
 /// All requests that such a day makes until it is done.
 async fn points(on_uncertain: &str) -> Vec<Point> {
     let mut town = a_day(on_uncertain).await;
-    let before = town.world.wire().calls();
+    let before = town.environment.network().calls();
     town.pass(TimeDelta::seconds(25)).await;
-    let calls = town.world.wire().calls();
+    let calls = town.environment.network().calls();
     town.assert_clean(&Journey::ALL);
-    calls.into_iter().flat_map(|(neighbour, count)| (before[&neighbour]..count).map(move |n| (neighbour, n))).collect()
+    calls
+        .into_iter()
+        .flat_map(|(dependency, count)| (before[&dependency]..count).map(move |n| (dependency, n)))
+        .collect()
 }
 
 /// What a day with a crash came to.
@@ -74,15 +77,15 @@ struct Day {
     failed: usize,
 }
 
-async fn with_crash(point: Point, cut: Cut, on_uncertain: &str, death: Death) -> Day {
+async fn with_crash(point: Point, cut: Cut, on_uncertain: &str, death: KillScope) -> Day {
     let mut town = a_day(on_uncertain).await;
     let reached = Arc::<AtomicBool>::default();
-    town.world.wire().set_weather(CutAt { point, cut, reached: reached.clone() });
-    let give_up = town.world.clock().now() + TimeDelta::minutes(30);
-    town.until(|town| reached.load(Ordering::SeqCst) || town.world.clock().now() > give_up).await;
+    town.environment.network().set_faults(CutAt { point, cut, reached: reached.clone() });
+    let give_up = town.environment.clock().now() + TimeDelta::minutes(30);
+    town.until(|town| reached.load(Ordering::SeqCst) || town.environment.clock().now() > give_up).await;
     assert!(reached.load(Ordering::SeqCst), "{point:?} is not reached again: the day is not the same every time");
     town.app.host().replace_handler(death).await;
-    town.world.wire().set_weather(Fair::default());
+    town.environment.network().set_faults(NoFaults::default());
     assert!(town.app.host().ready().await);
     town.pass(TimeDelta::minutes(20)).await;
     let records: Vec<Value> = town.records().await.into_values().collect();
@@ -91,7 +94,7 @@ async fn with_crash(point: Point, cut: Cut, on_uncertain: &str, death: Death) ->
     assert_eq!(failed + finished, records.len(), "{records:#?}");
     let outcomes =
         records.iter().flat_map(|record| record["journeys"].as_object().cloned().unwrap_or_default()).collect();
-    Day { audit: town.world.audit(&Journey::ALL, &[]), outcomes, failed }
+    Day { audit: town.environment.audit(&Journey::ALL, &[]), outcomes, failed }
 }
 
 /// Visits every point; returns how many there were, and the journeys that were started twice or not at all.
@@ -99,7 +102,7 @@ async fn visit(cut: Cut, on_uncertain: &str) -> (usize, Vec<String>, Vec<String>
     let points = points(on_uncertain).await;
     let (mut twice, mut never) = (Vec::new(), Vec::new());
     for (index, point) in points.iter().enumerate() {
-        let death = if index % 2 == 0 { Death::Process } else { Death::Instance };
+        let death = if index % 2 == 0 { KillScope::Process } else { KillScope::Instance };
         let Day { audit, outcomes, failed } = with_crash(*point, cut, on_uncertain, death).await;
         let place = format!("{cut:?} {point:?}, {death:?}");
         assert!(audit.misdirected.is_empty() && audit.duplicate_contacts.is_empty(), "{place}: {audit:#?}");

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use sandbox::audit::Journey;
-use sandbox::host::Death;
+use sandbox::host::KillScope;
 
 use crate::town::{Plan, all_journeys};
 
@@ -16,20 +16,20 @@ async fn two_instances_killed_in_turn_lose_nothing_and_repeat_only_what_is_uncer
             town.shop().perform(&action).unwrap();
         }
         // At another moment of the work each time.
-        let calls = |town: &crate::town::Town| town.world.wire().calls().values().sum::<u64>();
+        let calls = |town: &crate::town::TestEnvironment| town.environment.network().calls().values().sum::<u64>();
         let moment = calls(&town) + 5 + round * 11 % 97;
         town.until(|town| calls(town) >= moment).await;
-        let death = if round % 4 < 2 { Death::Process } else { Death::Instance };
+        let death = if round % 4 < 2 { KillScope::Process } else { KillScope::Instance };
         let instance = usize::try_from(round % 2).unwrap();
         town.instance(instance).replace_handler(death).await;
         assert!(town.instance(instance).ready().await);
         town.pass(TimeDelta::seconds(45)).await;
     }
     town.pass(TimeDelta::minutes(20)).await;
-    let audit = town.world.audit(&Journey::ALL, &[]);
+    let audit = town.environment.audit(&Journey::ALL, &[]);
     assert!(audit.lost.is_empty() && audit.misdirected.is_empty() && audit.duplicate_contacts.is_empty(), "{audit:#?}");
     assert_eq!(audit.left_over.dead_lettered, 0, "{audit:#?}");
-    let documents = town.world.cosmos().documents().await.unwrap();
+    let documents = town.environment.cosmos().documents().await.unwrap();
     for repeated in audit.duplicated.iter().chain(&audit.uncertain) {
         let journey = repeated.journey.unwrap().name();
         let of_event = || documents.iter().filter(|document| document["EventTransactionId"] == repeated.event.as_str());

@@ -7,19 +7,19 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use sandbox::clock::Clock;
-use sandbox::host::{App, Death, Level, Process, Sink};
+use sandbox::environment::{Environment, EnvironmentOptions};
+use sandbox::faults::{FaultProfile, FaultSchedule};
+use sandbox::host::{App, KillScope, Level, Process, Sink};
 use sandbox::shop::{CHANNELS, CartOpening, Checkout, Customer, Item, PRODUCTS};
 use sandbox::stage::{Enabled, repository, stage};
-use sandbox::weather::{Climate, Storm};
-use sandbox::world::{World, WorldOptions};
 
 use crate::log::assert_documented;
 
 const MARK: &str = "MARK7F3A";
 
 /// Customers whose every personal field carries the mark, guests likewise.
-fn sell(world: &World) {
-    let shop = world.shop();
+fn sell(environment: &Environment) {
+    let shop = environment.shop();
     let model = shop.customers().into_iter().find(|customer| customer.data_area == CHANNELS[0].data_area).unwrap();
     for number in 0..40 {
         let account = format!("L-{number}");
@@ -53,12 +53,12 @@ fn sell(world: &World) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_secret_and_no_customer_is_ever_printed_or_recorded() {
     let clock = Clock::real();
-    let world = World::start(WorldOptions::new(clock.clone())).await.unwrap();
+    let environment = Environment::start(EnvironmentOptions::new(clock.clone())).await.unwrap();
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("leaks");
     let binary = Path::new(env!("CARGO_BIN_EXE_commerce-journeys"));
     stage(&repository(), Some(binary), &folder, Enabled::All).unwrap();
-    let climate = Climate::storm();
-    let mut settings = world.settings_with_secrets();
+    let climate = FaultProfile::storm();
+    let mut settings = environment.settings_with_secrets();
     settings.extend(climate.suggested_settings());
     // More talkative than anybody would run it.
     settings.insert("RUST_LOG".to_owned(), "info,commerce_journeys=trace".to_owned());
@@ -71,22 +71,22 @@ async fn no_secret_and_no_customer_is_ever_printed_or_recorded() {
             printed.push('\n');
         })
     };
-    let app = world.host(App::read(&folder, &settings).unwrap(), Arc::new(Process), output).await.unwrap();
+    let app = environment.host(App::read(&folder, &settings).unwrap(), Arc::new(Process), output).await.unwrap();
     assert!(app.host().ready().await);
-    let storm = Storm::start(&world, climate, 11);
-    sell(&world);
+    let storm = FaultSchedule::start(&environment, climate, 11);
+    sell(&environment);
     // A few kills, each while something is going on.
     for calls in [150, 400, 700] {
-        while world.wire().calls().values().sum::<u64>() < calls {
+        while environment.network().calls().values().sum::<u64>() < calls {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        app.host().replace_handler(Death::Process).await;
+        app.host().replace_handler(KillScope::Process).await;
     }
     storm.calm();
-    while world.dataverse().started().len() < 60 {
+    while environment.dataverse().started().len() < 60 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let recorded = serde_json::to_string(&world.cosmos().documents().await.unwrap()).unwrap();
+    let recorded = serde_json::to_string(&environment.cosmos().documents().await.unwrap()).unwrap();
     app.shutdown().await;
 
     let printed = printed.lock().unwrap().clone();

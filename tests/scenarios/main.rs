@@ -1,4 +1,4 @@
-//! Scenarios: the function app among its neighbours, through real HTTP and in simulated time.
+//! Scenarios: the function app among its dependencies, through real HTTP and in simulated time.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 

@@ -1,61 +1,61 @@
-//! Neighbours that are away for hours. Nothing is given up because of it, nobody is hammered while away, and what has
+//! Dependencies that are away for hours. Nothing is given up because of it, nobody is hammered while away, and what has
 //! waited is done soon after.
 
 use chrono::TimeDelta;
 use reqwest::StatusCode;
 use sandbox::audit::Journey;
-use sandbox::wire::{Call, Fair, Fate, Neighbour, Refusal};
+use sandbox::network::{Call, Dependency, ErrorReply, FaultAction, NoFaults};
 
 use crate::script::{Calls, Script};
-use crate::town::Town;
+use crate::town::TestEnvironment;
 
 const CONFIRMATION: [Journey; 1] = [Journey::OrderConfirmation];
 
 /// What happened during and after an outage.
 struct Outage {
-    town: Town,
-    /// Requests that the neighbour got while it was away.
+    town: TestEnvironment,
+    /// Requests that the dependency got while it was away.
     knocks: usize,
     sales: usize,
 }
 
-/// The neighbour answers 503 for `hours`, while the shop sells something every ten minutes.
-async fn outage(neighbour: Neighbour, hours: i64) -> Outage {
-    let mut town = Town::usual().await;
+/// The dependency answers 503 for `hours`, while the shop sells something every ten minutes.
+async fn outage(dependency: Dependency, hours: i64) -> Outage {
+    let mut town = TestEnvironment::usual().await;
     town.checkout(None, Some("before@example.org"));
     town.minute().await;
     let calls = Calls::default();
     let away = move |call: &Call| {
-        if call.neighbour == neighbour {
-            Fate::Refuse(Refusal::bare(StatusCode::SERVICE_UNAVAILABLE))
+        if call.dependency == dependency {
+            FaultAction::Refuse(ErrorReply::bare(StatusCode::SERVICE_UNAVAILABLE))
         } else {
-            Fate::Serve
+            FaultAction::Serve
         }
     };
-    town.world.wire().set_weather(Script::new(&calls, away));
+    town.environment.network().set_faults(Script::new(&calls, away));
     let sales = usize::try_from(hours * 6).unwrap();
     for sale in 0..sales {
         town.checkout(None, Some(&format!("guest{sale}@example.org")));
         town.pass(TimeDelta::minutes(10)).await;
     }
-    let counts = town.world.counts();
+    let counts = town.environment.counts();
     assert_eq!(counts.dead_lettered, 0, "nothing is given up because of an outage: {counts:?}");
-    town.world.wire().set_weather(Fair::default());
-    Outage { town, knocks: calls.at(neighbour), sales }
+    town.environment.network().set_faults(NoFaults::default());
+    Outage { town, knocks: calls.at(dependency), sales }
 }
 
 impl Outage {
-    /// Everything is done within `time` of the neighbour's return.
+    /// Everything is done within `time` of the dependency's return.
     async fn ends_well_within(mut self, time: TimeDelta) {
         self.town.pass(time).await;
-        assert_eq!(self.town.world.dataverse().started().len(), self.sales + 1);
+        assert_eq!(self.town.environment.dataverse().started().len(), self.sales + 1);
         self.town.assert_clean(&CONFIRMATION);
     }
 
     /// The order in which the journeys of the outage's sales were started, by sale.
     fn order(&self) -> Vec<usize> {
         let number = |email: &str| email.strip_prefix("guest")?.split('@').next()?.parse().ok();
-        let started = self.town.world.dataverse().started();
+        let started = self.town.environment.dataverse().started();
         started.iter().filter_map(|it| number(it.parameters["msdynmkt_receiptemail"].as_str()?)).collect()
     }
 }
@@ -65,7 +65,7 @@ const LONGEST_WAIT: TimeDelta = TimeDelta::minutes(16);
 
 #[tokio::test]
 async fn dataverse_is_away_for_six_hours() {
-    let outage = outage(Neighbour::Dataverse, 6).await;
+    let outage = outage(Dependency::Dataverse, 6).await;
     // 36 messages, each tried a few times at first and then every quarter of an hour; three requests a try.
     let most = 36 * (8 + 6 * 4) * 3;
     assert!(outage.knocks < most, "{} requests", outage.knocks);
@@ -74,7 +74,7 @@ async fn dataverse_is_away_for_six_hours() {
 
 #[tokio::test]
 async fn cosmos_db_is_away_for_an_hour() {
-    let outage = outage(Neighbour::Cosmos, 1).await;
+    let outage = outage(Dependency::Cosmos, 1).await;
     // Three polls a minute that look for due records, each repeated by the SDK.
     assert!(outage.knocks < 60 * 3 * 12, "{} requests", outage.knocks);
     outage.ends_well_within(LONGEST_WAIT).await;
@@ -82,14 +82,14 @@ async fn cosmos_db_is_away_for_an_hour() {
 
 #[tokio::test]
 async fn service_bus_is_away_for_an_hour() {
-    let outage = outage(Neighbour::ServiceBus, 1).await;
+    let outage = outage(Dependency::ServiceBus, 1).await;
     assert!(outage.knocks < 60 * 3 * 4, "{} requests", outage.knocks);
     outage.ends_well_within(TimeDelta::minutes(5)).await;
 }
 
 #[tokio::test]
 async fn the_scale_unit_is_away_for_a_day() {
-    let mut outage = outage(Neighbour::Commerce, 24).await;
+    let mut outage = outage(Dependency::Commerce, 24).await;
     // Three polls a minute, one search each, and nothing else is even tried.
     assert!(outage.knocks <= 24 * 60 * 3 * 2, "{} requests", outage.knocks);
     outage.town.minute().await;

@@ -14,7 +14,7 @@ async fn a_day_of_all_kinds_of_sales_starts_every_journey_once() {
     }
     town.minute().await;
     town.minute().await;
-    let audit = town.world.audit(&Journey::ALL, &[]);
+    let audit = town.environment.audit(&Journey::ALL, &[]);
     assert!(audit.expected() > 150, "{audit:#?}");
     town.assert_clean(&Journey::ALL);
     for ((transaction, _), record) in town.records().await {
@@ -28,7 +28,7 @@ async fn a_busy_minute(again_after: &str) -> (TimeDelta, usize) {
     let plan = Plan::usual().with("PollAgainAfter", again_after).with("EventTypes", "Checkout");
     let mut town = plan.open().await;
     let calls = Calls::default();
-    town.world.wire().set_weather(Script::watching(&calls));
+    town.environment.network().set_faults(Script::watching(&calls));
     for sale in 0..60 {
         town.checkout(None, Some(&format!("guest{sale}@example.org")));
         town.pass(TimeDelta::seconds(1)).await;
@@ -37,8 +37,8 @@ async fn a_busy_minute(again_after: &str) -> (TimeDelta, usize) {
     town.minute().await;
     town.assert_clean(&[Journey::OrderConfirmation]);
     let committed: Vec<_> =
-        town.world.ledger().into_iter().filter_map(|entry| entry.order.map(|_| entry.committed)).collect();
-    let mut started: Vec<_> = town.world.dataverse().started().into_iter().map(|journey| journey.at).collect();
+        town.environment.ledger().into_iter().filter_map(|entry| entry.order.map(|_| entry.committed)).collect();
+    let mut started: Vec<_> = town.environment.dataverse().started().into_iter().map(|journey| journey.at).collect();
     started.sort();
     let longest = started.iter().zip(&committed).skip(20).map(|(started, sold)| *started - sold).max().unwrap();
     (longest, searches)
@@ -62,7 +62,7 @@ async fn one_look_per_run_is_enough_for_who_says_so() {
 async fn a_quiet_shop_is_not_asked_more_often() {
     let mut town = Plan::usual().with("EventTypes", "Checkout").open().await;
     let calls = Calls::default();
-    town.world.wire().set_weather(Script::watching(&calls));
+    town.environment.network().set_faults(Script::watching(&calls));
     town.checkout(None, Some("guest@example.org"));
     town.pass(TimeDelta::seconds(110)).await;
     // Five runs, and one more look after the only one that found something.

@@ -2,12 +2,12 @@
 
 use chrono::TimeDelta;
 use sandbox::audit::Journey;
-use sandbox::host::Death;
+use sandbox::host::KillScope;
+use sandbox::network::{Call, Dependency, FaultAction, NoFaults};
 use sandbox::shop::{CHANNELS, Customer};
-use sandbox::wire::{Call, Fair, Fate, Neighbour};
 
 use crate::script::{Calls, Script};
-use crate::town::{Plan, Town, all_journeys};
+use crate::town::{Plan, TestEnvironment, all_journeys};
 
 const CONFIRMATION: [Journey; 1] = [Journey::OrderConfirmation];
 
@@ -27,7 +27,7 @@ async fn a_cart_and_its_checkout_are_two_events() {
 /// The sample: all event types are sent as one string, and none matches.
 #[tokio::test]
 async fn each_event_type_is_searched_on_its_own() {
-    let mut town = Town::usual().await;
+    let mut town = TestEnvironment::usual().await;
     town.checkout(Some(&town.stranger()), None);
     town.minute().await;
     let types: Vec<String> = town.records().await.into_keys().map(|(_, event_type)| event_type).collect();
@@ -49,13 +49,13 @@ async fn more_events_than_a_page_are_all_read() {
 /// The sample: the watermark follows the last processed record, and late events are lost.
 #[tokio::test]
 async fn events_that_commit_late_and_out_of_order_are_still_seen() {
-    let mut town = Town::usual().await;
+    let mut town = TestEnvironment::usual().await;
     town.shop().set_commit_delay(TimeDelta::seconds(100));
     town.checkout(Some(&town.stranger()), None);
     town.shop().set_commit_delay(TimeDelta::zero());
     town.checkout(None, Some("early@example.org"));
     town.minute().await;
-    assert_eq!(town.world.dataverse().started().len(), 1, "only what is committed can be seen");
+    assert_eq!(town.environment.dataverse().started().len(), 1, "only what is committed can be seen");
     town.minute().await;
     town.minute().await;
     town.assert_clean(&CONFIRMATION);
@@ -76,10 +76,10 @@ async fn events_within_one_second_and_between_two_polls_are_all_seen() {
 /// The sample: a crash leaves records that nobody ever looks at again.
 #[tokio::test]
 async fn a_crash_leaves_no_event_behind() {
-    let mut town = Town::usual().await;
+    let mut town = TestEnvironment::usual().await;
     let calls = Calls::default();
-    let hang = |call: &Call| if call.path.contains("SalesOrders") { Fate::Hang } else { Fate::Serve };
-    town.world.wire().set_weather(Script::new(&calls, hang));
+    let hang = |call: &Call| if call.path.contains("SalesOrders") { FaultAction::Hang } else { FaultAction::Serve };
+    town.environment.network().set_faults(Script::new(&calls, hang));
     let checkout = town.checkout(Some(&town.stranger()), None);
     town.until(|_| calls.to("SalesOrders") > 0).await;
     assert_eq!(
@@ -87,8 +87,8 @@ async fn a_crash_leaves_no_event_behind() {
         "new",
         "the run is stuck in the order call, its record is written"
     );
-    town.app.host().replace_handler(Death::Instance).await;
-    town.world.wire().set_weather(Fair::default());
+    town.app.host().replace_handler(KillScope::Instance).await;
+    town.environment.network().set_faults(NoFaults::default());
     assert!(town.app.host().ready().await);
     town.pass(TimeDelta::minutes(4)).await;
     assert_eq!(town.record(&checkout).await["status"], "processed");
@@ -98,13 +98,13 @@ async fn a_crash_leaves_no_event_behind() {
 /// The sample: one failing event blocks the run for a minute, and is dropped for good after it.
 #[tokio::test]
 async fn an_order_that_is_late_delays_nobody_else_and_is_waited_for() {
-    let mut town = Town::usual().await;
+    let mut town = TestEnvironment::usual().await;
     town.shop().set_order_delay(Some(TimeDelta::minutes(10)));
     let late = town.checkout(Some(&town.stranger()), None);
     town.shop().set_order_delay(Some(TimeDelta::zero()));
     town.checkout(None, Some("prompt@example.org"));
     town.minute().await;
-    assert_eq!(town.world.dataverse().started().len(), 1);
+    assert_eq!(town.environment.dataverse().started().len(), 1);
     let record = town.record(&late).await;
     assert_eq!(
         (record["status"].as_str(), record["reason"]["code"].as_str()),
@@ -121,7 +121,7 @@ async fn an_event_of_a_cart_is_enriched_with_the_cart() {
     let customer = town.stranger();
     town.fill_cart(CHANNELS[0].id, Some(&customer), 3);
     town.minute().await;
-    let started = town.world.dataverse().started();
+    let started = town.environment.dataverse().started();
     assert_eq!(started.len(), 1);
     assert_eq!(started[0].as_written("msdynmkt_itemcount").and_then(|count| count.parse::<f64>().ok()), Some(3.0));
     town.assert_clean(&Journey::ALL);
@@ -130,9 +130,9 @@ async fn an_event_of_a_cart_is_enriched_with_the_cart() {
 /// The sample: a guest's event always fails, because the customer call needs an id.
 #[tokio::test]
 async fn a_guest_needs_no_customer_call() {
-    let mut town = Town::usual().await;
+    let mut town = TestEnvironment::usual().await;
     let calls = Calls::default();
-    town.world.wire().set_weather(Script::watching(&calls));
+    town.environment.network().set_faults(Script::watching(&calls));
     town.checkout(None, Some("guest+tag@o'neil.example"));
     town.minute().await;
     assert_eq!(calls.to("Customers"), 0);
@@ -142,8 +142,8 @@ async fn a_guest_needs_no_customer_call() {
 /// The sample: a token is fetched at every run.
 #[tokio::test]
 async fn tokens_are_used_until_shortly_before_they_expire() {
-    let mut town = Town::usual().await;
-    let asked = |town: &Town| town.world.wire().calls()[&Neighbour::Entra];
+    let mut town = TestEnvironment::usual().await;
+    let asked = |town: &TestEnvironment| town.environment.network().calls()[&Dependency::Entra];
     town.checkout(Some(&town.stranger()), None);
     town.pass(TimeDelta::minutes(30)).await;
     assert_eq!(asked(&town), 2, "one for the Scale Unit, one for Dataverse");
@@ -158,10 +158,10 @@ async fn tokens_are_used_until_shortly_before_they_expire() {
 /// Likewise: The sample: a token that is revoked is replaced at once.
 #[tokio::test]
 async fn a_revoked_token_is_replaced() {
-    let mut town = Town::usual().await;
+    let mut town = TestEnvironment::usual().await;
     town.checkout(None, Some("before@example.org"));
     town.minute().await;
-    town.world.entra().revoke_all();
+    town.environment.entra().revoke_all();
     town.checkout(None, Some("after@example.org"));
     town.minute().await;
     town.assert_clean(&CONFIRMATION);
@@ -170,7 +170,7 @@ async fn a_revoked_token_is_replaced() {
 /// The sample: the first page that holds an event makes the run fail.
 #[tokio::test]
 async fn a_page_with_events_is_read_to_its_end() {
-    let mut town = Town::usual().await;
+    let mut town = TestEnvironment::usual().await;
     for _ in 0..3 {
         town.checkout(None, Some("page@example.org"));
     }
@@ -181,9 +181,9 @@ async fn a_page_with_events_is_read_to_its_end() {
 /// The sample: one operating unit number for all channels.
 #[tokio::test]
 async fn every_channel_is_asked_under_its_own_operating_unit() {
-    let mut town = Town::usual().await;
+    let mut town = TestEnvironment::usual().await;
     let calls = Calls::default();
-    town.world.wire().set_weather(Script::watching(&calls));
+    town.environment.network().set_faults(Script::watching(&calls));
     for channel in &CHANNELS {
         town.checkout_in(channel.id, None, Some("traveller@example.org"));
         town.checkout_in(channel.id, None, Some("traveller@example.org"));
@@ -196,18 +196,18 @@ async fn every_channel_is_asked_under_its_own_operating_unit() {
 /// The sample: a message is gone before its workflow has run.
 #[tokio::test]
 async fn a_message_stays_until_its_journeys_have_started() {
-    let mut town = Town::usual().await;
-    town.world.served(Neighbour::Dataverse).set_reachable(false);
+    let mut town = TestEnvironment::usual().await;
+    town.environment.served(Dependency::Dataverse).set_reachable(false);
     town.checkout(Some(&town.stranger()), None);
     town.pass(TimeDelta::minutes(30)).await;
-    let counts = town.world.counts();
+    let counts = town.environment.counts();
     assert_eq!(
         counts.active + counts.locked + counts.scheduled,
         1,
         "the checkout's; nothing is to be done about a cart: {counts:?}"
     );
     assert_eq!(counts.dead_lettered, 0);
-    town.world.served(Neighbour::Dataverse).set_reachable(true);
+    town.environment.served(Dependency::Dataverse).set_reachable(true);
     town.pass(TimeDelta::minutes(16)).await;
     town.assert_clean(&CONFIRMATION);
 }
@@ -215,8 +215,8 @@ async fn a_message_stays_until_its_journeys_have_started() {
 /// The sample: two quick orders of a new customer create two contacts.
 #[tokio::test]
 async fn quick_orders_of_a_new_customer_make_one_contact() {
-    let mut town = Town::usual().await;
-    let before = town.world.dataverse().contacts().len();
+    let mut town = TestEnvironment::usual().await;
+    let before = town.environment.dataverse().contacts().len();
     let customer = town.stranger();
     for _ in 0..8 {
         town.checkout(Some(&customer), None);
@@ -224,14 +224,14 @@ async fn quick_orders_of_a_new_customer_make_one_contact() {
         town.checkout(None, Some("new.guest@EXAMPLE.org"));
     }
     town.minute().await;
-    assert_eq!(town.world.dataverse().contacts().len(), before + 2);
+    assert_eq!(town.environment.dataverse().contacts().len(), before + 2);
     town.assert_clean(&CONFIRMATION);
 }
 
 /// The sample: a quote in a customer's name breaks the request.
 #[tokio::test]
 async fn quotes_and_letters_of_the_world_reach_the_journey_as_they_are() {
-    let mut town = Town::usual().await;
+    let mut town = TestEnvironment::usual().await;
     let model = town.shop().customer(&town.stranger()).unwrap();
     let customer = Customer {
         account: "Q'1".to_owned(),
@@ -244,8 +244,12 @@ async fn quotes_and_letters_of_the_world_reach_the_journey_as_they_are() {
     town.shop().register(customer.clone()).unwrap();
     town.checkout(Some("Q'1"), None);
     town.minute().await;
-    let contact =
-        town.world.dataverse().contacts().into_iter().find(|contact| contact.contact_number.as_deref() == Some("Q'1"));
+    let contact = town
+        .environment
+        .dataverse()
+        .contacts()
+        .into_iter()
+        .find(|contact| contact.contact_number.as_deref() == Some("Q'1"));
     let contact = contact.expect("the contact was created");
     assert_eq!(contact.first_name, Some(customer.first_name));
     assert_eq!(contact.last_name, Some(customer.last_name));
@@ -256,9 +260,9 @@ async fn quotes_and_letters_of_the_world_reach_the_journey_as_they_are() {
 /// The sample: a redelivered message triggers the journey again.
 #[tokio::test]
 async fn a_message_that_comes_twice_starts_its_journeys_once() {
-    let mut town = Town::usual().await;
+    let mut town = TestEnvironment::usual().await;
     for _ in 0..5 {
-        town.world.broker().duplicate_next_send();
+        town.environment.broker().duplicate_next_send();
         town.checkout(Some(&town.stranger()), None);
         town.minute().await;
     }
@@ -269,7 +273,7 @@ async fn a_message_that_comes_twice_starts_its_journeys_once() {
 /// The sample: the party number gets the wrong field, with quotes in it, and an empty look-up fails the run.
 #[tokio::test]
 async fn a_new_contact_has_its_party_number_and_only_the_groups_that_exist() {
-    let mut town = Town::usual().await;
+    let mut town = TestEnvironment::usual().await;
     let model = town.shop().customer(&town.stranger()).unwrap();
     let email = |name: &str| format!("{name}@example.org");
     let grouped =
@@ -281,7 +285,12 @@ async fn a_new_contact_has_its_party_number_and_only_the_groups_that_exist() {
     }
     town.minute().await;
     let contact = |number: &str| {
-        town.world.dataverse().contacts().into_iter().find(|it| it.contact_number.as_deref() == Some(number)).unwrap()
+        town.environment
+            .dataverse()
+            .contacts()
+            .into_iter()
+            .find(|it| it.contact_number.as_deref() == Some(number))
+            .unwrap()
     };
     assert_eq!(contact("G-1").party_number.as_deref(), Some(grouped.party_number.as_str()));
     assert_eq!(contact("G-1").sellable, Some(true));

@@ -1,10 +1,10 @@
-//! Weather by script: a rule decides the fate of each call, and every call is noted.
+//! FaultInjector by script: a rule decides the fate of each call, and every call is noted.
 
 use std::sync::{Arc, Mutex};
 
-use sandbox::wire::{BoxFuture, Call, Fate, Neighbour, Weather};
+use sandbox::network::{BoxFuture, Call, Dependency, FaultAction, FaultInjector};
 
-type Rule = dyn Fn(&Call) -> Fate + Send + Sync;
+type Rule = dyn Fn(&Call) -> FaultAction + Send + Sync;
 
 /// Calls as they happened.
 #[derive(Clone, Default)]
@@ -16,9 +16,9 @@ impl Calls {
         self.0.lock().unwrap().iter().filter(|call| call.path.contains(part)).count()
     }
 
-    /// How many calls a neighbour got.
-    pub(crate) fn at(&self, neighbour: Neighbour) -> usize {
-        self.0.lock().unwrap().iter().filter(|call| call.neighbour == neighbour).count()
+    /// How many calls a dependency got.
+    pub(crate) fn at(&self, dependency: Dependency) -> usize {
+        self.0.lock().unwrap().iter().filter(|call| call.dependency == dependency).count()
     }
 }
 
@@ -28,18 +28,18 @@ pub(crate) struct Script {
 }
 
 impl Script {
-    pub(crate) fn new(calls: &Calls, rule: impl Fn(&Call) -> Fate + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(calls: &Calls, rule: impl Fn(&Call) -> FaultAction + Send + Sync + 'static) -> Self {
         Self { rule: Arc::new(rule), calls: calls.clone() }
     }
 
-    /// Fair weather that notes every call.
+    /// NoFaults weather that notes every call.
     pub(crate) fn watching(calls: &Calls) -> Self {
-        Self { rule: Arc::new(|_| Fate::Serve), calls: calls.clone() }
+        Self { rule: Arc::new(|_| FaultAction::Serve), calls: calls.clone() }
     }
 }
 
-impl Weather for Script {
-    fn fate(&self, call: &Call) -> BoxFuture<Fate> {
+impl FaultInjector for Script {
+    fn decide(&self, call: &Call) -> BoxFuture<FaultAction> {
         self.calls.0.lock().unwrap().push(call.clone());
         let fate = (self.rule)(call);
         Box::pin(async move { fate })

@@ -1,4 +1,4 @@
-//! A town to live scenarios in: all neighbours, the Functions host, and the handler on a runtime of its own, which
+//! A town to live scenarios in: all dependencies, the Functions host, and the handler on a runtime of its own, which
 //! ends in mid-request when it is killed.
 
 use std::collections::BTreeMap;
@@ -17,10 +17,10 @@ use commerce_journeys::clock::Clock as HandlerClock;
 use commerce_journeys::journeys::Journeys;
 use commerce_journeys::settings::Settings;
 use sandbox::audit::Journey;
-use sandbox::clock::{Busy, Clock};
+use sandbox::clock::{Clock, TimeHold};
+use sandbox::environment::{Environment, EnvironmentOptions, FUNCTION_KEY, FunctionApp};
 use sandbox::host::{App as HostedApp, Exit, Host, Launch, Launched, Start};
 use sandbox::shop::{CartOpening, Checkout, EventRow, Item, PRODUCTS, Shop};
-use sandbox::world::{FUNCTION_KEY, FunctionApp, World, WorldOptions};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -35,7 +35,7 @@ pub(crate) fn all_journeys() -> String {
 
 /// How a town differs from the usual one.
 pub(crate) struct Plan {
-    pub(crate) world: WorldOptions,
+    pub(crate) environment: EnvironmentOptions,
     pub(crate) journeys: String,
     pub(crate) settings: Vec<(&'static str, String)>,
     /// Whether everything happens one after the other, in the same order every time.
@@ -48,7 +48,7 @@ impl Plan {
         // Not earlier than the machine's own time, with which Service Bus signatures are made.
         let now = DateTime::from_timestamp(Utc::now().timestamp() / 60 * 60, 0).unwrap();
         Self {
-            world: WorldOptions::new(Clock::simulated(now)),
+            environment: EnvironmentOptions::new(Clock::simulated(now)),
             journeys: SHIPPED.to_owned(),
             settings: Vec::new(),
             in_order: false,
@@ -69,34 +69,34 @@ impl Plan {
         Self { in_order: true, ..self.with("CommerceConcurrency", "1") }
     }
 
-    pub(crate) async fn open(self) -> Town {
-        Town::open(self).await
+    pub(crate) async fn open(self) -> TestEnvironment {
+        TestEnvironment::open(self).await
     }
 }
 
-pub(crate) struct Town {
-    pub(crate) world: World,
+pub(crate) struct TestEnvironment {
+    pub(crate) environment: Environment,
     pub(crate) app: FunctionApp,
     /// A second instance of the app, if there is one.
     second: Option<FunctionApp>,
     launch: Arc<InProcess>,
     settings: BTreeMap<String, String>,
     /// Time stands still for the test until it lets time pass.
-    busy: Option<Busy>,
+    busy: Option<TimeHold>,
 }
 
-impl Town {
+impl TestEnvironment {
     pub(crate) async fn usual() -> Self {
         Plan::usual().open().await
     }
 
     async fn open(plan: Plan) -> Self {
         log();
-        let clock = plan.world.clock.clone();
+        let clock = plan.environment.clock.clone();
         let busy = clock.busy();
-        let world = World::start(plan.world).await.unwrap();
-        let mut settings = world.settings_with_secrets();
-        // Long enough for a slow machine, short enough for a test of hanging neighbours.
+        let environment = Environment::start(plan.environment).await.unwrap();
+        let mut settings = environment.settings_with_secrets();
+        // Long enough for a slow machine, short enough for a test of hanging dependencies.
         settings.insert("RequestTimeout".to_owned(), "00:00:10".to_owned());
         settings.extend(plan.settings.into_iter().map(|(name, value)| (name.to_owned(), value)));
         let mut app = HostedApp::read(Path::new(env!("CARGO_MANIFEST_DIR")), &settings).unwrap();
@@ -104,13 +104,13 @@ impl Town {
             app.max_concurrent_calls = Some(1);
         }
         let launch = Arc::new(InProcess { clock, journeys: plan.journeys, port: AtomicU16::default() });
-        let app = world.host(app, launch.clone(), Arc::new(|_, _| {})).await.unwrap();
+        let app = environment.host(app, launch.clone(), Arc::new(|_, _| {})).await.unwrap();
         assert!(app.host().ready().await);
-        Self { world, app, second: None, launch, settings, busy: Some(busy) }
+        Self { environment, app, second: None, launch, settings, busy: Some(busy) }
     }
 
     pub(crate) fn shop(&self) -> &Shop {
-        self.world.shop()
+        self.environment.shop()
     }
 
     /// Where the handler of this moment listens.
@@ -121,7 +121,7 @@ impl Town {
     /// Starts a second instance of the same app.
     pub(crate) async fn add_instance(&mut self) {
         let app = HostedApp::read(Path::new(env!("CARGO_MANIFEST_DIR")), &self.settings).unwrap();
-        let second = self.world.host(app, self.launch.clone(), Arc::new(|_, _| {})).await.unwrap();
+        let second = self.environment.host(app, self.launch.clone(), Arc::new(|_, _| {})).await.unwrap();
         assert!(second.host().ready().await);
         self.second = Some(second);
     }
@@ -134,7 +134,7 @@ impl Town {
     /// Lets time pass.
     pub(crate) async fn pass(&mut self, time: TimeDelta) {
         drop(self.busy.take());
-        self.busy = Some(self.world.clock().sleep(time.to_std().unwrap()).await);
+        self.busy = Some(self.environment.clock().sleep(time.to_std().unwrap()).await);
     }
 
     /// Lets a minute pass: three polls and everything they bring about.
@@ -164,7 +164,7 @@ impl Town {
 
     /// A customer with an e-mail address whom Dataverse does not know.
     pub(crate) fn stranger(&self) -> String {
-        let known = self.world.dataverse().contacts();
+        let known = self.environment.dataverse().contacts();
         let is_known = |account: &str, email: &str| {
             known.iter().any(|contact| {
                 contact.contact_number.as_deref() == Some(account)
@@ -181,7 +181,7 @@ impl Town {
 
     /// All event records, by transaction id and type.
     pub(crate) async fn records(&self) -> BTreeMap<(String, String), Value> {
-        let documents = self.world.cosmos().documents().await.unwrap();
+        let documents = self.environment.cosmos().documents().await.unwrap();
         let text = |document: &Value, field: &str| document[field].as_str().unwrap_or_default().to_owned();
         documents
             .into_iter()
@@ -197,17 +197,17 @@ impl Town {
 
     /// Asserts that every event led to what it should, once, and that nothing is left over.
     pub(crate) fn assert_clean(&self, enabled: &[Journey]) {
-        let audit = self.world.audit(enabled, &[]);
+        let audit = self.environment.audit(enabled, &[]);
         assert!(audit.is_clean(), "{audit:#?}");
     }
 
-    /// Lets the world go on until something is so; that is waited for in real time.
+    /// Lets the environment go on until something is so; that is waited for in real time.
     pub(crate) async fn until(&mut self, so: impl Fn(&Self) -> bool) {
         drop(self.busy.take());
         while !so(self) {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
-        self.busy = Some(self.world.clock().busy());
+        self.busy = Some(self.environment.clock().busy());
     }
 
     /// Calls `trigger-journey` through the host; status and body.
@@ -221,7 +221,7 @@ impl Town {
         let url = format!("{}api/trigger-journey", self.app.url());
         let request = reqwest::Client::new().post(url).header("x-functions-key", FUNCTION_KEY);
         let reply = request.header("content-type", "application/json").body(body).send().await.unwrap();
-        self.busy = Some(self.world.clock().busy());
+        self.busy = Some(self.environment.clock().busy());
         let status = reply.status().as_u16();
         (status, serde_json::from_str(&reply.text().await.unwrap()).unwrap_or(Value::Null))
     }

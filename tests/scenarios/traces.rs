@@ -16,10 +16,10 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use prost::Message as _;
 use sandbox::clock::Clock;
+use sandbox::environment::{Environment, EnvironmentOptions, FunctionApp};
 use sandbox::host::{App, Process, Sink};
 use sandbox::shop::{CHANNELS, CartOpening, Checkout, Item, PRODUCTS};
 use sandbox::stage::{Enabled, repository, stage};
-use sandbox::world::{FunctionApp, World, WorldOptions};
 use tokio::net::TcpListener;
 
 /// Receives spans, and keeps them.
@@ -86,21 +86,21 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-async fn open(world: &World, folder: &str, otel: &[(&str, &str)]) -> FunctionApp {
+async fn open(environment: &Environment, folder: &str, otel: &[(&str, &str)]) -> FunctionApp {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(folder);
     stage(&repository(), Some(Path::new(env!("CARGO_BIN_EXE_commerce-journeys"))), &folder, Enabled::AsShipped)
         .unwrap();
-    let mut settings = world.settings_with_secrets();
+    let mut settings = environment.settings_with_secrets();
     settings.extend(otel.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
     let silent: Sink = Arc::new(|_, _| {});
-    let app = world.host(App::read(&folder, &settings).unwrap(), Arc::new(Process), silent).await.unwrap();
+    let app = environment.host(App::read(&folder, &settings).unwrap(), Arc::new(Process), silent).await.unwrap();
     assert!(app.host().ready().await);
     app
 }
 
 /// A customer's checkout, with a receipt's address that must not show up anywhere.
-fn sell(world: &World) {
-    let shop = world.shop();
+fn sell(environment: &Environment) {
+    let shop = environment.shop();
     let opening = CartOpening { channel: CHANNELS[0].id, ..CartOpening::default() };
     let cart = shop.open_cart(opening).unwrap();
     shop.add_to_cart(&cart, &[Item { product: PRODUCTS[0].id, quantity: 1 }]).unwrap();
@@ -108,20 +108,20 @@ fn sell(world: &World) {
     shop.checkout(&cart, Checkout { receipt_email, ..Checkout::default() }).unwrap();
 }
 
-async fn one_journey(world: &World) {
-    while world.dataverse().started().is_empty() {
+async fn one_journey(environment: &Environment) {
+    while environment.dataverse().started().is_empty() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn poll_publish_process_and_trigger_of_an_event_are_one_trace() {
-    let world = World::start(WorldOptions::new(Clock::real())).await.unwrap();
+    let environment = Environment::start(EnvironmentOptions::new(Clock::real())).await.unwrap();
     let (collector, url) = Collector::start().await;
     let otel = [("OTEL_EXPORTER_OTLP_ENDPOINT", url.as_str()), ("OTEL_EXPORTER_OTLP_HEADERS", "api-key=k1")];
-    let app = open(&world, "traces", &otel).await;
-    sell(&world);
-    one_journey(&world).await;
+    let app = open(&environment, "traces", &otel).await;
+    sell(&environment);
+    one_journey(&environment).await;
     let is_checkout =
         |span: &Span| attributes(span).get("commerce_journeys.event_type").is_some_and(|it| it == "Checkout");
     let process = collector.span(|span| span.name == "process" && is_checkout(span)).await;
@@ -159,7 +159,7 @@ async fn poll_publish_process_and_trigger_of_an_event_are_one_trace() {
         "the search is the run's"
     );
     // Dataverse is told the very span that calls it, and the id is the one that the event's id gives.
-    let started = &world.dataverse().started()[0];
+    let started = &environment.dataverse().started()[0];
     let told = format!("00-{}-{}-01", hex(&trigger.trace_id), hex(&trigger.span_id));
     assert_eq!(started.traceparent.as_deref(), Some(told.as_str()));
     // Who asked, and nothing of whom it is about.
@@ -171,32 +171,32 @@ async fn poll_publish_process_and_trigger_of_an_event_are_one_trace() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_collector_that_never_answers_delays_nothing() {
-    let world = World::start(WorldOptions::new(Clock::real())).await.unwrap();
+    let environment = Environment::start(EnvironmentOptions::new(Clock::real())).await.unwrap();
     // It accepts connections and says nothing.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", silent.local_addr().unwrap());
-    let app = open(&world, "silent-collector", &[("OTEL_EXPORTER_OTLP_ENDPOINT", &url)]).await;
-    sell(&world);
-    one_journey(&world).await;
+    let app = open(&environment, "silent-collector", &[("OTEL_EXPORTER_OTLP_ENDPOINT", &url)]).await;
+    sell(&environment);
+    one_journey(&environment).await;
     app.shutdown().await;
-    assert_eq!(world.counts().dead_lettered, 0);
+    assert_eq!(environment.counts().dead_lettered, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_exported_unless_asked_for() {
-    let world = World::start(WorldOptions::new(Clock::real())).await.unwrap();
+    let environment = Environment::start(EnvironmentOptions::new(Clock::real())).await.unwrap();
     let (collector, url) = Collector::start().await;
     let otel = [
         ("OTEL_EXPORTER_OTLP_ENDPOINT", url.as_str()),
         ("OTEL_SDK_DISABLED", "true"),
         ("OTEL_BSP_SCHEDULE_DELAY", "1"),
     ];
-    let app = open(&world, "no-traces", &otel).await;
-    sell(&world);
-    one_journey(&world).await;
+    let app = open(&environment, "no-traces", &otel).await;
+    sell(&environment);
+    one_journey(&environment).await;
     app.shutdown().await;
     assert!(collector.spans().is_empty());
     // The trace is carried all the same.
-    let traceparent = world.dataverse().started()[0].traceparent.clone().unwrap();
+    let traceparent = environment.dataverse().started()[0].traceparent.clone().unwrap();
     assert!(traceparent.starts_with("00-") && traceparent.ends_with("-01"), "{traceparent}");
 }

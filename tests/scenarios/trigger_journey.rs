@@ -2,16 +2,16 @@
 
 use chrono::TimeDelta;
 use sandbox::audit::Journey;
-use sandbox::host::Death;
-use sandbox::wire::{Call, Fair, Fate, Neighbour};
+use sandbox::host::KillScope;
+use sandbox::network::{Call, Dependency, FaultAction, NoFaults};
 use serde_json::{Value, json};
 
 use crate::script::{Calls, Script};
-use crate::town::Town;
+use crate::town::TestEnvironment;
 
 const CONFIRMATION: [Journey; 1] = [Journey::OrderConfirmation];
 
-async fn id_of(town: &Town, event: &sandbox::shop::EventRow) -> Value {
+async fn id_of(town: &TestEnvironment, event: &sandbox::shop::EventRow) -> Value {
     let record = town.record(event).await;
     json!({"eventId": record["id"], "eventChannelId": record["EventChannelId"]})
 }
@@ -23,7 +23,7 @@ fn with(mut request: Value, field: &str) -> Value {
 
 #[tokio::test]
 async fn a_replay_starts_nothing_again_unless_forced() {
-    let mut town = Town::usual().await;
+    let mut town = TestEnvironment::usual().await;
     let event = town.checkout(Some(&town.stranger()), None);
     town.minute().await;
     let replay = id_of(&town, &event).await;
@@ -32,31 +32,31 @@ async fn a_replay_starts_nothing_again_unless_forced() {
     town.assert_clean(&CONFIRMATION);
     let (status, answer) = town.trigger(&with(replay, "force")).await;
     assert_eq!((status, &answer["status"]), (200, &json!("processed")), "{answer}");
-    assert_eq!(town.world.dataverse().started().len(), 2);
+    assert_eq!(town.environment.dataverse().started().len(), 2);
 }
 
 #[tokio::test]
 async fn a_dry_run_shows_everything_and_changes_nothing() {
-    let mut town = Town::usual().await;
-    town.world.served(Neighbour::Dataverse).set_reachable(false);
+    let mut town = TestEnvironment::usual().await;
+    town.environment.served(Dependency::Dataverse).set_reachable(false);
     let customer = town.stranger();
     let event = town.checkout(Some(&customer), None);
     town.minute().await;
-    town.world.served(Neighbour::Dataverse).set_reachable(true);
-    let contacts = town.world.dataverse().contacts().len();
+    town.environment.served(Dependency::Dataverse).set_reachable(true);
+    let contacts = town.environment.dataverse().contacts().len();
     let before = town.record(&event).await;
     let (status, answer) = town.trigger(&with(id_of(&town, &event).await, "dryRun")).await;
     assert_eq!((status, &answer["contact"]["wouldBeCreated"]), (200, &json!(true)), "{answer}");
     let parameters = &answer["journeys"]["order-confirmation"]["parameters"];
     assert_eq!(parameters.as_object().unwrap().len(), 12, "{answer}");
-    assert_eq!(town.world.dataverse().contacts().len(), contacts);
-    assert_eq!(town.world.dataverse().started(), []);
+    assert_eq!(town.environment.dataverse().contacts().len(), contacts);
+    assert_eq!(town.environment.dataverse().started(), []);
     assert_eq!(town.record(&event).await, before);
 }
 
 #[tokio::test]
 async fn a_posted_message_is_replayed_like_a_delivered_one() {
-    let mut town = Town::usual().await;
+    let mut town = TestEnvironment::usual().await;
     let event = town.checkout(Some(&town.stranger()), Some("posted@example.org"));
     // As text: amounts must keep their digits.
     let order = town.shop().order_body(event.channel_id, &event.transaction_id).unwrap();
@@ -75,7 +75,7 @@ async fn a_posted_message_is_replayed_like_a_delivered_one() {
 
 #[tokio::test]
 async fn wrong_requests_are_refused_with_the_path_of_the_mistake() {
-    let mut town = Town::usual().await;
+    let mut town = TestEnvironment::usual().await;
     let cases = [
         (json!({}), "give one of"),
         (json!({"eventId": "x"}), "eventChannelId"),
@@ -98,11 +98,11 @@ async fn wrong_requests_are_refused_with_the_path_of_the_mistake() {
 
 #[tokio::test]
 async fn a_replay_during_an_outage_is_not_done_and_says_when_to_come_back() {
-    let mut town = Town::usual().await;
+    let mut town = TestEnvironment::usual().await;
     let event = town.checkout(Some(&town.stranger()), None);
     town.minute().await;
     let replay = with(id_of(&town, &event).await, "force");
-    town.world.served(Neighbour::Dataverse).set_reachable(false);
+    town.environment.served(Dependency::Dataverse).set_reachable(false);
     let (status, answer) = town.trigger(&replay).await;
     assert_eq!((status, &answer["error"]["code"]), (503, &json!("dataverseUnavailable")), "{answer}");
 }
@@ -110,14 +110,14 @@ async fn a_replay_during_an_outage_is_not_done_and_says_when_to_come_back() {
 #[tokio::test]
 async fn a_redrive_takes_up_what_can_succeed_and_leaves_the_rest() {
     let mut town = crate::town::Plan::usual().with("RetryHorizon", "00:20:00").open().await;
-    town.world
+    town.environment
         .broker()
         .send(
-            sandbox::world::TOPIC,
+            sandbox::environment::TOPIC,
             vec![sandbox::service_bus::NewMessage { body: "not ours".into(), ..Default::default() }],
         )
         .unwrap();
-    town.world.served(Neighbour::Dataverse).set_reachable(false);
+    town.environment.served(Dependency::Dataverse).set_reachable(false);
     let event = town.checkout(Some(&town.stranger()), None);
     town.pass(TimeDelta::hours(1)).await;
     let record = town.record(&event).await;
@@ -125,21 +125,21 @@ async fn a_redrive_takes_up_what_can_succeed_and_leaves_the_rest() {
         (record["status"].as_str(), record["reason"]["code"].as_str()),
         (Some("failed"), Some("dataverseUnavailable"))
     );
-    let dead = town.world.counts().dead_lettered;
-    town.world.served(Neighbour::Dataverse).set_reachable(true);
+    let dead = town.environment.counts().dead_lettered;
+    town.environment.served(Dependency::Dataverse).set_reachable(true);
     let (status, answer) = town.trigger(&json!({"deadLetters": {"max": 10}})).await;
     assert_eq!(status, 422, "the foreign message cannot be redriven: {answer}");
     assert_eq!(answer["taken"], json!(dead));
     assert_eq!(answer["failed"].as_array().unwrap().len(), 1);
-    assert_eq!(town.world.counts().dead_lettered, 1);
+    assert_eq!(town.environment.counts().dead_lettered, 1);
     assert_eq!(town.record(&event).await["status"], "processed");
-    let audit = town.world.audit(&CONFIRMATION, &[]);
+    let audit = town.environment.audit(&CONFIRMATION, &[]);
     assert!(audit.lost.is_empty() && audit.duplicated.is_empty() && audit.misdirected.is_empty(), "{audit:#?}");
 }
 
 #[tokio::test]
 async fn the_function_asks_for_its_key() {
-    let town = Town::usual().await;
+    let town = TestEnvironment::usual().await;
     let url = format!("{}api/trigger-journey", town.app.url());
     let reply = reqwest::Client::new().post(url).header("x-functions-key", "wrong").body("{}").send().await.unwrap();
     assert_eq!(reply.status(), 401);
@@ -151,14 +151,14 @@ fn is_trigger(call: &Call) -> bool {
 
 #[tokio::test]
 async fn a_journey_that_was_cut_off_by_a_crash_is_uncertain_and_not_forgotten() {
-    let mut town = Town::usual().await;
+    let mut town = TestEnvironment::usual().await;
     let calls = Calls::default();
-    let hang = |call: &Call| if is_trigger(call) { Fate::Hang } else { Fate::Serve };
-    town.world.wire().set_weather(Script::new(&calls, hang));
+    let hang = |call: &Call| if is_trigger(call) { FaultAction::Hang } else { FaultAction::Serve };
+    town.environment.network().set_faults(Script::new(&calls, hang));
     let event = town.checkout(Some(&town.stranger()), None);
     town.until(|_| calls.to(Journey::OrderConfirmation.trigger()) > 0).await;
-    town.app.host().replace_handler(Death::Process).await;
-    town.world.wire().set_weather(Fair::default());
+    town.app.host().replace_handler(KillScope::Process).await;
+    town.environment.network().set_faults(NoFaults::default());
     assert!(town.app.host().ready().await);
     town.pass(TimeDelta::minutes(5)).await;
     let record = town.record(&event).await;

@@ -6,8 +6,8 @@ use azure_data_cosmos::{
     AccountEndpoint, AccountReference, ContainerClient, CosmosClient, CosmosRuntime, RoutingStrategy,
 };
 use reqwest::Url;
+use sandbox::network::Dependency;
 use sandbox::shop::{CHANNELS, LedgerEntry};
-use sandbox::wire::Neighbour;
 use serde_json::{Value, json};
 
 use super::{Reference, sent};
@@ -17,14 +17,14 @@ pub(super) async fn run(site: &Reference<'_>) -> Result<(), Failure> {
     let container = container(site).await?;
     let token = site.commerce_token().await?;
     search(site, &token).await?;
-    for entry in site.world.ledger().iter().filter(|entry| entry.event.event_type == "Checkout") {
+    for entry in site.environment.ledger().iter().filter(|entry| entry.event.event_type == "Checkout") {
         one(site, &container, &token, entry).await?;
     }
     Ok(())
 }
 
 async fn container(site: &Reference<'_>) -> Result<ContainerClient, Failure> {
-    let settings = site.world.settings();
+    let settings = site.environment.settings();
     let endpoint: AccountEndpoint = settings["CosmosDbEndpoint"].parse::<Url>()?.into();
     let account = AccountReference::with_authentication_key(endpoint, Secret::from(settings["CosmosDbKey"].clone()));
     let near = RoutingStrategy::ProximityTo(Region::from(settings["CosmosDbRegion"].clone()));
@@ -35,7 +35,7 @@ async fn container(site: &Reference<'_>) -> Result<ContainerClient, Failure> {
 
 /// The sample reads one page, whatever there is. The events after it are replayed all the same, from the ledger.
 async fn search(site: &Reference<'_>, token: &str) -> Result<(), Failure> {
-    let address = site.url(Neighbour::Commerce, "Commerce/CommerceEventsController/Search");
+    let address = site.url(Dependency::Commerce, "Commerce/CommerceEventsController/Search");
     let query = [("$top", "250"), ("$count", "true"), ("api-version", "7.3")];
     let window = json!({"commerceEventSearchCriteria": {"EventType": "Checkout",
         "EventDateTimeFrom": "2020-01-01T00:00:00Z", "EventDateTimeTo": "2100-01-01T00:00:00Z"}});
@@ -80,7 +80,7 @@ async fn get_order(site: &Reference<'_>, token: &str, channel: i64, id: &str) ->
 
 async fn get(site: &Reference<'_>, token: &str, channel: i64, path: &str) -> Result<Value, Failure> {
     let oun = sandbox::shop::channel(channel).map_or(CHANNELS[0].oun, |channel| channel.oun);
-    let mut address: Url = site.url(Neighbour::Commerce, &format!("Commerce/{path}")).parse()?;
+    let mut address: Url = site.url(Dependency::Commerce, &format!("Commerce/{path}")).parse()?;
     address.query_pairs_mut().append_pair("api-version", "7.3");
     Ok(sent(site.http.get(address).bearer_auth(token).header("OUN", oun)).await?.json().await?)
 }
@@ -89,7 +89,7 @@ async fn publish(site: &Reference<'_>, id: &str, message: &Value) -> Result<(), 
     let broker = json!({"MessageId": id}).to_string();
     let request = site
         .http
-        .post(site.url(Neighbour::ServiceBus, "order-events/messages"))
+        .post(site.url(Dependency::ServiceBus, "order-events/messages"))
         .bearer_auth(&site.bus)
         .header("BrokerProperties", broker)
         .json(message);

@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use sandbox::audit::Journey;
-use sandbox::wire::Neighbour;
+use sandbox::network::Dependency;
 use serde_json::{Value, json};
 
 use super::{Reference, sent};
@@ -32,7 +32,7 @@ async fn one(site: &Reference<'_>) -> Result<(), Failure> {
 
 async fn receive(site: &Reference<'_>) -> Result<Value, Failure> {
     let path = "order-events/subscriptions/order-subscription/messages/head";
-    let request = site.http.delete(site.url(Neighbour::ServiceBus, path)).bearer_auth(&site.bus);
+    let request = site.http.delete(site.url(Dependency::ServiceBus, path)).bearer_auth(&site.bus);
     Ok(sent(request).await?.json().await?)
 }
 
@@ -43,7 +43,7 @@ fn quoted(value: &Value) -> String {
 async fn first(site: &Reference<'_>, set: &str, filter: &str) -> Result<Value, Failure> {
     let request = site
         .http
-        .get(site.url(Neighbour::Dataverse, &format!("api/data/v9.2/{set}")))
+        .get(site.url(Dependency::Dataverse, &format!("api/data/v9.2/{set}")))
         .query(&[("$filter", filter), ("$top", "1")])
         .bearer_auth(&site.dataverse);
     let mut found: Value = sent(request).await?.json().await?;
@@ -61,6 +61,6 @@ async fn trigger(site: &Reference<'_>, order: &Value, contact: &str) -> Result<(
         "msdynmkt_name": order["Name"], "msdynmkt_receiptemail": order["ReceiptEmail"],
         "msdynmkt_salesid": order["SalesId"]});
     let path = format!("api/data/v9.2/{}", Journey::ALL[0].trigger());
-    let request = site.http.request(Method::POST, site.url(Neighbour::Dataverse, &path));
+    let request = site.http.request(Method::POST, site.url(Dependency::Dataverse, &path));
     sent(request.bearer_auth(&site.dataverse).json(&parameters)).await.map(drop)
 }

@@ -151,7 +151,7 @@ impl World {
     }
 
     fn channel_of(&self, number: u64, kind: Kind, draw: &mut Draw) -> u64 {
-        // Tills of neighbouring stores use the same transaction numbers: see `Sale::transaction_id`.
+        // Tills of dependencying stores use the same transaction numbers: see `Sale::transaction_id`.
         let parity = self.number_in_company(number) % 2;
         let place = match kind {
             Kind::Online | Kind::ReturnOrder => STORES_PER_COMPANY,

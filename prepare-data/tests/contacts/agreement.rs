@@ -8,7 +8,7 @@ use sandbox::dataverse::Contact;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::town::{Customer, Town, contact};
+use crate::town::{Customer, TestEnvironment, contact};
 
 const WELCOME: &str = r#"{"journeys": [{"name": "welcome", "eventType": "CustomerCreate", "trigger": "%FeedbackRequestTrigger%", "parameters": {
     "msdynmkt_signaltimestamp": {"from": "now", "type": "DateTime"},
@@ -21,7 +21,7 @@ const WELCOME: &str = r#"{"journeys": [{"name": "welcome", "eventType": "Custome
     "msdynmkt_storename": {"from": "/EventDetails/EventTerminalId", "type": "String", "default": ""}}}]}"#;
 
 /// Lets the handler deal with an event of this customer; the contact for which it started the journey.
-async fn handled(town: &Town, customer: &Customer) -> Uuid {
+async fn handled(town: &TestEnvironment, customer: &Customer) -> Uuid {
     let setting = |name: &str| town.settings().get(name).cloned();
     let journeys = Journeys::read(WELCOME, setting).unwrap();
     let app = App::new(Settings::read(setting).unwrap(), journeys, town.clock()).unwrap();
@@ -46,8 +46,8 @@ async fn handled(town: &Town, customer: &Customer) -> Uuid {
 }
 
 /// A place to begin, made anew for each of the two orders.
-async fn begin(known: Option<&Contact>) -> Town {
-    let town = Town::usual().await;
+async fn begin(known: Option<&Contact>) -> TestEnvironment {
+    let town = TestEnvironment::usual().await;
     if let Some(known) = known {
         town.dataverse().add_contact(known);
     }
@@ -91,7 +91,7 @@ async fn both_orders_end_in_the_same_contact() {
 
 #[tokio::test]
 async fn what_the_handler_creates_needs_no_change() {
-    let town = Town::usual().await;
+    let town = TestEnvironment::usual().await;
     let customer = Customer::new("C1");
     let id = handled(&town, &customer).await;
     let created = town.contact(id);

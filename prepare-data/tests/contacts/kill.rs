@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use sandbox::clock::Clock;
-use sandbox::wire::{BoxFuture, Call, Fair, Fate, Weather};
-use sandbox::world::WorldOptions;
+use sandbox::environment::EnvironmentOptions;
+use sandbox::network::{BoxFuture, Call, FaultAction, FaultInjector, NoFaults};
 use serde_json::Value;
 use tokio::process::Command;
 use tokio::sync::Notify;
 
-use crate::town::{Customer, Town};
+use crate::town::{Customer, TestEnvironment};
 
 /// One batch of writes takes effect and is never answered.
 struct Silence {
@@ -20,27 +20,27 @@ struct Silence {
     reached: Arc<Notify>,
 }
 
-impl Weather for Silence {
-    fn fate(&self, call: &Call) -> BoxFuture<Fate> {
+impl FaultInjector for Silence {
+    fn decide(&self, call: &Call) -> BoxFuture<FaultAction> {
         let is_meant = call.path.ends_with("/$batch") && self.batches.fetch_add(1, Ordering::SeqCst) == self.at;
         let reached = self.reached.clone();
         Box::pin(async move {
             if is_meant {
                 reached.notify_one();
             }
-            if is_meant { Fate::Withhold } else { Fate::Serve }
+            if is_meant { FaultAction::HangAfter } else { FaultAction::Serve }
         })
     }
 }
 
-fn command(town: &Town) -> Command {
+fn command(town: &TestEnvironment) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_prepare-data"));
     command.args(["sync-contacts", "--share", "100", "--batch", "50", "--json", "--customers"]);
     command.arg(town.customers_location()).envs(town.settings()).stdout(Stdio::piped()).kill_on_drop(true);
     command
 }
 
-async fn finished(town: &Town) -> Value {
+async fn finished(town: &TestEnvironment) -> Value {
     let output = command(town).output().await.unwrap();
     assert!(output.status.success(), "{output:?}");
     serde_json::from_slice(&output.stdout).unwrap()
@@ -49,17 +49,17 @@ async fn finished(town: &Town) -> Value {
 #[tokio::test]
 async fn a_killed_run_is_gone_on_with_and_nothing_happens_twice() {
     for at in [0, 2] {
-        let town = Town::open(WorldOptions::new(Clock::real())).await;
+        let town = TestEnvironment::open(EnvironmentOptions::new(Clock::real())).await;
         town.gold(&Customer::many(200)).await;
         let reached = Arc::new(Notify::new());
-        town.world.wire().set_weather(Silence { batches: 0.into(), at, reached: reached.clone() });
+        town.environment.network().set_faults(Silence { batches: 0.into(), at, reached: reached.clone() });
         let mut killed = command(&town).spawn().unwrap();
         tokio::select! {
             () = reached.notified() => {}
             status = killed.wait() => panic!("the run has ended by itself: {status:?}"),
         }
         killed.kill().await.unwrap();
-        town.world.wire().set_weather(Fair::default());
+        town.environment.network().set_faults(NoFaults::default());
 
         let report = finished(&town).await;
         assert_eq!(report["lookedAt"], 200 - 50 * at, "the batch under way is all that is repeated");

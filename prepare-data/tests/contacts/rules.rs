@@ -3,11 +3,11 @@
 use prepare_data::contacts::Reason;
 use sandbox::dataverse::Contact;
 
-use crate::town::{Customer, Town, contact};
+use crate::town::{Customer, TestEnvironment, contact};
 
 #[tokio::test]
 async fn a_customer_without_contact_gets_one_with_all_that_is_known() {
-    let town = Town::usual().await;
+    let town = TestEnvironment::usual().await;
     let customer = Customer::new("C1");
     town.gold(std::slice::from_ref(&customer)).await;
     let report = town.sync().await;
@@ -24,7 +24,7 @@ async fn a_customer_without_contact_gets_one_with_all_that_is_known() {
 
 #[tokio::test]
 async fn a_contact_that_differs_is_given_what_differs_and_nothing_else() {
-    let town = Town::usual().await;
+    let town = TestEnvironment::usual().await;
     let mut customer = Customer::new("C1");
     town.gold(std::slice::from_ref(&customer)).await;
     town.sync().await;
@@ -47,7 +47,7 @@ async fn a_contact_that_differs_is_given_what_differs_and_nothing_else() {
 
 #[tokio::test]
 async fn a_contact_known_by_e_mail_becomes_the_customers() {
-    let town = Town::usual().await;
+    let town = TestEnvironment::usual().await;
     let known = town.dataverse().add_contact(&contact(None, Some("C1@Example.org")));
     town.gold(&[Customer::new("C1")]).await;
     let report = town.sync().await;
@@ -61,7 +61,7 @@ async fn a_contact_known_by_e_mail_becomes_the_customers() {
 
 #[tokio::test]
 async fn an_address_that_belongs_to_another_customer_is_not_enough() {
-    let town = Town::usual().await;
+    let town = TestEnvironment::usual().await;
     let theirs = town.dataverse().add_contact(&contact(Some("SOMEBODY-ELSE"), Some("c1@example.org")));
     let before = town.contact(theirs);
     let customer = Customer::new("C1");
@@ -73,7 +73,7 @@ async fn an_address_that_belongs_to_another_customer_is_not_enough() {
 
 #[tokio::test]
 async fn the_same_number_in_two_companies_is_two_customers() {
-    let town = Town::usual().await;
+    let town = TestEnvironment::usual().await;
     town.dataverse().add_company("TST2", "Another company");
     let mut customers = [Customer::new("C1"), Customer { company: "tst2", ..Customer::new("C1") }];
     customers[1].email = Some("other@example.org".to_owned());
@@ -85,7 +85,7 @@ async fn the_same_number_in_two_companies_is_two_customers() {
 
 #[tokio::test]
 async fn customers_who_share_an_address_and_a_nameless_contact_are_left_to_a_person() {
-    let town = Town::usual().await;
+    let town = TestEnvironment::usual().await;
     let anyones = town.dataverse().add_contact(&contact(None, Some("family@example.org")));
     let before = town.contact(anyones);
     let family =
@@ -106,7 +106,7 @@ async fn customers_who_share_an_address_and_a_nameless_contact_are_left_to_a_per
 
 #[tokio::test]
 async fn a_number_of_two_companies_is_left_where_dataverse_does_not_know_the_company() {
-    let town = Town::usual().await;
+    let town = TestEnvironment::usual().await;
     let customers = ["new1", "new2"].map(|company| Customer { company, ..Customer::new("C1") });
     town.gold(&customers).await;
     let report = town.sync().await;
@@ -115,7 +115,7 @@ async fn a_number_of_two_companies_is_left_where_dataverse_does_not_know_the_com
 
 #[tokio::test]
 async fn several_contacts_with_one_number_are_left_to_a_person() {
-    let town = Town::usual().await;
+    let town = TestEnvironment::usual().await;
     for _ in 0..2 {
         town.dataverse().add_contact(&contact(Some("C1"), None));
     }
@@ -127,7 +127,7 @@ async fn several_contacts_with_one_number_are_left_to_a_person() {
 
 #[tokio::test]
 async fn a_contact_that_was_given_to_somebody_else_is_told_and_left() {
-    let town = Town::usual().await;
+    let town = TestEnvironment::usual().await;
     let customer = Customer::new("C1");
     let given_away = Contact { id: customer.contact_id(), ..contact(Some("C9"), None) };
     town.dataverse().add_contact(&given_away);
@@ -139,7 +139,7 @@ async fn a_contact_that_was_given_to_somebody_else_is_told_and_left() {
 
 #[tokio::test]
 async fn what_dataverse_refuses_harms_nobody_else() {
-    let town = Town::usual().await;
+    let town = TestEnvironment::usual().await;
     let mut customers = Customer::many(3);
     customers[1].party_number = Some("9".repeat(200));
     town.gold(&customers).await;
@@ -151,7 +151,7 @@ async fn what_dataverse_refuses_harms_nobody_else() {
 #[tokio::test]
 async fn thousands_of_contacts_with_one_address_do_not_hide_anybody() {
     let options = sandbox::dataverse::DataverseOptions { max_page_size: 20, ..Default::default() };
-    let town = Town::with(options).await;
+    let town = TestEnvironment::with(options).await;
     for n in 0..60 {
         town.dataverse().add_contact(&contact(Some(&format!("X{n}")), Some("none@example.org")));
     }

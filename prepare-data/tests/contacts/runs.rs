@@ -4,11 +4,11 @@ use deltalake::DeltaTable;
 use prepare_data::contacts::SyncError;
 use url::Url;
 
-use crate::town::{Customer, Town, contact};
+use crate::town::{Customer, TestEnvironment, contact};
 
 #[tokio::test]
 async fn a_second_run_asks_nothing_and_a_whole_one_writes_nothing() {
-    let town = Town::usual().await;
+    let town = TestEnvironment::usual().await;
     town.gold(&Customer::many(120)).await;
     let first = town.sync().await;
     // Three queries and three batches for 120 customers, and the company and the group.
@@ -24,7 +24,7 @@ async fn a_second_run_asks_nothing_and_a_whole_one_writes_nothing() {
 
 #[tokio::test]
 async fn only_customers_that_have_changed_are_looked_at() {
-    let town = Town::usual().await;
+    let town = TestEnvironment::usual().await;
     let mut customers = Customer::many(100);
     town.gold(&customers).await;
     town.sync().await;
@@ -38,7 +38,7 @@ async fn only_customers_that_have_changed_are_looked_at() {
 
 #[tokio::test]
 async fn a_dry_run_says_what_a_run_does_and_changes_nothing() {
-    let town = Town::usual().await;
+    let town = TestEnvironment::usual().await;
     town.dataverse().add_contact(&contact(None, Some("n00001@example.org")));
     town.dataverse().add_contact(&contact(Some("N00002"), None));
     town.gold(&Customer::many(5)).await;
@@ -46,7 +46,7 @@ async fn a_dry_run_says_what_a_run_does_and_changes_nothing() {
     let dry = town.sync_with(|args| args.dry_run = true).await.unwrap();
     assert_eq!(town.dataverse().contacts(), contacts);
     assert!(!town.lake.path().join("quality").exists());
-    let documents = town.world.cosmos().documents().await.unwrap();
+    let documents = town.environment.cosmos().documents().await.unwrap();
     assert!(documents.is_empty(), "{documents:?}");
     let wet = town.sync().await;
     assert_eq!((dry.created.count, dry.linked.count, dry.updated.count), (3, 1, 1));
@@ -57,7 +57,7 @@ async fn a_dry_run_says_what_a_run_does_and_changes_nothing() {
 
 #[tokio::test]
 async fn who_is_no_longer_a_customer_is_told_once_and_keeps_the_contact() {
-    let town = Town::usual().await;
+    let town = TestEnvironment::usual().await;
     let customers = Customer::many(3);
     town.gold(&customers).await;
     town.sync().await;
@@ -76,7 +76,7 @@ async fn who_is_no_longer_a_customer_is_told_once_and_keeps_the_contact() {
 
 #[tokio::test]
 async fn a_limited_run_is_gone_on_with() {
-    let town = Town::usual().await;
+    let town = TestEnvironment::usual().await;
     let mut customers = Customer::many(10);
     // Those who are left must not stand in the way of the others.
     customers[..4].iter_mut().for_each(|it| it.party_number = Some("9".repeat(200)));
@@ -90,7 +90,7 @@ async fn a_limited_run_is_gone_on_with() {
 
 #[tokio::test]
 async fn the_state_table_stays_in_few_pieces_and_in_the_oldest_protocol() {
-    let town = Town::usual().await;
+    let town = TestEnvironment::usual().await;
     let customers = Customer::many(100);
     town.gold(&customers).await;
     town.sync_with(|args| args.batch = 5).await.unwrap();
@@ -104,7 +104,7 @@ async fn the_state_table_stays_in_few_pieces_and_in_the_oldest_protocol() {
 
 #[tokio::test]
 async fn what_cannot_be_right_ends_the_run_before_it_begins() {
-    let town = Town::usual().await;
+    let town = TestEnvironment::usual().await;
     let exit_code =
         |result: Result<_, SyncError>| result.map(|_: prepare_data::contacts::SyncReport| ()).unwrap_err().exit_code();
     let nothing_there = town.sync_with(|_| {}).await;

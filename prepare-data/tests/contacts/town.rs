@@ -16,8 +16,8 @@ use deltalake::protocol::SaveMode;
 use prepare_data::contacts::{self, SyncContactsArgs, SyncError, SyncReport, sync};
 use sandbox::clock::Clock;
 use sandbox::dataverse::{Contact, Dataverse, DataverseOptions};
-use sandbox::wire::Neighbour;
-use sandbox::world::{World, WorldOptions};
+use sandbox::environment::{Environment, EnvironmentOptions};
+use sandbox::network::Dependency;
 use tempfile::TempDir;
 use url::Url;
 use uuid::Uuid;
@@ -68,9 +68,9 @@ impl Customer {
     }
 }
 
-/// All neighbours in simulated time, and a lake.
-pub(crate) struct Town {
-    pub(crate) world: World,
+/// All dependencies in simulated time, and a lake.
+pub(crate) struct TestEnvironment {
+    pub(crate) environment: Environment,
     pub(crate) lake: TempDir,
     pub(crate) company: Uuid,
     pub(crate) group: Uuid,
@@ -79,26 +79,26 @@ pub(crate) struct Town {
     settings: BTreeMap<String, String>,
 }
 
-impl Town {
+impl TestEnvironment {
     pub(crate) async fn usual() -> Self {
         Self::with(DataverseOptions::default()).await
     }
 
     pub(crate) async fn with(dataverse: DataverseOptions) -> Self {
         let now = DateTime::from_timestamp(Utc::now().timestamp(), 0).unwrap();
-        Self::open(WorldOptions { dataverse, ..WorldOptions::new(Clock::simulated(now)) }).await
+        Self::open(EnvironmentOptions { dataverse, ..EnvironmentOptions::new(Clock::simulated(now)) }).await
     }
 
-    pub(crate) async fn open(options: WorldOptions) -> Self {
-        let world = World::start(options).await.unwrap();
-        let company = world.dataverse().add_company("TST1", "A company");
-        let group = world.dataverse().add_customer_group("retail", Some(company));
-        let (strangers, settings) = (world.dataverse().contact_count(), world.settings_with_secrets());
-        Self { world, lake: TempDir::new().unwrap(), company, group, strangers, settings }
+    pub(crate) async fn open(options: EnvironmentOptions) -> Self {
+        let environment = Environment::start(options).await.unwrap();
+        let company = environment.dataverse().add_company("TST1", "A company");
+        let group = environment.dataverse().add_customer_group("retail", Some(company));
+        let (strangers, settings) = (environment.dataverse().contact_count(), environment.settings_with_secrets());
+        Self { environment, lake: TempDir::new().unwrap(), company, group, strangers, settings }
     }
 
     pub(crate) fn dataverse(&self) -> &Dataverse {
-        self.world.dataverse()
+        self.environment.dataverse()
     }
 
     /// Contacts beside those that were there before.
@@ -108,7 +108,7 @@ impl Town {
 
     /// Requests to Dataverse so far.
     pub(crate) fn calls(&self) -> u64 {
-        self.world.wire().calls().get(&Neighbour::Dataverse).copied().unwrap_or_default()
+        self.environment.network().calls().get(&Dependency::Dataverse).copied().unwrap_or_default()
     }
 
     pub(crate) fn customers_location(&self) -> String {
@@ -160,12 +160,12 @@ impl Town {
         let mut args = self.args();
         change(&mut args);
         let settings = ContactSettings::read(|name| self.settings.get(name).cloned()).unwrap();
-        let world = contacts::World { settings, storage: HashMap::new(), clock: self.clock() };
-        sync(&args, world).await
+        let environment = contacts::Environment { settings, storage: HashMap::new(), clock: self.clock() };
+        sync(&args, environment).await
     }
 
     pub(crate) fn clock(&self) -> Arc<TownClock> {
-        Arc::new(TownClock(self.world.clock().clone()))
+        Arc::new(TownClock(self.environment.clock().clone()))
     }
 
     pub(crate) fn settings(&self) -> &BTreeMap<String, String> {

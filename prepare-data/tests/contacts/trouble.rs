@@ -6,23 +6,23 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use prepare_data::contacts::{Reason, SyncError};
 use sandbox::dataverse::{Dataverse, DataverseOptions, Limits};
-use sandbox::wire::{BoxFuture, Call, Fair, Fate, Neighbour, Refusal, Weather};
+use sandbox::network::{BoxFuture, Call, Dependency, ErrorReply, FaultAction, FaultInjector, NoFaults};
 use uuid::Uuid;
 
-use crate::town::{Customer, Town};
+use crate::town::{Customer, TestEnvironment};
 
 /// The first batches of writes have this fate.
 struct Batches {
-    fate: Fate,
+    fate: FaultAction,
     left: AtomicU64,
 }
 
-impl Weather for Batches {
-    fn fate(&self, call: &Call) -> BoxFuture<Fate> {
+impl FaultInjector for Batches {
+    fn decide(&self, call: &Call) -> BoxFuture<FaultAction> {
         let one_less = |left: u64| left.checked_sub(1);
         let is_meant = call.path.ends_with("/$batch")
             && self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok();
-        let fate = if is_meant { self.fate.clone() } else { Fate::Serve };
+        let fate = if is_meant { self.fate.clone() } else { FaultAction::Serve };
         Box::pin(async move { fate })
     }
 }
@@ -30,13 +30,13 @@ impl Weather for Batches {
 #[tokio::test]
 async fn a_pause_that_is_asked_for_is_kept() {
     let limits = Limits { requests: 5, window: Duration::from_secs(60), ..Limits::default() };
-    let town = Town::with(DataverseOptions { limits: Some(limits), ..Default::default() }).await;
+    let town = TestEnvironment::with(DataverseOptions { limits: Some(limits), ..Default::default() }).await;
     town.gold(&Customer::many(300)).await;
-    let began = town.world.clock().now();
+    let began = town.environment.clock().now();
     let report = town.sync().await;
     assert_eq!((report.created.count, report.exit_code(), town.new_contacts()), (300, 0, 300));
     // Fourteen requests at five a minute.
-    assert!(town.world.clock().now() - began >= chrono::TimeDelta::seconds(120));
+    assert!(town.environment.clock().now() - began >= chrono::TimeDelta::seconds(120));
     // At most four at once are told to wait, and then nobody asks before the time has come.
     assert!((1..=16).contains(&report.pauses), "{}", report.pauses);
     assert_eq!(report.requests, 14 + report.pauses);
@@ -46,23 +46,26 @@ async fn a_pause_that_is_asked_for_is_kept() {
 #[tokio::test]
 async fn a_share_leaves_room_for_others() {
     let limits = Limits { concurrent: 2, work: Duration::from_millis(1), ..Limits::default() };
-    let town = Town::with(DataverseOptions { limits: Some(limits), ..Default::default() }).await;
+    let town = TestEnvironment::with(DataverseOptions { limits: Some(limits), ..Default::default() }).await;
     town.gold(&Customer::many(300)).await;
-    let began = town.world.clock().now();
+    let began = town.environment.clock().now();
     let report = town.sync_with(|args| args.share = 50).await.unwrap();
     assert_eq!((report.created.count, report.pauses), (300, 0));
     // Half of 6,000 requests in five minutes: not more than ten a second.
-    assert!(town.world.clock().now() - began >= chrono::TimeDelta::milliseconds(1300));
+    assert!(town.environment.clock().now() - began >= chrono::TimeDelta::milliseconds(1300));
 }
 
 #[tokio::test]
 async fn lost_answers_cost_neither_contacts_nor_counts() {
-    for fate in
-        [Fate::BreakAfter, Fate::BreakBefore, Fate::CutShort, Fate::Mask(Refusal::bare(StatusCode::GATEWAY_TIMEOUT))]
-    {
-        let town = Town::usual().await;
+    for fate in [
+        FaultAction::ResetAfter,
+        FaultAction::ResetBefore,
+        FaultAction::TruncateReply,
+        FaultAction::ReplaceReply(ErrorReply::bare(StatusCode::GATEWAY_TIMEOUT)),
+    ] {
+        let town = TestEnvironment::usual().await;
         town.gold(&Customer::many(60)).await;
-        town.world.wire().set_weather(Batches { fate: fate.clone(), left: 2.into() });
+        town.environment.network().set_faults(Batches { fate: fate.clone(), left: 2.into() });
         let report = town.sync().await;
         assert_eq!((report.created.count, report.equal, town.new_contacts()), (60, 0, 60), "{fate:?}");
     }
@@ -75,29 +78,29 @@ struct Rival {
     left: AtomicU64,
 }
 
-impl Weather for Rival {
-    fn fate(&self, call: &Call) -> BoxFuture<Fate> {
+impl FaultInjector for Rival {
+    fn decide(&self, call: &Call) -> BoxFuture<FaultAction> {
         let one_less = |left: u64| left.checked_sub(1);
         if call.path.ends_with("/$batch")
             && self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok()
         {
             assert!(self.dataverse.touch_contact(self.contact));
         }
-        Box::pin(async { Fate::Serve })
+        Box::pin(async { FaultAction::Serve })
     }
 }
 
 #[tokio::test]
 async fn a_contact_that_changes_meanwhile_is_looked_at_again() {
     for (times, updated) in [(1, 1), (2, 1), (3, 0)] {
-        let town = Town::usual().await;
+        let town = TestEnvironment::usual().await;
         let mut customer = Customer::new("C1");
         town.gold(std::slice::from_ref(&customer)).await;
         town.sync().await;
         customer.first_name = Some("Else".to_owned());
         town.gold(std::slice::from_ref(&customer)).await;
         let (dataverse, contact) = (town.dataverse().clone(), customer.contact_id());
-        town.world.wire().set_weather(Rival { dataverse, contact, left: times.into() });
+        town.environment.network().set_faults(Rival { dataverse, contact, left: times.into() });
         let report = town.sync().await;
         let left = report.left.get(&Reason::KeepsChanging).map_or(0, |kind| kind.count);
         assert_eq!((report.updated.count, left), (updated, 1 - updated), "{times}");
@@ -109,21 +112,21 @@ async fn a_contact_that_changes_meanwhile_is_looked_at_again() {
 
 #[tokio::test]
 async fn an_outage_ends_the_run_and_the_next_goes_on() {
-    let town = Town::usual().await;
+    let town = TestEnvironment::usual().await;
     town.gold(&Customer::many(10)).await;
-    town.world.served(Neighbour::Dataverse).set_reachable(false);
-    let began = town.world.clock().now();
+    town.environment.served(Dependency::Dataverse).set_reachable(false);
+    let began = town.environment.clock().now();
     let away = town.sync_with(|_| {}).await.unwrap_err();
     assert!(matches!(away, SyncError::Unavailable(_)), "{away}");
     assert_eq!(away.exit_code(), 3);
-    assert!(town.world.clock().now() - began >= chrono::TimeDelta::hours(1));
-    town.world.served(Neighbour::Dataverse).set_reachable(true);
+    assert!(town.environment.clock().now() - began >= chrono::TimeDelta::hours(1));
+    town.environment.served(Dependency::Dataverse).set_reachable(true);
     assert_eq!(town.sync().await.created.count, 10);
 }
 
 #[tokio::test]
 async fn a_missing_privilege_ends_the_run_at_once() {
-    let town = Town::usual().await;
+    let town = TestEnvironment::usual().await;
     town.gold(&Customer::many(10)).await;
     town.dataverse().revoke(Some("prvCreateContact"));
     let denied = town.sync_with(|_| {}).await.unwrap_err();
@@ -134,13 +137,13 @@ async fn a_missing_privilege_ends_the_run_at_once() {
 
 #[tokio::test]
 async fn a_choice_of_the_function_app_is_respected() {
-    let town = Town::usual().await;
+    let town = TestEnvironment::usual().await;
     let customer = Customer::new("C1");
     town.gold(std::slice::from_ref(&customer)).await;
     // A run that dies between its choice and its write, and a customer who meanwhile got another address.
-    town.world.wire().set_weather(Batches { fate: Fate::BreakBefore, left: u64::MAX.into() });
+    town.environment.network().set_faults(Batches { fate: FaultAction::ResetBefore, left: u64::MAX.into() });
     assert!(town.sync_with(|_| {}).await.is_err());
-    town.world.wire().set_weather(Fair::default());
+    town.environment.network().set_faults(NoFaults::default());
     let nameless = town.dataverse().add_contact(&crate::town::contact(None, customer.email.as_deref()));
     let report = town.sync().await;
     assert_eq!(report.left[&Reason::ChosenOtherwise].count, 1);

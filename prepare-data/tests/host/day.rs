@@ -6,8 +6,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use prepare_data::host::{FUNCTIONS, Report, listen, serve};
-use sandbox::clock::{Busy, Clock};
-use sandbox::host::{App, Death, Exit, Host, HostEvent, HostOptions, Keys, Launch, Launched, Outcome, Settings, Start};
+use sandbox::clock::{Clock, TimeHold};
+use sandbox::host::{
+    App, Exit, Host, HostEvent, HostOptions, Keys, KillScope, Launch, Launched, Outcome, Settings, Start,
+};
 use serde_json::Value;
 use tokio::sync::{Notify, broadcast};
 
@@ -62,7 +64,7 @@ struct Day {
 
 impl Day {
     /// A day that begins at midnight when the guard is dropped.
-    fn new(course: Course) -> (Self, Busy) {
+    fn new(course: Course) -> (Self, TimeHold) {
         let midnight: DateTime<Utc> = "2026-03-02T00:00:00Z".parse().unwrap();
         let clock = Clock::simulated(midnight);
         let busy = clock.busy();
@@ -125,7 +127,7 @@ async fn a_preparation_that_died_with_its_instance_is_made_up_for_at_once() {
     day.script.until_started(1).await;
     day.script.set(Course::Ends(Ok(Report::default())));
     let held = day.clock.busy();
-    day.host.replace_handler(Death::Instance).await;
+    day.host.replace_handler(KillScope::Instance).await;
     drop(held);
     assert_eq!(day.ended().await, Outcome::Lost);
     assert_eq!(day.ended().await, Outcome::Succeeded);

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::clock::Clock;
-use crate::shop::{Action, Ending, Item, PRODUCTS, Shop, Shopper};
+use crate::shop::{Action, CloseReason, Item, PRODUCTS, Shop, Shopper};
 
 /// A shop's little day, and what a faultless handler would have made of it.
 struct Day {
@@ -202,7 +202,7 @@ fn the_second_filling_of_a_cart_is_an_occasion_of_its_own() {
         channel: crate::shop::CHANNELS[0].id,
         shopper: Shopper::Known(account),
         adds: vec![vec![item], vec![item]],
-        ending: Ending::WalkAway,
+        ending: CloseReason::WalkAway,
     };
     day.shop.perform(&action).unwrap();
     day.ledger = day.shop.ledger();

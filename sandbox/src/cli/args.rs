@@ -6,12 +6,12 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use sandbox::audit::Journey;
 use sandbox::clock::Clock;
+use sandbox::environment::{self, EnvironmentOptions, PORT_BASE};
+use sandbox::faults::FaultProfile;
+use sandbox::network::{Network, NoFaults};
 use sandbox::stage::{self, Enabled};
-use sandbox::weather::Climate;
-use sandbox::wire::{Fair, Wire};
-use sandbox::world::{self, PORT_BASE, WorldOptions};
 
-/// Puts Commerce Journeys and all its neighbours on this machine, and a demo shop through its day: Commerce Scale Unit,
+/// Puts Commerce Journeys and all its dependencies on this machine, and a demo shop through its day: Commerce Scale Unit,
 /// Entra, Cosmos DB, Service Bus, Dataverse and the Functions host. No account is needed anywhere.
 #[derive(Debug, Parser)]
 #[command(name = "sandbox")]
@@ -25,7 +25,7 @@ pub(crate) struct Args {
     /// Print the result as one JSON object, the last line of standard output
     #[arg(long)]
     pub(crate) json: bool,
-    /// How long each call of a neighbour takes at least, in milliseconds
+    /// How long each call of a dependency takes at least, in milliseconds
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) latency_ms: u64,
     /// Which journeys of journeys.json are enabled: as it is shipped, or all four [default: all, as shipped with --once]
@@ -37,16 +37,16 @@ pub(crate) struct Args {
     /// Orders per second, 0 for all at once [default: 12, or 50 with --once or --json]
     #[arg(long, value_name = "N", value_parser = rate)]
     pub(crate) rate: Option<f64>,
-    /// What goes wrong among the neighbours: none, rough, storm, or by neighbour as in dataverse=storm,cosmos=rough
+    /// What goes wrong among the dependencies: none, rough, storm, or by dependency as in dataverse=storm,cosmos=rough
     #[arg(long, value_name = "CLIMATE", default_value = "none")]
-    pub(crate) faults: Climate,
+    pub(crate) faults: FaultProfile,
     /// Kill a handler (SIGKILL) about every so many seconds
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) kill_every: Option<f64>,
     /// How the Functions host receives messages: within the process, or over AMQP as the real one does
     #[arg(long, value_enum, default_value_t = Deliver::InProcess)]
     pub(crate) deliver: Deliver,
-    /// Start the neighbours only, and print the settings with which `func start` finds them
+    /// Start the dependencies only, and print the settings with which `func start` finds them
     #[arg(long)]
     pub(crate) no_host: bool,
     /// First port of a block of six [default: any free ports; 7700 with --no-host]
@@ -119,18 +119,18 @@ impl Args {
         }
     }
 
-    pub(crate) fn world(&self) -> WorldOptions {
+    pub(crate) fn environment(&self) -> EnvironmentOptions {
         let latency = Duration::from_millis(self.latency_ms);
-        WorldOptions {
+        EnvironmentOptions {
             seed: self.seed,
             ports: self.port_base.or(self.no_host.then_some(PORT_BASE)),
-            wire: Wire::new(Fair { latency }),
+            network: Network::new(NoFaults { latency }),
             shop_skew: self.faults.shop_skew(self.seed),
             deliver: match self.deliver {
-                Deliver::InProcess => world::Deliver::InProcess,
-                Deliver::Amqp => world::Deliver::Amqp,
+                Deliver::InProcess => environment::Deliver::InProcess,
+                Deliver::Amqp => environment::Deliver::Amqp,
             },
-            ..WorldOptions::new(Clock::real())
+            ..EnvironmentOptions::new(Clock::real())
         }
     }
 
@@ -172,7 +172,7 @@ mod tests {
     fn trouble_is_read_as_it_is_asked_for() {
         assert!(parse("").unwrap().faults.is_none());
         assert_eq!(parse("").unwrap().instances(), 1);
-        assert_eq!(parse("--faults storm").unwrap().faults, Climate::storm());
+        assert_eq!(parse("--faults storm").unwrap().faults, FaultProfile::storm());
         assert!(!parse("--faults dataverse=storm,cosmos=rough").unwrap().faults.is_none());
         assert_eq!(parse("--kill-every 2").unwrap().instances(), 2);
         assert!(parse("--faults fog").is_err());

@@ -1,8 +1,8 @@
 //! The shop's day, and the wait until everything has settled.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use sandbox::environment::{Environment, FunctionApp};
 use sandbox::host::{Cause, Exit, HostEvent};
-use sandbox::world::{FunctionApp, World};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::TryRecvError;
 
@@ -31,16 +31,16 @@ pub(crate) struct Times {
 /// kills too.
 pub(crate) async fn live(
     args: &Args,
-    world: &World,
+    environment: &Environment,
     apps: &[FunctionApp],
 ) -> Result<(Times, Vec<DateTime<Utc>>), Failure> {
-    let mut watch = Watch::new(args, world, apps);
-    let trouble = Trouble::begin(args, world, apps);
-    let began = world.clock().now();
+    let mut watch = Watch::new(args, environment, apps);
+    let trouble = Trouble::begin(args, environment, apps);
+    let began = environment.clock().now();
     let day = async {
-        shop(args, world).await?;
-        let sold_out = world.clock().now();
-        Ok::<_, Failure>((sold_out, trouble.end(world).await))
+        shop(args, environment).await?;
+        let sold_out = environment.clock().now();
+        Ok::<_, Failure>((sold_out, trouble.end(environment).await))
     };
     let (sold_out, kills) = tokio::select! {
         day = day => day?,
@@ -51,8 +51,8 @@ pub(crate) async fn live(
     Ok((Times { began, sold_out, settled: watch.changed }, kills))
 }
 
-async fn shop(args: &Args, world: &World) -> Result<(), Failure> {
-    let (shop, clock) = (world.shop(), world.clock());
+async fn shop(args: &Args, environment: &Environment) -> Result<(), Failure> {
+    let (shop, clock) = (environment.shop(), environment.clock());
     let visits = shop.plan(args.orders, args.seed);
     let pause = args.pause(visits.len());
     let began = clock.now();
@@ -65,7 +65,7 @@ async fn shop(args: &Args, world: &World) -> Result<(), Failure> {
 
 /// Somebody who looks at everything every now and then.
 struct Watch<'a> {
-    world: &'a World,
+    environment: &'a Environment,
     counter: Counter,
     hosts: Vec<Receiver<HostEvent>>,
     progress: Progress,
@@ -75,10 +75,10 @@ struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    fn new(args: &Args, world: &'a World, apps: &[FunctionApp]) -> Self {
-        let now = world.clock().now();
+    fn new(args: &Args, environment: &'a Environment, apps: &[FunctionApp]) -> Self {
+        let now = environment.clock().now();
         Self {
-            world,
+            environment,
             counter: Counter::new(args.orders, args.expected()),
             hosts: apps.iter().map(|app| app.host().events()).collect(),
             progress: Progress::new(),
@@ -91,13 +91,13 @@ impl<'a> Watch<'a> {
     /// Looks until `enough` of the state and of how long it has not changed.
     async fn until(&mut self, enough: impl Fn(&Tally, TimeDelta) -> bool) -> Result<(), Failure> {
         loop {
-            drop(self.world.clock().sleep(Progress::EVERY).await);
+            drop(self.environment.clock().sleep(Progress::EVERY).await);
             self.look();
             if self.host_is_gone() {
                 self.finish();
                 return Err("the handler has died and the host no longer restarts it; see its log".into());
             }
-            let now = self.world.clock().now();
+            let now = self.environment.clock().now();
             if enough(&self.tally, now - self.changed) || now - self.began > LIMIT {
                 return Ok(());
             }
@@ -105,7 +105,7 @@ impl<'a> Watch<'a> {
     }
 
     fn look(&mut self) {
-        let (tally, now) = (self.counter.look(self.world), self.world.clock().now());
+        let (tally, now) = (self.counter.look(self.environment), self.environment.clock().now());
         if tally != self.tally {
             (self.tally, self.changed) = (tally, now);
         }
@@ -113,7 +113,7 @@ impl<'a> Watch<'a> {
     }
 
     fn finish(&mut self) {
-        self.progress.finish(self.world.clock().now(), &self.tally);
+        self.progress.finish(self.environment.clock().now(), &self.tally);
     }
 
     fn host_is_gone(&mut self) -> bool {

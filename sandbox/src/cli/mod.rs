@@ -2,7 +2,7 @@
 
 mod args;
 mod day;
-mod neighbours_only;
+mod dependencies_only;
 mod outcome;
 mod play;
 mod progress;
@@ -36,7 +36,7 @@ pub(crate) fn main() -> ExitCode {
 }
 
 async fn run(args: &Args) -> Result<bool, Failure> {
-    if args.no_host { neighbours_only::serve(args).await } else { run::run(args).await }
+    if args.no_host { dependencies_only::serve(args).await } else { run::run(args).await }
 }
 
 /// Does `work`, unless Ctrl-C comes first.

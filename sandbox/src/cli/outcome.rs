@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use sandbox::audit::{Audit, JourneyAudit};
+use sandbox::environment::{Environment, TOPIC};
+use sandbox::faults::explained;
 use sandbox::host::Counters;
+use sandbox::network::Dependency;
 use sandbox::service_bus::Counts;
-use sandbox::weather::explained;
-use sandbox::wire::Neighbour;
-use sandbox::world::{TOPIC, World};
 use serde::Serialize;
 
 use super::args::Args;
@@ -25,7 +25,7 @@ pub(crate) struct Outcome {
     pub(crate) published: u64,
     pub(crate) contacts_before: usize,
     pub(crate) contacts: usize,
-    pub(crate) calls: BTreeMap<Neighbour, u64>,
+    pub(crate) calls: BTreeMap<Dependency, u64>,
     pub(crate) request_units: f64,
     /// How often a handler was killed.
     pub(crate) kills: usize,
@@ -52,7 +52,7 @@ struct Json<'a> {
     p50_ms: Option<i64>,
     p99_ms: Option<i64>,
     max_ms: Option<i64>,
-    calls: &'a BTreeMap<Neighbour, u64>,
+    calls: &'a BTreeMap<Dependency, u64>,
     request_units: f64,
     journeys: &'a [JourneyAudit],
     kills: usize,
@@ -60,20 +60,26 @@ struct Json<'a> {
 }
 
 impl Outcome {
-    pub(crate) fn of(args: &Args, world: &World, times: Times, kills: &[DateTime<Utc>], hosts: Vec<Counters>) -> Self {
-        let ledger = world.shop().ledger();
+    pub(crate) fn of(
+        args: &Args,
+        environment: &Environment,
+        times: Times,
+        kills: &[DateTime<Utc>],
+        hosts: Vec<Counters>,
+    ) -> Self {
+        let ledger = environment.shop().ledger();
         let orders = || ledger.iter().filter(|entry| entry.order.is_some());
         Self {
-            audit: world.audit(args.expected(), &explained(world, kills)),
+            audit: environment.audit(args.expected(), &explained(environment, kills)),
             times,
             orders: orders().count(),
             unreachable: orders().filter(|entry| entry.account.is_none() && entry.email.is_none()).count(),
-            started: world.dataverse().started().len(),
-            published: world.broker().enqueued(TOPIC).unwrap_or_default(),
-            contacts_before: world.contacts_before().len(),
-            contacts: world.dataverse().contacts().len(),
-            calls: world.wire().calls(),
-            request_units: world.cosmos().usage().charge,
+            started: environment.dataverse().started().len(),
+            published: environment.broker().enqueued(TOPIC).unwrap_or_default(),
+            contacts_before: environment.contacts_before().len(),
+            contacts: environment.dataverse().contacts().len(),
+            calls: environment.network().calls(),
+            request_units: environment.cosmos().usage().charge,
             kills: kills.len(),
             hosts,
         }
@@ -127,7 +133,7 @@ mod tests {
             published: 5,
             contacts_before: 1,
             contacts: 2,
-            calls: Neighbour::ALL.into_iter().zip(1..).collect(),
+            calls: Dependency::ALL.into_iter().zip(1..).collect(),
             request_units: 0.0,
             kills: 0,
             hosts: Vec::new(),

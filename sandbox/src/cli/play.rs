@@ -2,10 +2,10 @@
 
 use std::fs;
 
+use sandbox::environment::{Environment, FUNCTION_KEY, FunctionApp};
+use sandbox::network::Dependency;
 use sandbox::page::Page;
 use sandbox::shop::PRODUCTS;
-use sandbox::wire::Neighbour;
-use sandbox::world::{FUNCTION_KEY, FunctionApp, World};
 use serde_json::Value;
 
 use super::Failure;
@@ -13,19 +13,19 @@ use super::args::folder;
 use super::run::shown;
 
 /// Says where everything is and what one could do with it.
-pub(crate) async fn invite(world: &World, app: &FunctionApp, page: Option<&Page>) -> Result<(), Failure> {
+pub(crate) async fn invite(environment: &Environment, app: &FunctionApp, page: Option<&Page>) -> Result<(), Failure> {
     let script = folder().join("buy.sh");
-    fs::write(&script, buy(world)).map_err(|error| format!("{}: {error}", shown(&script)))?;
+    fs::write(&script, buy(environment)).map_err(|error| format!("{}: {error}", shown(&script)))?;
     println!("Everything stays up until Ctrl-C:");
     if let Some(page) = page {
         println!("  {:12} {}", "Page", page.url());
     }
     println!("  {:12} {}", "Functions", app.url());
-    for neighbour in Neighbour::ALL {
-        println!("  {:12} {}", neighbour.to_string(), world.url(neighbour));
+    for dependency in Dependency::ALL {
+        println!("  {:12} {}", dependency.to_string(), environment.url(dependency));
     }
     println!("Buy something through the Retail Server (three calls of curl; look inside):\n  sh {}", shown(&script));
-    if let Some((id, channel)) = some_event(world).await {
+    if let Some((id, channel)) = some_event(environment).await {
         println!("See what an event's journeys would be told, without starting any:");
         println!("  curl -s {}api/trigger-journey -H 'x-functions-key: {FUNCTION_KEY}' \\", app.url());
         println!("    -H 'Content-Type: application/json' \\");
@@ -40,21 +40,21 @@ pub(crate) async fn serve() -> Result<(), Failure> {
 }
 
 /// The id and channel of a checkout's record.
-async fn some_event(world: &World) -> Option<(String, String)> {
-    let documents = world.cosmos().documents().await.ok()?;
+async fn some_event(environment: &Environment) -> Option<(String, String)> {
+    let documents = environment.cosmos().documents().await.ok()?;
     let record = documents.iter().find(|document| document["EventType"] == "Checkout")?;
     let text = |field: &str| record.get(field).and_then(Value::as_str).map(str::to_owned);
     Some((text("id")?, text("EventChannelId")?))
 }
 
 /// A visit to the store in Houston, as a cash register would do it.
-fn buy(world: &World) -> String {
-    let settings = world.settings();
+fn buy(environment: &Environment) -> String {
+    let settings = environment.settings();
     let setting = |name: &str| settings.get(name).cloned().unwrap_or_default();
     let (commerce, oun) = (setting("CSUEndpoint"), setting("OperatingUnitNumber"));
     let token_url =
         format!("{}{}/oauth2/v2.0/token", setting("AuthorityD365Commerce"), setting("TenantIdD365Commerce"));
-    let customers = world.shop().customers();
+    let customers = environment.shop().customers();
     let customer = customers.iter().find(|customer| customer.data_area == "usrt" && customer.reachable_at().is_some());
     let account = customer.map_or("", |customer| &customer.account);
     let product = PRODUCTS[1].id;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sandbox::audit::{self, Journey, Occasion};
+use sandbox::environment::{Environment, TOPIC};
 use sandbox::service_bus::Counts;
-use sandbox::world::{TOPIC, World};
 
 /// How far things are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,21 +49,21 @@ impl Counter {
         Self { enabled, calls: 0, tally, due: HashSet::new(), started: HashSet::new() }
     }
 
-    pub(crate) fn look(&mut self, world: &World) -> Tally {
-        for entry in world.shop().ledger_after(self.tally.events) {
+    pub(crate) fn look(&mut self, environment: &Environment) -> Tally {
+        for entry in environment.shop().ledger_after(self.tally.events) {
             self.tally.events += 1;
             self.tally.sold += usize::from(entry.order.is_some());
             self.due.extend(audit::due(&entry, self.enabled));
         }
-        for started in world.dataverse().started_after(self.calls) {
+        for started in environment.dataverse().started_after(self.calls) {
             self.calls = started.number;
             self.started.extend(Journey::occasion_of(&started));
         }
         self.tally.due = self.due.len();
         // Repetitions and mistakes do not count: somebody else may still wait for theirs.
         self.tally.started = self.started.iter().filter(|occasion| self.due.contains(occasion)).count();
-        self.tally.published = world.broker().enqueued(TOPIC).unwrap_or_default();
-        self.tally.bus = world.counts();
+        self.tally.published = environment.broker().enqueued(TOPIC).unwrap_or_default();
+        self.tally.bus = environment.counts();
         self.tally
     }
 }

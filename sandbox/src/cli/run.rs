@@ -5,10 +5,10 @@ use std::io::{LineWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use sandbox::environment::{Environment, FunctionApp};
 use sandbox::host::{App, Level, Process, Settings, Sink};
 use sandbox::page::{Page, PageOptions};
 use sandbox::stage::{self, Profile};
-use sandbox::world::{FunctionApp, World};
 
 use super::args::{Args, folder};
 use super::day;
@@ -21,10 +21,10 @@ pub(crate) const POLL_SCHEDULE: &str = "*/2 * * * * *";
 /// Runs the day; says whether the audit is clean.
 pub(crate) async fn run(args: &Args) -> Result<bool, Failure> {
     let site = Site::new();
-    let Settled { world, apps, outcome, page } = interruptible(settle(args, &site)).await?;
+    let Settled { environment, apps, outcome, page } = interruptible(settle(args, &site)).await?;
     println!("\n{outcome}");
     if let (false, Some(app)) = (args.once, apps.first()) {
-        play::invite(&world, app, page.as_ref()).await?;
+        play::invite(&environment, app, page.as_ref()).await?;
     }
     if args.json {
         println!("{}", outcome.json()?);
@@ -40,7 +40,7 @@ pub(crate) async fn run(args: &Args) -> Result<bool, Failure> {
 
 /// A day that is over, and everything that is still up.
 struct Settled {
-    world: Arc<World>,
+    environment: Arc<Environment>,
     apps: Vec<FunctionApp>,
     outcome: Outcome,
     page: Option<Page>,
@@ -51,43 +51,50 @@ async fn settle(args: &Args, site: &Site) -> Result<Settled, Failure> {
     eprintln!("Building the handler (the first time takes a few minutes) ...");
     let repository = stage::repository();
     let binary = stage::build_handler(&repository, Profile::own()).await?;
-    let world = Arc::new(World::start(args.world()).await?);
+    let environment = Arc::new(Environment::start(args.environment()).await?);
     stage::stage(&repository, Some(&binary), &site.0, args.enabled())?;
     let log = args.handler_log();
     let output = log_to(&log)?;
     let mut apps = Vec::new();
     for _ in 0..args.instances() {
-        apps.push(host(args, &world, &site.0, &log, output.clone()).await?);
+        apps.push(host(args, &environment, &site.0, &log, output.clone()).await?);
     }
-    let page = open(args, &world, &apps).await?;
+    let page = open(args, &environment, &apps).await?;
     eprintln!(
         "The Functions host polls every 2 s here ({POLL_SCHEDULE}; 20 s in production). The handler's log: {}",
         shown(&log)
     );
-    let (times, mut kills) = day::live(args, &world, &apps).await?;
+    let (times, mut kills) = day::live(args, &environment, &apps).await?;
     kills.extend(page.iter().flat_map(Page::kills));
     let counters = apps.iter().map(|app| app.host().counters()).collect();
-    let outcome = Outcome::of(args, &world, times, &kills, counters);
-    Ok(Settled { world, apps, outcome, page })
+    let outcome = Outcome::of(args, &environment, times, &kills, counters);
+    Ok(Settled { environment, apps, outcome, page })
 }
 
 /// Opens the page for whoever stays to watch.
-async fn open(args: &Args, world: &Arc<World>, apps: &[FunctionApp]) -> Result<Option<Page>, Failure> {
+async fn open(args: &Args, environment: &Arc<Environment>, apps: &[FunctionApp]) -> Result<Option<Page>, Failure> {
     if !args.has_page() {
         return Ok(None);
     }
-    let options = PageOptions { world: world.clone(), apps, enabled: args.expected(), port: args.page_port };
+    let options =
+        PageOptions { environment: environment.clone(), apps, enabled: args.expected(), port: args.page_port };
     let page = Page::open(options).await.map_err(|error| format!("the page cannot be opened: {error}"))?;
     println!("Watch it, and meddle with it: {}", page.url());
     Ok(Some(page))
 }
 
-async fn host(args: &Args, world: &World, site: &Path, log: &Path, output: Sink) -> Result<FunctionApp, Failure> {
-    let mut settings: Settings = world.settings();
+async fn host(
+    args: &Args,
+    environment: &Environment,
+    site: &Path,
+    log: &Path,
+    output: Sink,
+) -> Result<FunctionApp, Failure> {
+    let mut settings: Settings = environment.settings();
     settings.extend(args.trouble_settings());
     settings.insert("PollSchedule".to_owned(), POLL_SCHEDULE.to_owned());
     let app = App::read(site, &settings)?;
-    let app = world.host(app, Arc::new(Process), output).await?;
+    let app = environment.host(app, Arc::new(Process), output).await?;
     if app.host().ready().await {
         return Ok(app);
     }

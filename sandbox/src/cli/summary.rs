@@ -4,8 +4,8 @@ use std::fmt;
 
 use chrono::TimeDelta;
 use sandbox::audit::{Audit, Finding, JourneyAudit, Latency};
+use sandbox::network::Dependency;
 use sandbox::service_bus::Counts;
-use sandbox::wire::Neighbour;
 
 use super::outcome::Outcome;
 
@@ -16,7 +16,7 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.story(f)?;
         journeys(f, &self.audit.journeys)?;
-        self.neighbours(f)?;
+        self.dependencies(f)?;
         verdict(f, self)
     }
 }
@@ -43,17 +43,17 @@ impl Outcome {
         writeln!(f, "The last thing happened {rest} after the shop had closed.\n")
     }
 
-    fn neighbours(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{:20} {:>8} {:>10}", "Neighbour", "calls", "per event")?;
+    fn dependencies(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{:20} {:>8} {:>10}", "Dependency", "calls", "per event")?;
         let events = self.audit.events.max(1) as f64;
-        for neighbour in Neighbour::ALL {
-            let calls = self.calls.get(&neighbour).copied().unwrap_or_default();
-            let note = if neighbour == Neighbour::Cosmos {
+        for dependency in Dependency::ALL {
+            let calls = self.calls.get(&dependency).copied().unwrap_or_default();
+            let note = if dependency == Dependency::Cosmos {
                 format!("   {:.1} request units per event", self.request_units / events)
             } else {
                 String::new()
             };
-            writeln!(f, "{:20} {calls:>8} {:>10.2}{note}", neighbour.to_string(), calls as f64 / events)?;
+            writeln!(f, "{:20} {calls:>8} {:>10.2}{note}", dependency.to_string(), calls as f64 / events)?;
         }
         writeln!(f)
     }

@@ -1,10 +1,10 @@
-//! Hard times for the handler while the shop sells: weather among the neighbours, and kills.
+//! Hard times for the handler while the shop sells: weather among the dependencies, and kills.
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sandbox::weather::{Climate, Killer, Storm};
-use sandbox::world::{FunctionApp, World};
+use sandbox::environment::{Environment, FunctionApp};
+use sandbox::faults::{ChaosKiller, FaultProfile, FaultSchedule};
 
 use super::args::Args;
 
@@ -13,25 +13,25 @@ const AFTERMATH: Duration = Duration::from_secs(5);
 
 /// The trouble that was asked for.
 pub(crate) struct Trouble {
-    storm: Option<Storm>,
-    killer: Option<Killer>,
+    storm: Option<FaultSchedule>,
+    killer: Option<ChaosKiller>,
 }
 
 impl Trouble {
     /// Begins it.
-    pub(crate) fn begin(args: &Args, world: &World, apps: &[FunctionApp]) -> Self {
-        let storm = (!args.faults.is_none()).then(|| Storm::start(world, args.faults.clone(), args.seed));
+    pub(crate) fn begin(args: &Args, environment: &Environment, apps: &[FunctionApp]) -> Self {
+        let storm = (!args.faults.is_none()).then(|| FaultSchedule::start(environment, args.faults.clone(), args.seed));
         let platforms = || apps.iter().map(|app| app.host().platform()).collect();
         let killer = args.kill_every.map(|seconds| {
-            Killer::start(platforms(), world.clock().clone(), Duration::from_secs_f64(seconds), args.seed)
+            ChaosKiller::start(platforms(), environment.clock().clone(), Duration::from_secs_f64(seconds), args.seed)
         });
         Self { storm, killer }
     }
 
     /// Lets it rage for a moment longer, then lets everything calm down. Returns the times of the kills.
-    pub(crate) async fn end(self, world: &World) -> Vec<DateTime<Utc>> {
+    pub(crate) async fn end(self, environment: &Environment) -> Vec<DateTime<Utc>> {
         if self.storm.is_some() || self.killer.is_some() {
-            drop(world.clock().sleep(AFTERMATH).await);
+            drop(environment.clock().sleep(AFTERMATH).await);
         }
         let kills = match self.killer {
             Some(killer) => killer.stop().await,
@@ -50,7 +50,7 @@ impl Args {
     pub(crate) fn trouble_settings(&self) -> std::collections::BTreeMap<String, String> {
         match (self.faults.is_none(), self.kill_every.is_some() || self.has_page()) {
             (true, false) => std::collections::BTreeMap::new(),
-            (true, true) => Climate::storm().suggested_settings(),
+            (true, true) => FaultProfile::storm().suggested_settings(),
             (false, _) => self.faults.suggested_settings(),
         }
     }

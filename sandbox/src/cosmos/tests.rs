@@ -12,10 +12,10 @@ use futures::TryStreamExt as _;
 
 use super::*;
 use crate::auth::TokenProblem;
-use crate::wire::Fair;
+use crate::network::NoFaults;
 
 async fn account() -> CosmosAccount {
-    CosmosAccount::start(&Wire::new(Fair::default()), None, CosmosOptions::default()).await.unwrap()
+    CosmosAccount::start(&Network::new(NoFaults::default()), None, CosmosOptions::default()).await.unwrap()
 }
 
 async fn container(reference: AccountReference) -> azure_data_cosmos::Result<ContainerClient> {
@@ -180,7 +180,7 @@ impl TokenCheck for Token {
 #[tokio::test]
 async fn an_entra_token_opens_the_account() {
     let options = CosmosOptions { tokens: Arc::new(Token("good")), ..CosmosOptions::default() };
-    let account = CosmosAccount::start(&Wire::new(Fair::default()), None, options).await.unwrap();
+    let account = CosmosAccount::start(&Network::new(NoFaults::default()), None, options).await.unwrap();
     let with = |token| AccountReference::with_credential(account.url().parse().unwrap(), Arc::new(Token(token)));
     let events = container(with("good")).await.unwrap();
     events.create_item("c1", "a", record("a", "c1", "new"), None).await.unwrap();
@@ -191,7 +191,7 @@ async fn an_entra_token_opens_the_account() {
 #[tokio::test]
 async fn roles_of_the_data_plane_bind_tokens_and_not_keys() {
     let options = CosmosOptions { tokens: Arc::new(Token("good")), ..CosmosOptions::default() };
-    let account = CosmosAccount::start(&Wire::new(Fair::default()), None, options).await.unwrap();
+    let account = CosmosAccount::start(&Network::new(NoFaults::default()), None, options).await.unwrap();
     let by_token =
         container(AccountReference::with_credential(account.url().parse().unwrap(), Arc::new(Token("good"))));
     let (by_token, by_key) = (by_token.await.unwrap(), events(&account).await);

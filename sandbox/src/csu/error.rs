@@ -9,7 +9,7 @@ use crate::shop::ShopError;
 
 /// Why a request is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(super) enum ErrorReply {
     NoSuchRoute,
     NotFound,
     ApiVersion,
@@ -23,7 +23,7 @@ pub(super) enum Refusal {
     AlreadyCheckedOut,
 }
 
-impl Refusal {
+impl ErrorReply {
     pub(super) fn invalid(what: impl ToString) -> Self {
         Self::Invalid(what.to_string())
     }
@@ -85,13 +85,13 @@ impl Refusal {
     }
 }
 
-impl From<TokenProblem> for Refusal {
+impl From<TokenProblem> for ErrorReply {
     fn from(problem: TokenProblem) -> Self {
         Self::Token(problem)
     }
 }
 
-impl From<ShopError> for Refusal {
+impl From<ShopError> for ErrorReply {
     fn from(error: ShopError) -> Self {
         match error {
             ShopError::NoSuchCart | ShopError::NoSuchCustomer | ShopError::NoSuchProduct => Self::NotFound,

@@ -1,6 +1,6 @@
 //! The Commerce Scale Unit: its Retail Server routes over a [`Shop`], with the event framework's extension.
 //!
-//! Wire format after Microsoft's Commerce Scale Unit documentation ("Retail Server customer and consumer APIs",
+//! Network format after Microsoft's Commerce Scale Unit documentation ("Retail Server customer and consumer APIs",
 //! "Consume Retail Server APIs in external applications") and the published event framework sample. Where neither
 //! says what happens, the comment says UNCONFIRMED and the stricter form is taken.
 
@@ -19,7 +19,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::Response;
 use chrono::TimeDelta;
 
-use self::error::Refusal;
+use self::error::ErrorReply;
 use self::search::Cache;
 use self::url::{Path, Query};
 use crate::auth::TokenCheck;
@@ -87,18 +87,18 @@ impl Csu {
         Router::new().fallback(serve).with_state(self.clone())
     }
 
-    fn answer(&self, method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Result<Response, Refusal> {
-        let path = Path::parse(uri.path()).ok_or(Refusal::NoSuchRoute)??;
-        let route = routes::find(method, &path).ok_or(Refusal::NoSuchRoute)?;
+    fn answer(&self, method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Result<Response, ErrorReply> {
+        let path = Path::parse(uri.path()).ok_or(ErrorReply::NoSuchRoute)??;
+        let route = routes::find(method, &path).ok_or(ErrorReply::NoSuchRoute)?;
         self.0.tokens.check(text(headers, header::AUTHORIZATION.as_str()))?;
         if matches!(route, routes::Route::Order(_)) && !self.0.options.application_reads_orders {
-            return Err(Refusal::Forbidden);
+            return Err(ErrorReply::Forbidden);
         }
         let query = Query::parse(uri.query().unwrap_or_default())?;
         if !query.get("api-version").is_some_and(|version| API_VERSIONS.contains(&version)) {
-            return Err(Refusal::ApiVersion);
+            return Err(ErrorReply::ApiVersion);
         }
-        let channel = text(headers, "OUN").and_then(shop::channel_of_oun).ok_or(Refusal::InvalidChannel)?;
+        let channel = text(headers, "OUN").and_then(shop::channel_of_oun).ok_or(ErrorReply::InvalidChannel)?;
         self.run(route, &Request { channel, query: &query, headers, body })
     }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::error::Refusal;
+use super::error::ErrorReply;
 use super::url::{Literal, Path, Segment};
 use super::{Csu, Request, json, text};
 use crate::shop::{self, CartOpening, Checkout, Fields, Item, Json, SERVICE_ROOT, SqlDateTime};
@@ -56,7 +56,7 @@ pub(super) fn find<'a>(method: &Method, path: &'a Path) -> Option<Route<'a>> {
 }
 
 impl Csu {
-    pub(super) fn run(&self, route: Route<'_>, request: &Request<'_>) -> Result<Response, Refusal> {
+    pub(super) fn run(&self, route: Route<'_>, request: &Request<'_>) -> Result<Response, ErrorReply> {
         match route {
             Route::SearchEvents => self.search(request, request.json()?).map(ok),
             Route::AllEvents => self.all_events(request).map(ok),
@@ -72,19 +72,19 @@ impl Csu {
         }
     }
 
-    fn order(&self, request: &Request<'_>, call: &Segment) -> Result<Bytes, Refusal> {
+    fn order(&self, request: &Request<'_>, call: &Segment) -> Result<Bytes, ErrorReply> {
         let Literal::Text(id) = call.argument("transactionId", request.query)? else {
-            return Err(Refusal::invalid("transactionId is not a text."));
+            return Err(ErrorReply::invalid("transactionId is not a text."));
         };
         // 1 is the channel's own database, 3 is everywhere. There is no headquarters here to ask.
         match call.argument("searchLocationValue", request.query)? {
             Literal::Number(1 | 3) => {}
-            _ => return Err(Refusal::invalid("searchLocationValue is not a place to search.")),
+            _ => return Err(ErrorReply::invalid("searchLocationValue is not a place to search.")),
         }
-        self.0.shop.order_body(request.channel.id, &id).ok_or(Refusal::NotFound)
+        self.0.shop.order_body(request.channel.id, &id).ok_or(ErrorReply::NotFound)
     }
 
-    fn new_cart(&self, request: &Request<'_>, cart: NewCart) -> Result<Response, Refusal> {
+    fn new_cart(&self, request: &Request<'_>, cart: NewCart) -> Result<Response, ErrorReply> {
         let given = |text: String| (!text.is_empty()).then_some(text);
         let opening = CartOpening {
             channel: request.channel.id,
@@ -94,36 +94,36 @@ impl Csu {
             receipt_email: cart.receipt_email,
         };
         let id = self.0.shop.open_cart(opening)?;
-        let body = self.0.shop.cart_body(request.channel.id, &id).ok_or(Refusal::NotFound)?;
+        let body = self.0.shop.cart_body(request.channel.id, &id).ok_or(ErrorReply::NotFound)?;
         Ok(json(StatusCode::CREATED, body))
     }
 
-    fn add_cart_lines(&self, request: &Request<'_>, id: &str, body: AddCartLines) -> Result<Response, Refusal> {
+    fn add_cart_lines(&self, request: &Request<'_>, id: &str, body: AddCartLines) -> Result<Response, ErrorReply> {
         self.own_cart(request, id)?;
         let items = body.cart_lines.into_iter().map(NewLine::item).collect::<Result<Vec<_>, _>>()?;
         self.0.shop.add_to_cart(id, &items)?;
         found(self.0.shop.cart_body(request.channel.id, id))
     }
 
-    fn checkout(&self, request: &Request<'_>, id: &str, body: CheckoutBody) -> Result<Response, Refusal> {
+    fn checkout(&self, request: &Request<'_>, id: &str, body: CheckoutBody) -> Result<Response, ErrorReply> {
         self.own_cart(request, id)?;
         let checkout = Checkout { receipt_email: body.receipt_email, name: String::new() };
         self.0.shop.checkout(id, checkout)?;
         found(self.0.shop.receipt(id))
     }
 
-    fn own_cart(&self, request: &Request<'_>, id: &str) -> Result<(), Refusal> {
-        if self.0.shop.has_cart(request.channel.id, id) { Ok(()) } else { Err(Refusal::NotFound) }
+    fn own_cart(&self, request: &Request<'_>, id: &str) -> Result<(), ErrorReply> {
+        if self.0.shop.has_cart(request.channel.id, id) { Ok(()) } else { Err(ErrorReply::NotFound) }
     }
 
     /// UNCONFIRMED: what an application that never synchronised is told; here, the "no date" of all SQL columns.
-    fn last_sync(&self, body: Synchronisation) -> Result<String, Refusal> {
+    fn last_sync(&self, body: Synchronisation) -> Result<String, ErrorReply> {
         let app = body.checked()?;
         let last = self.state().last_sync.get(&app).copied().unwrap_or_default();
         Ok(primitive("Edm.DateTimeOffset", last.to_string()))
     }
 
-    fn set_last_sync(&self, body: Synchronisation) -> Result<Response, Refusal> {
+    fn set_last_sync(&self, body: Synchronisation) -> Result<Response, ErrorReply> {
         let (app, now) = (body.checked()?, SqlDateTime::nearest(self.0.shop.clock().now()));
         self.state().last_sync.insert(app, now);
         Ok(json(StatusCode::NO_CONTENT, ""))
@@ -132,22 +132,22 @@ impl Csu {
 
 impl Request<'_> {
     /// The body of an action.
-    fn json<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
+    fn json<T: DeserializeOwned>(&self) -> Result<T, ErrorReply> {
         let media_type = text(self.headers, header::CONTENT_TYPE.as_str()).unwrap_or_default();
         if !media_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
-            return Err(Refusal::MediaType);
+            return Err(ErrorReply::MediaType);
         }
         serde_json::from_slice(self.body)
-            .map_err(|error| Refusal::invalid(format!("The body is not understood: {error}.")))
+            .map_err(|error| ErrorReply::invalid(format!("The body is not understood: {error}.")))
     }
 }
 
 /// The extension's own look-up of a channel's operating unit number.
-fn operating_unit_number(request: &Request<'_>, call: &Segment) -> Result<String, Refusal> {
+fn operating_unit_number(request: &Request<'_>, call: &Segment) -> Result<String, ErrorReply> {
     let Literal::Number(id) = call.argument("channelid", request.query)? else {
-        return Err(Refusal::invalid("channelid is not a number."));
+        return Err(ErrorReply::invalid("channelid is not a number."));
     };
-    let channel = shop::channel(id).ok_or_else(|| Refusal::invalid("No channel has this id."))?;
+    let channel = shop::channel(id).ok_or_else(|| ErrorReply::invalid("No channel has this id."))?;
     Ok(primitive("Edm.String", channel.oun.to_owned()))
 }
 
@@ -161,8 +161,8 @@ fn ok(body: impl Into<axum::body::Body>) -> Response {
     json(StatusCode::OK, body)
 }
 
-fn found(body: Option<Bytes>) -> Result<Response, Refusal> {
-    body.map(ok).ok_or(Refusal::NotFound)
+fn found(body: Option<Bytes>) -> Result<Response, ErrorReply> {
+    body.map(ok).ok_or(ErrorReply::NotFound)
 }
 
 /// The part of a cart that a client may give; the rest is the server's.
@@ -189,9 +189,9 @@ struct NewLine {
 }
 
 impl NewLine {
-    fn item(self) -> Result<Item, Refusal> {
+    fn item(self) -> Result<Item, ErrorReply> {
         // Quantities are decimals on the wire, and this shop sells whole pieces.
-        let whole = format!("{}", self.quantity).parse().map_err(|_| Refusal::invalid("Quantity is not whole."))?;
+        let whole = format!("{}", self.quantity).parse().map_err(|_| ErrorReply::invalid("Quantity is not whole."))?;
         Ok(Item { product: self.product_id, quantity: whole })
     }
 }
@@ -210,7 +210,7 @@ struct Synchronisation {
 }
 
 impl Synchronisation {
-    fn checked(self) -> Result<String, Refusal> {
-        if self.app_name.trim().is_empty() { Err(Refusal::invalid("appName is blank.")) } else { Ok(self.app_name) }
+    fn checked(self) -> Result<String, ErrorReply> {
+        if self.app_name.trim().is_empty() { Err(ErrorReply::invalid("appName is blank.")) } else { Ok(self.app_name) }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Datelike as _, TimeDelta, Utc};
 use serde::Deserialize;
 
-use super::error::Refusal;
+use super::error::ErrorReply;
 use super::url::Query;
 use super::{Csu, Request};
 use crate::shop::{EventRow, EventSearch, Fields, Json, SERVICE_ROOT, SqlDateTime};
@@ -64,20 +64,20 @@ impl Cache {
 }
 
 impl Paging {
-    pub(super) fn of(query: &Query, max_top: usize) -> Result<Self, Refusal> {
+    pub(super) fn of(query: &Query, max_top: usize) -> Result<Self, ErrorReply> {
         query.allow_only(&["$top", "$skip", "$count"])?;
         let number = |name: &str, default: usize| match query.get(name) {
             None => Ok(default),
-            Some(text) => text.parse().map_err(|_| Refusal::invalid(format!("{name} is not a number."))),
+            Some(text) => text.parse().map_err(|_| ErrorReply::invalid(format!("{name} is not a number."))),
         };
         let (top, skip) = (number("$top", max_top)?, number("$skip", 0)?);
         if top > max_top {
-            return Err(Refusal::invalid(format!("$top is larger than {max_top}.")));
+            return Err(ErrorReply::invalid(format!("$top is larger than {max_top}.")));
         }
         let count = match query.get("$count") {
             None | Some("false") => false,
             Some("true") => true,
-            Some(_) => return Err(Refusal::invalid("$count is neither true nor false.")),
+            Some(_) => return Err(ErrorReply::invalid("$count is neither true nor false.")),
         };
         Ok(Self { top, skip, count })
     }
@@ -86,7 +86,7 @@ impl Paging {
 impl Csu {
     /// Finds the events of one type in a window. The bounds lose their fractions of a second, which is how the
     /// extension writes them into its query; a page that was served is served again for an hour, unless it was empty.
-    pub(super) fn search(&self, request: &Request<'_>, body: SearchBody) -> Result<String, Refusal> {
+    pub(super) fn search(&self, request: &Request<'_>, body: SearchBody) -> Result<String, ErrorReply> {
         let window = Window::new(request, body.criteria, self.0.options.max_top)?;
         let now = self.0.shop.clock().now();
         let mut state = self.state();
@@ -102,7 +102,7 @@ impl Csu {
     }
 
     /// Every event there is, a page of them; nothing is cached.
-    pub(super) fn all_events(&self, request: &Request<'_>) -> Result<String, Refusal> {
+    pub(super) fn all_events(&self, request: &Request<'_>) -> Result<String, ErrorReply> {
         let Paging { top, skip, count } = Paging::of(request.query, self.0.options.max_top)?;
         let search = EventSearch { event_type: None, after: None, until: None, skip, top };
         let (rows, total) = self.0.shop.search_events(&search);
@@ -111,13 +111,13 @@ impl Csu {
 }
 
 impl Window {
-    fn new(request: &Request<'_>, criteria: Criteria, max_top: usize) -> Result<Self, Refusal> {
+    fn new(request: &Request<'_>, criteria: Criteria, max_top: usize) -> Result<Self, ErrorReply> {
         if criteria.event_type.trim().is_empty() {
-            return Err(Refusal::invalid("EventType is blank."));
+            return Err(ErrorReply::invalid("EventType is blank."));
         }
         let bounds = [criteria.event_date_time_from, criteria.event_date_time_to];
         if bounds.iter().any(|bound| !(1753..=9999).contains(&bound.year())) {
-            return Err(Refusal::invalid("A bound is out of the range of the SQL type datetime."));
+            return Err(ErrorReply::invalid("A bound is out of the range of the SQL type datetime."));
         }
         Ok(Self {
             channel: request.channel.id,

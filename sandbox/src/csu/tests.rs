@@ -4,21 +4,21 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::auth::{AnyToken, TokenProblem};
-use crate::clock::{Busy, Clock};
+use crate::clock::{Clock, TimeHold};
+use crate::network::{Dependency, Network, NoFaults, Served};
 use crate::shop::{CartOpening, Checkout, EventRow, Item, PRODUCTS};
-use crate::wire::{Fair, Neighbour, Served, Wire};
 
 const HOUSTON: i64 = 5_637_144_592;
 
 /// A shop behind a Scale Unit on a real port, in simulated time that the test moves.
-struct World {
+struct Environment {
     shop: Shop,
     served: Served,
     client: reqwest::Client,
-    busy: Option<Busy>,
+    busy: Option<TimeHold>,
 }
 
-impl World {
+impl Environment {
     async fn new() -> Self {
         Self::with(AnyToken).await
     }
@@ -28,7 +28,7 @@ impl World {
         let busy = Some(clock.busy());
         let shop = Shop::new(clock, 7);
         let csu = Csu::new(shop.clone(), Arc::new(tokens), CsuOptions::default());
-        let served = Wire::new(Fair::default()).serve(Neighbour::Commerce, csu.router(), None).await.unwrap();
+        let served = Network::new(NoFaults::default()).serve(Dependency::Commerce, csu.router(), None).await.unwrap();
         Self { shop, served, client: reqwest::Client::new(), busy }
     }
 
@@ -92,10 +92,10 @@ fn error(code: &str) -> String {
 
 #[tokio::test]
 async fn an_event_is_shown_as_the_sample_shows_it() {
-    let world = World::new().await;
-    world.sell("HOUSTON-1");
+    let environment = Environment::new().await;
+    environment.sell("HOUSTON-1");
     let whole = window("AddCartLines", "2025-10-09T08:00:00Z", "2025-10-09T09:00:00Z");
-    let (_, page) = world.post(&format!("{SEARCH}&$top=250&$count=true"), &whole).await;
+    let (_, page) = environment.post(&format!("{SEARCH}&$top=250&$count=true"), &whole).await;
     assert_eq!(page["@odata.count"], 1);
     let row = &page["value"][0];
     assert_eq!(row["EventDateTime"], "2025-10-09T08:53:20.5Z");
@@ -108,115 +108,123 @@ async fn an_event_is_shown_as_the_sample_shows_it() {
 
 #[tokio::test]
 async fn bounds_are_whole_seconds_and_the_lower_one_is_left_out() {
-    let mut world = World::new().await;
-    world.sell("at .5");
-    world.pass(500).await;
-    world.sell("at 1.0");
-    world.pass(250).await;
-    world.sell("at 1.25");
+    let mut environment = Environment::new().await;
+    environment.sell("at .5");
+    environment.pass(500).await;
+    environment.sell("at 1.0");
+    environment.pass(250).await;
+    environment.sell("at 1.25");
     let none: [&str; 0] = [];
     // The upper bound 21.9 is cut to 21.0, and the lower bound 20.9 to 20.0.
-    assert_eq!(world.search("", "2025-10-09T08:53:20.9Z", "2025-10-09T08:53:21.9Z").await, ["at .5", "at 1.0"]);
-    assert_eq!(world.search("", "2025-10-09T08:53:21Z", "2025-10-09T08:53:22Z").await, ["at 1.25"]);
-    assert_eq!(world.search("", "2025-10-09T10:53:19+02:00", "2025-10-09T10:53:20.999+02:00").await, none);
-    assert_eq!(world.search("", "2025-10-09T08:53:22Z", "2025-10-09T08:53:19Z").await, none);
+    assert_eq!(environment.search("", "2025-10-09T08:53:20.9Z", "2025-10-09T08:53:21.9Z").await, ["at .5", "at 1.0"]);
+    assert_eq!(environment.search("", "2025-10-09T08:53:21Z", "2025-10-09T08:53:22Z").await, ["at 1.25"]);
+    assert_eq!(environment.search("", "2025-10-09T10:53:19+02:00", "2025-10-09T10:53:20.999+02:00").await, none);
+    assert_eq!(environment.search("", "2025-10-09T08:53:22Z", "2025-10-09T08:53:19Z").await, none);
 }
 
 #[tokio::test]
 async fn one_exact_type_is_found_in_any_case() {
-    let world = World::new().await;
-    world.sell("1");
+    let environment = Environment::new().await;
+    environment.sell("1");
     for (event_type, found) in [("Checkout", 1), ("CHECKOUT", 1), ("AddCartLines,Checkout", 0), ("Check", 0)] {
         let body = window(event_type, "2025-10-09T08:00:00Z", "2025-10-09T09:00:00Z");
-        assert_eq!(ids(&world.post(SEARCH, &body).await.1).len(), found, "{event_type}");
+        assert_eq!(ids(&environment.post(SEARCH, &body).await.1).len(), found, "{event_type}");
     }
     let blank = window(" ", "2025-10-09T08:00:00Z", "2025-10-09T09:00:00Z");
-    assert_eq!(world.post(SEARCH, &blank).await.0, 400);
+    assert_eq!(environment.post(SEARCH, &blank).await.0, 400);
 }
 
 #[tokio::test]
 async fn an_identical_window_is_stale_for_an_hour_unless_it_was_empty() {
-    let mut world = World::new().await;
+    let mut environment = Environment::new().await;
     let (from, to) = ("2025-10-09T08:00:00Z", "2025-10-09T12:00:00Z");
-    assert!(world.search("", from, to).await.is_empty());
-    world.sell("first");
-    assert_eq!(world.search("", from, to).await, ["first"]);
-    world.pass(1000).await;
-    world.sell("second");
-    assert_eq!(world.search("", from, to).await, ["first"], "the page that was served before");
-    assert_eq!(world.search("", "2025-10-09T08:00:00.7Z", to).await, ["first"], "the same second is the same window");
-    assert_eq!(world.search("&$top=500", from, to).await, ["first", "second"], "another page size is another window");
-    assert_eq!(world.search("", "2025-10-09T08:00:01Z", to).await, ["first", "second"]);
-    world.pass(3_600_000).await;
-    assert_eq!(world.search("", from, to).await, ["first", "second"]);
+    assert!(environment.search("", from, to).await.is_empty());
+    environment.sell("first");
+    assert_eq!(environment.search("", from, to).await, ["first"]);
+    environment.pass(1000).await;
+    environment.sell("second");
+    assert_eq!(environment.search("", from, to).await, ["first"], "the page that was served before");
+    assert_eq!(
+        environment.search("", "2025-10-09T08:00:00.7Z", to).await,
+        ["first"],
+        "the same second is the same window"
+    );
+    assert_eq!(
+        environment.search("&$top=500", from, to).await,
+        ["first", "second"],
+        "another page size is another window"
+    );
+    assert_eq!(environment.search("", "2025-10-09T08:00:01Z", to).await, ["first", "second"]);
+    environment.pass(3_600_000).await;
+    assert_eq!(environment.search("", from, to).await, ["first", "second"]);
 }
 
 #[tokio::test]
 async fn a_late_commit_appears_behind_later_stamps() {
-    let mut world = World::new().await;
-    world.shop.set_commit_delay(TimeDelta::seconds(90));
-    world.sell("slow");
-    world.shop.set_commit_delay(TimeDelta::zero());
-    world.pass(1000).await;
-    world.sell("quick");
-    assert_eq!(world.search("", "2025-10-09T08:00:00Z", "2025-10-09T09:00:00Z").await, ["quick"]);
-    world.pass(90_000).await;
-    assert_eq!(world.search("", "2025-10-09T08:00:01Z", "2025-10-09T09:00:00Z").await, ["slow", "quick"]);
+    let mut environment = Environment::new().await;
+    environment.shop.set_commit_delay(TimeDelta::seconds(90));
+    environment.sell("slow");
+    environment.shop.set_commit_delay(TimeDelta::zero());
+    environment.pass(1000).await;
+    environment.sell("quick");
+    assert_eq!(environment.search("", "2025-10-09T08:00:00Z", "2025-10-09T09:00:00Z").await, ["quick"]);
+    environment.pass(90_000).await;
+    assert_eq!(environment.search("", "2025-10-09T08:00:01Z", "2025-10-09T09:00:00Z").await, ["slow", "quick"]);
 }
 
 #[tokio::test]
 async fn pages_are_cut_by_top_and_skip_and_counted_whole() {
-    let world = World::new().await;
+    let environment = Environment::new().await;
     for id in ["1", "2", "3", "4", "5"] {
-        world.sell(id);
+        environment.sell(id);
     }
     let whole = window("Checkout", "2025-10-09T08:00:00Z", "2025-10-09T09:00:00Z");
-    let (_, page) = world.post(&format!("{SEARCH}&$top=2&$skip=4&$count=true"), &whole).await;
+    let (_, page) = environment.post(&format!("{SEARCH}&$top=2&$skip=4&$count=true"), &whole).await;
     assert_eq!((ids(&page), &page["@odata.count"]), (vec!["5".to_owned()], &json!(5)));
-    let (_, page) = world.post(&format!("{SEARCH}&%24top=2&$skip=2"), &whole).await;
+    let (_, page) = environment.post(&format!("{SEARCH}&%24top=2&$skip=2"), &whole).await;
     assert_eq!(ids(&page), ["3", "4"]);
     assert!(page.get("@odata.count").is_none());
     for options in ["&$top=1001", "&$top=-1", "&$top=x", "&$count=1", "&$filter=true"] {
-        assert_eq!(world.post(&format!("{SEARCH}{options}"), &whole).await.0, 400, "{options}");
+        assert_eq!(environment.post(&format!("{SEARCH}{options}"), &whole).await.0, 400, "{options}");
     }
     let (_, all) =
-        world.get("Commerce/CommerceEventsController/GetAllCommerceEvents?api-version=7.3&$count=true").await;
+        environment.get("Commerce/CommerceEventsController/GetAllCommerceEvents?api-version=7.3&$count=true").await;
     assert_eq!(all["@odata.count"], 10);
 }
 
 #[tokio::test]
 async fn a_body_that_is_not_the_actions_is_refused() {
-    let world = World::new().await;
+    let environment = Environment::new().await;
     for body in [
         json!({}),
         json!({ "commerceEventSearchCriteria": { "EventType": "Checkout" } }),
         window("Checkout", "2025-10-09 08:00", "2025-10-09T09:00:00Z"),
         window("Checkout", "0001-01-01T00:00:00Z", "2025-10-09T09:00:00Z"),
     ] {
-        let (status, answer) = world.post(SEARCH, &body).await;
+        let (status, answer) = environment.post(SEARCH, &body).await;
         assert_eq!((status, &answer["error"]["code"]), (400, &json!(error("InvalidRequest"))), "{body}");
     }
-    let untyped = world.request(Method::POST, SEARCH).body("{}");
+    let untyped = environment.request(Method::POST, SEARCH).body("{}");
     assert_eq!(answer(untyped).await.0, 415);
 }
 
 #[tokio::test]
 async fn an_order_is_read_by_its_alias_with_quotes_doubled() {
-    let world = World::new().await;
-    let row = world.sell("it's + 1/2");
+    let environment = Environment::new().await;
+    let row = environment.sell("it's + 1/2");
     let call = "Commerce/SalesOrders/GetSalesOrderDetailsByTransactionId(transactionId=@p1,searchLocationValue=1)";
     let path = format!("{call}?@p1=%27it%27%27s%20%2B%201%2F2%27&api-version=7.3");
-    let (status, order) = world.get(&path).await;
+    let (status, order) = environment.get(&path).await;
     assert_eq!((status, &order["Id"]), (200, &json!("it's + 1/2")));
-    assert_eq!(world.get(&format!("/{path}")).await.0, 200, "a doubled slash is harmless");
+    assert_eq!(environment.get(&format!("/{path}")).await.0, 200, "a doubled slash is harmless");
 
-    let (status, answer) = world.get(&format!("{call}?@p1='none'&api-version=7.3")).await;
+    let (status, answer) = environment.get(&format!("{call}?@p1='none'&api-version=7.3")).await;
     assert_eq!((status, &answer["error"]["code"]), (404, &json!(error("ObjectNotFound"))));
-    assert_eq!(world.get(&format!("{call}?@p1='it's'&api-version=7.3")).await.0, 400);
-    assert_eq!(world.get(&format!("{call}?api-version=7.3")).await.0, 400);
+    assert_eq!(environment.get(&format!("{call}?@p1='it's'&api-version=7.3")).await.0, 400);
+    assert_eq!(environment.get(&format!("{call}?api-version=7.3")).await.0, 400);
 
-    let served = answer_text(world.request(Method::GET, &path)).await;
-    assert_eq!(served, world.shop.order_body(HOUSTON, &row.transaction_id).unwrap());
+    let served = answer_text(environment.request(Method::GET, &path)).await;
+    assert_eq!(served, environment.shop.order_body(HOUSTON, &row.transaction_id).unwrap());
 }
 
 async fn answer_text(request: reqwest::RequestBuilder) -> Bytes {
@@ -225,50 +233,50 @@ async fn answer_text(request: reqwest::RequestBuilder) -> Bytes {
 
 #[tokio::test]
 async fn a_channel_reads_only_what_is_its_own() {
-    let world = World::new().await;
-    world.sell("1");
+    let environment = Environment::new().await;
+    environment.sell("1");
     let path = "Commerce/Carts('1')?api-version=7.3";
-    assert_eq!(world.get(path).await.0, 200);
+    assert_eq!(environment.get(path).await.0, 200);
     let other = |oun: &'static str, path: &str| {
-        let url = format!("{}{path}", world.served.url());
-        answer(world.client.get(url).header("Authorization", "Bearer t").header("OUN", oun))
+        let url = format!("{}{path}", environment.served.url());
+        answer(environment.client.get(url).header("Authorization", "Bearer t").header("OUN", oun))
     };
     assert_eq!(other("053", path).await.0, 404);
     let order = "Commerce/SalesOrders/GetSalesOrderDetailsByTransactionId(transactionId='1',searchLocationValue=1)";
-    assert_eq!(world.get(&format!("{order}?api-version=7.3")).await.0, 200);
+    assert_eq!(environment.get(&format!("{order}?api-version=7.3")).await.0, 200);
     assert_eq!(other("053", &format!("{order}?api-version=7.3")).await.0, 404);
 
-    let customers = world.shop.customers();
+    let customers = environment.shop.customers();
     let quoted = customers.iter().find(|c| c.account.contains('\'') && c.data_area == "usrt").unwrap();
     let path = format!("Commerce/Customers('{}')?api-version=7.3", quoted.account.replace('\'', "''"));
-    assert_eq!(world.get(&path).await.1["AccountNumber"], quoted.account);
+    assert_eq!(environment.get(&path).await.1["AccountNumber"], quoted.account);
     assert_eq!(other("053", &path).await.0, 200, "customers are the company's");
     assert_eq!(other("D-201", &path).await.0, 404);
-    world.shop.lose_customer(&quoted.account);
-    assert_eq!(world.get(&path).await.0, 404);
+    environment.shop.lose_customer(&quoted.account);
+    assert_eq!(environment.get(&path).await.0, 404);
 }
 
 #[tokio::test]
 async fn operating_units_are_looked_up_by_channel() {
-    let world = World::new().await;
+    let environment = Environment::new().await;
     let path = |id: &str| format!("Commerce/GetOperatingUnitNumber(channelid={id})?api-version=7.3");
-    let (_, found) = world.get(&path("5637212326")).await;
+    let (_, found) = environment.get(&path("5637212326")).await;
     assert_eq!(found["value"], "D-201");
     assert!(found["@odata.context"].is_string());
-    assert_eq!(world.get(&path("1")).await.0, 400);
-    assert_eq!(world.get(&path("'x'")).await.0, 400);
+    assert_eq!(environment.get(&path("1")).await.0, 400);
+    assert_eq!(environment.get(&path("'x'")).await.0, 400);
 }
 
 #[tokio::test]
 async fn requests_without_version_or_unit_are_refused_by_name() {
-    let world = World::new().await;
+    let environment = Environment::new().await;
     for path in ["Commerce/Customers('1')", "Commerce/Customers('1')?api-version=6.0"] {
-        let (status, answer) = world.get(path).await;
+        let (status, answer) = environment.get(path).await;
         assert_eq!((status, &answer["error"]["code"]), (400, &json!(error("RetailServerApiVersionNotSupported"))));
     }
     for oun in [None, Some("999")] {
-        let url = format!("{}Commerce/Customers('1')?api-version=7.3", world.served.url());
-        let mut request = world.client.get(url).header("Authorization", "id_token t");
+        let url = format!("{}Commerce/Customers('1')?api-version=7.3", environment.served.url());
+        let mut request = environment.client.get(url).header("Authorization", "id_token t");
         if let Some(oun) = oun {
             request = request.header("OUN", oun);
         }
@@ -276,9 +284,9 @@ async fn requests_without_version_or_unit_are_refused_by_name() {
         assert_eq!((status, &answer["error"]["code"]), (400, &json!(error("InvalidChannel"))));
     }
     for path in ["Commerce/Nothing?api-version=7.3", "Elsewhere", "Commerce/Customers?api-version=7.3"] {
-        assert_eq!(world.get(path).await.0, 404, "{path}");
+        assert_eq!(environment.get(path).await.0, 404, "{path}");
     }
-    assert_eq!(world.post("Commerce/Customers('1')?api-version=7.3", &json!({})).await.0, 404);
+    assert_eq!(environment.post("Commerce/Customers('1')?api-version=7.3", &json!({})).await.0, 404);
 }
 
 struct Refuses(TokenProblem);
@@ -297,29 +305,29 @@ async fn tokens_are_refused_by_name() {
         (TokenProblem::WrongAudience, "InvalidAudience"),
         (TokenProblem::Forged, "InvalidIssuer"),
     ] {
-        let world = World::with(Refuses(problem)).await;
-        let (status, answer) = world.get("Commerce/Customers('1')?api-version=7.3").await;
+        let environment = Environment::with(Refuses(problem)).await;
+        let (status, answer) = environment.get("Commerce/Customers('1')?api-version=7.3").await;
         assert_eq!((status, &answer["error"]["code"]), (401, &json!(error(name))));
     }
 }
 
 #[tokio::test]
 async fn a_sale_can_be_made_over_the_wire() {
-    let world = World::new().await;
+    let environment = Environment::new().await;
     let account = "001000";
     let cart = json!({ "Id": "wire", "CustomerId": account, "LoyaltyCardId": "L1" });
-    let (status, cart) = world.post("Commerce/Carts?api-version=7.3", &cart).await;
+    let (status, cart) = environment.post("Commerce/Carts?api-version=7.3", &cart).await;
     assert_eq!((status, &cart["CustomerId"]), (201, &json!(account)));
     let lines = json!({ "cartLines": [{ "ProductId": PRODUCTS[1].id, "Quantity": 2.0 }] });
-    let (status, cart) = world.post("Commerce/Carts('wire')/AddCartLines?api-version=7.3", &lines).await;
+    let (status, cart) = environment.post("Commerce/Carts('wire')/AddCartLines?api-version=7.3", &lines).await;
     assert_eq!((status, &cart["CartLines"][0]["ItemId"]), (200, &json!("0002")));
     let checkout = json!({ "receiptEmail": "a+b@example.com" });
-    let (status, order) = world.post("Commerce/Carts('wire')/Checkout?api-version=7.3", &checkout).await;
+    let (status, order) = environment.post("Commerce/Carts('wire')/Checkout?api-version=7.3", &checkout).await;
     assert_eq!((status, &order["ReceiptEmail"]), (200, &json!("a+b@example.com")));
-    let (status, again) = world.post("Commerce/Carts('wire')/Checkout?api-version=7.3", &checkout).await;
+    let (status, again) = environment.post("Commerce/Carts('wire')/Checkout?api-version=7.3", &checkout).await;
     assert_eq!((status, &again["error"]["code"]), (400, &json!(error("CartAlreadyCheckedOut"))));
-    assert_eq!(world.post("Commerce/Carts('none')/Checkout?api-version=7.3", &checkout).await.0, 404);
-    let ledger = world.shop.ledger();
+    assert_eq!(environment.post("Commerce/Carts('none')/Checkout?api-version=7.3", &checkout).await.0, 404);
+    let ledger = environment.shop.ledger();
     assert_eq!(ledger.len(), 2);
     assert_eq!(ledger[1].email.as_deref(), Some("a+b@example.com"));
     assert_eq!(ledger[1].loyalty_card.as_deref(), Some("L1"));
@@ -327,13 +335,13 @@ async fn a_sale_can_be_made_over_the_wire() {
 
 #[tokio::test]
 async fn synchronisation_times_are_kept_by_application() {
-    let world = World::new().await;
+    let environment = Environment::new().await;
     let app = json!({ "appName": "journeys" });
     let get = "Commerce/GetLastSyncDatetimeUTC?api-version=7.3";
-    assert_eq!(world.post(get, &app).await.1["value"], "1900-01-01T00:00:00Z");
-    assert_eq!(world.post("Commerce/SetLastSyncDatetime?api-version=7.3", &app).await.0, 204);
-    assert_eq!(world.post(get, &app).await.1["value"], "2025-10-09T08:53:20.5Z");
-    assert_eq!(world.post(get, &json!({ "appName": "" })).await.0, 400);
+    assert_eq!(environment.post(get, &app).await.1["value"], "1900-01-01T00:00:00Z");
+    assert_eq!(environment.post("Commerce/SetLastSyncDatetime?api-version=7.3", &app).await.0, 204);
+    assert_eq!(environment.post(get, &app).await.1["value"], "2025-10-09T08:53:20.5Z");
+    assert_eq!(environment.post(get, &json!({ "appName": "" })).await.0, 400);
 }
 
 #[tokio::test]
@@ -342,13 +350,13 @@ async fn a_role_that_may_not_read_orders_may_read_everything_else() {
     let shop = Shop::new(clock.clone(), 7);
     let options = CsuOptions { application_reads_orders: false, ..CsuOptions::default() };
     let csu = Csu::new(shop.clone(), Arc::new(AnyToken), options);
-    let served = Wire::new(Fair::default()).serve(Neighbour::Commerce, csu.router(), None).await.unwrap();
-    let world = World { shop, served, client: reqwest::Client::new(), busy: Some(clock.busy()) };
+    let served = Network::new(NoFaults::default()).serve(Dependency::Commerce, csu.router(), None).await.unwrap();
+    let environment = Environment { shop, served, client: reqwest::Client::new(), busy: Some(clock.busy()) };
     let order = "Commerce/SalesOrders/GetSalesOrderDetailsByTransactionId(transactionId='x',searchLocationValue=1)?api-version=7.3";
-    let (status, body) = world.get(order).await;
+    let (status, body) = environment.get(order).await;
     assert_eq!(
         (status, &body["error"]["code"]),
         (403, &json!("Microsoft_Dynamics_Commerce_Runtime_AuthorizationFailed"))
     );
-    assert_eq!(world.get("Commerce/Customers('nobody')?api-version=7.3").await.0, 404);
+    assert_eq!(environment.get("Commerce/Customers('nobody')?api-version=7.3").await.0, 404);
 }

@@ -3,7 +3,7 @@
 
 use percent_encoding::percent_decode_str;
 
-use super::error::Refusal;
+use super::error::ErrorReply;
 
 /// The segments below the service's root.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub(super) enum Literal {
 
 impl Path {
     /// Reads a path as it was sent. `None` if it does not lead to the service at all.
-    pub(super) fn parse(path: &str) -> Option<Result<Self, Refusal>> {
+    pub(super) fn parse(path: &str) -> Option<Result<Self, ErrorReply>> {
         let below = path.trim_start_matches('/').strip_prefix("Commerce/")?;
         // Cut first and decoded then: an encoded slash belongs to a key.
         Some(below.split('/').map(Segment::parse).collect::<Result<_, _>>().map(Self))
@@ -36,12 +36,12 @@ impl Path {
 }
 
 impl Segment {
-    fn parse(segment: &str) -> Result<Self, Refusal> {
+    fn parse(segment: &str) -> Result<Self, ErrorReply> {
         let segment = decode(segment)?;
         let Some((name, rest)) = segment.split_once('(') else {
             return Ok(Self { name: segment, arguments: None });
         };
-        let inside = rest.strip_suffix(')').ok_or_else(|| Refusal::invalid("A parenthesis is not closed."))?;
+        let inside = rest.strip_suffix(')').ok_or_else(|| ErrorReply::invalid("A parenthesis is not closed."))?;
         Ok(Self { name: name.to_owned(), arguments: Some(arguments(inside)?) })
     }
 
@@ -54,29 +54,29 @@ impl Segment {
     }
 
     /// An argument of a function, its alias looked up.
-    pub(super) fn argument(&self, name: &str, query: &Query) -> Result<Literal, Refusal> {
+    pub(super) fn argument(&self, name: &str, query: &Query) -> Result<Literal, ErrorReply> {
         let arguments = self.arguments.as_deref().unwrap_or_default();
         let found = arguments.iter().find(|(argument, _)| argument == name).map(|(_, value)| value);
         match found {
             Some(Literal::Alias(alias)) => {
-                let value = query.get(alias).ok_or_else(|| Refusal::invalid(format!("{alias} has no value.")))?;
+                let value = query.get(alias).ok_or_else(|| ErrorReply::invalid(format!("{alias} has no value.")))?;
                 Literal::parse(value)
             }
             Some(value) => Ok(value.clone()),
-            None => Err(Refusal::invalid(format!("The argument {name} is missing."))),
+            None => Err(ErrorReply::invalid(format!("The argument {name} is missing."))),
         }
     }
 }
 
 impl Literal {
-    fn parse(text: &str) -> Result<Self, Refusal> {
+    fn parse(text: &str) -> Result<Self, ErrorReply> {
         if let Some(quoted) = text.strip_prefix('\'') {
-            return unquote(quoted).map(Self::Text).ok_or_else(|| Refusal::invalid("A text's quotes do not match."));
+            return unquote(quoted).map(Self::Text).ok_or_else(|| ErrorReply::invalid("A text's quotes do not match."));
         }
         if text.starts_with('@') {
             return Ok(Self::Alias(text.to_owned()));
         }
-        text.parse().map(Self::Number).map_err(|_| Refusal::invalid("A value is neither a text nor a number."))
+        text.parse().map(Self::Number).map_err(|_| ErrorReply::invalid("A value is neither a text nor a number."))
     }
 }
 
@@ -88,7 +88,7 @@ fn unquote(quoted: &str) -> Option<String> {
 }
 
 /// `'key'` or `name=value,name=value`.
-fn arguments(inside: &str) -> Result<Vec<(String, Literal)>, Refusal> {
+fn arguments(inside: &str) -> Result<Vec<(String, Literal)>, ErrorReply> {
     if inside.is_empty() {
         return Ok(Vec::new());
     }
@@ -98,7 +98,7 @@ fn arguments(inside: &str) -> Result<Vec<(String, Literal)>, Refusal> {
     split_outside_quotes(inside)
         .into_iter()
         .map(|argument| {
-            let named = argument.split_once('=').ok_or_else(|| Refusal::invalid("An argument has no name."))?;
+            let named = argument.split_once('=').ok_or_else(|| ErrorReply::invalid("An argument has no name."))?;
             Ok((named.0.trim().to_owned(), Literal::parse(named.1.trim())?))
         })
         .collect()
@@ -113,9 +113,9 @@ fn split_outside_quotes(text: &str) -> Vec<&str> {
     .collect()
 }
 
-fn decode(text: &str) -> Result<String, Refusal> {
+fn decode(text: &str) -> Result<String, ErrorReply> {
     let decoded = percent_decode_str(text).decode_utf8();
-    decoded.map(|text| text.into_owned()).map_err(|_| Refusal::invalid("The address is not UTF-8."))
+    decoded.map(|text| text.into_owned()).map_err(|_| ErrorReply::invalid("The address is not UTF-8."))
 }
 
 /// The query's options.
@@ -123,14 +123,14 @@ fn decode(text: &str) -> Result<String, Refusal> {
 pub(super) struct Query(Vec<(String, String)>);
 
 impl Query {
-    pub(super) fn parse(query: &str) -> Result<Self, Refusal> {
+    pub(super) fn parse(query: &str) -> Result<Self, ErrorReply> {
         let mut options: Vec<(String, String)> = Vec::new();
         for option in query.split('&').filter(|option| !option.is_empty()) {
             let (name, value) = option.split_once('=').unwrap_or((option, ""));
             // A plus sign is a blank in a query, though not in a path.
             let (name, value) = (decode(&name.replace('+', " "))?, decode(&value.replace('+', " "))?);
             if options.iter().any(|(known, _)| *known == name) {
-                return Err(Refusal::invalid("A query option is given twice."));
+                return Err(ErrorReply::invalid("A query option is given twice."));
             }
             options.push((name, value));
         }
@@ -142,9 +142,9 @@ impl Query {
     }
 
     /// Refuses system options that an operation does not know.
-    pub(super) fn allow_only(&self, system_options: &[&str]) -> Result<(), Refusal> {
+    pub(super) fn allow_only(&self, system_options: &[&str]) -> Result<(), ErrorReply> {
         let unknown = self.0.iter().find(|(name, _)| name.starts_with('$') && !system_options.contains(&name.as_str()));
-        unknown.map_or(Ok(()), |_| Err(Refusal::invalid("A query option is not supported here.")))
+        unknown.map_or(Ok(()), |_| Err(ErrorReply::invalid("A query option is not supported here.")))
     }
 }
 
@@ -152,7 +152,7 @@ impl Query {
 mod tests {
     use super::*;
 
-    fn segment(path: &str) -> Result<Segment, Refusal> {
+    fn segment(path: &str) -> Result<Segment, ErrorReply> {
         Path::parse(path).unwrap().map(|mut path| path.0.remove(0))
     }
 

@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use uuid::Uuid;
 
 use super::payload::guid;
-use super::refusal::Refusal;
+use super::refusal::ErrorReply;
 use super::rows::Condition;
 use super::schema::Table;
 use crate::urlencoded;
@@ -45,12 +45,12 @@ pub(super) struct Asked {
 
 impl Asked {
     /// Takes a request apart and checks the headers that every request may have.
-    pub(super) fn new(parts: Parts, body: Bytes, dual_write: bool) -> Result<Self, Refusal> {
+    pub(super) fn new(parts: Parts, body: Bytes, dual_write: bool) -> Result<Self, ErrorReply> {
         let Parts { method, uri, headers, .. } = parts;
         check_versions(&headers)?;
         check_accept(&headers)?;
         let raw_query = uri.query().unwrap_or_default().to_owned();
-        let unreadable = || Refusal::syntax("The address is not percent-encoded UTF-8.");
+        let unreadable = || ErrorReply::syntax("The address is not percent-encoded UTF-8.");
         let options = urlencoded::pairs(&raw_query).ok_or_else(unreadable)?;
         let path = percent_encoding::percent_decode_str(uri.path()).decode_utf8().map_err(|_| unreadable())?;
         let target = target(path.strip_prefix(ROOT).unwrap_or(&path), dual_write)?;
@@ -66,20 +66,20 @@ impl Asked {
     }
 
     /// The body, which must be there and must be said to be JSON.
-    pub(super) fn json_body(&self) -> Result<&[u8], Refusal> {
+    pub(super) fn json_body(&self) -> Result<&[u8], ErrorReply> {
         let kind = self.header("Content-Type").map(|kind| kind.split(';').next().unwrap_or_default().trim());
         match kind {
             Some(kind) if kind.eq_ignore_ascii_case("application/json") => Ok(&self.body),
             Some(kind) => {
                 let message = format!("The request entity's media type '{kind}' is not supported for this resource.");
-                Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "", message))
+                Err(ErrorReply::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "", message))
             }
-            None => Err(Refusal::bad_request("", "A request with a body must have a Content-Type.")),
+            None => Err(ErrorReply::bad_request("", "A request with a body must have a Content-Type.")),
         }
     }
 
     /// What must hold for a write. `If-None-Match: null` says nothing: it is meant for caches.
-    pub(super) fn condition(&self) -> Result<Condition, Refusal> {
+    pub(super) fn condition(&self) -> Result<Condition, ErrorReply> {
         match (self.header("If-Match"), self.header("If-None-Match").filter(|value| *value != "null")) {
             (None, None) => Ok(Condition::Upsert),
             (Some("*"), None) => Ok(Condition::Update),
@@ -95,11 +95,11 @@ impl Asked {
     }
 
     /// The page size that the caller prefers.
-    pub(super) fn page_size(&self) -> Result<Option<usize>, Refusal> {
+    pub(super) fn page_size(&self) -> Result<Option<usize>, ErrorReply> {
         let sizes = self.preferences().filter_map(|preference| preference.strip_prefix("odata.maxpagesize="));
         let sizes = sizes.map(|size| {
             let valid = size.parse().ok().filter(|size| *size > 0);
-            valid.ok_or_else(|| Refusal::bad_request("", format!("The page size '{size}' is not valid.")))
+            valid.ok_or_else(|| ErrorReply::bad_request("", format!("The page size '{size}' is not valid.")))
         });
         sizes.last().transpose()
     }
@@ -110,14 +110,14 @@ impl Asked {
     }
 }
 
-fn target(path: &str, dual_write: bool) -> Result<Target, Refusal> {
+fn target(path: &str, dual_write: bool) -> Result<Target, ErrorReply> {
     match path {
         "WhoAmI" | "WhoAmI()" => return Ok(Target::WhoAmI),
         "customapis" => return Ok(Target::CustomApis),
         _ => {}
     }
     if let Some(rest) = path.strip_prefix("systemusers(") {
-        return privilege(rest).ok_or_else(|| Refusal::not_here("This part of systemusers"));
+        return privilege(rest).ok_or_else(|| ErrorReply::not_here("This part of systemusers"));
     }
     let (name, key) = match path.split_once('(') {
         Some((name, key)) => (name, Some(key)),
@@ -131,7 +131,7 @@ fn target(path: &str, dual_write: bool) -> Result<Target, Refusal> {
             Ok(Target::Row(table, id))
         }
         (None, None) => Ok(Target::Named(name.to_owned())),
-        (None, Some(_)) => Err(Refusal::unknown_segment(name)),
+        (None, Some(_)) => Err(ErrorReply::unknown_segment(name)),
     }
 }
 
@@ -145,14 +145,14 @@ fn privilege(rest: &str) -> Option<Target> {
 }
 
 /// No table here has an alternate key, so a row is addressed by its id.
-fn bad_key(table: Table) -> Refusal {
+fn bad_key(table: Table) -> ErrorReply {
     let message =
         format!("The key in the request URI is not valid for resource 'Microsoft.Dynamics.CRM.{}'.", table.logical());
-    Refusal::syntax(message)
+    ErrorReply::syntax(message)
 }
 
-fn bad_condition(value: &str) -> Refusal {
-    Refusal::bad_request("", format!("The condition '{value}' cannot be applied to this request."))
+fn bad_condition(value: &str) -> ErrorReply {
+    ErrorReply::bad_request("", format!("The condition '{value}' cannot be applied to this request."))
 }
 
 /// The row version of an entity tag.
@@ -164,18 +164,18 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-fn check_versions(headers: &HeaderMap) -> Result<(), Refusal> {
+fn check_versions(headers: &HeaderMap) -> Result<(), ErrorReply> {
     for name in ["OData-Version", "OData-MaxVersion"] {
         if let Some(version) = headers.get(name)
             && version != "4.0"
         {
-            return Err(Refusal::bad_request("", format!("The header {name} must be 4.0.")));
+            return Err(ErrorReply::bad_request("", format!("The header {name} must be 4.0.")));
         }
     }
     Ok(())
 }
 
-fn check_accept(headers: &HeaderMap) -> Result<(), Refusal> {
+fn check_accept(headers: &HeaderMap) -> Result<(), ErrorReply> {
     let mut ranges = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).peekable();
     let json = |range: &str| {
         let range = range.split(';').next().unwrap_or_default().trim();
@@ -184,5 +184,5 @@ fn check_accept(headers: &HeaderMap) -> Result<(), Refusal> {
     if ranges.peek().is_none() || ranges.any(|ranges| ranges.split(',').any(json)) {
         return Ok(());
     }
-    Err(Refusal::new(StatusCode::NOT_ACCEPTABLE, "", "Only JSON can be had here."))
+    Err(ErrorReply::new(StatusCode::NOT_ACCEPTABLE, "", "Only JSON can be had here."))
 }

@@ -1,6 +1,6 @@
 //! The words of a `$filter`.
 
-use super::refusal::Refusal;
+use super::refusal::ErrorReply;
 
 /// A piece of a filter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub(super) enum Token {
 }
 
 /// Splits a filter into tokens, each with its position in characters.
-pub(super) fn tokens(text: &str) -> Result<Vec<(usize, Token)>, Refusal> {
+pub(super) fn tokens(text: &str) -> Result<Vec<(usize, Token)>, ErrorReply> {
     let chars: Vec<char> = text.chars().collect();
     let mut tokens = Vec::new();
     let mut at = 0;
@@ -64,8 +64,8 @@ fn quoted(chars: &[char], at: usize) -> Option<(String, usize)> {
     }
 }
 
-fn unterminated(position: usize, text: &str) -> Refusal {
-    Refusal::syntax(format!("There is an unterminated literal at position {position} in '{text}'."))
+fn unterminated(position: usize, text: &str) -> ErrorReply {
+    ErrorReply::syntax(format!("There is an unterminated literal at position {position} in '{text}'."))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Dataverse with Customer Insights - Journeys: contacts, the Dual-write tables they refer to, and custom triggers.
 //!
-//! Wire formats: Microsoft's "Use the Microsoft Dataverse Web API", "Service protection API limits" and "Troubleshoot
+//! Network formats: Microsoft's "Use the Microsoft Dataverse Web API", "Service protection API limits" and "Troubleshoot
 //! Dataverse Web API client errors".
 
 mod asked;
@@ -122,7 +122,7 @@ impl Dataverse {
         self.lock().rows.delete(Table::Contacts, id, Condition::Update).is_ok()
     }
 
-    /// Weather: somebody else writes a contact, so that its version is another; says whether there was one. Nothing
+    /// FaultInjector: somebody else writes a contact, so that its version is another; says whether there was one. Nothing
     /// else about it changes but `modifiedon`.
     pub fn touch_contact(&self, id: Uuid) -> bool {
         let now = self.inner.clock.now();

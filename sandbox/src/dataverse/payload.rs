@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
-use super::refusal::{self, Refusal};
+use super::refusal::{self, ErrorReply};
 use super::rows::{Changes, Value};
 use super::schema::{Column, Kind, Table};
 
@@ -11,39 +11,44 @@ use super::schema::{Column, Kind, Table};
 ///
 /// The real Dataverse drops some values for columns that it fills in itself (`createdon`, `fullname`) without a word;
 /// here they are refused, because sending them is a mistake.
-pub(super) fn read(table: Table, dual_write: bool, body: &[u8]) -> Result<Changes, Refusal> {
+pub(super) fn read(table: Table, dual_write: bool, body: &[u8]) -> Result<Changes, ErrorReply> {
     let object: Map<String, Json> =
-        serde_json::from_slice(body).map_err(|error| Refusal::payload(table.set(), error.to_string()))?;
+        serde_json::from_slice(body).map_err(|error| ErrorReply::payload(table.set(), error.to_string()))?;
     object.iter().map(|(name, value)| change(table, dual_write, name, value)).collect()
 }
 
-fn change(table: Table, dual_write: bool, name: &str, value: &Json) -> Result<(&'static str, Option<Value>), Refusal> {
+fn change(
+    table: Table,
+    dual_write: bool,
+    name: &str,
+    value: &Json,
+) -> Result<(&'static str, Option<Value>), ErrorReply> {
     if let Some(navigation) = name.strip_suffix("@odata.bind") {
         return bind(table, dual_write, navigation, value);
     }
     let column = table.column(name, dual_write).ok_or_else(|| invalid_property(table, name))?;
     match column.kind {
-        Kind::Lookup { .. } => Err(Refusal::payload(table.set(), "a lookup is set through its navigation property")),
-        _ if !column.writable => Err(Refusal::payload(table.set(), format!("'{name}' cannot be written"))),
+        Kind::Lookup { .. } => Err(ErrorReply::payload(table.set(), "a lookup is set through its navigation property")),
+        _ if !column.writable => Err(ErrorReply::payload(table.set(), format!("'{name}' cannot be written"))),
         _ => Ok((column.name, convert(table, column, value)?)),
     }
 }
 
-fn invalid_property(table: Table, name: &str) -> Refusal {
+fn invalid_property(table: Table, name: &str) -> ErrorReply {
     let message = format!(
         "An error occurred while validating input parameters: Invalid property '{name}' was found in entity \
          'Microsoft.Dynamics.CRM.{}'.",
         table.logical()
     );
-    Refusal::bad_request(refusal::UNKNOWN_PROPERTY, message)
+    ErrorReply::bad_request(refusal::UNKNOWN_PROPERTY, message)
 }
 
 /// The value of a plain column. An empty text is stored as null.
-fn convert(table: Table, column: &Column, value: &Json) -> Result<Option<Value>, Refusal> {
+fn convert(table: Table, column: &Column, value: &Json) -> Result<Option<Value>, ErrorReply> {
     let mismatch = || {
         let reason =
             format!("Cannot convert the value of '{}' to the expected type '{}'.", column.name, column.kind.edm());
-        Refusal::payload(table.set(), reason)
+        ErrorReply::payload(table.set(), reason)
     };
     let converted = match (column.kind, value) {
         (Kind::Key, Json::Null) => return Err(mismatch()),
@@ -61,7 +66,7 @@ fn convert(table: Table, column: &Column, value: &Json) -> Result<Option<Value>,
     Ok(Some(converted))
 }
 
-fn fitting(table: Table, column: &Column, text: &str, max: usize) -> Result<String, Refusal> {
+fn fitting(table: Table, column: &Column, text: &str, max: usize) -> Result<String, ErrorReply> {
     if text.encode_utf16().count() <= max {
         return Ok(text.to_owned());
     }
@@ -71,7 +76,7 @@ fn fitting(table: Table, column: &Column, text: &str, max: usize) -> Result<Stri
         column.name,
         table.logical()
     );
-    Err(Refusal::bad_request(refusal::TOO_LONG, message))
+    Err(ErrorReply::bad_request(refusal::TOO_LONG, message))
 }
 
 /// `"<navigation>@odata.bind": "/<entity set>(<guid>)"`; null takes the reference away.
@@ -80,7 +85,7 @@ fn bind(
     dual_write: bool,
     navigation: &str,
     value: &Json,
-) -> Result<(&'static str, Option<Value>), Refusal> {
+) -> Result<(&'static str, Option<Value>), ErrorReply> {
     let found = table.columns(dual_write).find_map(|column| match column.kind {
         Kind::Lookup { navigation: name, target } if name == navigation => Some((column.name, target)),
         _ => None,
@@ -90,16 +95,17 @@ fn bind(
             "An undeclared property '{navigation}' which only has property annotations in the payload but no \
              property value was found in the payload."
         );
-        return Err(Refusal::payload(table.set(), reason));
+        return Err(ErrorReply::payload(table.set(), reason));
     };
     match value {
         Json::Null => Ok((column, None)),
         Json::String(uri) => {
             let id = bound(uri, target);
-            let id = id.ok_or_else(|| Refusal::payload(table.set(), format!("'{navigation}' is bound to no row.")))?;
+            let id =
+                id.ok_or_else(|| ErrorReply::payload(table.set(), format!("'{navigation}' is bound to no row.")))?;
             Ok((column, Some(Value::Id(id))))
         }
-        _ => Err(Refusal::payload(table.set(), format!("'{navigation}' must be bound to an address."))),
+        _ => Err(ErrorReply::payload(table.set(), format!("'{navigation}' must be bound to an address."))),
     }
 }
 

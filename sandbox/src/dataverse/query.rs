@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use serde_json::{Map, Value as Json, json};
 
 use super::filter::Filter;
-use super::refusal::Refusal;
+use super::refusal::ErrorReply;
 use super::rows::{Row, Rows, Value};
 use super::schema::{Column, Table};
 
@@ -33,15 +33,16 @@ impl Select {
         Self { table, columns: table.columns(dual_write).collect(), text: None }
     }
 
-    fn parse(table: Table, dual_write: bool, text: &str) -> Result<Self, Refusal> {
-        let column =
-            |name: &str| table.column(name, dual_write).ok_or_else(|| Refusal::unknown_property(name, table.logical()));
+    fn parse(table: Table, dual_write: bool, text: &str) -> Result<Self, ErrorReply> {
+        let column = |name: &str| {
+            table.column(name, dual_write).ok_or_else(|| ErrorReply::unknown_property(name, table.logical()))
+        };
         let columns = text.split(',').map(|name| column(name.trim())).collect::<Result<_, _>>()?;
         Ok(Self { table, columns, text: Some(text.to_owned()) })
     }
 
     /// Reads the options of a request that concerns one row, which may only ask for its columns.
-    pub(super) fn of_row(table: Table, dual_write: bool, options: &[(String, String)]) -> Result<Self, Refusal> {
+    pub(super) fn of_row(table: Table, dual_write: bool, options: &[(String, String)]) -> Result<Self, ErrorReply> {
         let mut select = Self::all(table, dual_write);
         for (name, value) in options {
             match name.as_str() {
@@ -75,19 +76,19 @@ pub(super) struct Page {
 
 impl Query {
     /// Reads decoded query options.
-    pub(super) fn parse(table: Table, dual_write: bool, options: &[(String, String)]) -> Result<Self, Refusal> {
+    pub(super) fn parse(table: Table, dual_write: bool, options: &[(String, String)]) -> Result<Self, ErrorReply> {
         let select = Select::all(table, dual_write);
         let mut query = Self { table, select, filter: None, order: Vec::new(), top: None, count: false, skip: 0 };
         for (position, (name, value)) in options.iter().enumerate() {
             if options[..position].iter().any(|(earlier, _)| earlier == name) {
-                return Err(Refusal::syntax(format!("The query option '{name}' must be given once.")));
+                return Err(ErrorReply::syntax(format!("The query option '{name}' must be given once.")));
             }
             query.option(dual_write, name, value)?;
         }
         Ok(query)
     }
 
-    fn option(&mut self, dual_write: bool, name: &str, value: &str) -> Result<(), Refusal> {
+    fn option(&mut self, dual_write: bool, name: &str, value: &str) -> Result<(), ErrorReply> {
         match name {
             "$select" => self.select = Select::parse(self.table, dual_write, value)?,
             "$filter" => self.filter = Some(Filter::parse(self.table, dual_write, value)?),
@@ -155,11 +156,12 @@ fn compare(a: Option<&Value>, b: Option<&Value>) -> Ordering {
     }
 }
 
-fn order(table: Table, dual_write: bool, text: &str) -> Result<Vec<(&'static Column, bool)>, Refusal> {
+fn order(table: Table, dual_write: bool, text: &str) -> Result<Vec<(&'static Column, bool)>, ErrorReply> {
     let item = |item: &str| {
         let mut words = item.split_whitespace();
         let name = words.next().unwrap_or_default();
-        let column = table.column(name, dual_write).ok_or_else(|| Refusal::unknown_property(name, table.logical()))?;
+        let column =
+            table.column(name, dual_write).ok_or_else(|| ErrorReply::unknown_property(name, table.logical()))?;
         match (words.next(), words.next()) {
             (None | Some("asc"), None) => Ok((column, false)),
             (Some("desc"), None) => Ok((column, true)),
@@ -181,13 +183,13 @@ fn offset(value: &str) -> Option<usize> {
     value.strip_prefix("<cookie offset=\"")?.strip_suffix("\" />")?.parse().ok()
 }
 
-fn invalid(name: &str, value: &str) -> Refusal {
-    Refusal::syntax(format!("'{value}' is not a valid value for the query option '{name}'."))
+fn invalid(name: &str, value: &str) -> ErrorReply {
+    ErrorReply::syntax(format!("'{value}' is not a valid value for the query option '{name}'."))
 }
 
-fn unsupported(name: &str) -> Refusal {
+fn unsupported(name: &str) -> ErrorReply {
     match name {
-        "$expand" | "$apply" | "fetchXml" => Refusal::not_here(&format!("The query option '{name}'")),
-        _ => Refusal::syntax(format!("The query option '{name}' is not supported.")),
+        "$expand" | "$apply" | "fetchXml" => ErrorReply::not_here(&format!("The query option '{name}'")),
+        _ => ErrorReply::syntax(format!("The query option '{name}' is not supported.")),
     }
 }

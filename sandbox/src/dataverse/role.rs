@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::asked::Asked;
-use super::refusal::{self, Refusal};
+use super::refusal::{self, ErrorReply};
 use super::schema::Table;
 
 /// The user's id.
@@ -44,16 +44,16 @@ impl Default for Role {
 
 impl Role {
     /// Refuses everybody who is not a user of the environment.
-    pub(super) fn admit(&self) -> Result<(), Refusal> {
+    pub(super) fn admit(&self) -> Result<(), ErrorReply> {
         if self.is_user {
             return Ok(());
         }
         let message = "The user is not a member of the organization.";
-        Err(Refusal::new(StatusCode::FORBIDDEN, refusal::NOT_A_MEMBER, message))
+        Err(ErrorReply::new(StatusCode::FORBIDDEN, refusal::NOT_A_MEMBER, message))
     }
 
     /// Refuses who lacks the privilege for `action` (`Read`, `Create`, `Write`) on a table.
-    pub(super) fn demand(&self, action: &str, table: &str) -> Result<(), Refusal> {
+    pub(super) fn demand(&self, action: &str, table: &str) -> Result<(), ErrorReply> {
         let wanted = format!("prv{action}{table}");
         if self.holds(&wanted) {
             return Ok(());
@@ -64,7 +64,7 @@ impl Role {
             self.privileges.len(),
             table.to_lowercase()
         );
-        Err(Refusal::new(StatusCode::FORBIDDEN, refusal::PRIVILEGE, message))
+        Err(ErrorReply::new(StatusCode::FORBIDDEN, refusal::PRIVILEGE, message))
     }
 
     fn holds(&self, name: &str) -> bool {
@@ -80,15 +80,19 @@ impl Role {
     }
 
     /// `RetrieveUserPrivilegeByPrivilegeName(PrivilegeName=…)` of the user: the privilege, if it is held.
-    pub(super) fn privilege(&self, asked: &Asked, argument: &str) -> Result<Value, Refusal> {
+    pub(super) fn privilege(&self, asked: &Asked, argument: &str) -> Result<Value, ErrorReply> {
         let literal = match argument.strip_prefix('@') {
             Some(_) => asked.options.iter().find(|(name, _)| name == argument).map(|(_, value)| value.as_str()),
             None => Some(argument),
         };
         let name = literal.and_then(|text| text.strip_prefix('\'')?.strip_suffix('\''));
-        let name = name.ok_or_else(|| Refusal::syntax("PrivilegeName must be a text."))?;
+        let name = name.ok_or_else(|| ErrorReply::syntax("PrivilegeName must be a text."))?;
         if !ALL.iter().any(|known| known.eq_ignore_ascii_case(name)) {
-            return Err(Refusal::new(StatusCode::NOT_FOUND, refusal::NO_ROW, format!("There is no privilege {name}.")));
+            return Err(ErrorReply::new(
+                StatusCode::NOT_FOUND,
+                refusal::NO_ROW,
+                format!("There is no privilege {name}."),
+            ));
         }
         let held = json!({
             "Depth": "Global", "PrivilegeId": Uuid::from_u128(3), "BusinessUnitId": Uuid::from_u128(1), "PrivilegeName": name,

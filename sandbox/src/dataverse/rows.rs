@@ -8,7 +8,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, json};
 use uuid::Uuid;
 
-use super::refusal::{self, Refusal};
+use super::refusal::{self, ErrorReply};
 use super::schema::{Column, Kind, Table};
 
 /// What a column holds when it is not null.
@@ -153,7 +153,7 @@ impl Rows {
         changes: Changes,
         condition: Condition,
         now: DateTime<Utc>,
-    ) -> Result<Saved, Refusal> {
+    ) -> Result<Saved, ErrorReply> {
         let saved = self.permit(table, id, condition)?;
         self.check_links(table, &changes)?;
         self.version += 1;
@@ -173,14 +173,14 @@ impl Rows {
     }
 
     /// Removes a row, or refuses.
-    pub(super) fn delete(&mut self, table: Table, id: Uuid, condition: Condition) -> Result<(), Refusal> {
+    pub(super) fn delete(&mut self, table: Table, id: Uuid, condition: Condition) -> Result<(), ErrorReply> {
         let condition = if condition == Condition::Upsert { Condition::Update } else { condition };
         self.permit(table, id, condition)?;
         self.tables.remove(&(table, id));
         Ok(())
     }
 
-    fn permit(&self, table: Table, id: Uuid, condition: Condition) -> Result<Saved, Refusal> {
+    fn permit(&self, table: Table, id: Uuid, condition: Condition) -> Result<Saved, ErrorReply> {
         match (self.get(table, id), condition) {
             (None, Condition::Upsert | Condition::Create) => Ok(Saved::Created),
             (Some(_), Condition::Upsert | Condition::Update) => Ok(Saved::Updated),
@@ -188,11 +188,13 @@ impl Rows {
             (Some(_), Condition::UpdateVersion(_)) => Err(stale()),
             (Some(_), Condition::Create) => Err(duplicate()),
             // The documentation's example of this very case has no code.
-            (None, Condition::Update | Condition::UpdateVersion(_)) => Err(Refusal { code: "", ..absent(table, id) }),
+            (None, Condition::Update | Condition::UpdateVersion(_)) => {
+                Err(ErrorReply { code: "", ..absent(table, id) })
+            }
         }
     }
 
-    fn check_links(&self, table: Table, changes: &Changes) -> Result<(), Refusal> {
+    fn check_links(&self, table: Table, changes: &Changes) -> Result<(), ErrorReply> {
         for column in table.columns(true) {
             let Kind::Lookup { target, .. } = column.kind else { continue };
             if let Some(Some(Value::Id(id))) = changes.get(column.name)
@@ -228,17 +230,17 @@ fn compute(row: &mut Row, now: DateTime<Utc>) {
 }
 
 /// There is no such row.
-pub(super) fn absent(table: Table, id: Uuid) -> Refusal {
+pub(super) fn absent(table: Table, id: Uuid) -> ErrorReply {
     let message = format!("Entity '{}' With Id = {id} Does Not Exist", table.logical());
-    Refusal::new(StatusCode::NOT_FOUND, refusal::NO_ROW, message)
+    ErrorReply::new(StatusCode::NOT_FOUND, refusal::NO_ROW, message)
 }
 
-fn duplicate() -> Refusal {
+fn duplicate() -> ErrorReply {
     let message = "A record with matching key values already exists.";
-    Refusal::new(StatusCode::PRECONDITION_FAILED, refusal::DUPLICATE, message)
+    ErrorReply::new(StatusCode::PRECONDITION_FAILED, refusal::DUPLICATE, message)
 }
 
-fn stale() -> Refusal {
+fn stale() -> ErrorReply {
     let message = "The version of the existing record doesn't match the RowVersion property provided.";
-    Refusal::new(StatusCode::PRECONDITION_FAILED, refusal::STALE, message)
+    ErrorReply::new(StatusCode::PRECONDITION_FAILED, refusal::STALE, message)
 }

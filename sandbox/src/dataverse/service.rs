@@ -12,13 +12,13 @@ use uuid::Uuid;
 use super::asked::{Asked, Target};
 use super::batch::{self, Batch};
 use super::query::{Query, Select};
-use super::refusal::{self, Refusal};
+use super::refusal::{self, ErrorReply};
 use super::role::{self, Role};
 use super::rows::{Condition, Row, Saved, Value, absent};
 use super::schema::Table;
 use super::{Dataverse, custom_apis, journeys, payload};
 use crate::auth::TokenProblem;
-use crate::wire::Tells;
+use crate::network::EffectId;
 
 /// More than any row or trigger needs.
 const MAX_BODY: usize = 1 << 20;
@@ -37,7 +37,7 @@ async fn serve(State(dataverse): State<Dataverse>, request: Request) -> Response
 }
 
 impl Dataverse {
-    async fn answer(&self, request: Request) -> Result<Response, Refusal> {
+    async fn answer(&self, request: Request) -> Result<Response, ErrorReply> {
         self.authorize(request.headers())?;
         let gate = self.inner.gate.as_ref();
         let _pass = gate.map(|gate| gate.enter(self.inner.clock.now())).transpose()?;
@@ -45,7 +45,7 @@ impl Dataverse {
         let is_batch = batch::is_batch(&parts.uri);
         let body = to_bytes(body, if is_batch { MAX_BATCH } else { MAX_BODY })
             .await
-            .map_err(|_| Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "", "The body is too large or incomplete."))?;
+            .map_err(|_| ErrorReply::new(StatusCode::PAYLOAD_TOO_LARGE, "", "The body is too large or incomplete."))?;
         let batch = if is_batch { Some(Batch::read(&parts, &body)?) } else { None };
         let requests = batch.as_ref().map_or(1, Batch::len);
         if let Some(work) = gate.map(|gate| gate.work()).filter(|work| !work.is_zero()) {
@@ -59,17 +59,17 @@ impl Dataverse {
     }
 
     /// The scheme must be `Bearer`, whatever else the issuer's other customers take.
-    fn authorize(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+    fn authorize(&self, headers: &HeaderMap) -> Result<(), ErrorReply> {
         let header = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let is_bearer = header.and_then(|header| header.get(..7)).is_some_and(|s| s.eq_ignore_ascii_case("bearer "));
         let judged = match header {
             Some(_) if !is_bearer => Err(TokenProblem::Malformed),
             _ => self.inner.check.check(header),
         };
-        judged.map_err(|problem| Refusal::new(StatusCode::UNAUTHORIZED, "", format!("Unauthorized: {problem}.")))
+        judged.map_err(|problem| ErrorReply::new(StatusCode::UNAUTHORIZED, "", format!("Unauthorized: {problem}.")))
     }
 
-    pub(super) fn dispatch(&self, asked: &Asked) -> Result<Response, Refusal> {
+    pub(super) fn dispatch(&self, asked: &Asked) -> Result<Response, ErrorReply> {
         let method = asked.method.as_str();
         self.lock().role.admit()?;
         match (&asked.target, method) {
@@ -85,19 +85,19 @@ impl Dataverse {
             (Target::Set(table), "POST") | (Target::Row(table, _), "PATCH" | "DELETE") => Err(read_only(*table)),
             (Target::Named(name), "POST") => self.invoke(name, asked),
             (Target::Named(name), _) if self.knows(name) => Err(wrong_method(asked, name)),
-            (Target::Named(name), _) => Err(Refusal::unknown_segment(name)),
+            (Target::Named(name), _) => Err(ErrorReply::unknown_segment(name)),
             (Target::Set(_) | Target::Row(..), _) => Err(not_allowed(&asked.method)),
         }
     }
 
-    fn privilege(&self, user: Uuid, name: &str, asked: &Asked) -> Result<Response, Refusal> {
+    fn privilege(&self, user: Uuid, name: &str, asked: &Asked) -> Result<Response, ErrorReply> {
         if user != role::USER {
-            return Err(Refusal::new(StatusCode::NOT_FOUND, refusal::NO_ROW, "There is no such user."));
+            return Err(ErrorReply::new(StatusCode::NOT_FOUND, refusal::NO_ROW, "There is no such user."));
         }
         self.lock().role.privilege(asked, name).map(|held| Json(held).into_response())
     }
 
-    fn custom_apis(&self, asked: &Asked) -> Result<Response, Refusal> {
+    fn custom_apis(&self, asked: &Asked) -> Result<Response, ErrorReply> {
         let query = custom_apis::Query::parse(asked)?;
         let state = self.lock();
         state.role.demand("Read", "CustomAPI")?;
@@ -109,11 +109,11 @@ impl Dataverse {
         Ok(Json(with_context(asked, "$metadata#customapis", object)).into_response())
     }
 
-    fn demand(&self, action: &str, table: Table) -> Result<(), Refusal> {
+    fn demand(&self, action: &str, table: Table) -> Result<(), ErrorReply> {
         self.lock().role.demand(action, role::schema_name(table))
     }
 
-    fn list(&self, table: Table, asked: &Asked) -> Result<Response, Refusal> {
+    fn list(&self, table: Table, asked: &Asked) -> Result<Response, ErrorReply> {
         self.demand("Read", table)?;
         let query = Query::parse(table, self.inner.options.dual_write, &asked.options)?;
         let size = asked.page_size()?;
@@ -122,7 +122,7 @@ impl Dataverse {
         Ok(Json(with_context(asked, &query.context(), object)).into_response())
     }
 
-    fn retrieve(&self, table: Table, id: Uuid, asked: &Asked) -> Result<Response, Refusal> {
+    fn retrieve(&self, table: Table, id: Uuid, asked: &Asked) -> Result<Response, ErrorReply> {
         self.demand("Read", table)?;
         let select = self.select(table, asked)?;
         let state = self.lock();
@@ -133,7 +133,7 @@ impl Dataverse {
         Ok(represent(asked, &select, StatusCode::OK, row))
     }
 
-    fn create(&self, asked: &Asked) -> Result<Response, Refusal> {
+    fn create(&self, asked: &Asked) -> Result<Response, ErrorReply> {
         self.demand("Create", Table::Contacts)?;
         let select = self.select(Table::Contacts, asked)?;
         let changes = payload::read(Table::Contacts, self.inner.options.dual_write, asked.json_body()?)?;
@@ -147,7 +147,7 @@ impl Dataverse {
         Ok(written(asked, &select, StatusCode::CREATED, row))
     }
 
-    fn upsert(&self, id: Uuid, asked: &Asked) -> Result<Response, Refusal> {
+    fn upsert(&self, id: Uuid, asked: &Asked) -> Result<Response, ErrorReply> {
         let select = self.select(Table::Contacts, asked)?;
         let condition = asked.condition()?;
         if condition == Condition::Create {
@@ -159,7 +159,7 @@ impl Dataverse {
         if let Some(key) = changes.get("contactid")
             && *key != Some(Value::Id(id))
         {
-            return Err(Refusal::payload("contacts", "The body's contactid is not that of the address."));
+            return Err(ErrorReply::payload("contacts", "The body's contactid is not that of the address."));
         }
         let mut state = self.lock();
         let saved = state.rows.save(Table::Contacts, id, changes, condition, self.inner.clock.now())?;
@@ -168,24 +168,24 @@ impl Dataverse {
         Ok(written(asked, &select, status, row))
     }
 
-    fn delete(&self, id: Uuid, asked: &Asked) -> Result<Response, Refusal> {
+    fn delete(&self, id: Uuid, asked: &Asked) -> Result<Response, ErrorReply> {
         let condition = asked.condition()?;
         if condition == Condition::Create {
-            return Err(Refusal::bad_request("", "What must not exist cannot be deleted."));
+            return Err(ErrorReply::bad_request("", "What must not exist cannot be deleted."));
         }
         self.lock().rows.delete(Table::Contacts, id, condition)?;
         Ok(StatusCode::NO_CONTENT.into_response())
     }
 
-    fn invoke(&self, name: &str, asked: &Asked) -> Result<Response, Refusal> {
+    fn invoke(&self, name: &str, asked: &Asked) -> Result<Response, ErrorReply> {
         if !self.knows(name) {
-            return Err(Refusal::unknown_segment(name));
+            return Err(ErrorReply::unknown_segment(name));
         }
         let body = asked.json_body()?;
         let traceparent = asked.header("traceparent");
         let number = journeys::start(&mut self.lock(), name, body, traceparent, self.inner.clock.now())?;
         let mut response = StatusCode::NO_CONTENT.into_response();
-        response.extensions_mut().insert(Tells(number));
+        response.extensions_mut().insert(EffectId(number));
         Ok(response)
     }
 
@@ -193,7 +193,7 @@ impl Dataverse {
         self.lock().triggers.get(action).is_some_and(|trigger| trigger.published)
     }
 
-    fn select(&self, table: Table, asked: &Asked) -> Result<Select, Refusal> {
+    fn select(&self, table: Table, asked: &Asked) -> Result<Select, ErrorReply> {
         Select::of_row(table, self.inner.options.dual_write, &asked.options)
     }
 }
@@ -234,17 +234,17 @@ fn is_cookie(option: &str) -> bool {
 }
 
 /// The application user of the sandbox may read the tables of Dual-write and no more.
-fn read_only(table: Table) -> Refusal {
+fn read_only(table: Table) -> ErrorReply {
     let message = format!("Principal user is missing the privilege to write {}.", table.logical());
-    Refusal::new(StatusCode::FORBIDDEN, refusal::PRIVILEGE, message)
+    ErrorReply::new(StatusCode::FORBIDDEN, refusal::PRIVILEGE, message)
 }
 
-fn wrong_method(asked: &Asked, name: &str) -> Refusal {
+fn wrong_method(asked: &Asked, name: &str) -> ErrorReply {
     let message = format!("No HTTP resource was found that matches the request URI '{}{name}'.", asked.base);
-    Refusal::new(StatusCode::NOT_FOUND, "", message)
+    ErrorReply::new(StatusCode::NOT_FOUND, "", message)
 }
 
-fn not_allowed(method: &Method) -> Refusal {
+fn not_allowed(method: &Method) -> ErrorReply {
     let message = format!("The requested resource does not support http method '{method}'.");
-    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "", message)
+    ErrorReply::new(StatusCode::METHOD_NOT_ALLOWED, "", message)
 }

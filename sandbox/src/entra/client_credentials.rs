@@ -12,14 +12,14 @@ use super::Entra;
 use crate::urlencoded;
 
 /// Why there is no token: an OAuth error and Entra's own number for it.
-struct Refusal {
+struct ErrorReply {
     status: StatusCode,
     error: &'static str,
     code: u32,
     message: String,
 }
 
-impl Refusal {
+impl ErrorReply {
     fn new(status: StatusCode, error: &'static str, code: u32, message: impl Into<String>) -> Self {
         Self { status, error, code, message: message.into() }
     }
@@ -52,48 +52,48 @@ fn form(headers: &HeaderMap, body: &Bytes) -> Vec<(String, String)> {
     urlencoded::pairs(text).unwrap_or_default()
 }
 
-fn issue(entra: &Entra, tenant: &str, form: &[(String, String)]) -> Result<String, Refusal> {
+fn issue(entra: &Entra, tenant: &str, form: &[(String, String)]) -> Result<String, ErrorReply> {
     let invalid = StatusCode::BAD_REQUEST;
     if !tenant.eq_ignore_ascii_case(&entra.inner.tenant) {
         let message = format!("Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID.");
-        return Err(Refusal::new(invalid, "invalid_request", 90_002, message));
+        return Err(ErrorReply::new(invalid, "invalid_request", 90_002, message));
     }
     if required(form, "grant_type")? != "client_credentials" {
         let message = "The app requested an unsupported grant type.";
-        return Err(Refusal::new(invalid, "unsupported_grant_type", 70_003, message));
+        return Err(ErrorReply::new(invalid, "unsupported_grant_type", 70_003, message));
     }
     let client_id = required(form, "client_id")?;
     authenticate(entra, client_id, urlencoded::value(form, "client_secret"))?;
     let audience = audience(required(form, "scope")?)?;
     if let Some(message) = entra.unknown_resource(audience) {
-        return Err(Refusal::new(invalid, "invalid_resource", 500_011, message));
+        return Err(ErrorReply::new(invalid, "invalid_resource", 500_011, message));
     }
     Ok(entra.issue(client_id, audience).0)
 }
 
-fn required<'a>(form: &'a [(String, String)], name: &str) -> Result<&'a str, Refusal> {
-    urlencoded::value(form, name).filter(|value| !value.is_empty()).ok_or_else(|| Refusal::missing(name))
+fn required<'a>(form: &'a [(String, String)], name: &str) -> Result<&'a str, ErrorReply> {
+    urlencoded::value(form, name).filter(|value| !value.is_empty()).ok_or_else(|| ErrorReply::missing(name))
 }
 
-fn authenticate(entra: &Entra, client_id: &str, secret: Option<&str>) -> Result<(), Refusal> {
+fn authenticate(entra: &Entra, client_id: &str, secret: Option<&str>) -> Result<(), ErrorReply> {
     let Some(expected) = entra.secret_of(client_id) else {
         let message = format!("Application with identifier '{client_id}' was not found in the directory.");
-        return Err(Refusal::new(StatusCode::BAD_REQUEST, "unauthorized_client", 700_016, message));
+        return Err(ErrorReply::new(StatusCode::BAD_REQUEST, "unauthorized_client", 700_016, message));
     };
     let (code, message) = match secret {
         Some(secret) if secret == expected => return Ok(()),
         Some(_) => (7_000_215, format!("Invalid client secret provided for app '{client_id}'.")),
         None => (7_000_216, "'client_assertion' or 'client_secret' is required.".to_owned()),
     };
-    Err(Refusal::new(StatusCode::UNAUTHORIZED, "invalid_client", code, message))
+    Err(ErrorReply::new(StatusCode::UNAUTHORIZED, "invalid_client", code, message))
 }
 
 /// The audience of `<audience>/.default`: the only kind of scope that client credentials may ask for.
-fn audience(scope: &str) -> Result<&str, Refusal> {
+fn audience(scope: &str) -> Result<&str, ErrorReply> {
     let audience = scope.strip_suffix("/.default").unwrap_or_default();
     if audience.is_empty() || audience.contains(char::is_whitespace) {
         let message = format!("The provided value for scope {scope} is not valid.");
-        return Err(Refusal::new(StatusCode::BAD_REQUEST, "invalid_scope", 70_011, message));
+        return Err(ErrorReply::new(StatusCode::BAD_REQUEST, "invalid_scope", 70_011, message));
     }
     Ok(audience)
 }
@@ -110,10 +110,10 @@ fn granted(entra: &Entra, token: String) -> Response {
     ([(header::CACHE_CONTROL, "no-store, no-cache")], Json(body)).into_response()
 }
 
-fn refused(entra: &Entra, refusal: &Refusal) -> Response {
+fn refused(entra: &Entra, refusal: &ErrorReply) -> Response {
     let now = entra.inner.clock.now().format("%Y-%m-%d %H:%M:%SZ").to_string();
     let (trace, correlation) = (Uuid::new_v4(), Uuid::new_v4());
-    let Refusal { status, error, code, message } = refusal;
+    let ErrorReply { status, error, code, message } = refusal;
     let description =
         format!("AADSTS{code}: {message} Trace ID: {trace} Correlation ID: {correlation} Timestamp: {now}");
     let body = json!({

@@ -30,9 +30,9 @@ pub(super) async fn token(State(entra): State<Entra>, RawQuery(query): RawQuery,
     }
 }
 
-type Refusal = (StatusCode, &'static str);
+type ErrorReply = (StatusCode, &'static str);
 
-fn resource<'a>(entra: &Entra, query: &'a [(String, String)], secret: Option<&str>) -> Result<&'a str, Refusal> {
+fn resource<'a>(entra: &Entra, query: &'a [(String, String)], secret: Option<&str>) -> Result<&'a str, ErrorReply> {
     let identity = &entra.inner.managed_identity;
     if secret != Some(identity.header.as_str()) {
         return Err((StatusCode::UNAUTHORIZED, "The X-IDENTITY-HEADER header is missing or wrong."));

@@ -1,6 +1,6 @@
 //! Entra: the token endpoint for client credentials, and the App Service identity endpoint.
 //!
-//! Wire formats: "Microsoft identity platform and the OAuth 2.0 client credentials flow" and "How to use managed
+//! Network formats: "Microsoft identity platform and the OAuth 2.0 client credentials flow" and "How to use managed
 //! identities for App Service and Azure Functions" in Microsoft's documentation.
 
 mod client_credentials;
@@ -103,7 +103,7 @@ impl Entra {
             .with_state(self.clone())
     }
 
-    /// A check for a neighbour that answers to these audiences, each with or without its trailing slash.
+    /// A check for a dependency that answers to these audiences, each with or without its trailing slash.
     pub fn check_for(&self, audiences: &[&str]) -> AudienceCheck {
         AudienceCheck { entra: self.clone(), audiences: audiences.iter().map(|a| bare(a).to_owned()).collect() }
     }

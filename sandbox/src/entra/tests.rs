@@ -4,11 +4,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
 use super::*;
-use crate::wire::{Fair, Neighbour, Served, Wire};
+use crate::network::{Dependency, Network, NoFaults, Served};
 
 const AUDIENCE: &str = "https://contoso.crm.dynamics.com";
 
-struct World {
+struct Environment {
     entra: Entra,
     clock: Clock,
     served: Served,
@@ -19,13 +19,13 @@ fn noon() -> DateTime<Utc> {
     DateTime::from_timestamp(1_760_000_000, 0).unwrap()
 }
 
-impl World {
+impl Environment {
     async fn new() -> Self {
         let clock = Clock::simulated(noon());
         let clients = vec![Client { client_id: "app".to_owned(), secret: "s+e/c=ret".to_owned() }];
         let entra =
             Entra::new(clock.clone(), EntraOptions { tenant: "home".to_owned(), clients, ..Default::default() });
-        let served = Wire::new(Fair::default()).serve(Neighbour::Entra, entra.router(), None).await.unwrap();
+        let served = Network::new(NoFaults::default()).serve(Dependency::Entra, entra.router(), None).await.unwrap();
         Self { entra, clock, served, http: reqwest::Client::new() }
     }
 
@@ -71,18 +71,18 @@ fn good_form() -> String {
 
 #[tokio::test]
 async fn client_credentials_buy_a_token() {
-    let world = World::new().await;
-    let (status, body) = world.post("home", &good_form()).await;
+    let environment = Environment::new().await;
+    let (status, body) = environment.post("home", &good_form()).await;
     assert_eq!(status, 200);
     assert_eq!(body["token_type"], "Bearer");
     assert_eq!(body["expires_in"], 3599);
     assert_eq!(body["ext_expires_in"], 3599);
-    assert_eq!(world.judge(body["access_token"].as_str().unwrap()), Ok(()));
+    assert_eq!(environment.judge(body["access_token"].as_str().unwrap()), Ok(()));
 }
 
 #[tokio::test]
 async fn each_mistake_has_its_own_code() {
-    let world = World::new().await;
+    let environment = Environment::new().await;
     let good = good_form();
     let without = |name: &str| good.split('&').filter(|p| !p.starts_with(name)).collect::<Vec<_>>().join("&");
     let table = [
@@ -98,93 +98,94 @@ async fn each_mistake_has_its_own_code() {
         ("home", good.replace("https%3A%2F%2Fcontoso.crm.dynamics.com", ""), 400, "invalid_scope", 70_011),
     ];
     for (tenant, form, status, error, code) in table {
-        let (got, body) = world.post(tenant, &form).await;
+        let (got, body) = environment.post(tenant, &form).await;
         assert_eq!((got, body["error"].as_str()), (status, Some(error)), "{form}");
         assert_eq!(body["error_codes"][0], code);
         assert!(body["error_description"].as_str().unwrap().starts_with(&format!("AADSTS{code}: ")));
     }
-    assert_eq!(world.entra.issued(), 0);
+    assert_eq!(environment.entra.issued(), 0);
 }
 
 #[tokio::test]
 async fn a_tenant_with_resources_issues_tokens_for_those_only() {
-    let world = World::new().await;
-    world.entra.register_resource(&format!("{AUDIENCE}/"));
-    assert_eq!(world.post("home", &good_form()).await.0, 200);
-    let (status, body) = world.post("home", &good_form().replace("contoso", "fabrikam")).await;
+    let environment = Environment::new().await;
+    environment.entra.register_resource(&format!("{AUDIENCE}/"));
+    assert_eq!(environment.post("home", &good_form()).await.0, 200);
+    let (status, body) = environment.post("home", &good_form().replace("contoso", "fabrikam")).await;
     assert_eq!((status, &body["error"], &body["error_codes"][0]), (400, &"invalid_resource".into(), &500_011.into()));
     let query = "resource=https%3A%2F%2Ffabrikam.crm.dynamics.com&api-version=2019-08-01";
-    assert_eq!(world.identity(Some("sandbox-identity"), query).await.0, 400);
+    assert_eq!(environment.identity(Some("sandbox-identity"), query).await.0, 400);
 }
 
 #[tokio::test]
 async fn a_json_body_is_not_a_form() {
-    let world = World::new().await;
-    let request = world.http.post(format!("{}home/oauth2/v2.0/token", world.served.url())).body(good_form());
-    let (status, body) = World::answer(request.header("Content-Type", "application/json")).await;
+    let environment = Environment::new().await;
+    let request =
+        environment.http.post(format!("{}home/oauth2/v2.0/token", environment.served.url())).body(good_form());
+    let (status, body) = Environment::answer(request.header("Content-Type", "application/json")).await;
     assert_eq!((status, &body["error_codes"][0]), (400, &Value::from(900_144)));
 }
 
 #[tokio::test]
 async fn a_new_secret_replaces_the_old_one() {
-    let world = World::new().await;
-    world.entra.set_secret("app", "rolled");
-    assert_eq!(world.post("home", &good_form()).await.0, 401);
-    assert_eq!(world.post("home", &good_form().replace("s%2Be%2Fc%3Dret", "rolled")).await.0, 200);
+    let environment = Environment::new().await;
+    environment.entra.set_secret("app", "rolled");
+    assert_eq!(environment.post("home", &good_form()).await.0, 401);
+    assert_eq!(environment.post("home", &good_form().replace("s%2Be%2Fc%3Dret", "rolled")).await.0, 200);
 }
 
 #[tokio::test]
 async fn no_two_tokens_are_equal() {
-    let world = World::new().await;
-    let _busy = world.clock.busy();
-    assert_ne!(world.token().await, world.token().await);
+    let environment = Environment::new().await;
+    let _busy = environment.clock.busy();
+    assert_ne!(environment.token().await, environment.token().await);
 }
 
 #[tokio::test]
 async fn a_token_expires_to_the_second() {
-    let world = World::new().await;
-    let token = world.token().await;
-    drop(world.clock.sleep(Duration::from_secs(3599)).await);
-    assert_eq!(world.judge(&token), Ok(()));
-    drop(world.clock.sleep(Duration::from_secs(1)).await);
-    assert_eq!(world.judge(&token), Err(TokenProblem::Expired));
-    assert_eq!(world.judge(&world.token().await), Ok(()));
+    let environment = Environment::new().await;
+    let token = environment.token().await;
+    drop(environment.clock.sleep(Duration::from_secs(3599)).await);
+    assert_eq!(environment.judge(&token), Ok(()));
+    drop(environment.clock.sleep(Duration::from_secs(1)).await);
+    assert_eq!(environment.judge(&token), Err(TokenProblem::Expired));
+    assert_eq!(environment.judge(&environment.token().await), Ok(()));
 }
 
 #[tokio::test]
 async fn revocation_reaches_all_tokens_so_far_and_no_later_one() {
-    let world = World::new().await;
-    let token = world.token().await;
-    world.entra.revoke_all();
-    assert_eq!(world.judge(&token), Err(TokenProblem::Expired));
-    assert_eq!(world.judge(&world.token().await), Ok(()));
+    let environment = Environment::new().await;
+    let token = environment.token().await;
+    environment.entra.revoke_all();
+    assert_eq!(environment.judge(&token), Err(TokenProblem::Expired));
+    assert_eq!(environment.judge(&environment.token().await), Ok(()));
 }
 
 #[tokio::test]
 async fn audiences_differ_but_not_by_a_slash() {
-    let world = World::new().await;
-    let header = format!("Bearer {}", world.token().await);
-    let judge = |audience: &str| world.entra.check_for(&[audience]).check(Some(&header));
+    let environment = Environment::new().await;
+    let header = format!("Bearer {}", environment.token().await);
+    let judge = |audience: &str| environment.entra.check_for(&[audience]).check(Some(&header));
     assert_eq!(judge("https://contoso.crm.dynamics.com/"), Ok(()));
     assert_eq!(judge("https://fabrikam.crm.dynamics.com"), Err(TokenProblem::WrongAudience));
-    assert_eq!(world.entra.check_for(&["https://a", AUDIENCE]).check(Some(&header)), Ok(()));
+    assert_eq!(environment.entra.check_for(&["https://a", AUDIENCE]).check(Some(&header)), Ok(()));
 }
 
 #[tokio::test]
 async fn a_stranger_token_is_forged() {
-    let (world, other) = (World::new().await, World::new().await);
-    let token = world.token().await;
+    let (environment, other) = (Environment::new().await, Environment::new().await);
+    let token = environment.token().await;
     let (head, signature) = token.rsplit_once('.').unwrap();
     for forged in [other.token().await, format!("{head}x.{signature}"), "x.y.z".to_owned(), "x".to_owned()] {
-        assert_eq!(world.judge(&forged), Err(TokenProblem::Forged));
+        assert_eq!(environment.judge(&forged), Err(TokenProblem::Forged));
     }
 }
 
 #[tokio::test]
 async fn the_header_is_read_strictly() {
-    let world = World::new().await;
-    let token = world.token().await;
-    let check = world.entra.check_for(&[AUDIENCE]);
+    let environment = Environment::new().await;
+    let token = environment.token().await;
+    let check = environment.entra.check_for(&[AUDIENCE]);
     assert_eq!(check.check(None), Err(TokenProblem::Missing));
     for header in ["Bearer", "Bearer ", "Basic abc", token.as_str()] {
         assert_eq!(check.check(Some(header)), Err(TokenProblem::Malformed));
@@ -194,23 +195,23 @@ async fn the_header_is_read_strictly() {
 
 #[tokio::test]
 async fn the_identity_endpoint_answers_as_app_service_does() {
-    let world = World::new().await;
+    let environment = Environment::new().await;
     let id = EntraOptions::default().managed_identity.client_id;
     let query = "resource=https%3A%2F%2Fcontoso.crm.dynamics.com&api-version=2019-08-01";
     for query in [query.to_owned(), format!("{query}&client_id={id}")] {
-        let (status, body) = world.identity(Some("sandbox-identity"), &query).await;
+        let (status, body) = environment.identity(Some("sandbox-identity"), &query).await;
         assert_eq!(status, 200);
         let expires_on: i64 = body["expires_on"].as_str().unwrap().parse().unwrap();
         assert_eq!(expires_on, (noon() + TimeDelta::hours(1)).timestamp());
         assert_eq!((&body["token_type"], &body["resource"]), (&Value::from("Bearer"), &Value::from(AUDIENCE)));
         assert_eq!(body["client_id"], id.as_str());
-        assert_eq!(world.judge(body["access_token"].as_str().unwrap()), Ok(()));
+        assert_eq!(environment.judge(body["access_token"].as_str().unwrap()), Ok(()));
     }
 }
 
 #[tokio::test]
 async fn the_identity_endpoint_refuses_what_it_does_not_know() {
-    let world = World::new().await;
+    let environment = Environment::new().await;
     let header = Some("sandbox-identity");
     let table = [
         (None, "resource=r&api-version=2019-08-01", 401),
@@ -222,7 +223,7 @@ async fn the_identity_endpoint_refuses_what_it_does_not_know() {
         (header, "resource=r&api-version=2019-08-01&mi_res_id=x", 400),
     ];
     for (header, query, expected) in table {
-        let (status, body) = world.identity(header, query).await;
+        let (status, body) = environment.identity(header, query).await;
         assert_eq!((status, &body["statusCode"]), (expected, &Value::from(expected)), "{query}");
     }
 }

@@ -10,7 +10,7 @@ use crate::auth::TokenProblem;
 
 /// Signs tokens and knows its own again.
 ///
-/// Entra signs with RS256; nobody but the sandbox's own neighbours reads these, so a symmetric key does.
+/// Entra signs with RS256; nobody but the sandbox's own dependencies reads these, so a symmetric key does.
 pub(super) struct Mint {
     key: [u8; 64],
 }

@@ -66,7 +66,7 @@ pub enum Cause {
     /// It could not be started, or did not answer in time.
     NotStarted(String),
     /// It was replaced.
-    Replaced(Death),
+    Replaced(KillScope),
     /// An invocation ran into `functionTimeout`.
     TimedOut,
     /// The host shut down.
@@ -75,7 +75,7 @@ pub enum Cause {
 
 /// What dies when a handler is replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Death {
+pub enum KillScope {
     /// The handler only: the host lives, its invocations fail and their messages are abandoned.
     Process,
     /// The instance with its host: nobody abandons anything, and locks are left to expire.

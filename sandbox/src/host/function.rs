@@ -320,7 +320,7 @@ fn schedule(text: &str) -> Result<Cron, String> {
     parser.parse(text).map_err(|error| error.to_string())
 }
 
-/// Whether any two neighbouring runs are less than a minute apart, as far as the host looks ahead.
+/// Whether any two dependencying runs are less than a minute apart, as far as the host looks ahead.
 fn is_frequent(schedule: &Cron) -> bool {
     let times: Vec<_> = schedule.iter_after(chrono::DateTime::UNIX_EPOCH).take(5).collect();
     times.windows(2).any(|pair| pair[1] - pair[0] < chrono::TimeDelta::minutes(1))

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use super::Inner;
-use super::events::{Cause, Death, HostEvent};
+use super::events::{Cause, HostEvent, KillScope};
 use super::launch::{Exit, Launched, Start, free_port};
 
 /// How often the host asks whether the handler answers yet, and for how long.
@@ -54,7 +54,7 @@ impl Default for Life {
 /// What the supervisor is told.
 pub(super) enum Order {
     /// Replace the handler; the answer comes when the old one is gone.
-    Replace(Death, oneshot::Sender<()>),
+    Replace(KillScope, oneshot::Sender<()>),
     /// An invocation of this handler ran out of time.
     TimedOut(u64),
     /// End it for good.
@@ -99,9 +99,9 @@ pub(super) async fn supervise(inner: Arc<Inner>, mut orders: mpsc::UnboundedRece
 }
 
 impl Inner {
-    /// Tells all invocations at once that the handler is gone, with whom, and what comes next.
+    /// EffectId all invocations at once that the handler is gone, with whom, and what comes next.
     fn change_life(&self, end: &End, next: Option<Phase>) {
-        let instance = matches!(end.cause, Cause::Replaced(Death::Instance) | Cause::ShutDown);
+        let instance = matches!(end.cause, Cause::Replaced(KillScope::Instance) | Cause::ShutDown);
         self.life.send_modify(|life| {
             life.phase = next.unwrap_or(Phase::Stopped);
             life.handler += 1;

@@ -17,7 +17,7 @@ use super::Inner;
 use super::events::{HostEvent, Outcome};
 use super::handler::{Life, Order, Phase};
 use super::launch::Level;
-use crate::clock::Busy;
+use crate::clock::TimeHold;
 
 /// The host version whose source the rules were read from.
 const HOST_VERSION: &str = "4.1037.0";
@@ -30,7 +30,7 @@ pub(super) struct Invocation<'a> {
     pub id: Uuid,
     began: DateTime<Utc>,
     /// Stands still unless the handler sleeps on the clock; let go of when the handler will never answer.
-    busy: Option<Busy>,
+    busy: Option<TimeHold>,
     instance: u64,
 }
 
@@ -59,7 +59,7 @@ enum Verdict {
 }
 
 impl<'a> Invocation<'a> {
-    pub(super) fn begin(inner: &'a Inner, function: &'a str, busy: Busy) -> Self {
+    pub(super) fn begin(inner: &'a Inner, function: &'a str, busy: TimeHold) -> Self {
         let id = Uuid::new_v4();
         let instance = inner.life.borrow().instance;
         inner.in_flight.send_modify(|count| *count += 1);
@@ -152,7 +152,7 @@ impl<'a> Invocation<'a> {
         }
     }
 
-    /// Tells the world how it ended.
+    /// EffectId the environment how it ended.
     pub(super) fn end(&self, outcome: &Outcome) {
         let took = self.inner.clock.now() - self.began;
         let function = self.function.to_owned();

@@ -12,7 +12,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::wire::BoxFuture;
+use crate::network::BoxFuture;
 
 /// How grave a line of the handler's output is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

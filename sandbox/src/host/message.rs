@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::clock::Busy;
+use crate::clock::TimeHold;
 
 /// A message as the broker keeps it.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,7 +57,7 @@ pub struct Delivery {
     /// The message.
     pub message: Message,
     /// Holds simulated time while the message is handled: the one guard of its invocation.
-    pub busy: Busy,
+    pub busy: TimeHold,
 }
 
 /// Why the broker did not do what was asked of a delivery.

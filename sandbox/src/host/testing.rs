@@ -176,9 +176,9 @@ impl InProcess {
 #[async_trait]
 impl Launch for InProcess {
     async fn launch(&self, start: Start) -> std::io::Result<Launched> {
-        use crate::wire::{Fair, Neighbour, Wire};
+        use crate::network::{Dependency, Network, NoFaults};
         // Only the serving is used of the wire: it breaks connections when dropped.
-        let served = Wire::new(Fair::default()).serve(Neighbour::Commerce, self.router.clone(), None).await?;
+        let served = Network::new(NoFaults::default()).serve(Dependency::Commerce, self.router.clone(), None).await?;
         let port = served.port();
         self.started.lock().unwrap().push(start);
         let exit = self.exits.lock().unwrap().pop_front();

@@ -77,7 +77,7 @@ async fn echoed(request: Request) -> Response {
     (StatusCode::IM_A_TEAPOT, [("x-answer", "yes")], seen.to_string()).into_response()
 }
 
-struct World {
+struct Environment {
     seen: Arc<Seen>,
     queue: Arc<Queue>,
     launch: Arc<InProcess>,
@@ -85,11 +85,15 @@ struct World {
 }
 
 /// A host at midnight; time stands still until the returned guard is dropped.
-fn world(files: &[(&str, &str)], settings: &Settings) -> (World, crate::clock::Busy) {
+fn environment(files: &[(&str, &str)], settings: &Settings) -> (Environment, crate::clock::TimeHold) {
     world_with_exits(files, settings, &[])
 }
 
-fn world_with_exits(files: &[(&str, &str)], settings: &Settings, exits: &[i32]) -> (World, crate::clock::Busy) {
+fn world_with_exits(
+    files: &[(&str, &str)],
+    settings: &Settings,
+    exits: &[i32],
+) -> (Environment, crate::clock::TimeHold) {
     let clock = Clock::simulated(midnight());
     let busy = clock.busy();
     let seen = Arc::new(Seen::default());
@@ -113,7 +117,7 @@ fn world_with_exits(files: &[(&str, &str)], settings: &Settings, exits: &[i32]) 
         output: Arc::new(|_, _| {}),
     })
     .unwrap();
-    (World { seen, queue, launch, host }, busy)
+    (Environment { seen, queue, launch, host }, busy)
 }
 
 /// Waits for the `count`th end of an invocation.
@@ -136,9 +140,9 @@ async fn wait_for(events: &mut broadcast::Receiver<HostEvent>, wanted: impl Fn(&
 
 #[tokio::test]
 async fn the_handler_is_told_its_port_and_its_settings() {
-    let (world, _busy) = world(&ALL, &settings());
-    assert!(world.host.ready().await);
-    let started = world.launch.started.lock().unwrap();
+    let (environment, _busy) = environment(&ALL, &settings());
+    assert!(environment.host.ready().await);
+    let started = environment.launch.started.lock().unwrap();
     let environment = &started[0].environment;
     assert_eq!(environment["FUNCTIONS_CUSTOMHANDLER_PORT"], started[0].port.to_string());
     assert_eq!(environment["FUNCTIONS_WORKER_RUNTIME"], "custom");
@@ -147,13 +151,13 @@ async fn the_handler_is_told_its_port_and_its_settings() {
 
 #[tokio::test]
 async fn a_timer_runs_by_its_schedule() {
-    let (world, busy) = world(&ALL[..2], &settings());
-    let mut events = world.host.events();
+    let (environment, busy) = environment(&ALL[..2], &settings());
+    let mut events = environment.host.events();
     drop(busy);
     for _ in 0..3 {
         assert_eq!(ended(&mut events).await.1, Outcome::Succeeded);
     }
-    let calls = world.seen.calls();
+    let calls = environment.seen.calls();
     for (n, Call { function, headers, body, at }) in calls.iter().take(3).enumerate() {
         assert_eq!(function, "poll-events");
         assert_eq!(*at, midnight() + TimeDelta::seconds(20 * (n as i64 + 1)));
@@ -169,88 +173,89 @@ async fn a_timer_runs_by_its_schedule() {
 
 #[tokio::test]
 async fn an_occurrence_within_a_run_is_skipped() {
-    let (world, busy) = world(&ALL[..2], &settings());
-    let mut events = world.host.events();
-    *world.seen.sleep.lock().unwrap() = Duration::from_secs(30);
+    let (environment, busy) = environment(&ALL[..2], &settings());
+    let mut events = environment.host.events();
+    *environment.seen.sleep.lock().unwrap() = Duration::from_secs(30);
     drop(busy);
     let (_, _, took) = ended(&mut events).await;
     assert_eq!(took, TimeDelta::seconds(30));
     ended(&mut events).await;
-    let times: Vec<_> = world.seen.calls().iter().map(|call| (call.at - midnight()).num_seconds()).collect();
+    let times: Vec<_> = environment.seen.calls().iter().map(|call| (call.at - midnight()).num_seconds()).collect();
     assert_eq!(times[..2], [20, 60]);
     // The second run may not have been looked at yet.
-    assert!(world.host.counters().skipped >= 1);
+    assert!(environment.host.counters().skipped >= 1);
 }
 
 #[tokio::test]
 async fn a_monitored_timer_makes_up_for_a_lost_run() {
     let mut settings = settings();
     settings.insert("PollSchedule".to_owned(), "0 */5 * * * *".to_owned());
-    let (world, busy) = world(&ALL[..2], &settings);
-    let mut events = world.host.events();
-    world.seen.stuck.store(1, Ordering::SeqCst);
+    let (environment, busy) = environment(&ALL[..2], &settings);
+    let mut events = environment.host.events();
+    environment.seen.stuck.store(1, Ordering::SeqCst);
     drop(busy);
     wait_for(&mut events, |event| matches!(event, HostEvent::Started { .. })).await;
-    while world.seen.calls().is_empty() {
+    while environment.seen.calls().is_empty() {
         tokio::task::yield_now().await;
     }
-    world.host.replace_handler(Death::Instance).await;
+    environment.host.replace_handler(KillScope::Instance).await;
     assert_eq!(ended(&mut events).await.1, Outcome::Lost);
     assert_eq!(ended(&mut events).await.1, Outcome::Succeeded);
-    let calls = world.seen.calls();
+    let calls = environment.seen.calls();
     assert_eq!(calls[1].body["Data"]["timer"]["IsPastDue"], true);
     assert_eq!(calls[1].body["Data"]["timer"]["ScheduleStatus"]["Last"], "2025-10-10T00:00:00+00:00");
 }
 
 #[tokio::test]
 async fn a_message_arrives_encoded_twice_and_is_completed() {
-    let (world, _busy) = world(&ALL[2..3].iter().chain(&ALL[..1]).copied().collect::<Vec<_>>(), &settings());
-    let mut events = world.host.events();
-    world.queue.send(r#"{"a":1}"#);
+    let (environment, _busy) =
+        environment(&ALL[2..3].iter().chain(&ALL[..1]).copied().collect::<Vec<_>>(), &settings());
+    let mut events = environment.host.events();
+    environment.queue.send(r#"{"a":1}"#);
     assert_eq!(ended(&mut events).await.1, Outcome::Succeeded);
-    assert_eq!(world.queue.counts(), (1, 0, 0, 0));
-    let Call { function, body, .. } = &world.seen.calls()[0];
+    assert_eq!(environment.queue.counts(), (1, 0, 0, 0));
+    let Call { function, body, .. } = &environment.seen.calls()[0];
     assert_eq!(function, "process-message");
     assert_eq!(body["Data"].to_string(), r#"{"message":"\"{\\\"a\\\":1}\""}"#);
     assert_eq!(body["Metadata"]["MessageId"], "\"m-1\"");
 }
 
-fn with_queue() -> (World, crate::clock::Busy) {
-    world(&[ALL[0], ALL[2]], &settings())
+fn with_queue() -> (Environment, crate::clock::TimeHold) {
+    environment(&[ALL[0], ALL[2]], &settings())
 }
 
 #[tokio::test]
 async fn a_failure_gives_the_message_back() {
-    let (world, _busy) = with_queue();
-    let mut events = world.host.events();
-    world.seen.answers.lock().unwrap().extend([(200, "text/plain", "fine"), (500, "application/json", "{}")]);
-    world.queue.send("x");
+    let (environment, _busy) = with_queue();
+    let mut events = environment.host.events();
+    environment.seen.answers.lock().unwrap().extend([(200, "text/plain", "fine"), (500, "application/json", "{}")]);
+    environment.queue.send("x");
     assert!(matches!(ended(&mut events).await.1, Outcome::Failed(_)));
     assert!(matches!(ended(&mut events).await.1, Outcome::Failed(_)));
     assert_eq!(ended(&mut events).await.1, Outcome::Succeeded);
-    assert_eq!(world.queue.counts(), (1, 2, 0, 0));
-    assert_eq!(world.seen.calls()[2].body["Metadata"]["DeliveryCount"], "3");
+    assert_eq!(environment.queue.counts(), (1, 2, 0, 0));
+    assert_eq!(environment.seen.calls()[2].body["Metadata"]["DeliveryCount"], "3");
 }
 
 #[tokio::test]
 async fn a_lock_is_renewed_while_the_handler_works() {
-    let (world, busy) = with_queue();
-    let mut events = world.host.events();
-    *world.seen.sleep.lock().unwrap() = Duration::from_secs(240);
-    world.queue.send("x");
+    let (environment, busy) = with_queue();
+    let mut events = environment.host.events();
+    *environment.seen.sleep.lock().unwrap() = Duration::from_secs(240);
+    environment.queue.send("x");
     drop(busy);
     let (_, outcome, took) = ended(&mut events).await;
     assert_eq!((outcome, took), (Outcome::Succeeded, TimeDelta::minutes(4)));
-    assert_eq!(world.queue.counts(), (1, 0, 0, 0));
-    assert!(world.host.counters().renewals >= 4);
+    assert_eq!(environment.queue.counts(), (1, 0, 0, 0));
+    assert!(environment.host.counters().renewals >= 4);
 }
 
 #[tokio::test]
 async fn a_lock_is_not_renewed_for_ever() {
-    let (world, busy) = with_queue();
-    let mut events = world.host.events();
-    *world.seen.sleep.lock().unwrap() = Duration::from_secs(420);
-    world.queue.send("x");
+    let (environment, busy) = with_queue();
+    let mut events = environment.host.events();
+    *environment.seen.sleep.lock().unwrap() = Duration::from_secs(420);
+    environment.queue.send("x");
     drop(busy);
     let unsettled = wait_for(&mut events, |event| matches!(event, HostEvent::Unsettled { .. })).await;
     assert!(matches!(unsettled, HostEvent::Unsettled { reason, .. } if reason == "the lock is lost"));
@@ -259,85 +264,85 @@ async fn a_lock_is_not_renewed_for_ever() {
 
 #[tokio::test]
 async fn an_empty_200_hangs_until_the_handler_is_killed() {
-    let (world, busy) = with_queue();
-    let mut events = world.host.events();
-    world.seen.answers.lock().unwrap().push((200, "application/json", ""));
-    world.queue.send("x");
+    let (environment, busy) = with_queue();
+    let mut events = environment.host.events();
+    environment.seen.answers.lock().unwrap().push((200, "application/json", ""));
+    environment.queue.send("x");
     drop(busy);
     let (_, outcome, took) = ended(&mut events).await;
     assert_eq!((outcome, took), (Outcome::Failed("the function timed out".to_owned()), TimeDelta::minutes(10)));
     wait_for(&mut events, |event| matches!(event, HostEvent::HandlerStarted { .. })).await;
-    assert_eq!(world.host.counters().handler_starts, 2);
+    assert_eq!(environment.host.counters().handler_starts, 2);
 }
 
-async fn stuck(world: &World) {
-    world.seen.stuck.store(1, Ordering::SeqCst);
-    world.queue.send("x");
-    while world.seen.calls().is_empty() {
+async fn stuck(environment: &Environment) {
+    environment.seen.stuck.store(1, Ordering::SeqCst);
+    environment.queue.send("x");
+    while environment.seen.calls().is_empty() {
         tokio::task::yield_now().await;
     }
 }
 
 #[tokio::test]
 async fn a_killed_process_gives_its_messages_back() {
-    let (world, _busy) = with_queue();
-    let mut events = world.host.events();
-    stuck(&world).await;
-    assert!(!world.host.idle());
-    world.host.replace_handler(Death::Process).await;
+    let (environment, _busy) = with_queue();
+    let mut events = environment.host.events();
+    stuck(&environment).await;
+    assert!(!environment.host.idle());
+    environment.host.replace_handler(KillScope::Process).await;
     assert!(matches!(ended(&mut events).await.1, Outcome::Failed(_)));
     assert_eq!(ended(&mut events).await.1, Outcome::Succeeded);
-    assert_eq!(world.queue.counts(), (1, 1, 0, 0));
-    world.host.until_idle().await;
+    assert_eq!(environment.queue.counts(), (1, 1, 0, 0));
+    environment.host.until_idle().await;
 }
 
 #[tokio::test]
 async fn a_replaced_instance_leaves_its_locks() {
-    let (world, _busy) = with_queue();
-    let mut events = world.host.events();
-    stuck(&world).await;
-    world.host.replace_handler(Death::Instance).await;
+    let (environment, _busy) = with_queue();
+    let mut events = environment.host.events();
+    stuck(&environment).await;
+    environment.host.replace_handler(KillScope::Instance).await;
     assert_eq!(ended(&mut events).await.1, Outcome::Lost);
-    assert_eq!(world.queue.counts(), (0, 0, 0, 1));
-    world.queue.send("y");
+    assert_eq!(environment.queue.counts(), (0, 0, 0, 1));
+    environment.queue.send("y");
     assert_eq!(ended(&mut events).await.1, Outcome::Succeeded);
-    assert_eq!(world.queue.counts(), (1, 0, 0, 1));
+    assert_eq!(environment.queue.counts(), (1, 0, 0, 1));
 }
 
 #[tokio::test]
 async fn the_third_error_stops_the_host() {
-    let (world, _busy) = world_with_exits(&[ALL[0], ALL[2]], &settings(), &[1, 200, 1, 1]);
-    let mut events = world.host.events();
+    let (environment, _busy) = world_with_exits(&[ALL[0], ALL[2]], &settings(), &[1, 200, 1, 1]);
+    let mut events = environment.host.events();
     wait_for(&mut events, |event| *event == HostEvent::Stopped).await;
-    assert!(!world.host.ready().await);
-    world.queue.send("x");
-    world.host.replace_handler(Death::Instance).await;
+    assert!(!environment.host.ready().await);
+    environment.queue.send("x");
+    environment.host.replace_handler(KillScope::Instance).await;
     assert_eq!(ended(&mut events).await.1, Outcome::Succeeded);
-    assert_eq!(world.host.counters().handler_deaths, 4);
+    assert_eq!(environment.host.counters().handler_deaths, 4);
 }
 
 #[tokio::test]
 async fn nothing_restarts_a_handler_that_ends_in_peace() {
-    let (world, _busy) = world_with_exits(&[ALL[0], ALL[2]], &settings(), &[0]);
-    assert!(!world.host.ready().await);
-    let mut events = world.host.events();
-    world.queue.send("x");
+    let (environment, _busy) = world_with_exits(&[ALL[0], ALL[2]], &settings(), &[0]);
+    assert!(!environment.host.ready().await);
+    let mut events = environment.host.events();
+    environment.queue.send("x");
     assert!(matches!(ended(&mut events).await.1, Outcome::Failed(_)));
-    world.host.replace_handler(Death::Process).await;
-    assert!(world.host.ready().await);
+    environment.host.replace_handler(KillScope::Process).await;
+    assert!(environment.host.ready().await);
 }
 
-async fn served(world: &World) -> (String, tokio::task::JoinHandle<()>) {
+async fn served(environment: &Environment) -> (String, tokio::task::JoinHandle<()>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/api/trigger-journey", listener.local_addr().unwrap());
-    let router = world.host.router();
+    let router = environment.host.router();
     (url, tokio::spawn(async move { axum::serve(listener, router).await.unwrap() }))
 }
 
 #[tokio::test]
 async fn requests_are_passed_on_as_they_came() {
-    let (world, _busy) = world(&[ALL[0], ALL[3]], &settings());
-    let (url, _server) = served(&world).await;
+    let (environment, _busy) = environment(&[ALL[0], ALL[3]], &settings());
+    let (url, _server) = served(&environment).await;
     let client = reqwest::Client::new();
     let url = format!("{url}?code=f-key&x=1");
     let answer = client.post(url).header("x-own", "1").body("{}").send().await.unwrap();
@@ -354,12 +359,12 @@ async fn requests_are_passed_on_as_they_came() {
 
 #[tokio::test]
 async fn a_wrong_key_or_method_reaches_nobody() {
-    let (world, _busy) = world(&[ALL[0], ALL[3]], &settings());
-    let (url, _server) = served(&world).await;
+    let (environment, _busy) = environment(&[ALL[0], ALL[3]], &settings());
+    let (url, _server) = served(&environment).await;
     let client = reqwest::Client::new();
     assert_eq!(client.post(&url).send().await.unwrap().status(), 401);
     assert_eq!(client.post(&url).header("x-functions-key", "no").send().await.unwrap().status(), 401);
     assert_eq!(client.get(&url).header("x-functions-key", "f-key").send().await.unwrap().status(), 404);
     assert_eq!(client.post(&url).header("x-functions-key", "m-key").send().await.unwrap().status(), 418);
-    assert_eq!(world.host.counters().refused, 2);
+    assert_eq!(environment.host.counters().refused, 2);
 }

@@ -11,7 +11,7 @@ use super::function::TimerTrigger;
 use super::handler::Phase;
 use super::invoke::Invocation;
 use super::payload::{self, ScheduleStatus};
-use crate::clock::Busy;
+use crate::clock::TimeHold;
 
 /// Runs a function by its schedule, one run at a time, until the host is dropped.
 pub(super) async fn run(inner: Arc<Inner>, function: String, trigger: TimerTrigger) {
@@ -58,7 +58,7 @@ impl Timer<'_> {
         }
     }
 
-    async fn invoke(&mut self, busy: Busy, past_due: bool) {
+    async fn invoke(&mut self, busy: TimeHold, past_due: bool) {
         let began = self.inner.clock.now();
         let status = self.status.filter(|_| self.trigger.monitored);
         let payload = payload::timer(self.function, &self.trigger.binding, began, status, past_due);

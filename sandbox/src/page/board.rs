@@ -22,10 +22,10 @@ use super::track::{Track, What};
 use super::verdict::Verdict;
 use crate::audit::{Journey, Occasion};
 use crate::dataverse::StartedJourney;
+use crate::environment::Environment;
 use crate::host::HostEvent;
+use crate::network::{CallEvent, Dependency};
 use crate::shop::LedgerEntry;
-use crate::wire::{Neighbour, Passed};
-use crate::world::World;
 
 /// Notices that are kept.
 const NOTICES: usize = 100;
@@ -48,7 +48,7 @@ pub(super) struct Board {
     /// How many records there are in each status.
     records: BTreeMap<String, usize>,
     invocations: Invocations,
-    neighbours: BTreeMap<Neighbour, Calls>,
+    dependencies: BTreeMap<Dependency, Calls>,
     triggers: BTreeMap<Journey, &'static str>,
     seen: Seen,
     mails: VecDeque<Mail>,
@@ -64,7 +64,7 @@ pub(super) struct Board {
 }
 
 impl Board {
-    pub(super) fn new(world: &World, enabled: &'static [Journey], instances: usize) -> Self {
+    pub(super) fn new(environment: &Environment, enabled: &'static [Journey], instances: usize) -> Self {
         Self {
             run: Uuid::new_v4().simple().to_string()[..8].to_owned(),
             version: 0,
@@ -75,10 +75,10 @@ impl Board {
             by_record: HashMap::new(),
             by_occasion: HashMap::new(),
             records: BTreeMap::new(),
-            invocations: Invocations::new(instances, world.clock().now()),
-            neighbours: Neighbour::ALL.map(|neighbour| (neighbour, Calls::default())).into(),
+            invocations: Invocations::new(instances, environment.clock().now()),
+            dependencies: Dependency::ALL.map(|dependency| (dependency, Calls::default())).into(),
             triggers: BTreeMap::new(),
-            seen: Seen { contacts_before: world.contacts_before().len(), ..Seen::default() },
+            seen: Seen { contacts_before: environment.contacts_before().len(), ..Seen::default() },
             mails: VecDeque::new(),
             notices: VecDeque::new(),
             latencies: Latencies::default(),
@@ -129,12 +129,12 @@ impl Board {
     // ---- what is taken in
 
     /// The shop's ledger goes on.
-    pub(super) fn committed(&mut self, entries: Vec<LedgerEntry>, world: &World) {
+    pub(super) fn committed(&mut self, entries: Vec<LedgerEntry>, environment: &Environment) {
         for entry in entries {
             let revision = self.revise();
             let (number, event) = (self.tracks.len() + 1, &entry.event);
             let key = (event.transaction_id.clone(), event.event_type.clone(), event.date_time.to_utc());
-            let customer = entry.account.as_deref().and_then(|account| world.shop().customer(account));
+            let customer = entry.account.as_deref().and_then(|account| environment.shop().customer(account));
             let track = Track::new(number, entry, customer, self.enabled, revision);
             self.by_key.insert(key, number - 1);
             self.by_occasion.extend(track.due.iter().map(|occasion| (occasion.clone(), number - 1)));
@@ -176,7 +176,7 @@ impl Board {
     }
 
     /// Triggers were called.
-    pub(super) fn called(&mut self, calls: Vec<StartedJourney>, world: &World) {
+    pub(super) fn called(&mut self, calls: Vec<StartedJourney>, environment: &Environment) {
         for call in calls {
             let revision = self.revise();
             self.calls = call.number;
@@ -191,7 +191,7 @@ impl Board {
                     self.latencies.add(call.at, wait, revision);
                 }
             }
-            let contact = call.contact.and_then(|id| world.dataverse().contact(id));
+            let contact = call.contact.and_then(|id| environment.dataverse().contact(id));
             self.mails.push_back(Mail { revision, event: place.map(|place| place + 1), journey, call, contact });
             if self.mails.len() > MAILS {
                 self.mails.pop_front();
@@ -232,10 +232,10 @@ impl Board {
         self.tracks.get_mut(place)
     }
 
-    /// A neighbour was called.
-    pub(super) fn passed(&mut self, passed: Passed) {
+    /// A dependency was called.
+    pub(super) fn passed(&mut self, passed: CallEvent) {
         self.revise();
-        self.neighbours.entry(passed.neighbour).or_default().add(&passed);
+        self.dependencies.entry(passed.dependency).or_default().add(&passed);
     }
 
     /// How things stand at this moment.
@@ -246,9 +246,9 @@ impl Board {
         }
     }
 
-    /// How the weather is with a neighbour.
-    pub(super) fn weather(&mut self, neighbour: Neighbour, setting: Setting, reachable: bool) {
-        let calls = self.neighbours.entry(neighbour).or_default();
+    /// How the weather is with a dependency.
+    pub(super) fn weather(&mut self, dependency: Dependency, setting: Setting, reachable: bool) {
+        let calls = self.dependencies.entry(dependency).or_default();
         if (calls.weather, calls.reachable) != (setting, reachable) {
             (calls.weather, calls.reachable) = (setting, reachable);
             self.revise();

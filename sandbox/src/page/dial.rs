@@ -1,4 +1,4 @@
-//! The weather as the page sets it, neighbour by neighbour.
+//! The weather as the page sets it, dependency by dependency.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,17 +7,17 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
-use crate::weather::{Climate, Conditions, Faults, Latency, Seeded};
-use crate::wire::{BoxFuture, Call, Fate, Neighbour, Switch, Weather};
-use crate::world::World;
+use crate::environment::Environment;
+use crate::faults::{FaultProfile, FaultRates, Faults, Latency, SeededFaults};
+use crate::network::{BoxFuture, Call, Dependency, FaultAction, FaultInjector, Switch};
 
-/// How it is with one neighbour.
+/// How it is with one dependency.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) enum Setting {
     /// Every call is served.
     #[default]
-    Fair,
+    NoFaults,
     /// Every call takes half a second or more.
     Slow,
     /// Most calls are answered with 429 and `Retry-After`.
@@ -29,31 +29,31 @@ pub(super) enum Setting {
 /// Sets the weather.
 pub(super) struct Dial {
     sky: Arc<Sky>,
-    switches: BTreeMap<Neighbour, Switch>,
+    switches: BTreeMap<Dependency, Switch>,
 }
 
 struct Sky {
     clock: Clock,
     /// The weather that there was, which goes on behind.
-    before: Arc<dyn Weather>,
+    before: Arc<dyn FaultInjector>,
     now: Mutex<Now>,
 }
 
 struct Now {
-    settings: BTreeMap<Neighbour, Setting>,
-    seeded: Seeded,
+    settings: BTreeMap<Dependency, Setting>,
+    seeded: SeededFaults,
 }
 
 impl Setting {
-    fn conditions(self) -> Conditions {
+    fn conditions(self) -> FaultRates {
         match self {
-            Self::Fair | Self::Down => Conditions::default(),
-            Self::Slow => Conditions {
+            Self::NoFaults | Self::Down => FaultRates::default(),
+            Self::Slow => FaultRates {
                 latency: Latency { least: Duration::from_millis(500), tail: 2.0, longest: Duration::from_secs(3) },
-                ..Conditions::default()
+                ..FaultRates::default()
             },
             Self::Throttled => {
-                Conditions { faults: Faults { throttled: 0.7, ..Faults::default() }, ..Conditions::default() }
+                FaultRates { faults: Faults { throttled: 0.7, ..Faults::default() }, ..FaultRates::default() }
             }
         }
     }
@@ -61,32 +61,31 @@ impl Setting {
 
 impl Dial {
     /// A dial at fair weather, on top of whatever weather there is.
-    pub(super) fn new(world: &World) -> Self {
-        let clock = world.clock().clone();
-        let now = Now { settings: BTreeMap::new(), seeded: Seeded::new(Climate::none(), 0, clock.clone()) };
-        let sky = Arc::new(Sky { clock, before: world.wire().weather(), now: Mutex::new(now) });
-        world.wire().set_weather(Clouds(sky.clone()));
-        let switches = Neighbour::ALL.map(|neighbour| (neighbour, world.served(neighbour).switch())).into();
+    pub(super) fn new(environment: &Environment) -> Self {
+        let clock = environment.clock().clone();
+        let now = Now { settings: BTreeMap::new(), seeded: SeededFaults::new(FaultProfile::none(), 0, clock.clone()) };
+        let sky = Arc::new(Sky { clock, before: environment.network().weather(), now: Mutex::new(now) });
+        environment.network().set_faults(Clouds(sky.clone()));
+        let switches = Dependency::ALL.map(|dependency| (dependency, environment.served(dependency).switch())).into();
         Self { sky, switches }
     }
 
-    /// Turns it for one neighbour.
-    pub(super) fn set(&self, neighbour: Neighbour, setting: Setting) {
+    /// Turns it for one dependency.
+    pub(super) fn set(&self, dependency: Dependency, setting: Setting) {
         let mut now = self.sky.now();
-        now.settings.insert(neighbour, setting);
-        let climate = now
-            .settings
-            .iter()
-            .fold(Climate::none(), |climate, (neighbour, setting)| climate.with(*neighbour, setting.conditions()));
-        now.seeded = Seeded::new(climate, 0, self.sky.clock.clone());
-        if let Some(switch) = self.switches.get(&neighbour) {
+        now.settings.insert(dependency, setting);
+        let climate = now.settings.iter().fold(FaultProfile::none(), |climate, (dependency, setting)| {
+            climate.with(*dependency, setting.conditions())
+        });
+        now.seeded = SeededFaults::new(climate, 0, self.sky.clock.clone());
+        if let Some(switch) = self.switches.get(&dependency) {
             switch.set_reachable(setting != Setting::Down);
         }
     }
 
-    /// How it is set for one neighbour.
-    pub(super) fn of(&self, neighbour: Neighbour) -> Setting {
-        self.sky.now().settings.get(&neighbour).copied().unwrap_or_default()
+    /// How it is set for one dependency.
+    pub(super) fn of(&self, dependency: Dependency) -> Setting {
+        self.sky.now().settings.get(&dependency).copied().unwrap_or_default()
     }
 }
 
@@ -99,13 +98,13 @@ impl Sky {
 /// What the wire asks.
 struct Clouds(Arc<Sky>);
 
-impl Weather for Clouds {
-    fn fate(&self, call: &Call) -> BoxFuture<Fate> {
-        let own = self.0.now().seeded.fate(call);
-        let before = self.0.before.fate(call);
+impl FaultInjector for Clouds {
+    fn decide(&self, call: &Call) -> BoxFuture<FaultAction> {
+        let own = self.0.now().seeded.decide(call);
+        let before = self.0.before.decide(call);
         Box::pin(async move {
             let fate = own.await;
-            if fate == Fate::Serve { before.await } else { fate }
+            if fate == FaultAction::Serve { before.await } else { fate }
         })
     }
 }

@@ -156,7 +156,7 @@ mod tests {
     use chrono::TimeDelta;
 
     use super::*;
-    use crate::host::Death;
+    use crate::host::KillScope;
 
     fn ended(id: Uuid, outcome: Outcome) -> HostEvent {
         HostEvent::Ended { function: "process-message".to_owned(), id, outcome, took: TimeDelta::milliseconds(12) }
@@ -187,7 +187,7 @@ mod tests {
     fn deaths_are_told_with_their_cause() {
         let (mut invocations, now) = (Invocations::new(1, DateTime::UNIX_EPOCH), DateTime::UNIX_EPOCH);
         assert_eq!(invocations.take(0, HostEvent::HandlerStarted { port: 1 }, now), News::Nothing, "it was up");
-        let died = HostEvent::HandlerDied(Cause::Replaced(Death::Process));
+        let died = HostEvent::HandlerDied(Cause::Replaced(KillScope::Process));
         assert_eq!(invocations.take(0, died, now), News::Died("it was killed".to_owned()));
         assert!(!invocations.handlers()[0].up);
         assert_eq!(invocations.take(0, HostEvent::HandlerStarted { port: 2 }, now), News::Up);

@@ -1,4 +1,4 @@
-//! The sandbox as a web page: what happens among shop, handler and neighbours, live, and the means to meddle with it.
+//! The sandbox as a web page: what happens among shop, handler and dependencies, live, and the means to meddle with it.
 //!
 //! Everything that it shows is read from the stand-ins themselves: nothing is simulated for the page's sake. A board
 //! keeps what has been seen (`board`); tasks fill it (`watch`); the browser gets it as server-sent events (`stream`).
@@ -27,8 +27,8 @@ use tokio::sync::watch as version;
 use tokio::task::JoinSet;
 
 use crate::audit::Journey;
+use crate::environment::{Environment, FunctionApp};
 use crate::host::Platform;
-use crate::world::{FunctionApp, World};
 use board::Board;
 use dial::Dial;
 
@@ -37,8 +37,8 @@ pub const PORT: u16 = 7780;
 
 /// What a page is about.
 pub struct PageOptions<'a> {
-    /// The neighbours.
-    pub world: Arc<World>,
+    /// The dependencies.
+    pub environment: Arc<Environment>,
     /// The instances of the function app.
     pub apps: &'a [FunctionApp],
     /// The journeys that are enabled in them.
@@ -56,7 +56,7 @@ pub struct Page {
 
 /// What all requests and all watchers share.
 struct Shared {
-    world: Arc<World>,
+    environment: Arc<Environment>,
     board: Mutex<Board>,
     /// The board's last published version.
     version: version::Sender<u64>,
@@ -74,7 +74,7 @@ struct Shared {
 }
 
 impl Page {
-    /// Begins to watch the world and to serve what is seen. Must be called inside a Tokio runtime.
+    /// Begins to watch the environment and to serve what is seen. Must be called inside a Tokio runtime.
     ///
     /// # Errors
     ///
@@ -84,16 +84,16 @@ impl Page {
         let address = listener.local_addr()?;
         let client = reqwest::Client::builder().no_proxy().build().map_err(io::Error::other)?;
         let shared = Arc::new(Shared {
-            board: Mutex::new(Board::new(&options.world, options.enabled, options.apps.len())),
+            board: Mutex::new(Board::new(&options.environment, options.enabled, options.apps.len())),
             version: version::Sender::new(0),
-            dial: Dial::new(&options.world),
+            dial: Dial::new(&options.environment),
             app: options.apps.first().map(|app| app.url().to_owned()),
             platforms: options.apps.iter().map(|app| app.host().platform()).collect(),
             client,
             visitors: AtomicU64::new(0),
             crowded: AtomicBool::new(false),
             kills: Mutex::default(),
-            world: options.world,
+            environment: options.environment,
         });
         let mut tasks = JoinSet::new();
         watch::begin(&shared, options.apps, &mut tasks);
@@ -123,7 +123,7 @@ impl Shared {
     }
 
     fn now(&self) -> DateTime<Utc> {
-        self.world.clock().now()
+        self.environment.clock().now()
     }
 }
 

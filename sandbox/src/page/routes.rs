@@ -78,7 +78,7 @@ async fn event(State(shared): State<Arc<Shared>>, Path(number): Path<String>) ->
     let number = number.parse().map_err(|_| Refused::bad_request("an event has a number, counted from 1"))?;
     // What a record tells of has then been taken in.
     shared.take_in();
-    let story = shared.board().story(number, &shared.world);
+    let story = shared.board().story(number, &shared.environment);
     story
         .map(|story| uncached(Json(story)))
         .ok_or_else(|| Refused::not_found(format!("there is no event {number} yet")))

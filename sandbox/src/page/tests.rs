@@ -7,22 +7,23 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::clock::Clock;
-use crate::wire::Neighbour;
-use crate::world::WorldOptions;
+use crate::environment::EnvironmentOptions;
+use crate::network::Dependency;
 
-/// A page over a world without a function app.
+/// A page over an environment without a function app.
 struct Visitor {
-    world: Arc<World>,
+    environment: Arc<Environment>,
     page: Page,
     client: reqwest::Client,
 }
 
 impl Visitor {
     async fn new() -> Self {
-        let world = Arc::new(World::start(WorldOptions::new(Clock::real())).await.unwrap());
-        let options = PageOptions { world: world.clone(), apps: &[], enabled: &Journey::ALL, port: Some(0) };
+        let environment = Arc::new(Environment::start(EnvironmentOptions::new(Clock::real())).await.unwrap());
+        let options =
+            PageOptions { environment: environment.clone(), apps: &[], enabled: &Journey::ALL, port: Some(0) };
         let page = Page::open(options).await.unwrap();
-        Self { world, page, client: reqwest::Client::builder().no_proxy().build().unwrap() }
+        Self { environment, page, client: reqwest::Client::builder().no_proxy().build().unwrap() }
     }
 
     fn url(&self, path: &str) -> String {
@@ -134,10 +135,10 @@ async fn a_browser_that_was_away_gets_what_it_missed_and_nothing_else() {
 impl Frames {
     /// The frame that follows a change that concerns no event.
     async fn next_after_quiet(&mut self, visitor: &Visitor) -> (String, Value) {
-        visitor.post("api/weather", &json!({"neighbour": "entra", "weather": "slow"})).await;
+        visitor.post("api/weather", &json!({"dependency": "entra", "weather": "slow"})).await;
         loop {
             let (id, frame) = self.next().await;
-            if frame["flow"]["neighbours"]["entra"]["weather"] == "slow" {
+            if frame["flow"]["dependencies"]["entra"]["weather"] == "slow" {
                 return (id, frame);
             }
         }
@@ -193,8 +194,8 @@ async fn actions_that_make_no_sense_are_refused_with_the_reason() {
         ("api/shop", visit("who", json!("nobody")), 400, "unknown variant `nobody`"),
         ("api/shop", visit("coupon", json!(1)), 400, "unknown field `coupon`"),
         ("api/crowd", json!({"orders": 0}), 400, "orders: must be from 1 to 2000"),
-        ("api/weather", json!({"neighbour": "moon", "weather": "fair"}), 400, "unknown variant `moon`"),
-        ("api/weather", json!({"neighbour": "cosmos", "weather": "hail"}), 400, "unknown variant `hail`"),
+        ("api/weather", json!({"dependency": "moon", "weather": "fair"}), 400, "unknown variant `moon`"),
+        ("api/weather", json!({"dependency": "cosmos", "weather": "hail"}), 400, "unknown variant `hail`"),
         (
             "api/trigger",
             json!({"journey": "newsletter", "state": "published"}),
@@ -212,7 +213,7 @@ async fn actions_that_make_no_sense_are_refused_with_the_reason() {
     }
     visitor.sell().await;
     assert_eq!(visitor.post("api/replay", &json!({"event": 2})).await.0, 409, "nobody has polled it yet");
-    assert_eq!(visitor.world.shop().ledger().len(), 2);
+    assert_eq!(visitor.environment.shop().ledger().len(), 2);
 }
 
 #[tokio::test]
@@ -225,7 +226,7 @@ async fn every_kind_of_visit_is_possible() {
                     json!({"who": who, "email": email, "loyaltyCard": card, "place": place, "ending": "checkout"});
                 let (status, answer) = visitor.post("api/shop", &visit).await;
                 assert_eq!(status, 201, "{visit} {answer}");
-                let entry = visitor.world.shop().ledger().pop().unwrap();
+                let entry = visitor.environment.shop().ledger().pop().unwrap();
                 assert_eq!(entry.email.is_some(), email, "{visit}");
                 assert_eq!(entry.loyalty_card.is_some(), card, "{visit}");
                 assert_eq!(entry.account.is_some(), who != "guest", "{visit}");
@@ -234,7 +235,7 @@ async fn every_kind_of_visit_is_possible() {
     }
     let visit = json!({"who": "new", "email": true, "loyaltyCard": false, "place": "store", "ending": "walkAway"});
     assert_eq!(visitor.post("api/shop", &visit).await.0, 201);
-    assert_eq!(visitor.world.shop().ledger().pop().unwrap().event.event_type, "AddCartLines");
+    assert_eq!(visitor.environment.shop().ledger().pop().unwrap().event.event_type, "AddCartLines");
 }
 
 #[tokio::test]
@@ -246,7 +247,7 @@ async fn only_the_page_itself_may_act() {
         for (name, value) in headers {
             request = request.header(name, value);
         }
-        request.body(r#"{"neighbour": "cosmos", "weather": "down"}"#).send()
+        request.body(r#"{"dependency": "cosmos", "weather": "down"}"#).send()
     };
     let json = || (CONTENT_TYPE, "application/json".to_owned());
     let refused: [(&[_], u16); 6] = [
@@ -260,13 +261,13 @@ async fn only_the_page_itself_may_act() {
     for (headers, status) in refused {
         assert_eq!(post(headers).await.unwrap().status().as_u16(), status, "{headers:?}");
     }
-    assert!(*visitor.world.served(Neighbour::Cosmos).reachability().borrow());
+    assert!(*visitor.environment.served(Dependency::Cosmos).reachability().borrow());
     let rebound =
         visitor.client.get(visitor.url("api/snapshot")).header(HOST, "attacker.example").send().await.unwrap();
     assert_eq!(rebound.status(), StatusCode::FORBIDDEN);
     let own = [json(), (ORIGIN, format!("http://localhost:{port}"))];
     assert_eq!(post(&own).await.unwrap().status(), StatusCode::OK);
-    assert!(!*visitor.world.served(Neighbour::Cosmos).reachability().borrow());
+    assert!(!*visitor.environment.served(Dependency::Cosmos).reachability().borrow());
 }
 
 #[tokio::test]
@@ -288,9 +289,9 @@ async fn every_file_comes_with_the_policy() {
 #[tokio::test]
 async fn weather_is_what_callers_meet() {
     let visitor = Visitor::new().await;
-    let dataverse = visitor.world.url(Neighbour::Dataverse);
+    let dataverse = visitor.environment.url(Dependency::Dataverse);
     let set = async |weather: &str| {
-        let body = json!({"neighbour": "dataverse", "weather": weather});
+        let body = json!({"dependency": "dataverse", "weather": weather});
         assert_eq!(visitor.post("api/weather", &body).await.0, 200);
     };
     let call = async || visitor.client.get(&dataverse).send().await.map(|reply| reply.status().as_u16());
@@ -312,7 +313,7 @@ async fn weather_is_what_callers_meet() {
     let mut frames = visitor.stream(None).await;
     loop {
         let (_, frame) = frames.next().await;
-        let calls = &frame["flow"]["neighbours"]["dataverse"];
+        let calls = &frame["flow"]["dependencies"]["dataverse"];
         if calls["failures"].as_u64() >= Some(throttled as u64) && calls["weather"] == "fair" {
             break;
         }

@@ -74,39 +74,40 @@ mod tests {
     use super::*;
     use crate::audit::Journey;
     use crate::clock::Clock;
+    use crate::environment::{Environment, EnvironmentOptions};
     use crate::shop::{CHANNELS, CartOpening, Checkout, Item, PRODUCTS};
-    use crate::world::{World, WorldOptions};
 
     /// A guest's sale: an event of the cart, which nobody can be reached about, and one of the checkout with three
     /// journeys.
-    async fn sold() -> (World, Board) {
-        let world = World::start(WorldOptions::new(Clock::real())).await.unwrap();
+    async fn sold() -> (Environment, Board) {
+        let environment = Environment::start(EnvironmentOptions::new(Clock::real())).await.unwrap();
         let opening = CartOpening { channel: CHANNELS[0].id, ..CartOpening::default() };
-        let cart = world.shop().open_cart(opening).unwrap();
-        world.shop().add_to_cart(&cart, &[Item { product: PRODUCTS[0].id, quantity: 1 }]).unwrap();
+        let cart = environment.shop().open_cart(opening).unwrap();
+        environment.shop().add_to_cart(&cart, &[Item { product: PRODUCTS[0].id, quantity: 1 }]).unwrap();
         let receipt_email = Some("guest@example.org".to_owned());
-        world.shop().checkout(&cart, Checkout { receipt_email, ..Checkout::default() }).unwrap();
-        let mut board = Board::new(&world, &Journey::ALL, 0);
-        board.committed(world.ledger_after(0), &world);
-        (world, board)
+        environment.shop().checkout(&cart, Checkout { receipt_email, ..Checkout::default() }).unwrap();
+        let mut board = Board::new(&environment, &Journey::ALL, 0);
+        board.committed(environment.ledger_after(0), &environment);
+        (environment, board)
     }
 
-    fn judged(world: &World, board: &mut Board, status: &str) -> [usize; 4] {
-        let event = &world.ledger()[1].event;
+    fn judged(environment: &Environment, board: &mut Board, status: &str) -> [usize; 4] {
+        let event = &environment.ledger()[1].event;
         let record = json!({
             "id": "x", "EventTransactionId": event.transaction_id, "EventType": event.event_type,
             "EventDateTime": event.date_time.to_string(), "status": status});
-        assert!(board.recorded(world.clock().now(), &record));
-        let Verdict { expected, on_the_way, parked, lost, .. } = Verdict::of(&world.audit(&Journey::ALL, &[]), board);
+        assert!(board.recorded(environment.clock().now(), &record));
+        let Verdict { expected, on_the_way, parked, lost, .. } =
+            Verdict::of(&environment.audit(&Journey::ALL, &[]), board);
         [expected, on_the_way, parked, lost]
     }
 
     #[tokio::test]
     async fn what_is_late_is_not_lost_while_somebody_is_at_it() {
-        let (world, mut board) = sold().await;
-        assert_eq!(judged(&world, &mut board, "processing"), [3, 3, 0, 0]);
-        assert_eq!(judged(&world, &mut board, "retrying"), [3, 3, 0, 0]);
-        assert_eq!(judged(&world, &mut board, "failed"), [3, 0, 3, 0]);
-        assert_eq!(judged(&world, &mut board, "processed"), [3, 0, 0, 3]);
+        let (environment, mut board) = sold().await;
+        assert_eq!(judged(&environment, &mut board, "processing"), [3, 3, 0, 0]);
+        assert_eq!(judged(&environment, &mut board, "retrying"), [3, 3, 0, 0]);
+        assert_eq!(judged(&environment, &mut board, "failed"), [3, 0, 3, 0]);
+        assert_eq!(judged(&environment, &mut board, "processed"), [3, 0, 0, 3]);
     }
 }

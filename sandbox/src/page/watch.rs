@@ -1,4 +1,4 @@
-//! Fills the board from what happens in the world.
+//! Fills the board from what happens in the environment.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,10 +11,10 @@ use super::Shared;
 use super::board::{Board, Seen};
 use super::verdict::Verdict;
 use crate::cosmos::Change;
+use crate::environment::{FunctionApp, TOPIC};
+use crate::faults::explained;
 use crate::host::HostEvent;
-use crate::weather::explained;
-use crate::wire::{Neighbour, Passed};
-use crate::world::{FunctionApp, TOPIC};
+use crate::network::{CallEvent, Dependency};
 
 /// How often the browser is told what is new.
 const FRAME: Duration = Duration::from_millis(100);
@@ -25,8 +25,8 @@ const IDLE: u32 = 5;
 
 /// Begins to watch.
 pub(super) fn begin(shared: &Arc<Shared>, apps: &[FunctionApp], tasks: &mut JoinSet<()>) {
-    tasks.spawn(changes(shared.clone(), shared.world.cosmos().changes()));
-    tasks.spawn(calls(shared.clone(), shared.world.wire().tap()));
+    tasks.spawn(changes(shared.clone(), shared.environment.cosmos().changes()));
+    tasks.spawn(calls(shared.clone(), shared.environment.network().tap()));
     for (instance, app) in apps.iter().enumerate() {
         tasks.spawn(host(shared.clone(), instance, app.host().events()));
     }
@@ -44,7 +44,7 @@ async fn changes(shared: Arc<Shared>, mut changes: Receiver<Arc<Change>>) {
     }
 }
 
-async fn calls(shared: Arc<Shared>, mut calls: Receiver<Passed>) {
+async fn calls(shared: Arc<Shared>, mut calls: Receiver<CallEvent>) {
     while let Some(passed) = next(&mut calls).await {
         shared.board().passed(passed);
     }
@@ -87,22 +87,22 @@ impl Shared {
 
     fn take_in_on(&self, board: &mut Board) {
         let (events, calls) = board.known();
-        board.committed(self.world.ledger_after(events), &self.world);
-        board.called(self.world.dataverse().started_after(calls), &self.world);
+        board.committed(self.environment.ledger_after(events), &self.environment);
+        board.called(self.environment.dataverse().started_after(calls), &self.environment);
     }
 
     fn look(&self) {
-        let (world, mut board) = (&self.world, self.board());
-        for neighbour in Neighbour::ALL {
-            let reachable = *world.served(neighbour).reachability().borrow();
-            board.weather(neighbour, self.dial.of(neighbour), reachable);
+        let (environment, mut board) = (&self.environment, self.board());
+        for dependency in Dependency::ALL {
+            let reachable = *environment.served(dependency).reachability().borrow();
+            board.weather(dependency, self.dial.of(dependency), reachable);
         }
         board.look(Seen {
-            bus: world.counts(),
-            published: world.broker().enqueued(TOPIC).unwrap_or_default(),
-            contacts: world.dataverse().contact_count(),
-            contacts_before: world.contacts_before().len(),
-            request_units: world.cosmos().usage().charge,
+            bus: environment.counts(),
+            published: environment.broker().enqueued(TOPIC).unwrap_or_default(),
+            contacts: environment.dataverse().contact_count(),
+            contacts_before: environment.contacts_before().len(),
+            request_units: environment.cosmos().usage().charge,
             crowded: self.crowded.load(std::sync::atomic::Ordering::Relaxed),
         });
     }
@@ -141,7 +141,7 @@ impl Shared {
             let board = self.board();
             (board.enabled(), board.deaths())
         };
-        let audit = self.world.audit(enabled, &explained(&self.world, &deaths));
+        let audit = self.environment.audit(enabled, &explained(&self.environment, &deaths));
         let mut board = self.board();
         // A journey starts before its record says so: whatever a record on the board tells has then been taken in.
         self.take_in_on(&mut board);
@@ -151,7 +151,7 @@ impl Shared {
 
     /// The records as they are: has the last word over what was seen of their writes.
     async fn read_records(&self) {
-        match self.world.cosmos().documents().await {
+        match self.environment.cosmos().documents().await {
             Ok(items) => {
                 let now = self.now();
                 let mut board = self.board();

@@ -11,7 +11,7 @@ use super::entity::{Counts, CreateError, EntityPath, SubscriptionOptions, TopicO
 use super::message::{Changes, Message, NewMessage};
 use super::state::State;
 use super::topic::Topic;
-use crate::clock::{Busy, Clock};
+use crate::clock::{Clock, TimeHold};
 
 /// There is no such topic or subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -58,7 +58,7 @@ pub struct Delivery {
     /// The message; this delivery is counted.
     pub message: Message,
     /// Keeps simulated time still from the moment at which the message was handed over; dropped by its consumer.
-    pub busy: Busy,
+    pub busy: TimeHold,
 }
 
 /// A cheap handle to one namespace's topics and subscriptions.
@@ -324,12 +324,12 @@ impl Broker {
         self.peek(&EntityPath::new(topic, subscription).dead_letters(), usize::MAX)
     }
 
-    /// Weather: the lock runs out now.
+    /// FaultInjector: the lock runs out now.
     pub fn expire_lock(&self, lock: Uuid) -> Result<(), SettleError> {
         self.abandon(lock)
     }
 
-    /// Weather: one of the locks on this entity's messages runs out now, `choice` deciding which; says whether there
+    /// FaultInjector: one of the locks on this entity's messages runs out now, `choice` deciding which; says whether there
     /// was one.
     pub fn expire_some_lock(&self, entity: &EntityPath, choice: u64) -> bool {
         let path = entity.folded();
@@ -340,7 +340,7 @@ impl Broker {
         locks.get(place).and_then(|(_, token)| state.release(*token)).is_some()
     }
 
-    /// Weather: the next message that is sent is enqueued twice, as when a sender repeats itself unawares.
+    /// FaultInjector: the next message that is sent is enqueued twice, as when a sender repeats itself unawares.
     /// Duplicate detection does not see the second copy.
     pub fn duplicate_next_send(&self) {
         self.inner.state().doubled += 1;
@@ -375,7 +375,7 @@ impl Drop for Waiting<'_> {
 
 /// Lets alarms go off in time, for as long as there is a broker.
 async fn keep_time(broker: Weak<Inner>, clock: Clock, rung: Arc<Notify>) {
-    let mut woken: Option<Busy> = None;
+    let mut woken: Option<TimeHold> = None;
     loop {
         let Some((wake, ringing)) = broker.upgrade().map(|inner| inner.state().next_wake()) else { return };
         let Some(wake) = wake else {

@@ -14,7 +14,7 @@ use super::broker::Delivery;
 use super::entity::{EntityPath, SubscriptionOptions, TopicOptions};
 use super::message::{Changes, DeadLetter, Message, NewMessage};
 use super::topic::Topic;
-use crate::clock::{Busy, Clock};
+use crate::clock::{Clock, TimeHold};
 
 /// What happens at a given time. Alarms of the same moment go off in this order.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,7 +67,7 @@ pub(super) struct State {
     rung: Arc<Notify>,
     wake: Option<DateTime<Utc>>,
     /// Keeps simulated time still until the sleeper has heard the bell.
-    ringing: Option<Busy>,
+    ringing: Option<TimeHold>,
     alarms: BTreeSet<(DateTime<Utc>, Alarm)>,
     pub(super) topics: BTreeMap<String, Topic>,
     queues: BTreeMap<EntityPath, Queue>,
@@ -146,7 +146,7 @@ impl State {
     }
 
     /// The next alarm, for the broker's sleeper, and the guard to hold until it has set itself for it.
-    pub(super) fn next_wake(&mut self) -> (Option<DateTime<Utc>>, Option<Busy>) {
+    pub(super) fn next_wake(&mut self) -> (Option<DateTime<Utc>>, Option<TimeHold>) {
         self.wake = self.alarms.first().map(|(at, _)| *at);
         (self.wake, self.ringing.take())
     }

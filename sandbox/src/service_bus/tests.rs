@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::*;
-use crate::clock::{Busy, Clock};
+use crate::clock::{Clock, TimeHold};
 
 const TOPIC: &str = "order-events";
 
@@ -23,7 +23,7 @@ fn seconds(count: u64) -> Duration {
 }
 
 /// A topic with one subscription, and a guard that keeps time still until it is dropped.
-fn broker(topic: TopicOptions, subscription: SubscriptionOptions) -> (Broker, Busy) {
+fn broker(topic: TopicOptions, subscription: SubscriptionOptions) -> (Broker, TimeHold) {
     let clock = Clock::simulated(start());
     let busy = clock.busy();
     let broker = Broker::new(clock);
@@ -33,7 +33,7 @@ fn broker(topic: TopicOptions, subscription: SubscriptionOptions) -> (Broker, Bu
     (broker, busy)
 }
 
-fn plain() -> (Broker, Busy) {
+fn plain() -> (Broker, TimeHold) {
     broker(TopicOptions::new(TOPIC), SubscriptionOptions::new("order-subscription"))
 }
 
@@ -46,7 +46,7 @@ fn ids(messages: &[Message]) -> Vec<&str> {
 }
 
 /// Lets time go on for `duration` and stops it again.
-async fn pass(broker: &Broker, busy: &mut Option<Busy>, duration: Duration) {
+async fn pass(broker: &Broker, busy: &mut Option<TimeHold>, duration: Duration) {
     let sleep = broker.clock().sleep(duration);
     busy.take();
     *busy = Some(sleep.await);

@@ -22,7 +22,7 @@ pub struct Action {
     /// What goes into the cart; each list is one `AddCartLines`.
     pub adds: Vec<Vec<Item>>,
     /// How the visit ends.
-    pub ending: Ending,
+    pub ending: CloseReason,
 }
 
 /// Who visits the shop.
@@ -41,7 +41,7 @@ pub enum Shopper {
 
 /// How a visit ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ending {
+pub enum CloseReason {
     /// At the till.
     Checkout {
         /// The order's address for receipts, empty for none.
@@ -54,13 +54,13 @@ pub enum Ending {
 impl Action {
     /// Whether the visit ends at the till.
     pub fn is_checkout(&self) -> bool {
-        matches!(self.ending, Ending::Checkout { .. })
+        matches!(self.ending, CloseReason::Checkout { .. })
     }
 
     pub(super) fn perform(&self, shop: &Shop) -> Result<Vec<EventRow>, ShopError> {
         let cart = shop.open_cart(self.opening(shop)?)?;
         let mut events = self.adds.iter().map(|items| shop.add_to_cart(&cart, items)).collect::<Result<Vec<_>, _>>()?;
-        if let Ending::Checkout { receipt_email } = &self.ending {
+        if let CloseReason::Checkout { receipt_email } = &self.ending {
             let name = if let Shopper::Guest { name } = &self.shopper { name.clone() } else { String::new() };
             events.push(shop.checkout(&cart, Checkout { receipt_email: Some(receipt_email.clone()), name })?);
         }
@@ -121,10 +121,10 @@ impl Planner<'_> {
     fn walk_away(&mut self) {
         if self.rng.random_ratio(1, 3) {
             let channel = self.channel(|_| true);
-            self.visit(channel, Shopper::Guest { name: String::new() }, Ending::WalkAway);
+            self.visit(channel, Shopper::Guest { name: String::new() }, CloseReason::WalkAway);
         } else if let Some(customer) = self.customers.choose(&mut self.rng).cloned() {
             let channel = self.channel_for(&customer);
-            self.visit(channel, Shopper::Known(customer.account.clone()), Ending::WalkAway);
+            self.visit(channel, Shopper::Known(customer.account.clone()), CloseReason::WalkAway);
         }
     }
 
@@ -139,7 +139,7 @@ impl Planner<'_> {
             name = format!("Guest No. {}", self.guests);
             receipt_email = format!("guest.{}+o'neil@example.org", self.guests);
         }
-        self.visit(channel, Shopper::Guest { name }, Ending::Checkout { receipt_email });
+        self.visit(channel, Shopper::Guest { name }, CloseReason::Checkout { receipt_email });
     }
 
     /// Somebody new orders, and then at once again: what they forgot.
@@ -169,10 +169,10 @@ impl Planner<'_> {
         let channel = self.channel_for(customer);
         let asked = channel.kind == ChannelKind::Online || self.rng.random_ratio(2, 5);
         let receipt_email = if asked { customer.reachable_at().unwrap_or_default().to_owned() } else { String::new() };
-        self.visit(channel, shopper, Ending::Checkout { receipt_email });
+        self.visit(channel, shopper, CloseReason::Checkout { receipt_email });
     }
 
-    fn visit(&mut self, channel: &Channel, shopper: Shopper, ending: Ending) {
+    fn visit(&mut self, channel: &Channel, shopper: Shopper, ending: CloseReason) {
         let adds = (0..self.rng.random_range(1..=2)).map(|_| self.items()).collect();
         let action = Action { channel: channel.id, shopper, adds, ending };
         self.missing -= usize::from(action.is_checkout());

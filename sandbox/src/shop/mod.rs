@@ -21,7 +21,7 @@ use rand::rngs::StdRng;
 
 pub use self::cart::Item;
 pub use self::customers::Customer;
-pub use self::day::{Action, Ending, Shopper};
+pub use self::day::{Action, CloseReason, Shopper};
 pub use self::events::{EventRow, EventSearch, SqlDateTime};
 pub(crate) use self::fields::{Fields, Json, SERVICE_ROOT};
 pub use self::ledger::{LedgerEntry, OrderFacts};

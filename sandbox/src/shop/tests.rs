@@ -10,7 +10,7 @@ const HOUSTON: i64 = 5_637_144_592;
 const ONLINE: i64 = 5_637_146_827;
 const GERMANY: i64 = 5_637_212_326;
 
-fn shop() -> (Shop, crate::clock::Busy) {
+fn shop() -> (Shop, crate::clock::TimeHold) {
     let clock = Clock::simulated(DateTime::from_timestamp(1_760_000_000, 125_000_000).unwrap());
     let busy = clock.busy();
     (Shop::new(clock, 7), busy)

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use sandbox::auth::{TokenCheck, TokenProblem, token};
 use sandbox::clock::Clock;
+use sandbox::network::{Dependency, Network, NoFaults, Served};
 use sandbox::service_bus::amqp::ServiceBusAmqp;
 use sandbox::service_bus::rest::{RestOptions, SasKey, ServiceBusRest};
 use sandbox::service_bus::{Broker, EntityPath, SubscriptionOptions, TopicOptions};
-use sandbox::wire::{Fair, Neighbour, Served, Wire};
 
 /// The one token that is good beside signatures.
 pub(crate) const TOKEN: &str = "sandbox.test.token";
@@ -46,9 +46,9 @@ impl Bus {
         let options = RestOptions { namespace, keys: vec![key], strict_properties: true };
         let amqp = ServiceBusAmqp::new(broker.clone(), &options, Arc::new(OneToken));
         let rest = ServiceBusRest::new(broker.clone(), options, Arc::new(OneToken));
-        let listener = Wire::bind(port).await.unwrap();
-        let wire = Wire::new(Fair::default());
-        let served = wire.serve_both_on(Neighbour::ServiceBus, rest.router(), Some(amqp.foreign()), listener).unwrap();
+        let listener = Network::bind(port).await.unwrap();
+        let wire = Network::new(NoFaults::default());
+        let served = wire.serve_both_on(Dependency::ServiceBus, rest.router(), Some(amqp.foreign()), listener).unwrap();
         let connection_string = rest.connection_string(served.port()).unwrap();
         Self { broker, served, connection_string }
     }

@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tokio::sync::OnceCell;
 
-use super::Neighbour;
+use super::Dependency;
 use super::http::milliseconds;
 use crate::events::{EventId, Record};
 use crate::settings::StoreSettings;
@@ -81,7 +81,7 @@ impl StoreError {
             && cause.starts_with("429")
         {
             let retry_after_ms = retry_after.map(milliseconds);
-            LogEvent::Throttled { neighbour: Neighbour::CosmosDb, status: 429, retry_after_ms }.log();
+            LogEvent::Throttled { dependency: Dependency::CosmosDb, status: 429, retry_after_ms }.log();
         }
     }
 
@@ -175,8 +175,8 @@ impl Store {
     /// The SDK retries by itself for longer than a caller can wait; whatever it is doing ends here.
     async fn bounded<T>(&self, operation: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
         let timed_out = || StoreError::Unavailable { cause: "no answer in time".to_owned(), retry_after: None };
-        invocation::count_call(Neighbour::CosmosDb);
-        let span = traces::request(Neighbour::CosmosDb, None, self.settings.endpoint.host_str(), 0);
+        invocation::count_call(Dependency::CosmosDb);
+        let span = traces::request(Dependency::CosmosDb, None, self.settings.endpoint.host_str(), 0);
         let result = tokio::time::timeout(self.timeout, operation).await.unwrap_or_else(|_| Err(timed_out()));
         span.answered(result.as_ref().map(|_| None).map_err(StoreError::kind));
         result.inspect_err(StoreError::note_throttling)

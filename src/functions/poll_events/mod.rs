@@ -55,7 +55,7 @@ pub struct PollSummary {
     pub retried: usize,
     /// Given up, with a reason in the record.
     pub failed: usize,
-    /// Left for the next run, because a neighbour is away.
+    /// Left for the next run, because a dependency is away.
     pub left: usize,
     /// Records left as they were, because somebody else had written them in the meantime.
     pub overtaken: usize,
@@ -189,7 +189,7 @@ impl<'a> Run<'a> {
         change(&mut self.summary.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// Whether to stop cleanly, because time is up or a neighbour is away.
+    /// Whether to stop cleanly, because time is up or a dependency is away.
     fn is_over(&self) -> bool {
         self.halted.load(Ordering::Relaxed) || self.app.clock.now() >= self.stop_at
     }

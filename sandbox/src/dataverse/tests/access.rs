@@ -11,66 +11,66 @@ use crate::entra::{Client, Entra, EntraOptions};
 const AUDIENCE: &str = "https://contoso.crm.dynamics.com";
 
 /// Dataverse and the Entra that guards it.
-async fn guarded() -> (World, Entra, Served) {
+async fn guarded() -> (Environment, Entra, Served) {
     let clock = Clock::simulated(noon());
     let clients = vec![Client { client_id: "app".to_owned(), secret: "secret".to_owned() }];
     let entra = Entra::new(clock.clone(), EntraOptions { tenant: "home".to_owned(), clients, ..Default::default() });
-    let served = Wire::new(Fair::default()).serve(Neighbour::Entra, entra.router(), None).await.unwrap();
+    let served = Network::new(NoFaults::default()).serve(Dependency::Entra, entra.router(), None).await.unwrap();
     let check = Arc::new(entra.check_for(&[AUDIENCE]));
     let dataverse = Dataverse::new(clock.clone(), check, DataverseOptions::default());
-    (World::serve(clock, dataverse).await, entra, served)
+    (Environment::serve(clock, dataverse).await, entra, served)
 }
 
-async fn buy_token(world: &World, entra: &Served, audience: &str) -> String {
+async fn buy_token(environment: &Environment, entra: &Served, audience: &str) -> String {
     let form = format!("grant_type=client_credentials&client_id=app&client_secret=secret&scope={audience}/.default");
-    let request = world.http.post(format!("{}home/oauth2/v2.0/token", entra.url()));
+    let request = environment.http.post(format!("{}home/oauth2/v2.0/token", entra.url()));
     let request = request.header("Content-Type", "application/x-www-form-urlencoded").body(form);
     let reply: Value = serde_json::from_str(&request.send().await.unwrap().text().await.unwrap()).unwrap();
     reply["access_token"].as_str().unwrap().to_owned()
 }
 
-async fn status_with(world: &World, authorization: &str) -> u16 {
-    send(world.http.get(world.url("contacts")).header("Authorization", authorization)).await.status
+async fn status_with(environment: &Environment, authorization: &str) -> u16 {
+    send(environment.http.get(environment.url("contacts")).header("Authorization", authorization)).await.status
 }
 
 #[tokio::test]
 async fn a_token_opens_the_door_until_it_expires() {
-    let (world, _, entra) = guarded().await;
-    let bearer = format!("Bearer {}", buy_token(&world, &entra, AUDIENCE).await);
-    assert_eq!(status_with(&world, &bearer).await, 200);
-    drop(world.clock.sleep(Duration::from_secs(3600)).await);
-    assert_eq!(status_with(&world, &bearer).await, 401);
-    let bearer = format!("Bearer {}", buy_token(&world, &entra, AUDIENCE).await);
-    assert_eq!(status_with(&world, &bearer).await, 200);
+    let (environment, _, entra) = guarded().await;
+    let bearer = format!("Bearer {}", buy_token(&environment, &entra, AUDIENCE).await);
+    assert_eq!(status_with(&environment, &bearer).await, 200);
+    drop(environment.clock.sleep(Duration::from_secs(3600)).await);
+    assert_eq!(status_with(&environment, &bearer).await, 401);
+    let bearer = format!("Bearer {}", buy_token(&environment, &entra, AUDIENCE).await);
+    assert_eq!(status_with(&environment, &bearer).await, 200);
 }
 
 #[tokio::test]
 async fn a_revoked_token_closes_it() {
-    let (world, hook, entra) = guarded().await;
-    let bearer = format!("Bearer {}", buy_token(&world, &entra, AUDIENCE).await);
+    let (environment, hook, entra) = guarded().await;
+    let bearer = format!("Bearer {}", buy_token(&environment, &entra, AUDIENCE).await);
     hook.revoke_all();
-    let answer = send(world.http.get(world.url("contacts")).header("Authorization", &bearer)).await;
+    let answer = send(environment.http.get(environment.url("contacts")).header("Authorization", &bearer)).await;
     assert_eq!(answer.refusal(), (401, ""));
     assert_eq!(answer.header("WWW-Authenticate"), Some("Bearer"));
 }
 
 #[tokio::test]
 async fn only_bearer_tokens_for_this_environment_count() {
-    let (world, _, entra) = guarded().await;
-    let good = buy_token(&world, &entra, AUDIENCE).await;
-    let other = buy_token(&world, &entra, "https://fabrikam.crm.dynamics.com").await;
+    let (environment, _, entra) = guarded().await;
+    let good = buy_token(&environment, &entra, AUDIENCE).await;
+    let other = buy_token(&environment, &entra, "https://fabrikam.crm.dynamics.com").await;
     for header in [format!("id_token {good}"), format!("Bearer {other}"), "Bearer x".to_owned(), good] {
-        assert_eq!(status_with(&world, &header).await, 401, "{header}");
+        assert_eq!(status_with(&environment, &header).await, 401, "{header}");
     }
-    assert_eq!(send(world.http.get(world.url("contacts"))).await.status, 401);
+    assert_eq!(send(environment.http.get(environment.url("contacts"))).await.status, 401);
     let body = json!({ "firstname": "Ana" });
-    assert_eq!(send(with_json(world.http.post(world.url("contacts")), &body)).await.status, 401);
-    assert!(world.dataverse.contacts().is_empty());
+    assert_eq!(send(with_json(environment.http.post(environment.url("contacts")), &body)).await.status, 401);
+    assert!(environment.dataverse.contacts().is_empty());
 }
 
 #[tokio::test]
 async fn protocol_headers_may_be_absent_but_not_wrong() {
-    let world = World::new().await;
+    let environment = Environment::new().await;
     let table = [
         ("OData-Version", "4.0", 200),
         ("OData-Version", "3.0", 400),
@@ -81,35 +81,35 @@ async fn protocol_headers_may_be_absent_but_not_wrong() {
         ("If-None-Match", "null", 200),
     ];
     for (name, value, expected) in table {
-        let answer = send(world.request(Method::GET, "contacts").header(name, value)).await;
+        let answer = send(environment.request(Method::GET, "contacts").header(name, value)).await;
         assert_eq!(answer.status, expected, "{name}: {value}");
     }
 }
 
 #[tokio::test]
 async fn names_are_case_sensitive_and_methods_fixed() {
-    let world = World::new().await;
+    let environment = Environment::new().await;
     for path in ["Contacts", "contact", "accounts", "contacts/x", "accounts(1)"] {
-        assert_eq!(world.get(path).await.refusal(), (404, "0x8006088a"), "{path}");
+        assert_eq!(environment.get(path).await.refusal(), (404, "0x8006088a"), "{path}");
     }
     let row = format!("contacts({})", id_of(1));
     for (method, path) in [(Method::PUT, "contacts"), (Method::PATCH, "contacts"), (Method::POST, row.as_str())] {
-        let request = with_json(world.request(method, path), &json!({}));
+        let request = with_json(environment.request(method, path), &json!({}));
         assert_eq!(send(request).await.status, 405);
     }
-    assert_eq!(world.get("contacts(1)").await.status, 400);
-    assert_eq!(world.get(&format!("contacts%28{}%29", id_of(1))).await.refusal(), (404, "0x80040217"));
+    assert_eq!(environment.get("contacts(1)").await.status, 400);
+    assert_eq!(environment.get(&format!("contacts%28{}%29", id_of(1))).await.refusal(), (404, "0x80040217"));
 }
 
 #[tokio::test]
 async fn a_write_must_say_that_it_is_json() {
-    let world = World::new().await;
-    let post = || world.request(Method::POST, "contacts").body("{}");
+    let environment = Environment::new().await;
+    let post = || environment.request(Method::POST, "contacts").body("{}");
     assert_eq!(send(post()).await.status, 400);
     assert_eq!(send(post().header("Content-Type", "text/plain")).await.status, 415);
     assert_eq!(send(post().header("Content-Type", "application/json")).await.status, 204);
     let huge = json!({ "firstname": "x".repeat(2 << 20) });
-    assert_eq!(world.post("contacts", &huge).await.status, 413);
+    assert_eq!(environment.post("contacts", &huge).await.status, 413);
 }
 
 fn limited(limits: Limits) -> DataverseOptions {
@@ -118,24 +118,24 @@ fn limited(limits: Limits) -> DataverseOptions {
 
 #[tokio::test]
 async fn requests_beyond_the_window_wait_as_long_as_they_are_told() {
-    let world = World::with(limited(Limits { requests: 3, ..Default::default() })).await;
+    let environment = Environment::with(limited(Limits { requests: 3, ..Default::default() })).await;
     for _ in 0..3 {
-        assert_eq!(world.get("contacts").await.status, 200);
-        drop(world.clock.sleep(Duration::from_secs(10)).await);
+        assert_eq!(environment.get("contacts").await.status, 200);
+        drop(environment.clock.sleep(Duration::from_secs(10)).await);
     }
-    let refused = world.get("contacts").await;
+    let refused = environment.get("contacts").await;
     assert_eq!((refused.refusal(), refused.header("Retry-After")), ((429, "0x80072322"), Some("270")));
-    drop(world.clock.sleep(Duration::from_secs(1)).await);
-    assert_eq!(world.get("contacts").await.header("Retry-After"), Some("279"), "pushing on makes it longer");
-    drop(world.clock.sleep(Duration::from_secs(299)).await);
-    assert_eq!(world.get("contacts").await.status, 200);
+    drop(environment.clock.sleep(Duration::from_secs(1)).await);
+    assert_eq!(environment.get("contacts").await.header("Retry-After"), Some("279"), "pushing on makes it longer");
+    drop(environment.clock.sleep(Duration::from_secs(299)).await);
+    assert_eq!(environment.get("contacts").await.status, 200);
 }
 
 #[tokio::test]
 async fn too_many_requests_at_once_are_refused() {
-    let world = World::with(limited(Limits { concurrent: 1, ..Default::default() })).await;
+    let environment = Environment::with(limited(Limits { concurrent: 1, ..Default::default() })).await;
     // A request whose body has not yet arrived is at work.
-    let mut slow = tokio::net::TcpStream::connect(("127.0.0.1", world.served.port())).await.unwrap();
+    let mut slow = tokio::net::TcpStream::connect(("127.0.0.1", environment.served.port())).await.unwrap();
     let head = "POST /api/data/v9.2/contacts HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer x\r\nExpect: 100-continue\r\n\
                 Connection: close\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n";
     slow.write_all(head.as_bytes()).await.unwrap();
@@ -143,20 +143,20 @@ async fn too_many_requests_at_once_are_refused() {
     let mut buffer = [0; 64];
     let read = slow.read(&mut buffer).await.unwrap();
     assert!(buffer[..read].starts_with(b"HTTP/1.1 100"));
-    let refused = world.get("contacts").await;
+    let refused = environment.get("contacts").await;
     assert_eq!((refused.refusal(), refused.header("Retry-After")), ((429, "0x80072326"), Some("2")));
     slow.write_all(b"{}").await.unwrap();
     let mut reply = String::new();
     slow.read_to_string(&mut reply).await.unwrap();
     assert!(reply.starts_with("HTTP/1.1 204"), "{reply}");
-    assert_eq!(world.get("contacts").await.status, 200);
+    assert_eq!(environment.get("contacts").await.status, 200);
 }
 
 #[tokio::test]
 async fn as_many_as_allowed_may_be_at_work_at_once() {
     let limits = Limits { concurrent: 4, work: Duration::from_millis(50), ..Default::default() };
-    let world = World::with(limited(limits)).await;
-    let calls = futures::stream::iter(0..12).map(|_| async { world.get("contacts").await.status });
+    let environment = Environment::with(limited(limits)).await;
+    let calls = futures::stream::iter(0..12).map(|_| async { environment.get("contacts").await.status });
     let statuses: Vec<u16> = calls.buffer_unordered(4).collect().await;
     assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
 }

@@ -3,12 +3,12 @@
 use super::*;
 
 /// Sends requests as one batch; the status, and the whole reply.
-async fn batch(world: &World, requests: &[String], prefer: Option<&str>) -> (u16, String) {
+async fn batch(environment: &Environment, requests: &[String], prefer: Option<&str>) -> (u16, String) {
     let parts = requests.iter().map(|request| {
         format!("--b\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n\r\n{request}\r\n")
     });
     let body = parts.collect::<String>() + "--b--\r\n";
-    let request = world.request(Method::POST, "$batch").header("Content-Type", "multipart/mixed; boundary=\"b\"");
+    let request = environment.request(Method::POST, "$batch").header("Content-Type", "multipart/mixed; boundary=\"b\"");
     let request = prefer.into_iter().fold(request, |request, prefer| request.header("Prefer", prefer));
     let reply = request.body(body).send().await.unwrap();
     (reply.status().as_u16(), reply.text().await.unwrap())
@@ -26,53 +26,53 @@ const ALL: Option<&str> = Some("odata.continue-on-error");
 
 #[tokio::test]
 async fn each_request_stands_for_itself_and_is_answered_in_its_place() {
-    let world = World::new().await;
-    let there = world.dataverse.add_contact(&named("Ann", "ann@example.org"));
+    let environment = Environment::new().await;
+    let there = environment.dataverse.add_contact(&named("Ann", "ann@example.org"));
     let requests = [
         patch(there, "If-None-Match: *", &json!({ "lastname": "X" })),
         patch(id_of(7), "If-None-Match: *", &json!({ "lastname": "X" })),
         patch(there, "If-Match: W/\"1\"", &json!({ "lastname": "X" })),
         "GET /api/data/v9.2/contacts?$select=lastname HTTP/1.1\r\n\r\n".to_owned(),
     ];
-    let (status, reply) = batch(&world, &requests, ALL).await;
+    let (status, reply) = batch(&environment, &requests, ALL).await;
     assert_eq!((status, statuses(&reply)), (200, vec!["412", "204", "412", "200"]), "{reply}");
     assert!(reply.contains(&format!("contacts({})", id_of(7))), "{reply}");
-    assert_eq!(world.dataverse.contact(there).unwrap().last_name, None);
-    assert_eq!(world.dataverse.contact(id_of(7)).unwrap().last_name.as_deref(), Some("X"));
+    assert_eq!(environment.dataverse.contact(there).unwrap().last_name, None);
+    assert_eq!(environment.dataverse.contact(id_of(7)).unwrap().last_name.as_deref(), Some("X"));
 }
 
 #[tokio::test]
 async fn without_a_preference_the_first_error_is_the_end() {
-    let world = World::new().await;
+    let environment = Environment::new().await;
     let long = "x".repeat(51);
     let requests = [
         patch(id_of(1), "If-None-Match: *", &json!({ "lastname": "X" })),
         patch(id_of(2), "If-None-Match: *", &json!({ "lastname": long })),
         patch(id_of(3), "If-None-Match: *", &json!({ "lastname": "X" })),
     ];
-    let (status, reply) = batch(&world, &requests, None).await;
+    let (status, reply) = batch(&environment, &requests, None).await;
     assert_eq!((status, statuses(&reply)), (400, vec!["204", "400"]), "{reply}");
-    assert_eq!(world.dataverse.contact_count(), 1);
+    assert_eq!(environment.dataverse.contact_count(), 1);
 }
 
 #[tokio::test]
 async fn a_batch_is_one_request_of_at_most_a_thousand() {
     let limits = Limits { requests: 2, ..Limits::default() };
-    let world = World::with(DataverseOptions { limits: Some(limits), ..Default::default() }).await;
+    let environment = Environment::with(DataverseOptions { limits: Some(limits), ..Default::default() }).await;
     let many = |n: u128| -> Vec<String> {
         (0..n).map(|n| patch(id_of(n + 1), "If-None-Match: *", &json!({ "lastname": "X" }))).collect()
     };
-    assert_eq!(batch(&world, &many(1000), ALL).await.0, 200);
-    assert_eq!(batch(&world, &many(1001), ALL).await.0, 400);
-    assert_eq!(batch(&world, &many(1), ALL).await.0, 429);
-    assert_eq!(world.dataverse.contact_count(), 1000);
+    assert_eq!(batch(&environment, &many(1000), ALL).await.0, 200);
+    assert_eq!(batch(&environment, &many(1001), ALL).await.0, 400);
+    assert_eq!(batch(&environment, &many(1), ALL).await.0, 429);
+    assert_eq!(environment.dataverse.contact_count(), 1000);
 }
 
 #[tokio::test]
 async fn what_is_not_a_batch_is_refused() {
-    let world = World::new().await;
+    let environment = Environment::new().await;
     let send = async |kind: &'static str, body: &'static str| {
-        send(world.request(Method::POST, "$batch").header("Content-Type", kind).body(body)).await.status
+        send(environment.request(Method::POST, "$batch").header("Content-Type", kind).body(body)).await.status
     };
     assert_eq!(send("application/json", "{}").await, 415);
     assert_eq!(send("multipart/mixed", "--b--\r\n").await, 415);
@@ -84,6 +84,6 @@ async fn what_is_not_a_batch_is_refused() {
     let broken_off = Box::leak(format!("--b\r\n{headers}{get}").into_boxed_str());
     assert_eq!(send(kind, broken_off).await, 400);
     let nested = "POST /api/data/v9.2/$batch HTTP/1.1\r\n\r\n";
-    assert_eq!(batch(&world, &[nested.to_owned()], ALL).await.0, 400);
-    assert_eq!(batch(&world, &[get.to_owned()], ALL).await.0, 200);
+    assert_eq!(batch(&environment, &[nested.to_owned()], ALL).await.0, 400);
+    assert_eq!(batch(&environment, &[get.to_owned()], ALL).await.0, 200);
 }

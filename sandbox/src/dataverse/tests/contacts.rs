@@ -6,12 +6,12 @@ const NO_CONDITION: (&str, &str) = ("If-None-Match", "null");
 
 #[tokio::test]
 async fn a_create_answers_with_an_address() {
-    let world = World::new().await;
+    let environment = Environment::new().await;
     let body = json!({ "firstname": "Ana", "lastname": "Bo", "emailaddress1": "a@b.example", "msdyn_sellable": true });
-    let answer = world.post("contacts", &body).await;
+    let answer = environment.post("contacts", &body).await;
     assert_eq!((answer.status, &answer.body), (204, &Value::Null));
-    let contact = world.dataverse.contacts().remove(0);
-    let address = world.url(&format!("contacts({})", contact.id));
+    let contact = environment.dataverse.contacts().remove(0);
+    let address = environment.url(&format!("contacts({})", contact.id));
     assert_eq!(answer.header("OData-EntityId"), Some(address.as_str()));
     assert_eq!(contact.full_name.as_deref(), Some("Ana Bo"));
     assert_eq!((contact.sellable, contact.created_on), (Some(true), noon()));
@@ -19,12 +19,13 @@ async fn a_create_answers_with_an_address() {
 
 #[tokio::test]
 async fn a_create_that_returns_the_row_gives_no_address() {
-    let world = World::new().await;
-    let request = world.request(Method::POST, "contacts?$select=contactid").header("Prefer", "return=representation");
+    let environment = Environment::new().await;
+    let request =
+        environment.request(Method::POST, "contacts?$select=contactid").header("Prefer", "return=representation");
     let answer = send(with_json(request, &json!({ "firstname": "Ana" }))).await;
     assert_eq!((answer.status, answer.header("OData-EntityId")), (201, None));
     assert_eq!(answer.header("Preference-Applied"), Some("return=representation"));
-    let contact = world.dataverse.contacts().remove(0);
+    let contact = environment.dataverse.contacts().remove(0);
     assert_eq!(answer.body["contactid"], contact.id.to_string());
     assert_eq!(answer.body.get("firstname"), None);
     assert_eq!(answer.header("ETag"), answer.body["@odata.etag"].as_str());
@@ -32,23 +33,23 @@ async fn a_create_that_returns_the_row_gives_no_address() {
 
 #[tokio::test]
 async fn an_upsert_does_not_tell_a_create_from_an_update() {
-    let world = World::new().await;
+    let environment = Environment::new().await;
     for name in ["Ana", "Bea"] {
-        let answer = world.patch(id_of(1), NO_CONDITION, &json!({ "firstname": name })).await;
+        let answer = environment.patch(id_of(1), NO_CONDITION, &json!({ "firstname": name })).await;
         assert_eq!((answer.status, &answer.body), (204, &Value::Null));
         assert!(answer.header("OData-EntityId").unwrap().ends_with(&format!("contacts({})", id_of(1))));
     }
-    let contact = world.dataverse.contacts().remove(0);
+    let contact = environment.dataverse.contacts().remove(0);
     assert_eq!((contact.id, contact.first_name.as_deref()), (id_of(1), Some("Bea")));
 }
 
 #[tokio::test]
 async fn an_upsert_that_returns_the_row_does() {
-    let world = World::new().await;
+    let environment = Environment::new().await;
     let mut etags = Vec::new();
     for expected in [201, 200] {
         let preference = ("Prefer", r#"odata.include-annotations="*", return=representation"#);
-        let answer = world.patch(id_of(1), preference, &json!({ "lastname": "Bo" })).await;
+        let answer = environment.patch(id_of(1), preference, &json!({ "lastname": "Bo" })).await;
         assert_eq!((answer.status, &answer.body["lastname"]), (expected, &json!("Bo")));
         etags.push(answer.header("ETag").unwrap().to_owned());
     }
@@ -57,98 +58,98 @@ async fn an_upsert_that_returns_the_row_does() {
 
 #[tokio::test]
 async fn update_only_needs_the_row() {
-    let world = World::new().await;
+    let environment = Environment::new().await;
     let any = ("If-Match", "*");
-    let answer = world.patch(id_of(1), any, &json!({ "lastname": "Bo" })).await;
+    let answer = environment.patch(id_of(1), any, &json!({ "lastname": "Bo" })).await;
     assert_eq!(answer.refusal(), (404, ""));
     assert!(answer.message().contains("Does Not Exist"));
-    assert!(world.dataverse.contacts().is_empty());
-    world.dataverse.add_contact(&Contact { id: id_of(1), ..Default::default() });
-    assert_eq!(world.patch(id_of(1), any, &json!({ "lastname": "Bo" })).await.status, 204);
+    assert!(environment.dataverse.contacts().is_empty());
+    environment.dataverse.add_contact(&Contact { id: id_of(1), ..Default::default() });
+    assert_eq!(environment.patch(id_of(1), any, &json!({ "lastname": "Bo" })).await.status, 204);
 }
 
 #[tokio::test]
 async fn create_only_needs_its_absence() {
-    let world = World::new().await;
+    let environment = Environment::new().await;
     let absent = ("If-None-Match", "*");
-    assert_eq!(world.patch(id_of(1), absent, &json!({ "lastname": "Bo" })).await.status, 204);
-    let answer = world.patch(id_of(1), absent, &json!({ "lastname": "Cy" })).await;
+    assert_eq!(environment.patch(id_of(1), absent, &json!({ "lastname": "Bo" })).await.status, 204);
+    let answer = environment.patch(id_of(1), absent, &json!({ "lastname": "Cy" })).await;
     assert_eq!(answer.refusal(), (412, "0x80040237"));
     assert_eq!(answer.message(), "A record with matching key values already exists.");
-    assert_eq!(world.dataverse.contacts()[0].last_name.as_deref(), Some("Bo"));
+    assert_eq!(environment.dataverse.contacts()[0].last_name.as_deref(), Some("Bo"));
 }
 
 #[tokio::test]
 async fn a_create_with_a_known_id_is_a_duplicate() {
-    let world = World::new().await;
+    let environment = Environment::new().await;
     let body = json!({ "contactid": id_of(1).to_string() });
-    assert_eq!(world.post("contacts", &body).await.status, 204);
-    assert_eq!(world.post("contacts", &body).await.refusal(), (412, "0x80040237"));
+    assert_eq!(environment.post("contacts", &body).await.status, 204);
+    assert_eq!(environment.post("contacts", &body).await.refusal(), (412, "0x80040237"));
 }
 
 #[tokio::test]
 async fn a_stale_version_is_refused() {
-    let world = World::new().await;
-    world.dataverse.add_contact(&Contact { id: id_of(1), ..Default::default() });
-    let etag = world.get(&format!("contacts({})", id_of(1))).await.header("ETag").unwrap().to_owned();
-    assert_eq!(world.patch(id_of(1), ("If-Match", &etag), &json!({ "lastname": "Bo" })).await.status, 204);
-    let answer = world.patch(id_of(1), ("If-Match", &etag), &json!({ "lastname": "Cy" })).await;
+    let environment = Environment::new().await;
+    environment.dataverse.add_contact(&Contact { id: id_of(1), ..Default::default() });
+    let etag = environment.get(&format!("contacts({})", id_of(1))).await.header("ETag").unwrap().to_owned();
+    assert_eq!(environment.patch(id_of(1), ("If-Match", &etag), &json!({ "lastname": "Bo" })).await.status, 204);
+    let answer = environment.patch(id_of(1), ("If-Match", &etag), &json!({ "lastname": "Cy" })).await;
     assert_eq!(answer.refusal(), (412, "0x80060882"));
-    let delete = world.request(Method::DELETE, &format!("contacts({})", id_of(1)));
+    let delete = environment.request(Method::DELETE, &format!("contacts({})", id_of(1)));
     assert_eq!(send(delete.header("If-Match", &etag)).await.refusal(), (412, "0x80060882"));
-    assert_eq!(world.dataverse.contacts()[0].last_name.as_deref(), Some("Bo"));
-    assert_eq!(world.patch(id_of(2), ("If-Match", &etag), &json!({})).await.refusal(), (404, ""));
+    assert_eq!(environment.dataverse.contacts()[0].last_name.as_deref(), Some("Bo"));
+    assert_eq!(environment.patch(id_of(2), ("If-Match", &etag), &json!({})).await.refusal(), (404, ""));
 }
 
 #[tokio::test]
 async fn an_unchanged_row_is_not_sent_again() {
-    let world = World::new().await;
-    world.dataverse.add_contact(&Contact { id: id_of(1), ..Default::default() });
+    let environment = Environment::new().await;
+    environment.dataverse.add_contact(&Contact { id: id_of(1), ..Default::default() });
     let path = format!("contacts({})", id_of(1));
-    let etag = world.get(&path).await.header("ETag").unwrap().to_owned();
-    assert_eq!(send(world.request(Method::GET, &path).header("If-None-Match", &etag)).await.status, 304);
-    world.patch(id_of(1), NO_CONDITION, &json!({ "lastname": "Bo" })).await;
-    assert_eq!(send(world.request(Method::GET, &path).header("If-None-Match", &etag)).await.status, 200);
+    let etag = environment.get(&path).await.header("ETag").unwrap().to_owned();
+    assert_eq!(send(environment.request(Method::GET, &path).header("If-None-Match", &etag)).await.status, 304);
+    environment.patch(id_of(1), NO_CONDITION, &json!({ "lastname": "Bo" })).await;
+    assert_eq!(send(environment.request(Method::GET, &path).header("If-None-Match", &etag)).await.status, 200);
 }
 
 #[tokio::test]
 async fn a_delete_is_final() {
-    let world = World::new().await;
-    world.dataverse.add_contact(&Contact { id: id_of(1), ..Default::default() });
+    let environment = Environment::new().await;
+    environment.dataverse.add_contact(&Contact { id: id_of(1), ..Default::default() });
     let path = format!("contacts({})", id_of(1));
-    assert_eq!(send(world.request(Method::DELETE, &path)).await.status, 204);
-    assert_eq!(send(world.request(Method::DELETE, &path)).await.status, 404);
-    assert_eq!(world.get(&path).await.refusal(), (404, "0x80040217"));
-    assert!(!world.dataverse.delete_contact(id_of(1)));
+    assert_eq!(send(environment.request(Method::DELETE, &path)).await.status, 204);
+    assert_eq!(send(environment.request(Method::DELETE, &path)).await.status, 404);
+    assert_eq!(environment.get(&path).await.refusal(), (404, "0x80040217"));
+    assert!(!environment.dataverse.delete_contact(id_of(1)));
 }
 
 #[tokio::test]
 async fn conditions_that_make_no_sense_are_refused() {
-    let world = World::new().await;
+    let environment = Environment::new().await;
     for header in [("If-Match", "W/\"x\""), ("If-Match", "\"1\""), ("If-None-Match", "W/\"1\"")] {
-        assert_eq!(world.patch(id_of(1), header, &json!({})).await.status, 400, "{header:?}");
+        assert_eq!(environment.patch(id_of(1), header, &json!({})).await.status, 400, "{header:?}");
     }
-    let both = world.request(Method::PATCH, &format!("contacts({})", id_of(1))).header("If-Match", "*");
+    let both = environment.request(Method::PATCH, &format!("contacts({})", id_of(1))).header("If-Match", "*");
     assert_eq!(send(with_json(both.header("If-None-Match", "*"), &json!({}))).await.status, 400);
-    assert!(world.dataverse.contacts().is_empty());
+    assert!(environment.dataverse.contacts().is_empty());
 }
 
 #[tokio::test]
 async fn of_many_who_create_one_contact_one_succeeds() {
-    let world = World::new().await;
+    let environment = Environment::new().await;
     let body = json!({ "emailaddress1": "a@b.example" });
-    let attempts = (0..40).map(|_| world.patch(id_of(7), ("If-None-Match", "*"), &body));
+    let attempts = (0..40).map(|_| environment.patch(id_of(7), ("If-None-Match", "*"), &body));
     let mut statuses: Vec<u16> = futures::future::join_all(attempts).await.into_iter().map(|a| a.status).collect();
     statuses.sort_unstable();
     assert_eq!(statuses[0], 204);
     assert!(statuses[1..].iter().all(|status| *status == 412), "{statuses:?}");
-    assert_eq!(world.dataverse.contacts().len(), 1);
+    assert_eq!(environment.dataverse.contacts().len(), 1);
 }
 
 #[tokio::test]
 async fn only_known_columns_of_the_right_type_are_written() {
-    let world = World::new().await;
-    let company = world.dataverse.add_company("usmf", "Contoso").to_string();
+    let environment = Environment::new().await;
+    let company = environment.dataverse.add_company("usmf", "Contoso").to_string();
     let table = [
         (json!({ "Firstname": "x" }), "0x0"),
         (json!({ "loyaltycard": "x" }), "0x0"),
@@ -164,36 +165,36 @@ async fn only_known_columns_of_the_right_type_are_written() {
         (json!([]), "0x80048d19"),
     ];
     for (body, code) in table {
-        assert_eq!(world.post("contacts", &body).await.refusal(), (400, code), "{body}");
+        assert_eq!(environment.post("contacts", &body).await.refusal(), (400, code), "{body}");
     }
-    assert!(world.dataverse.contacts().is_empty());
+    assert!(environment.dataverse.contacts().is_empty());
     let fitting = json!({ "firstname": "é".repeat(50), "lastname": "", "emailaddress1": null, "statecode": 0 });
-    assert_eq!(world.post("contacts", &fitting).await.status, 204);
-    assert_eq!(world.dataverse.contacts()[0].last_name, None);
+    assert_eq!(environment.post("contacts", &fitting).await.status, 204);
+    assert_eq!(environment.dataverse.contacts()[0].last_name, None);
 }
 
 #[tokio::test]
 async fn a_contact_refers_to_its_company_and_group() {
-    let world = World::new().await;
-    let company = world.dataverse.add_company("usrt", "Contoso Retail");
-    let group = world.dataverse.add_customer_group("30", Some(company));
+    let environment = Environment::new().await;
+    let company = environment.dataverse.add_company("usrt", "Contoso Retail");
+    let group = environment.dataverse.add_customer_group("30", Some(company));
     let body = json!({
         "msdyn_company@odata.bind": format!("/cdm_companies({company})"),
-        "msdyn_customergroupid@odata.bind": world.url(&format!("msdyn_customergroups({group})")),
+        "msdyn_customergroupid@odata.bind": environment.url(&format!("msdyn_customergroups({group})")),
     });
-    assert_eq!(world.patch(id_of(1), NO_CONDITION, &body).await.status, 204);
-    let row = world.get(&format!("contacts({})?$select=_msdyn_company_value", id_of(1))).await.body;
+    assert_eq!(environment.patch(id_of(1), NO_CONDITION, &body).await.status, 204);
+    let row = environment.get(&format!("contacts({})?$select=_msdyn_company_value", id_of(1))).await.body;
     assert_eq!(row["_msdyn_company_value"], company.to_string());
-    assert_eq!(world.dataverse.contacts()[0].customer_group, Some(group));
+    assert_eq!(environment.dataverse.contacts()[0].customer_group, Some(group));
     let unbound = json!({ "msdyn_company@odata.bind": null });
-    assert_eq!(world.patch(id_of(1), NO_CONDITION, &unbound).await.status, 204);
-    assert_eq!(world.dataverse.contacts()[0].company, None);
+    assert_eq!(environment.patch(id_of(1), NO_CONDITION, &unbound).await.status, 204);
+    assert_eq!(environment.dataverse.contacts()[0].company, None);
 }
 
 #[tokio::test]
 async fn a_reference_to_nothing_is_refused() {
-    let world = World::new().await;
-    let company = world.dataverse.add_company("usrt", "Contoso Retail");
+    let environment = Environment::new().await;
+    let company = environment.dataverse.add_company("usrt", "Contoso Retail");
     let table = [
         (json!({ "msdyn_Company@odata.bind": format!("/cdm_companies({company})") }), 400, "0x80048d19"),
         (json!({ "msdyn_company@odata.bind": format!("/msdyn_customergroups({company})") }), 400, "0x80048d19"),
@@ -201,19 +202,19 @@ async fn a_reference_to_nothing_is_refused() {
         (json!({ "msdyn_company@odata.bind": format!("/cdm_companies({})", id_of(9)) }), 404, "0x80040217"),
     ];
     for (body, status, code) in table {
-        assert_eq!(world.post("contacts", &body).await.refusal(), (status, code), "{body}");
+        assert_eq!(environment.post("contacts", &body).await.refusal(), (status, code), "{body}");
     }
-    assert!(world.dataverse.contacts().is_empty());
+    assert!(environment.dataverse.contacts().is_empty());
 }
 
 #[tokio::test]
 async fn the_address_decides_on_the_id() {
-    let world = World::new().await;
+    let environment = Environment::new().await;
     let other = json!({ "contactid": id_of(2).to_string() });
-    assert_eq!(world.patch(id_of(1), NO_CONDITION, &other).await.status, 400);
+    assert_eq!(environment.patch(id_of(1), NO_CONDITION, &other).await.status, 400);
     let same = json!({ "contactid": id_of(1).to_string() });
-    assert_eq!(world.patch(id_of(1), NO_CONDITION, &same).await.status, 204);
-    let by_email = world.get("contacts(emailaddress1='a%40b.example')").await;
+    assert_eq!(environment.patch(id_of(1), NO_CONDITION, &same).await.status, 204);
+    let by_email = environment.get("contacts(emailaddress1='a%40b.example')").await;
     assert_eq!(by_email.status, 400);
     assert!(by_email.message().contains("key in the request URI is not valid"));
 }

@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::auth::AnyToken;
-use crate::wire::{Fair, Neighbour, Served, Wire};
+use crate::network::{Dependency, Network, NoFaults, Served};
 
-struct World {
+struct Environment {
     dataverse: Dataverse,
     clock: Clock,
     served: Served,
@@ -52,7 +52,7 @@ fn noon() -> DateTime<Utc> {
     DateTime::from_timestamp(1_760_000_000, 0).unwrap()
 }
 
-impl World {
+impl Environment {
     async fn new() -> Self {
         Self::with(DataverseOptions::default()).await
     }
@@ -64,8 +64,8 @@ impl World {
     }
 
     async fn serve(clock: Clock, dataverse: Dataverse) -> Self {
-        let wire = Wire::new(Fair::default());
-        let served = wire.serve(Neighbour::Dataverse, dataverse.router(), None).await.unwrap();
+        let wire = Network::new(NoFaults::default());
+        let served = wire.serve(Dependency::Dataverse, dataverse.router(), None).await.unwrap();
         Self { dataverse, clock, served, http: reqwest::Client::new() }
     }
 

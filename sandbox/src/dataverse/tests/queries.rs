@@ -4,9 +4,9 @@ use super::*;
 
 const COMPANY: u128 = 0xC0;
 
-async fn people() -> World {
-    let world = World::new().await;
-    let dataverse = &world.dataverse;
+async fn people() -> Environment {
+    let environment = Environment::new().await;
+    let dataverse = &environment.dataverse;
     let company = dataverse.add_company("usrt", "Contoso Retail");
     let person =
         |n, last: &str, email: &str| Contact { id: id_of(n), last_name: Some(last.to_owned()), ..named("P", email) };
@@ -15,7 +15,7 @@ async fn people() -> World {
     dataverse
         .add_contact(&Contact { contact_number: Some("004021".to_owned()), ..person(3, "山田", "Yamada@B.example") });
     dataverse.add_contact(&Contact { id: id_of(COMPANY), ..Default::default() });
-    world
+    environment
 }
 
 fn ids(answer: &Answer) -> Vec<u128> {
@@ -26,8 +26,8 @@ fn ids(answer: &Answer) -> Vec<u128> {
 
 #[tokio::test]
 async fn filters_find_what_they_say() {
-    let world = people().await;
-    let company = world.dataverse.contacts()[0].company.unwrap();
+    let environment = people().await;
+    let company = environment.dataverse.contacts()[0].company.unwrap();
     let (one, nil) = (id_of(1), Uuid::nil());
     let table: Vec<(String, &[u128])> = vec![
         ("emailaddress1 eq 'bryan%2Bnews%40b.example'".to_owned(), &[1]),
@@ -54,13 +54,13 @@ async fn filters_find_what_they_say() {
         ("createdon ge 2020-01-01T00:00:00Z and createdon lt 2099-01-01T00:00:00Z".to_owned(), &[1, 2, 3, COMPANY]),
     ];
     for (filter, expected) in table {
-        assert_eq!(ids(&world.filter(&filter).await), expected, "{filter}");
+        assert_eq!(ids(&environment.filter(&filter).await), expected, "{filter}");
     }
 }
 
 #[tokio::test]
 async fn filters_that_cannot_be_read_are_refused() {
-    let world = people().await;
+    let environment = people().await;
     let table = [
         ("email eq 'x'", "0x0", "'email'"),
         ("Lastname eq 'x'", "0x0", "'Lastname'"),
@@ -79,109 +79,109 @@ async fn filters_that_cannot_be_read_are_refused() {
         ("", "0x80060888", "Syntax error"),
     ];
     for (filter, code, message) in table {
-        let answer = world.filter(filter).await;
+        let answer = environment.filter(filter).await;
         assert_eq!(answer.refusal(), (400, code), "{filter}");
         assert!(answer.message().contains(message), "{}", answer.message());
     }
-    assert_eq!(world.filter(&format!("{}statecode eq 0", "(".repeat(5000))).await.status, 400);
-    assert_eq!(world.filter("contains(lastname,'x')").await.status, 501);
+    assert_eq!(environment.filter(&format!("{}statecode eq 0", "(".repeat(5000))).await.status, 400);
+    assert_eq!(environment.filter("contains(lastname,'x')").await.status, 501);
 }
 
 #[tokio::test]
 async fn a_row_has_the_columns_that_were_asked_for_and_its_key() {
-    let world = people().await;
-    let answer = world.get("contacts?$select=lastname,_msdyn_company_value&$filter=lastname eq '山田'").await;
+    let environment = people().await;
+    let answer = environment.get("contacts?$select=lastname,_msdyn_company_value&$filter=lastname eq '山田'").await;
     let row = answer.body["value"][0].as_object().unwrap();
     let names: Vec<&str> = row.keys().map(String::as_str).collect();
     assert_eq!(names, ["@odata.etag", "_msdyn_company_value", "contactid", "lastname"]);
     assert!(row["@odata.etag"].as_str().unwrap().starts_with("W/\""));
     assert_eq!(row["_msdyn_company_value"], Value::Null);
-    let context = world.url("$metadata#contacts(lastname,_msdyn_company_value)");
+    let context = environment.url("$metadata#contacts(lastname,_msdyn_company_value)");
     assert_eq!(answer.body["@odata.context"], context);
-    let all = world.get("contacts?$top=1").await;
+    let all = environment.get("contacts?$top=1").await;
     assert_eq!(all.body["value"][0]["createdon"], "2025-10-09T08:53:20Z");
     assert_eq!(all.body["value"][0].as_object().unwrap().len(), 17);
 }
 
 #[tokio::test]
 async fn query_options_are_read_strictly() {
-    let world = people().await;
+    let environment = people().await;
     for query in ["$select=nope", "$orderby=nope", "$top=0", "$top=x", "$skip=1", "top=1", "$top=1&$top=2"] {
-        assert_eq!(world.get(&format!("contacts?{query}")).await.status, 400, "{query}");
+        assert_eq!(environment.get(&format!("contacts?{query}")).await.status, 400, "{query}");
     }
-    assert_eq!(world.get("contacts?$expand=msdyn_company").await.status, 501);
-    assert_eq!(world.get(&format!("contacts({})?$filter=lastname eq 'x'", id_of(1))).await.status, 400);
-    assert_eq!(world.get("contacts?$filter=lastname eq '%FF'").await.status, 400);
+    assert_eq!(environment.get("contacts?$expand=msdyn_company").await.status, 501);
+    assert_eq!(environment.get(&format!("contacts({})?$filter=lastname eq 'x'", id_of(1))).await.status, 400);
+    assert_eq!(environment.get("contacts?$filter=lastname eq '%FF'").await.status, 400);
 }
 
 #[tokio::test]
 async fn rows_come_in_the_asked_for_order() {
-    let world = people().await;
-    assert_eq!(ids(&world.get("contacts?$orderby=lastname desc&$top=2").await), [3, 2]);
-    assert_eq!(ids(&world.get("contacts?$orderby=createdon,lastname asc&$top=2").await), [COMPANY, 1]);
+    let environment = people().await;
+    assert_eq!(ids(&environment.get("contacts?$orderby=lastname desc&$top=2").await), [3, 2]);
+    assert_eq!(ids(&environment.get("contacts?$orderby=createdon,lastname asc&$top=2").await), [COMPANY, 1]);
 }
 
 #[tokio::test]
 async fn pages_are_linked_and_make_top_void() {
-    let world = people().await;
+    let environment = people().await;
     let size = |request: RequestBuilder| request.header("Prefer", "odata.maxpagesize=3");
     let path = "contacts?$select=contactid&$top=1&$count=true&$filter=statecode%20eq%200";
-    let first = send(size(world.request(Method::GET, path))).await;
+    let first = send(size(environment.request(Method::GET, path))).await;
     assert_eq!((ids(&first), &first.body["@odata.count"]), (vec![1, 2, 3], &json!(4)));
     let next = first.body["@odata.nextLink"].as_str().unwrap();
-    let follow = |link: &str| send(size(world.http.get(link).header("Authorization", "Bearer x")));
+    let follow = |link: &str| send(size(environment.http.get(link).header("Authorization", "Bearer x")));
     let second = follow(next).await;
     assert_eq!((ids(&second), second.body.get("@odata.nextLink")), (vec![COMPANY], None));
     assert_eq!(follow(&next.replace("%3C", "%253C").replace("%22", "%2522")).await.status, 400);
-    let bad = world.request(Method::GET, "contacts").header("Prefer", "odata.maxpagesize=x");
+    let bad = environment.request(Method::GET, "contacts").header("Prefer", "odata.maxpagesize=x");
     assert_eq!(send(bad).await.status, 400);
 }
 
 #[tokio::test]
 async fn a_page_is_never_larger_than_the_largest() {
-    let world = World::with(DataverseOptions { max_page_size: 2, ..Default::default() }).await;
+    let environment = Environment::with(DataverseOptions { max_page_size: 2, ..Default::default() }).await;
     for n in 1..=3 {
-        world.dataverse.add_contact(&Contact { id: id_of(n), ..Default::default() });
+        environment.dataverse.add_contact(&Contact { id: id_of(n), ..Default::default() });
     }
-    let answer = world.get("contacts").await;
+    let answer = environment.get("contacts").await;
     assert_eq!(ids(&answer), [1, 2]);
     assert!(answer.body["@odata.nextLink"].is_string());
-    assert_eq!(world.get("contacts?$top=2").await.body.get("@odata.nextLink"), None);
+    assert_eq!(environment.get("contacts?$top=2").await.body.get("@odata.nextLink"), None);
 }
 
 #[tokio::test]
 async fn dual_write_tables_answer_the_references_lookups() {
-    let world = World::new().await;
-    let company = world.dataverse.add_company("usrt", "Contoso Retail");
-    let group = world.dataverse.add_customer_group("30", Some(company));
-    world.dataverse.add_customer_group("30", None);
-    let companies = world.get("cdm_companies?$filter=cdm_companycode eq 'USRT'").await;
+    let environment = Environment::new().await;
+    let company = environment.dataverse.add_company("usrt", "Contoso Retail");
+    let group = environment.dataverse.add_customer_group("30", Some(company));
+    environment.dataverse.add_customer_group("30", None);
+    let companies = environment.get("cdm_companies?$filter=cdm_companycode eq 'USRT'").await;
     assert_eq!(companies.body["value"][0]["cdm_companyid"], company.to_string());
     let filter = format!("msdyn_groupid eq '30' and _msdyn_company_value eq '{company}'");
-    let groups = world.get(&format!("msdyn_customergroups?$select=msdyn_customergroupid&$filter={filter}")).await;
+    let groups = environment.get(&format!("msdyn_customergroups?$select=msdyn_customergroupid&$filter={filter}")).await;
     assert_eq!(groups.body["value"].as_array().unwrap().len(), 1);
     assert_eq!(groups.body["value"][0]["msdyn_customergroupid"], group.to_string());
-    assert_eq!(world.get(&format!("cdm_companies({company})")).await.body["cdm_name"], "Contoso Retail");
-    assert_eq!(world.post("cdm_companies", &json!({})).await.refusal(), (403, "0x80040220"));
+    assert_eq!(environment.get(&format!("cdm_companies({company})")).await.body["cdm_name"], "Contoso Retail");
+    assert_eq!(environment.post("cdm_companies", &json!({})).await.refusal(), (403, "0x80040220"));
 }
 
 #[tokio::test]
 async fn without_dual_write_its_tables_are_unknown() {
-    let world = World::with(DataverseOptions { dual_write: false, ..Default::default() }).await;
+    let environment = Environment::with(DataverseOptions { dual_write: false, ..Default::default() }).await;
     for set in ["cdm_companies", "msdyn_customergroups"] {
-        let answer = world.get(set).await;
+        let answer = environment.get(set).await;
         assert_eq!(answer.refusal(), (404, "0x8006088a"));
         assert_eq!(answer.message(), format!("Resource not found for the segment '{set}'."));
     }
-    assert_eq!(world.get("contacts?$select=_msdyn_company_value").await.refusal(), (400, "0x0"));
+    assert_eq!(environment.get("contacts?$select=_msdyn_company_value").await.refusal(), (400, "0x0"));
     let body = json!({ "msdyn_company@odata.bind": format!("/cdm_companies({})", id_of(1)) });
-    assert_eq!(world.post("contacts", &body).await.refusal(), (400, "0x80048d19"));
+    assert_eq!(environment.post("contacts", &body).await.refusal(), (400, "0x80048d19"));
 }
 
 #[tokio::test]
 async fn a_query_has_at_most_five_hundred_conditions() {
-    let world = World::new().await;
+    let environment = Environment::new().await;
     let filter = |conditions: usize| vec!["statecode%20eq%200"; conditions].join("%20or%20");
-    assert_eq!(world.filter(&filter(500)).await.status, 200);
-    assert_eq!(world.filter(&filter(501)).await.refusal(), (400, "0x8004430c"));
+    assert_eq!(environment.filter(&filter(500)).await.status, 200);
+    assert_eq!(environment.filter(&filter(501)).await.refusal(), (400, "0x8004430c"));
 }

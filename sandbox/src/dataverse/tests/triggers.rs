@@ -20,11 +20,11 @@ fn confirmation() -> Value {
     })
 }
 
-async fn shop() -> World {
-    let world = World::new().await;
-    world.dataverse.add_contact(&Contact { id: id_of(1), ..named("Ana", "a@b.example") });
-    demo_triggers().into_iter().for_each(|trigger| world.dataverse.register_trigger(trigger));
-    world
+async fn shop() -> Environment {
+    let environment = Environment::new().await;
+    environment.dataverse.add_contact(&Contact { id: id_of(1), ..named("Ana", "a@b.example") });
+    demo_triggers().into_iter().for_each(|trigger| environment.dataverse.register_trigger(trigger));
+    environment
 }
 
 fn with(name: &str, value: Value) -> Value {
@@ -41,13 +41,13 @@ fn without(name: &str) -> Value {
 
 #[tokio::test]
 async fn a_call_starts_a_journey() {
-    let world = shop().await;
+    let environment = shop().await;
     let body = confirmation().to_string().replace("12.5", "184.2200000000000000");
-    let request = world.request(Method::POST, ORDER_CONFIRMATION).header("traceparent", "00-a-b-01");
+    let request = environment.request(Method::POST, ORDER_CONFIRMATION).header("traceparent", "00-a-b-01");
     let request = request.header("Content-Type", "application/json").body(body.clone());
     let answer = send(request).await;
     assert_eq!((answer.status, &answer.body), (204, &Value::Null));
-    let journey = world.dataverse.started().remove(0);
+    let journey = environment.dataverse.started().remove(0);
     assert_eq!((journey.number, journey.trigger.as_str()), (1, ORDER_CONFIRMATION));
     assert_eq!((journey.contact, journey.at), (Some(id_of(1)), noon()));
     assert_eq!(journey.as_written("msdynmkt_amountpaid").as_deref(), Some("184.2200000000000000"));
@@ -57,37 +57,37 @@ async fn a_call_starts_a_journey() {
 
 #[tokio::test]
 async fn a_second_call_starts_a_second_journey() {
-    let world = shop().await;
+    let environment = shop().await;
     for number in [1, 2] {
-        assert_eq!(world.post(ORDER_CONFIRMATION, &confirmation()).await.status, 204);
-        assert_eq!(world.dataverse.started().last().unwrap().number, number);
+        assert_eq!(environment.post(ORDER_CONFIRMATION, &confirmation()).await.status, 204);
+        assert_eq!(environment.dataverse.started().last().unwrap().number, number);
     }
-    assert_eq!(world.dataverse.started_after(1).len(), 1);
-    assert!(world.dataverse.started_after(5).is_empty());
+    assert_eq!(environment.dataverse.started_after(1).len(), 1);
+    assert!(environment.dataverse.started_after(5).is_empty());
 }
 
 #[tokio::test]
 async fn a_call_for_nobody_is_accepted_and_reaches_nobody() {
-    let world = shop().await;
+    let environment = shop().await;
     let bodies = [
         with("msdynmkt_profileid", json!(id_of(2).to_string())),
         with("msdynmkt_profileid", json!("ana")),
         with("msdynmkt_signaluserauthid", json!(id_of(2).to_string())),
     ];
     for body in bodies {
-        assert_eq!(world.post(ORDER_CONFIRMATION, &body).await.status, 204);
-        assert_eq!(world.dataverse.started().last().unwrap().contact, None);
+        assert_eq!(environment.post(ORDER_CONFIRMATION, &body).await.status, 204);
+        assert_eq!(environment.dataverse.started().last().unwrap().contact, None);
     }
 }
 
 #[tokio::test]
 async fn every_required_parameter_is_required() {
-    let world = shop().await;
+    let environment = shop().await;
     for parameter in demo_triggers().remove(0).parameters {
         let name = parameter.name.as_str();
         let (missing, null) = (without(name), with(name, Value::Null));
         for body in [missing, null] {
-            let answer = world.post(ORDER_CONFIRMATION, &body).await;
+            let answer = environment.post(ORDER_CONFIRMATION, &body).await;
             if parameter.optional {
                 assert_eq!(answer.status, 204, "{name}");
             } else {
@@ -96,12 +96,12 @@ async fn every_required_parameter_is_required() {
             }
         }
     }
-    assert_eq!(world.dataverse.started().len(), 2);
+    assert_eq!(environment.dataverse.started().len(), 2);
 }
 
 #[tokio::test]
 async fn parameters_have_types() {
-    let world = shop().await;
+    let environment = shop().await;
     let table = [
         ("msdynmkt_amountpaid", json!("12.5")),
         ("msdynmkt_amountpaid", json!(1e300)),
@@ -116,16 +116,16 @@ async fn parameters_have_types() {
         ("msdynmkt_Name", json!("undeclared")),
     ];
     for (name, value) in table {
-        let answer = world.post(ORDER_CONFIRMATION, &with(name, value.clone())).await;
+        let answer = environment.post(ORDER_CONFIRMATION, &with(name, value.clone())).await;
         assert_eq!(answer.refusal(), (400, "0x80048d19"), "{name}: {value}");
         assert!(answer.message().contains(name), "{}", answer.message());
     }
-    assert!(world.dataverse.started().is_empty());
+    assert!(environment.dataverse.started().is_empty());
 }
 
 #[tokio::test]
 async fn types_beyond_the_references_are_checked_too() {
-    let world = shop().await;
+    let environment = shop().await;
     let kinds = [
         (ParameterKind::Boolean, "true", "\"true\""),
         (ParameterKind::Decimal, "-5", "null"),
@@ -137,9 +137,9 @@ async fn types_beyond_the_references_are_checked_too() {
     ];
     for (kind, good, bad) in kinds {
         let parameters = vec![Parameter::required("p", kind)];
-        world.dataverse.register_trigger(Trigger { name: "t".to_owned(), parameters });
+        environment.dataverse.register_trigger(Trigger { name: "t".to_owned(), parameters });
         let call = |value: &str| {
-            let request = world.request(Method::POST, "t").header("Content-Type", "application/json");
+            let request = environment.request(Method::POST, "t").header("Content-Type", "application/json");
             send(request.body(format!("{{ \"p\" : {value} }}")))
         };
         assert_eq!(call(good).await.status, 204, "{kind:?} {good}");
@@ -149,8 +149,8 @@ async fn types_beyond_the_references_are_checked_too() {
 
 #[tokio::test]
 async fn a_body_must_be_json_and_say_so() {
-    let world = shop().await;
-    let post = || world.request(Method::POST, ORDER_CONFIRMATION);
+    let environment = shop().await;
+    let post = || environment.request(Method::POST, ORDER_CONFIRMATION);
     assert_eq!(send(post().body(confirmation().to_string())).await.status, 400);
     let text = post().header("Content-Type", "text/plain").body(confirmation().to_string());
     assert_eq!(send(text).await.status, 415);
@@ -158,27 +158,27 @@ async fn a_body_must_be_json_and_say_so() {
         let request = post().header("Content-Type", "application/json").body(body);
         assert_eq!(send(request).await.refusal(), (400, "0x80048d19"), "{body}");
     }
-    assert!(world.dataverse.started().is_empty());
+    assert!(environment.dataverse.started().is_empty());
 }
 
 #[tokio::test]
 async fn an_unknown_or_unpublished_trigger_is_no_resource() {
-    let world = shop().await;
-    assert_eq!(world.post("msdynmkt_other_1", &json!({})).await.refusal(), (404, "0x8006088a"));
-    assert_eq!(world.post(&ORDER_CONFIRMATION.to_uppercase(), &confirmation()).await.status, 404);
-    assert!(world.dataverse.set_published(ORDER_CONFIRMATION, false));
-    assert_eq!(world.post(ORDER_CONFIRMATION, &confirmation()).await.refusal(), (404, "0x8006088a"));
-    assert!(world.dataverse.set_published(ORDER_CONFIRMATION, true));
-    assert_eq!(world.post(ORDER_CONFIRMATION, &confirmation()).await.status, 204);
-    assert!(!world.dataverse.set_published("msdynmkt_other_1", true));
-    let got = world.get(ORDER_CONFIRMATION).await;
+    let environment = shop().await;
+    assert_eq!(environment.post("msdynmkt_other_1", &json!({})).await.refusal(), (404, "0x8006088a"));
+    assert_eq!(environment.post(&ORDER_CONFIRMATION.to_uppercase(), &confirmation()).await.status, 404);
+    assert!(environment.dataverse.set_published(ORDER_CONFIRMATION, false));
+    assert_eq!(environment.post(ORDER_CONFIRMATION, &confirmation()).await.refusal(), (404, "0x8006088a"));
+    assert!(environment.dataverse.set_published(ORDER_CONFIRMATION, true));
+    assert_eq!(environment.post(ORDER_CONFIRMATION, &confirmation()).await.status, 204);
+    assert!(!environment.dataverse.set_published("msdynmkt_other_1", true));
+    let got = environment.get(ORDER_CONFIRMATION).await;
     assert_eq!(got.refusal(), (404, ""));
     assert!(got.message().starts_with("No HTTP resource was found"));
 }
 
 #[tokio::test]
 async fn all_demo_triggers_can_be_called() {
-    let world = shop().await;
+    let environment = shop().await;
     for trigger in demo_triggers() {
         let value = |kind| match kind {
             ParameterKind::DateTime => json!("2025-10-09T08:53:20Z"),
@@ -186,6 +186,6 @@ async fn all_demo_triggers_can_be_called() {
             _ => json!("x"),
         };
         let body: serde_json::Map<_, _> = trigger.parameters.iter().map(|p| (p.name.clone(), value(p.kind))).collect();
-        assert_eq!(world.post(&trigger.name, &Value::Object(body)).await.status, 204, "{}", trigger.name);
+        assert_eq!(environment.post(&trigger.name, &Value::Object(body)).await.status, 204, "{}", trigger.name);
     }
 }

@@ -12,13 +12,13 @@ use serde_json::{Value, json};
 use super::{Done, read};
 use crate::audit::Journey;
 use crate::dataverse::{Parameter, ParameterKind, demo_triggers};
-use crate::host::Death;
+use crate::environment::FUNCTION_KEY;
+use crate::host::KillScope;
+use crate::network::Dependency;
 use crate::page::Shared;
 use crate::page::board::Tone;
 use crate::page::dial::Setting;
 use crate::page::routes::Refused;
-use crate::wire::Neighbour;
-use crate::world::FUNCTION_KEY;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -37,7 +37,7 @@ struct Redrive {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SetWeather {
-    neighbour: Neighbour,
+    dependency: Dependency,
     weather: Setting,
 }
 
@@ -116,19 +116,19 @@ async fn call(shared: &Shared, request: &Value) -> Result<(u16, Value), Refused>
     Ok((status, serde_json::from_str(&text).unwrap_or(Value::Null)))
 }
 
-/// Changes the weather with one neighbour.
+/// Changes the weather with one dependency.
 pub(in crate::page) async fn weather(State(shared): State<Arc<Shared>>, body: Bytes) -> Done {
-    let SetWeather { neighbour, weather } = read(&body)?;
-    shared.dial.set(neighbour, weather);
+    let SetWeather { dependency, weather } = read(&body)?;
+    shared.dial.set(dependency, weather);
     let (tone, text) = match weather {
-        Setting::Fair => (Tone::Good, format!("{neighbour} is well again.")),
-        Setting::Slow => (Tone::Plain, format!("{neighbour} is slow now: half a second and more for each call.")),
-        Setting::Throttled => (Tone::Bad, format!("{neighbour} throttles now: most calls are answered with 429.")),
-        Setting::Down => (Tone::Bad, format!("{neighbour} is off the network: connections are refused.")),
+        Setting::NoFaults => (Tone::Good, format!("{dependency} is well again.")),
+        Setting::Slow => (Tone::Plain, format!("{dependency} is slow now: half a second and more for each call.")),
+        Setting::Throttled => (Tone::Bad, format!("{dependency} throttles now: most calls are answered with 429.")),
+        Setting::Down => (Tone::Bad, format!("{dependency} is off the network: connections are refused.")),
     };
     let now = shared.now();
     shared.board().notice(now, tone, text);
-    Ok((StatusCode::OK, Json(json!({ "neighbour": neighbour, "weather": weather }))))
+    Ok((StatusCode::OK, Json(json!({ "dependency": dependency, "weather": weather }))))
 }
 
 /// Meddles with a custom trigger, or puts it back.
@@ -154,7 +154,7 @@ pub(in crate::page) async fn trigger(State(shared): State<Arc<Shared>>, body: By
 }
 
 fn set_trigger(shared: &Shared, journey: Journey, state: TriggerState) {
-    let dataverse = shared.world.dataverse();
+    let dataverse = shared.environment.dataverse();
     let Some(mut trigger) = demo_triggers().into_iter().find(|trigger| trigger.name == journey.trigger()) else {
         return;
     };
@@ -173,7 +173,7 @@ pub(in crate::page) async fn kill(State(shared): State<Arc<Shared>>, body: Bytes
         return Err(Refused::conflict("no handler runs in this sandbox"));
     }
     for platform in &shared.platforms {
-        platform.replace_handler(Death::Process).await;
+        platform.replace_handler(KillScope::Process).await;
         let now = shared.now();
         shared.kills.lock().unwrap_or_else(PoisonError::into_inner).push(now);
     }

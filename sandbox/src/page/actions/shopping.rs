@@ -28,7 +28,7 @@ struct Visit {
     email: bool,
     loyalty_card: bool,
     place: Place,
-    ending: Ending,
+    ending: CloseReason,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -48,7 +48,7 @@ enum Place {
 
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-enum Ending {
+enum CloseReason {
     Checkout,
     WalkAway,
 }
@@ -83,11 +83,11 @@ pub(in crate::page) async fn crowd(State(shared): State<Arc<Shared>>, body: Byte
     let now = shared.now();
     shared.board().notice(now, Tone::Plain, format!("A crowd of {orders} buyers comes into the shop."));
     tokio::spawn(async move {
-        for visit in shared.world.shop().plan(orders, seed.wrapping_add(0xc0de)) {
-            if let Err(error) = shared.world.shop().perform(&visit) {
+        for visit in shared.environment.shop().plan(orders, seed.wrapping_add(0xc0de)) {
+            if let Err(error) = shared.environment.shop().perform(&visit) {
                 tracing::warn!(%error, "a visit came to nothing");
             }
-            drop(shared.world.clock().sleep(Duration::from_secs(1) / VISITS_PER_SECOND).await);
+            drop(shared.environment.clock().sleep(Duration::from_secs(1) / VISITS_PER_SECOND).await);
         }
         shared.crowded.store(false, Ordering::Relaxed);
     });
@@ -96,7 +96,7 @@ pub(in crate::page) async fn crowd(State(shared): State<Arc<Shared>>, body: Byte
 
 impl Visit {
     fn perform(&self, shared: &Shared, visitor: u64) -> Result<(), ShopError> {
-        let shop = shared.world.shop();
+        let shop = shared.environment.shop();
         let channel = self.channel(visitor);
         let customer = match self.who {
             Who::Guest => None,
@@ -114,7 +114,7 @@ impl Visit {
             ..CartOpening::default()
         })?;
         shop.add_to_cart(&cart, &items(visitor))?;
-        if self.ending == Ending::Checkout {
+        if self.ending == CloseReason::Checkout {
             let own = customer.as_ref().and_then(|customer| customer.reachable_at().map(str::to_owned));
             let email = own.or_else(|| self.email.then(|| format!("visitor.{visitor}@example.org")));
             let name = if self.who == Who::Guest { guest(channel, visitor) } else { String::new() };
@@ -135,7 +135,7 @@ impl Visit {
             customer.data_area == channel.data_area && customer.reachable_at().is_some() == self.email
         };
         let fitting: Vec<_> = customers.iter().filter(fits).cloned().collect();
-        // Not always the neighbour in the list: they are much alike.
+        // Not always the dependency in the list: they are much alike.
         choose(&fitting, visitor.wrapping_mul(17).wrapping_add(3))
     }
 

@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use super::Board;
 use super::parts::{Calls, Mail, Notice, Seen};
 use crate::audit::Journey;
+use crate::network::Dependency;
 use crate::page::invocations::{Handler, Work};
 use crate::page::latency::Percentiles;
 use crate::page::verdict::Verdict;
-use crate::wire::Neighbour;
 
 /// What has changed since a version, and where all things stand.
 #[derive(Serialize)]
@@ -40,7 +40,7 @@ struct Flow {
     events: usize,
     records: BTreeMap<String, usize>,
     started: BTreeMap<Journey, usize>,
-    neighbours: BTreeMap<Neighbour, Calls>,
+    dependencies: BTreeMap<Dependency, Calls>,
     functions: BTreeMap<String, Work>,
     handlers: Vec<Handler>,
     triggers: BTreeMap<Journey, &'static str>,
@@ -88,7 +88,7 @@ impl Board {
             events: self.tracks.len(),
             records: self.records.clone(),
             started: self.started.clone(),
-            neighbours: self.neighbours.clone(),
+            dependencies: self.dependencies.clone(),
             functions: self.invocations.functions().clone(),
             handlers: self.invocations.handlers().to_vec(),
             triggers: self.triggers.clone(),

@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 
 use crate::audit::Journey;
 use crate::dataverse::{Contact, StartedJourney};
+use crate::network::CallEvent;
 use crate::page::dial::Setting;
 use crate::service_bus::Counts;
-use crate::wire::Passed;
 
-/// What one neighbour was asked, and how it went.
+/// What one dependency was asked, and how it went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Calls {
@@ -65,7 +65,7 @@ pub(super) struct Mail {
 
 impl Calls {
     /// One more.
-    pub(super) fn add(&mut self, passed: &Passed) {
+    pub(super) fn add(&mut self, passed: &CallEvent) {
         self.calls += 1;
         self.last_took_ms = u64::try_from(passed.took.as_millis()).unwrap_or(u64::MAX);
         if passed.status.is_none_or(|status| status.as_u16() == 429 || status.is_server_error()) {

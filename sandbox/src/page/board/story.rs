@@ -5,13 +5,13 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::Board;
+use crate::environment::Environment;
 use crate::page::track::{Start, Track};
 use crate::service_bus::Message;
-use crate::world::World;
 
 impl Board {
     /// The event's way from the shop to its journeys; `None` if there is no such event.
-    pub(in crate::page) fn story(&self, number: usize, world: &World) -> Option<Value> {
+    pub(in crate::page) fn story(&self, number: usize, environment: &Environment) -> Option<Value> {
         let track = self.track(number)?;
         let (entry, event) = (&track.entry, &track.entry.event);
         let mut steps: Vec<_> = track.steps.iter().collect();
@@ -28,8 +28,8 @@ impl Board {
             "loyaltyCard": entry.loyalty_card,
             "due": track.due.iter().map(|occasion| occasion.journey).collect::<Vec<_>>(),
             "record": track.record.as_ref().map(without_system_properties),
-            "contact": contact(track, world),
-            "messages": messages(track, world),
+            "contact": contact(track, environment),
+            "messages": messages(track, environment),
             "started": track.started.iter().map(started).collect::<Vec<_>>(),
             "steps": steps,
         }))
@@ -43,23 +43,23 @@ fn without_system_properties(item: &Value) -> Value {
 }
 
 /// The contact whom the journeys are for, and how it belongs to the customer.
-fn contact(track: &Track, world: &World) -> Option<Value> {
+fn contact(track: &Track, environment: &Environment) -> Option<Value> {
     let recorded = track.record.as_ref().and_then(|record| record["contactId"].as_str()?.parse().ok());
     let id: Uuid = recorded.or_else(|| track.started.last()?.call.contact)?;
-    let contact = world.dataverse().contact(id)?;
+    let contact = environment.dataverse().contact(id)?;
     let same = |ours: &Option<String>, theirs: &Option<String>| match (ours, theirs) {
         (Some(ours), Some(theirs)) => ours.eq_ignore_ascii_case(theirs),
         _ => false,
     };
     // Dataverse tells times in whole seconds to its callers; here they are exact.
-    let created_for_it = contact.created_on >= track.entry.committed && !world.contacts_before().contains(&id);
+    let created_for_it = contact.created_on >= track.entry.committed && !environment.contacts_before().contains(&id);
     Some(json!({
         "id": id,
         "name": contact.full_name,
         "email": contact.email,
         "number": contact.contact_number,
         "createdOn": contact.created_on,
-        "before": world.contacts_before().contains(&id),
+        "before": environment.contacts_before().contains(&id),
         "createdSince": created_for_it,
         "byNumber": same(&track.entry.account, &contact.contact_number),
         "byEmail": same(&track.entry.email, &contact.email),
@@ -67,13 +67,13 @@ fn contact(track: &Track, world: &World) -> Option<Value> {
 }
 
 /// The event's messages that lie on the subscription at this moment, dead letters among them.
-fn messages(track: &Track, world: &World) -> Vec<Value> {
+fn messages(track: &Track, environment: &Environment) -> Vec<Value> {
     let Some(id) = track.record.as_ref().and_then(|record| record["id"].as_str()) else { return Vec::new() };
     let of_event =
         |message: &Message| message.message_id.split_once("~~").map_or(&*message.message_id, |it| it.0) == id;
-    let entity = world.subscription();
+    let entity = environment.subscription();
     let dead_letters = entity.dead_letters();
-    let both = [&entity, &dead_letters].map(|entity| world.broker().peek(entity, usize::MAX).unwrap_or_default());
+    let both = [&entity, &dead_letters].map(|entity| environment.broker().peek(entity, usize::MAX).unwrap_or_default());
     both.iter().flatten().filter(|message| of_event(message)).map(message).collect()
 }
 

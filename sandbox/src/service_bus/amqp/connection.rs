@@ -22,7 +22,7 @@ use super::frame::{Frame, FrameProblem, MAX_FRAME, Reader, Said, amqp, heartbeat
 use super::link::Arrival;
 use super::session::Session;
 use super::work::Work;
-use crate::wire::{BoxFuture, Fate, Fates};
+use crate::network::{BoxFuture, FaultAction, FaultDecider};
 
 /// How long either side may be silent before the other takes it for dead; what Service Bus says.
 const IDLE: Duration = Duration::from_secs(240);
@@ -35,7 +35,7 @@ const CHANNEL_MAX: u16 = 4999;
 
 /// Why a connection is over.
 #[derive(Debug)]
-pub(super) enum Ending {
+pub(super) enum CloseReason {
     /// The client is gone, or has said goodbye and been answered.
     Over,
     /// The weather cuts the connection without a word.
@@ -44,13 +44,13 @@ pub(super) enum Ending {
     Because(Box<Error>),
 }
 
-impl Ending {
+impl CloseReason {
     fn because(condition: &str, description: impl Into<String>) -> Self {
         Self::Because(Box::new(error(condition, description)))
     }
 }
 
-impl From<FrameProblem> for Ending {
+impl From<FrameProblem> for CloseReason {
     fn from(problem: FrameProblem) -> Self {
         match problem {
             FrameProblem::Io(_) => Self::Over,
@@ -60,14 +60,14 @@ impl From<FrameProblem> for Ending {
     }
 }
 
-impl From<serde_amqp::Error> for Ending {
+impl From<serde_amqp::Error> for CloseReason {
     fn from(problem: serde_amqp::Error) -> Self {
         FrameProblem::from(problem).into()
     }
 }
 
 /// Goes on, or ends the connection.
-pub(super) type Step = Result<(), Ending>;
+pub(super) type Step = Result<(), CloseReason>;
 
 /// What the sessions of a connection share.
 pub(super) struct Hub {
@@ -77,8 +77,8 @@ pub(super) struct Hub {
     pub(super) max_frame: u32,
     /// Receivers that wait for a message.
     pub(super) arrivals: FuturesUnordered<BoxFuture<Arrival>>,
-    fates: Fates,
-    delayed: FuturesUnordered<BoxFuture<(Work, Fate)>>,
+    fates: FaultDecider,
+    delayed: FuturesUnordered<BoxFuture<(Work, FaultAction)>>,
     out: mpsc::UnboundedSender<Bytes>,
 }
 
@@ -88,11 +88,11 @@ impl Hub {
     }
 
     pub(super) fn send_frame(&self, frame: Bytes) -> Step {
-        self.out.send(frame).map_err(|_| Ending::Over)
+        self.out.send(frame).map_err(|_| CloseReason::Over)
     }
 
     /// Asks the weather what becomes of this work. What takes its time comes back later.
-    pub(super) fn decide(&self, work: Work) -> Option<(Work, Fate)> {
+    pub(super) fn decide(&self, work: Work) -> Option<(Work, FaultAction)> {
         let mut fate = self.fates.decide(Method::POST, work.path());
         if let Some(fate) = (&mut fate).now_or_never() {
             return Some((work, fate));
@@ -103,8 +103,13 @@ impl Hub {
 }
 
 /// Talks to a client that has been let in, until either of the two has enough.
-pub(super) async fn converse<R, W>(face: ServiceBusAmqp, fates: Fates, claims: Claims, reader: Reader<R>, writer: W)
-where
+pub(super) async fn converse<R, W>(
+    face: ServiceBusAmqp,
+    fates: FaultDecider,
+    claims: Claims,
+    reader: Reader<R>,
+    writer: W,
+) where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
@@ -132,7 +137,7 @@ where
         // The client is gone.
         () = &mut writing => return,
     };
-    if !matches!(ending, Ending::Cut) {
+    if !matches!(ending, CloseReason::Cut) {
         // The connection is gone, and with it the only sender, so what is left to be written has an end. A client that
         // does not take it is not waited for.
         let _ = tokio::time::timeout(UPKEEP, writing).await;
@@ -166,12 +171,12 @@ struct Connection<R> {
 }
 
 impl<R: AsyncRead + Unpin> Connection<R> {
-    async fn run(mut self) -> Ending {
+    async fn run(mut self) -> CloseReason {
         let ending = match self.serve().await {
-            Ok(()) => Ending::Over,
+            Ok(()) => CloseReason::Over,
             Err(ending) => ending,
         };
-        if let Ending::Because(error) = &ending {
+        if let CloseReason::Because(error) = &ending {
             tracing::debug!(%error, "an AMQP connection is closed");
             let _ = self.hub.send(0, &Close::new(Some(error.as_ref().clone())));
         }
@@ -192,7 +197,7 @@ impl<R: AsyncRead + Unpin> Connection<R> {
     }
 
     /// Exchanges `open`; returns how often the client wants to hear from us.
-    async fn open(&mut self) -> Result<Option<Duration>, Ending> {
+    async fn open(&mut self) -> Result<Option<Duration>, CloseReason> {
         let first = loop {
             if let Some(first) = self.reader.next().await?.said()? {
                 break first;
@@ -205,7 +210,7 @@ impl<R: AsyncRead + Unpin> Connection<R> {
             },
             Said::Disposition(_) => None,
         };
-        let theirs = theirs.ok_or_else(|| Ending::because(NOT_ALLOWED, "a connection begins with open"))?;
+        let theirs = theirs.ok_or_else(|| CloseReason::because(NOT_ALLOWED, "a connection begins with open"))?;
         self.hub.max_frame = theirs.max_frame_size.0.clamp(512, MAX_FRAME);
         let ours = Open {
             container_id: uuid::Uuid::new_v4().simple().to_string(),
@@ -231,11 +236,11 @@ impl<R: AsyncRead + Unpin> Connection<R> {
         match frame.said()? {
             None => Ok(()),
             Some(Said::Performative(performative, payload)) => match *performative {
-                Performative::Open(_) => Err(Ending::because(NOT_ALLOWED, "the connection is open already")),
+                Performative::Open(_) => Err(CloseReason::because(NOT_ALLOWED, "the connection is open already")),
                 Performative::Begin(begin) => self.begin(channel, &begin),
                 Performative::Close(_) => {
                     self.hub.send(0, &Close::new(None))?;
-                    Err(Ending::Over)
+                    Err(CloseReason::Over)
                 }
                 performative => self.with_session(channel, |session, hub| session.handle(hub, performative, payload)),
             },
@@ -250,12 +255,12 @@ impl<R: AsyncRead + Unpin> Connection<R> {
     fn with_session(
         &mut self,
         channel: u16,
-        deal: impl FnOnce(&mut Session, &mut Hub) -> Result<bool, Ending>,
+        deal: impl FnOnce(&mut Session, &mut Hub) -> Result<bool, CloseReason>,
     ) -> Step {
         let Some(session) = self.sessions.get_mut(&channel) else {
             // There are clients that detach their links after the session's end.
             let known = self.ended.contains(&channel);
-            let error = || Ending::because(NOT_ALLOWED, format!("there is no session on channel {channel}"));
+            let error = || CloseReason::because(NOT_ALLOWED, format!("there is no session on channel {channel}"));
             return known.then_some(()).ok_or_else(error);
         };
         if deal(session, &mut self.hub)? {
@@ -267,7 +272,7 @@ impl<R: AsyncRead + Unpin> Connection<R> {
 
     fn begin(&mut self, channel: u16, begin: &Begin) -> Step {
         if channel > CHANNEL_MAX || self.sessions.contains_key(&channel) {
-            return Err(Ending::because(NOT_ALLOWED, format!("channel {channel} is not free")));
+            return Err(CloseReason::because(NOT_ALLOWED, format!("channel {channel} is not free")));
         }
         self.sessions.insert(channel, Session::begin(&self.hub, channel, begin)?);
         Ok(())
@@ -283,7 +288,7 @@ impl<R: AsyncRead + Unpin> Connection<R> {
         }
     }
 
-    fn perform(&mut self, work: Work, fate: Fate) -> Step {
+    fn perform(&mut self, work: Work, fate: FaultAction) -> Step {
         match self.sessions.get_mut(&work.channel) {
             Some(session) => session.perform(&mut self.hub, work, fate),
             None => Ok(()),
@@ -292,7 +297,7 @@ impl<R: AsyncRead + Unpin> Connection<R> {
 
     fn upkeep(&mut self, beats: bool) -> Step {
         if self.heard.elapsed() > IDLE {
-            return Err(Ending::because(FORCED, "the connection was silent for longer than was agreed"));
+            return Err(CloseReason::because(FORCED, "the connection was silent for longer than was agreed"));
         }
         for session in self.sessions.values_mut() {
             session.check_claims(&mut self.hub)?;
@@ -302,7 +307,7 @@ impl<R: AsyncRead + Unpin> Connection<R> {
         } else if self.used.elapsed() > UNUSED {
             let milliseconds = UNUSED.as_millis();
             let inactive = format!("The connection was inactive for more than the allowed {milliseconds} milliseconds");
-            return Err(Ending::because(FORCED, format!("{inactive} and is closed by the service.")));
+            return Err(CloseReason::because(FORCED, format!("{inactive} and is closed by the service.")));
         }
         if beats { self.hub.send_frame(heartbeat()) } else { Ok(()) }
     }

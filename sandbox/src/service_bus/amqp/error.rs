@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::super::{SendError, SettleError};
 use crate::auth::TokenProblem;
-use crate::wire::Refusal;
+use crate::network::ErrorReply;
 
 pub(super) const NOT_FOUND: &str = "amqp:not-found";
 pub(super) const UNAUTHORIZED: &str = "amqp:unauthorized-access";
@@ -90,7 +90,7 @@ pub(super) fn of_settling(problem: SettleError) -> Error {
 }
 
 /// What a failing gateway or a throttling service says over AMQP.
-pub(super) fn of_weather(refusal: &Refusal) -> Error {
+pub(super) fn of_weather(refusal: &ErrorReply) -> Error {
     match refusal.status.as_u16() {
         401 | 403 => error(UNAUTHORIZED, "The token is not accepted."),
         429 | 503 => error(

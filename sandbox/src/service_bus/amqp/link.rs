@@ -10,7 +10,7 @@ use futures::future::{AbortHandle, Abortable};
 use super::super::{Broker, Delivery, EntityNotFound, EntityPath};
 use super::error::{CREDIT_EXCEEDED, error};
 use super::node::Node;
-use crate::wire::BoxFuture;
+use crate::network::BoxFuture;
 
 /// How many messages a client may send before it hears of new credit.
 pub(super) const CREDIT: u32 = 1000;
@@ -106,7 +106,7 @@ fn first(transfer: &Transfer) -> Result<Received, Error> {
 
 /// A link on which the client receives.
 pub(super) struct Outgoing {
-    /// Tells links apart that used the same handle one after the other.
+    /// EffectId links apart that used the same handle one after the other.
     serial: u64,
     pub(super) node: Node,
     /// Where the client says it receives: replies find their way by it.

@@ -41,7 +41,7 @@ pub use self::message::Original;
 use super::Broker;
 use super::rest::RestOptions;
 use crate::auth::TokenCheck;
-use crate::wire::{Fates, Foreign};
+use crate::network::{FaultDecider, ProtocolHandler};
 
 /// How long a client may take to say who it is.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -60,13 +60,13 @@ impl ServiceBusAmqp {
         Self { broker, access: Access { namespace, keys: options.keys.as_slice().into(), check } }
     }
 
-    /// The means to serve it on a neighbour's port, beside HTTP.
-    pub fn foreign(&self) -> Foreign {
+    /// The means to serve it on a dependency's port, beside HTTP.
+    pub fn foreign(&self) -> ProtocolHandler {
         let face = self.clone();
         Arc::new(move |stream, fates| Box::pin(face.clone().serve(stream, fates)))
     }
 
-    async fn serve(self, stream: TcpStream, fates: Fates) {
+    async fn serve(self, stream: TcpStream, fates: FaultDecider) {
         let (reader, mut writer) = stream.into_split();
         let mut reader = Reader::new(reader);
         let admitted = sasl::admit(&mut reader, &mut writer, &self.access.keys);

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use self::work::rejected;
 use super::attach;
-use super::connection::{Ending, Hub, Step};
+use super::connection::{CloseReason, Hub, Step};
 use super::error::{DECODE, NOT_ALLOWED, TOO_LARGE, UNATTACHED, error, unauthorized};
 use super::link::{CREDIT, Link, Received};
 use super::message::decode;
@@ -49,7 +49,7 @@ pub(super) struct Session {
 
 impl Session {
     /// Answers a `begin`.
-    pub(super) fn begin(hub: &Hub, channel: u16, begin: &Begin) -> Result<Self, Ending> {
+    pub(super) fn begin(hub: &Hub, channel: u16, begin: &Begin) -> Result<Self, CloseReason> {
         let ours = Begin {
             remote_channel: Some(channel),
             next_outgoing_id: 0,
@@ -82,7 +82,12 @@ impl Session {
     }
 
     /// Deals with a frame; `true` when the session is over.
-    pub(super) fn handle(&mut self, hub: &mut Hub, performative: Performative, payload: Bytes) -> Result<bool, Ending> {
+    pub(super) fn handle(
+        &mut self,
+        hub: &mut Hub,
+        performative: Performative,
+        payload: Bytes,
+    ) -> Result<bool, CloseReason> {
         match performative {
             Performative::End(_) => {
                 if !self.ended {
@@ -185,7 +190,7 @@ impl Session {
         if flow.echo { self.send_flow(hub, Some(handle)) } else { Ok(()) }
     }
 
-    /// Tells the client of the session's window and, if given, of a link's credit.
+    /// EffectId the client of the session's window and, if given, of a link's credit.
     fn send_flow(&mut self, hub: &Hub, handle: Option<u32>) -> Step {
         self.unreported = 0;
         let mut flow = Flow {

@@ -20,9 +20,9 @@ use super::frame::{self, AMQP_HEADER, Reader, Said};
 use super::*;
 use crate::auth::AnyToken;
 use crate::clock::Clock;
+use crate::network::{Call, Dependency, ErrorReply, FaultAction, FaultInjector, Network, NoFaults, Served};
 use crate::service_bus::rest::{SasKey, ServiceBusRest};
 use crate::service_bus::{Counts, EntityPath, NewMessage, SubscriptionOptions, TopicOptions};
-use crate::wire::{Call, Fair, Fate, Neighbour, Refusal, Served, Weather, Wire};
 
 const KEY: &str = "c2FuZGJveC1rZXk=";
 
@@ -32,7 +32,7 @@ struct Bus {
 }
 
 impl Bus {
-    async fn under(weather: impl Weather + 'static) -> Self {
+    async fn under(weather: impl FaultInjector + 'static) -> Self {
         let broker = Broker::new(Clock::real());
         broker.create_topic(TopicOptions::new("orders")).unwrap();
         broker.create_subscription("orders", SubscriptionOptions::new("all")).unwrap();
@@ -40,14 +40,14 @@ impl Bus {
         let options = RestOptions { namespace: "shop".to_owned(), keys, strict_properties: true };
         let amqp = ServiceBusAmqp::new(broker.clone(), &options, Arc::new(AnyToken));
         let rest = ServiceBusRest::new(broker.clone(), options, Arc::new(AnyToken));
-        let listener = Wire::bind(None).await.unwrap();
-        let wire = Wire::new(weather);
-        let served = wire.serve_both_on(Neighbour::ServiceBus, rest.router(), Some(amqp.foreign()), listener).unwrap();
+        let listener = Network::bind(None).await.unwrap();
+        let wire = Network::new(weather);
+        let served = wire.serve_both_on(Dependency::ServiceBus, rest.router(), Some(amqp.foreign()), listener).unwrap();
         Self { broker, served }
     }
 
     async fn fair() -> Self {
-        Self::under(Fair::default()).await
+        Self::under(NoFaults::default()).await
     }
 
     async fn connect(&self, profile: SaslProfile) -> Result<Client, fe2o3_amqp::connection::OpenError> {
@@ -92,10 +92,10 @@ fn plain(key: &str) -> SaslProfile {
 }
 
 /// The same fate for every call.
-struct Always(Fate);
+struct Always(FaultAction);
 
-impl Weather for Always {
-    fn fate(&self, _: &Call) -> crate::wire::BoxFuture<Fate> {
+impl FaultInjector for Always {
+    fn decide(&self, _: &Call) -> crate::network::BoxFuture<FaultAction> {
         let fate = self.0.clone();
         Box::pin(async { fate })
     }
@@ -158,14 +158,14 @@ async fn a_link_that_goes_away_takes_no_message_with_it() {
 
 #[tokio::test]
 async fn the_weather_decides_what_becomes_of_a_send() {
-    let throttled = Refusal::bare(StatusCode::TOO_MANY_REQUESTS);
-    let gateway = Refusal::bare(StatusCode::BAD_GATEWAY);
+    let throttled = ErrorReply::bare(StatusCode::TOO_MANY_REQUESTS);
+    let gateway = ErrorReply::bare(StatusCode::BAD_GATEWAY);
     for (fate, told, arrived) in [
-        (Fate::Serve, Some("accepted"), 1),
-        (Fate::Refuse(throttled), Some("com.microsoft:server-busy"), 0),
-        (Fate::Mask(gateway), Some("amqp:internal-error"), 1),
-        (Fate::BreakBefore, None, 0),
-        (Fate::BreakAfter, None, 1),
+        (FaultAction::Serve, Some("accepted"), 1),
+        (FaultAction::Refuse(throttled), Some("com.microsoft:server-busy"), 0),
+        (FaultAction::ReplaceReply(gateway), Some("amqp:internal-error"), 1),
+        (FaultAction::ResetBefore, None, 0),
+        (FaultAction::ResetAfter, None, 1),
     ] {
         let bus = Bus::under(Always(fate.clone())).await;
         let Client { mut session, _connection: mut connection } = bus.client().await;

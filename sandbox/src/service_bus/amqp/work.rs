@@ -105,7 +105,7 @@ fn answered(
     Done::Answered { delivery_id: (!settled).then_some(delivery_id), node, address, reply }
 }
 
-/// Neighbours that fared well are told of together.
+/// Dependencies that fared well are told of together.
 fn runs(results: impl Iterator<Item = (u32, Option<Error>)>) -> Vec<(u32, u32, Option<Box<Error>>)> {
     let mut runs: Vec<(u32, u32, Option<Box<Error>>)> = Vec::new();
     for (id, error) in results {

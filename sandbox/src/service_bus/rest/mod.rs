@@ -2,10 +2,10 @@
 //!
 //! <https://learn.microsoft.com/rest/api/servicebus/service-bus-runtime-rest>
 
+mod format;
 mod reply;
 pub(super) mod sas;
 mod target;
-mod wire;
 
 #[cfg(test)]
 mod tests;
@@ -21,7 +21,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use uuid::Uuid;
 
-use self::reply::Refusal;
+use self::reply::ErrorReply;
 pub use self::sas::SasKey;
 use self::target::Target;
 use super::{Broker, Delivery, EntityNotFound, EntityPath, SendError, SettleError};
@@ -74,7 +74,7 @@ impl ServiceBusRest {
     }
 
     /// Permission comes first: who has none does not learn what exists.
-    fn authorize(&self, request: &request::Parts) -> Result<(), Refusal> {
+    fn authorize(&self, request: &request::Parts) -> Result<(), ErrorReply> {
         let authorization = match request.headers.get(header::AUTHORIZATION).map(HeaderValue::to_str) {
             Some(Ok(value)) => Some(value),
             Some(Err(_)) => return Err(crate::auth::TokenProblem::Malformed.into()),
@@ -88,11 +88,11 @@ impl ServiceBusRest {
             }
             None => self.check.check(authorization),
         };
-        verdict.map_err(Refusal::from)
+        verdict.map_err(ErrorReply::from)
     }
 
     /// Microsoft documents 401 for a missing right too; the words are those of reports.
-    fn demand_right(&self, target: &Target) -> Result<(), Refusal> {
+    fn demand_right(&self, target: &Target) -> Result<(), ErrorReply> {
         let rights = self.broker.rights();
         let (held, operation, entity) = match target {
             Target::Topic(topic) => (rights.send, "Send", topic.clone()),
@@ -106,12 +106,12 @@ impl ServiceBusRest {
         let endpoint = format!("sb://{}/{entity}", self.options.namespace);
         let detail =
             format!("40100: Unauthorized : Unauthorized access for '{operation}' operation on endpoint '{endpoint}'.");
-        Err(Refusal::new(StatusCode::UNAUTHORIZED, detail))
+        Err(ErrorReply::new(StatusCode::UNAUTHORIZED, detail))
     }
 
-    async fn answer(&self, request: &request::Parts, body: Body) -> Result<Response, Refusal> {
+    async fn answer(&self, request: &request::Parts, body: Body) -> Result<Response, ErrorReply> {
         self.authorize(request)?;
-        let unknown = || Refusal::new(StatusCode::NOT_FOUND, "The path names nothing that exists here.");
+        let unknown = || ErrorReply::new(StatusCode::NOT_FOUND, "The path names nothing that exists here.");
         let target = Target::parse(request.uri.path()).ok_or_else(unknown)?;
         self.demand_right(&target)?;
         match (target, &request.method) {
@@ -130,23 +130,23 @@ impl ServiceBusRest {
                 let lock = self.lock(&entity, &message, &lock)?;
                 settled(self.broker.renew(lock).map(drop))
             }
-            _ => Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "The method is not supported here.")),
+            _ => Err(ErrorReply::new(StatusCode::METHOD_NOT_ALLOWED, "The method is not supported here.")),
         }
     }
 
-    async fn send(&self, topic: &str, headers: &HeaderMap, body: Body) -> Result<Response, Refusal> {
+    async fn send(&self, topic: &str, headers: &HeaderMap, body: Body) -> Result<Response, ErrorReply> {
         let limit = self.broker.max_message_bytes(topic)?;
         let body = to_bytes(body, MOST_BYTES).await;
-        let body = body.map_err(|_| Refusal::bad("The body could not be read, or is far too large."))?;
+        let body = body.map_err(|_| ErrorReply::bad("The body could not be read, or is far too large."))?;
         // Whether a batch is measured as it is sent or as it is unpacked is not documented. The stricter of the two:
         // as it is sent here, as it is unpacked by the broker.
         if body.len() > limit {
             return Err(SendError::TooLarge { limit, size: body.len() }.into());
         }
         let messages = if is_batch(headers) {
-            wire::batch(&body)?
+            format::batch(&body)?
         } else {
-            vec![wire::single(headers, body, self.options.strict_properties)?]
+            vec![format::single(headers, body, self.options.strict_properties)?]
         };
         self.broker.send(topic, messages)?;
         let mut response = empty(StatusCode::CREATED);
@@ -156,7 +156,7 @@ impl ServiceBusRest {
         Ok(response)
     }
 
-    async fn peek_lock(&self, entity: &EntityPath, request: &request::Parts) -> Result<Response, Refusal> {
+    async fn peek_lock(&self, entity: &EntityPath, request: &request::Parts) -> Result<Response, ErrorReply> {
         let Some(delivery) = self.receive(entity, timeout(request)?).await? else {
             return Ok(empty(StatusCode::NO_CONTENT));
         };
@@ -167,7 +167,7 @@ impl ServiceBusRest {
         Ok(response)
     }
 
-    async fn receive_and_delete(&self, entity: &EntityPath, request: &request::Parts) -> Result<Response, Refusal> {
+    async fn receive_and_delete(&self, entity: &EntityPath, request: &request::Parts) -> Result<Response, ErrorReply> {
         let Some(delivery) = self.receive(entity, timeout(request)?).await? else {
             return Ok(empty(StatusCode::NO_CONTENT));
         };
@@ -192,7 +192,7 @@ impl ServiceBusRest {
     }
 
     /// The lock that the path names, if it holds that message.
-    fn lock(&self, entity: &EntityPath, message: &str, lock: &str) -> Result<Uuid, Refusal> {
+    fn lock(&self, entity: &EntityPath, message: &str, lock: &str) -> Result<Uuid, ErrorReply> {
         if !self.broker.exists(entity) {
             return Err(EntityNotFound.into());
         }
@@ -209,11 +209,11 @@ async fn handle(State(rest): State<ServiceBusRest>, request: Request) -> Respons
 
 fn is_batch(headers: &HeaderMap) -> bool {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    content_type.split(';').next().is_some_and(|media| media.trim().eq_ignore_ascii_case(wire::BATCH))
+    content_type.split(';').next().is_some_and(|media| media.trim().eq_ignore_ascii_case(format::BATCH))
 }
 
 /// `timeout` of the query, in seconds.
-fn timeout(request: &request::Parts) -> Result<Duration, Refusal> {
+fn timeout(request: &request::Parts) -> Result<Duration, ErrorReply> {
     let query = request.uri.query().unwrap_or_default();
     let given =
         query.split('&').filter_map(|pair| pair.split_once('=')).find(|(n, _)| n.eq_ignore_ascii_case("timeout"));
@@ -222,7 +222,7 @@ fn timeout(request: &request::Parts) -> Result<Duration, Refusal> {
         Some((_, seconds)) => seconds
             .parse::<u32>()
             .map(|seconds| Duration::from_secs(seconds.into()))
-            .map_err(|_| Refusal::bad(format!("The timeout '{seconds}' is invalid."))),
+            .map_err(|_| ErrorReply::bad(format!("The timeout '{seconds}' is invalid."))),
     }
 }
 
@@ -241,17 +241,17 @@ fn received(status: StatusCode, delivery: &Delivery, locked: bool) -> Response {
     let body: Bytes = delivery.message.content.body.clone();
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
-    *response.headers_mut() = wire::headers(delivery, locked);
+    *response.headers_mut() = format::headers(delivery, locked);
     response
 }
 
-fn settled(result: Result<(), SettleError>) -> Result<Response, Refusal> {
+fn settled(result: Result<(), SettleError>) -> Result<Response, ErrorReply> {
     result.map(|()| empty(StatusCode::OK)).map_err(lost)
 }
 
 /// The reference gives 404 for a lock that is not held any more.
-fn lost(error: SettleError) -> Refusal {
-    Refusal::new(StatusCode::NOT_FOUND, format!("40400: {error}."))
+fn lost(error: SettleError) -> ErrorReply {
+    ErrorReply::new(StatusCode::NOT_FOUND, format!("40400: {error}."))
 }
 
 fn empty(status: StatusCode) -> Response {

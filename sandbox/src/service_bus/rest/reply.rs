@@ -11,12 +11,12 @@ use crate::auth::TokenProblem;
 
 /// Why a request is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
+pub(super) struct ErrorReply {
     pub(super) status: StatusCode,
     pub(super) detail: String,
 }
 
-impl Refusal {
+impl ErrorReply {
     pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         Self { status, detail: detail.into() }
     }
@@ -51,14 +51,14 @@ fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-impl From<EntityNotFound> for Refusal {
+impl From<EntityNotFound> for ErrorReply {
     /// The reference gives 410, not 404, for an entity that does not exist.
     fn from(error: EntityNotFound) -> Self {
         Self::new(StatusCode::GONE, format!("40400: {error}."))
     }
 }
 
-impl From<SendError> for Refusal {
+impl From<SendError> for ErrorReply {
     fn from(error: SendError) -> Self {
         match error {
             SendError::EntityNotFound => EntityNotFound.into(),
@@ -68,7 +68,7 @@ impl From<SendError> for Refusal {
     }
 }
 
-impl From<TokenProblem> for Refusal {
+impl From<TokenProblem> for ErrorReply {
     fn from(problem: TokenProblem) -> Self {
         let code = match problem {
             TokenProblem::Missing => "MissingToken",

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use super::super::{Broker, EntityPath, NewMessage, Property, Rights, SubscriptionOptions, TopicOptions};
 use super::*;
 use crate::auth::AnyToken;
-use crate::clock::{Busy, Clock};
-use crate::wire::{Fair, Neighbour, Served, Wire};
+use crate::clock::{Clock, TimeHold};
+use crate::network::{Dependency, Network, NoFaults, Served};
 
 mod real_client;
 
@@ -47,12 +47,13 @@ impl Bus {
         broker.create_subscription("order-events", SubscriptionOptions::new("order-subscription")).unwrap();
         let options = RestOptions { namespace: NAMESPACE.to_owned(), keys: vec![key()], strict_properties };
         let rest = ServiceBusRest::new(broker.clone(), options, Arc::new(AnyToken));
-        let served = Wire::new(Fair::default()).serve(Neighbour::ServiceBus, rest.router(), None).await.unwrap();
+        let served =
+            Network::new(NoFaults::default()).serve(Dependency::ServiceBus, rest.router(), None).await.unwrap();
         Self { broker, served, client: Client::new() }
     }
 
     /// In a simulated time that stands still.
-    async fn still() -> (Self, Busy) {
+    async fn still() -> (Self, TimeHold) {
         let clock = Clock::simulated(start());
         let busy = clock.busy();
         (Self::new(clock).await, busy)
@@ -300,7 +301,7 @@ async fn a_missing_right_is_told_apart_from_a_missing_entity_and_a_missing_lock(
     let refused = unlock(ORDERS).await.unwrap();
     assert_eq!(refused.status().as_u16(), 401);
     assert!(refused.text().await.unwrap().contains("Unauthorized access for 'Receive' operation"));
-    let posted = || bus.post("order-events/messages").header("Content-Type", wire::BATCH).body("{}").send();
+    let posted = || bus.post("order-events/messages").header("Content-Type", format::BATCH).body("{}").send();
     assert_eq!(status(posted().await), 400);
     bus.broker.set_rights(Rights { send: false, listen: true });
     assert_eq!(status(posted().await), 401);

@@ -5,13 +5,13 @@ use fe2o3_amqp_types::definitions::{Error, Role};
 use fe2o3_amqp_types::messaging::{Accepted, DeliveryState, Rejected};
 use fe2o3_amqp_types::performatives;
 
-use super::super::connection::{Ending, Hub, Step};
+use super::super::connection::{CloseReason, Hub, Step};
 use super::super::error::of_weather;
 use super::super::link::Link;
 use super::super::node::Node;
 use super::super::work::{Done, Task, Work};
 use super::Session;
-use crate::wire::Fate;
+use crate::network::FaultAction;
 
 impl Session {
     pub(super) fn begin_work(&mut self, hub: &mut Hub, task: Task) -> Step {
@@ -22,26 +22,26 @@ impl Session {
     }
 
     /// Does what is to be done, as the weather has it, and tells the client.
-    pub(in crate::service_bus::amqp) fn perform(&mut self, hub: &mut Hub, work: Work, fate: Fate) -> Step {
+    pub(in crate::service_bus::amqp) fn perform(&mut self, hub: &mut Hub, work: Work, fate: FaultAction) -> Step {
         let task = work.task;
         match fate {
-            Fate::Serve => {
+            FaultAction::Serve => {
                 let done = task.act(hub);
                 self.report(hub, done)
             }
-            Fate::Refuse(refusal) => self.report(hub, task.refused(&of_weather(&refusal))),
-            Fate::Mask(refusal) => {
+            FaultAction::Refuse(refusal) => self.report(hub, task.refused(&of_weather(&refusal))),
+            FaultAction::ReplaceReply(refusal) => {
                 let refused = task.refused(&of_weather(&refusal));
                 task.act(hub);
                 self.report(hub, refused)
             }
-            Fate::BreakBefore => Err(Ending::Cut),
-            Fate::BreakAfter | Fate::CutShort => {
+            FaultAction::ResetBefore => Err(CloseReason::Cut),
+            FaultAction::ResetAfter | FaultAction::TruncateReply => {
                 task.act(hub);
-                Err(Ending::Cut)
+                Err(CloseReason::Cut)
             }
-            Fate::Hang => Ok(()),
-            Fate::Withhold => {
+            FaultAction::Hang => Ok(()),
+            FaultAction::HangAfter => {
                 task.act(hub);
                 Ok(())
             }

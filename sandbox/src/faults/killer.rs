@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::{mix, pause};
 use crate::clock::Clock;
-use crate::host::{Death, Platform};
+use crate::host::{KillScope, Platform};
 
 /// One handler that was ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,20 +19,20 @@ pub struct Kill {
     /// Whose handler, counted from 0.
     pub host: usize,
     /// What died.
-    pub death: Death,
+    pub death: KillScope,
     /// By when it was surely dead.
     pub at: DateTime<Utc>,
 }
 
-/// Kills handlers until it is stopped. [`Killer::stop`] it rather than drop it: a kill that is under way when it is
+/// Kills handlers until it is stopped. [`ChaosKiller::stop`] it rather than drop it: a kill that is under way when it is
 /// dropped may happen and be missing in the list.
-pub struct Killer {
+pub struct ChaosKiller {
     stop: watch::Sender<bool>,
     kills: Arc<Mutex<Vec<Kill>>>,
     task: Option<JoinHandle<()>>,
 }
 
-impl Killer {
+impl ChaosKiller {
     /// Replaces one of the handlers at random moments, `mean` apart in the mean; `Process` and `Instance` die in turn.
     pub fn start(hosts: Vec<Platform>, clock: Clock, mean: Duration, seed: u64) -> Self {
         let (stop, stopped) = watch::channel(false);
@@ -58,7 +58,7 @@ impl Killer {
     }
 }
 
-impl Drop for Killer {
+impl Drop for ChaosKiller {
     fn drop(&mut self) {
         if let Some(task) = &self.task {
             task.abort();
@@ -75,14 +75,14 @@ async fn kill_every(
     mut stopped: watch::Receiver<bool>,
 ) {
     let mut rng = StdRng::seed_from_u64(mix(seed, &[0xdead]));
-    let mut deaths = [Death::Process, Death::Instance].into_iter().cycle();
+    let mut deaths = [KillScope::Process, KillScope::Instance].into_iter().cycle();
     while !hosts.is_empty() {
         let wait = pause(&mut rng, mean);
         let busy = tokio::select! {
             _ = stopped.wait_for(|stopped| *stopped) => return,
             busy = clock.sleep(wait) => busy,
         };
-        let (host, death) = (rng.random_range(0..hosts.len()), deaths.next().unwrap_or(Death::Process));
+        let (host, death) = (rng.random_range(0..hosts.len()), deaths.next().unwrap_or(KillScope::Process));
         hosts[host].replace_handler(death).await;
         let kill = Kill { host, death, at: clock.now() };
         kills.lock().unwrap_or_else(PoisonError::into_inner).push(kill);
@@ -100,9 +100,9 @@ mod tests {
     use tokio::sync::Notify;
 
     use super::*;
+    use crate::environment::{Environment, EnvironmentOptions, FunctionApp};
     use crate::host::{App, Exit, Launch, Launched, Start};
     use crate::stage::{Enabled, repository, stage};
-    use crate::world::{FunctionApp, World, WorldOptions};
 
     /// A handler that answers everything at once and lives until it is killed.
     struct Simple;
@@ -130,26 +130,26 @@ mod tests {
         }
     }
 
-    async fn host(world: &World) -> FunctionApp {
+    async fn host(environment: &Environment) -> FunctionApp {
         let folder = std::env::temp_dir().join(format!("sandbox-killer-{}", uuid::Uuid::new_v4()));
         stage(&repository(), None, &folder, Enabled::AsShipped).unwrap();
-        let app = App::read(&folder, &world.settings());
+        let app = App::read(&folder, &environment.settings());
         std::fs::remove_dir_all(folder).unwrap();
-        world.host(app.unwrap(), Arc::new(Simple), Arc::new(|_, _| {})).await.unwrap()
+        environment.host(app.unwrap(), Arc::new(Simple), Arc::new(|_, _| {})).await.unwrap()
     }
 
     #[tokio::test]
     async fn handlers_die_at_random_moments_and_others_take_their_place() {
         let clock = Clock::simulated(DateTime::from_timestamp(1_760_000_000, 0).unwrap());
         let busy = clock.busy();
-        let world = World::start(WorldOptions::new(clock.clone())).await.unwrap();
-        let apps = [host(&world).await, host(&world).await];
+        let environment = Environment::start(EnvironmentOptions::new(clock.clone())).await.unwrap();
+        let apps = [host(&environment).await, host(&environment).await];
         for app in &apps {
             assert!(app.host().ready().await);
         }
         let begun = clock.now();
         let platforms = apps.iter().map(|app| app.host().platform()).collect();
-        let killer = Killer::start(platforms, clock.clone(), Duration::from_secs(20), 1);
+        let killer = ChaosKiller::start(platforms, clock.clone(), Duration::from_secs(20), 1);
         drop(busy);
         drop(clock.sleep(Duration::from_secs(600)).await);
         let kills = killer.stop().await;
@@ -157,8 +157,8 @@ mod tests {
         assert!(kills.is_sorted_by_key(|kill| kill.at));
         assert!(kills.iter().all(|kill| kill.at > begun && kill.at <= begun + TimeDelta::seconds(700)));
         let (even, odd): (Vec<_>, Vec<_>) = kills.iter().enumerate().partition(|(place, _)| place % 2 == 0);
-        assert!(even.iter().all(|(_, kill)| kill.death == Death::Process));
-        assert!(odd.iter().all(|(_, kill)| kill.death == Death::Instance));
+        assert!(even.iter().all(|(_, kill)| kill.death == KillScope::Process));
+        assert!(odd.iter().all(|(_, kill)| kill.death == KillScope::Instance));
         for (place, app) in apps.iter().enumerate() {
             let own = kills.iter().filter(|kill| kill.host == place).count() as u64;
             assert!(own > 0);

@@ -1,4 +1,4 @@
-//! The function app in this world: its host, and its address on the network.
+//! The function app in this environment: its host, and its address on the network.
 
 use std::io;
 use std::sync::Arc;
@@ -6,9 +6,9 @@ use std::sync::atomic::Ordering;
 
 use tokio::task::JoinSet;
 
-use super::World;
+use super::Environment;
 use crate::host::{App, AppProblem, Host, HostOptions, Keys, Launch, Sink};
-use crate::wire::{Neighbour, Wire};
+use crate::network::{Dependency, Network};
 
 /// Opens the app's functions of level `function`.
 pub const FUNCTION_KEY: &str = "sandbox-function-key";
@@ -33,18 +33,18 @@ pub enum HostingProblem {
     Port(#[from] io::Error),
 }
 
-impl World {
-    /// Hosts an app and serves its HTTP functions, on the port after the neighbours' if those are a block. Called
+impl Environment {
+    /// Hosts an app and serves its HTTP functions, on the port after the dependencies' if those are a block. Called
     /// again, it starts another instance beside the first, on any free port.
     ///
     /// # Errors
     ///
     /// When the app asks for what is not there, or the port is taken.
     pub async fn host(&self, app: App, launch: Arc<dyn Launch>, output: Sink) -> Result<FunctionApp, HostingProblem> {
-        let place = u16::try_from(Neighbour::ALL.len()).unwrap_or_default();
+        let place = u16::try_from(Dependency::ALL.len()).unwrap_or_default();
         let first = self.hosts.fetch_add(1, Ordering::Relaxed) == 0;
         let port = self.ports.filter(|_| first).map(|base| base.saturating_add(place));
-        let listener = Wire::bind(port).await?;
+        let listener = Network::bind(port).await?;
         let url = format!("http://{}/", listener.local_addr()?);
         let keys = Keys { function: FUNCTION_KEY.to_owned(), master: MASTER_KEY.to_owned() };
         let clock = self.clock().clone();

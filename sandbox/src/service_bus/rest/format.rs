@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::{Delivery, Message, NewMessage, Property};
-use super::reply::Refusal;
+use super::reply::ErrorReply;
 
 /// The header with the system properties, as JSON.
 pub(super) const BROKER_PROPERTIES: &str = "BrokerProperties";
@@ -125,12 +125,12 @@ fn time_span(text: &str) -> Option<Duration> {
 }
 
 /// One message: system properties in a JSON header, the sender's own in a header each, the payload as it is.
-pub(super) fn single(headers: &HeaderMap, body: Bytes, strict: bool) -> Result<NewMessage, Refusal> {
+pub(super) fn single(headers: &HeaderMap, body: Bytes, strict: bool) -> Result<NewMessage, ErrorReply> {
     let mut message = match headers.get(BROKER_PROPERTIES) {
         None => NewMessage { body, ..NewMessage::default() },
         Some(value) => {
             let value = text(value, BROKER_PROPERTIES)?;
-            let refusal = || Refusal::bad_header(BROKER_PROPERTIES, value);
+            let refusal = || ErrorReply::bad_header(BROKER_PROPERTIES, value);
             let properties: BrokerProperties = serde_json::from_str(value).map_err(|_| refusal())?;
             properties.into_message(body).ok_or_else(refusal)?
         }
@@ -140,15 +140,15 @@ pub(super) fn single(headers: &HeaderMap, body: Bytes, strict: bool) -> Result<N
     }
     for (name, value) in headers.iter().filter(|(name, _)| !NOT_PROPERTIES.contains(&name.as_str())) {
         let property = property(text(value, name.as_str())?, strict);
-        let property =
-            property.ok_or_else(|| Refusal::bad_header(name.as_str(), &String::from_utf8_lossy(value.as_bytes())))?;
+        let property = property
+            .ok_or_else(|| ErrorReply::bad_header(name.as_str(), &String::from_utf8_lossy(value.as_bytes())))?;
         message.application_properties.insert(name.as_str().to_owned(), property);
     }
     Ok(message)
 }
 
-fn text<'a>(value: &'a HeaderValue, name: &str) -> Result<&'a str, Refusal> {
-    std::str::from_utf8(value.as_bytes()).map_err(|_| Refusal::bad_header(name, "(not UTF-8)"))
+fn text<'a>(value: &'a HeaderValue, name: &str) -> Result<&'a str, ErrorReply> {
+    std::str::from_utf8(value.as_bytes()).map_err(|_| ErrorReply::bad_header(name, "(not UTF-8)"))
 }
 
 /// A header's value: text stands in double quotes, numbers and truth values do not.
@@ -184,8 +184,8 @@ struct Entry {
 }
 
 /// A batch: a JSON array. Headers of the request are no properties of its messages.
-pub(super) fn batch(body: &[u8]) -> Result<Vec<NewMessage>, Refusal> {
-    let invalid = |why: &str| Refusal::bad(format!("The batch is invalid: {why}."));
+pub(super) fn batch(body: &[u8]) -> Result<Vec<NewMessage>, ErrorReply> {
+    let invalid = |why: &str| ErrorReply::bad(format!("The batch is invalid: {why}."));
     let entries: Vec<Entry> = serde_json::from_slice(body).map_err(|error| invalid(&error.to_string()))?;
     if entries.is_empty() {
         return Err(invalid("it has no messages"));

@@ -1,7 +1,7 @@
-//! Hard times: everything that goes wrong between the handler and its neighbours, and around them.
+//! Hard times: everything that goes wrong between the handler and its dependencies, and around them.
 //!
-//! A [`Climate`] says how bad it is with whom; [`Seeded`] turns it into the fate of each call; [`Storm`] adds what is
-//! no call's fate; a [`Killer`] replaces the handler at random moments; and [`explained`] tells afterwards which
+//! A [`FaultProfile`] says how bad it is with whom; [`SeededFaults`] turns it into the fate of each call; [`FaultSchedule`] adds what is
+//! no call's fate; a [`ChaosKiller`] replaces the handler at random moments; and [`explained`] tells afterwards which
 //! repeated starts all this excuses.
 
 mod climate;
@@ -12,12 +12,12 @@ mod refusals;
 mod seeded;
 mod storm;
 
-pub use self::climate::{Burst, Climate, Conditions, Faults, Latency, Mischief, Outages};
+pub use self::climate::{Burst, FaultProfile, FaultRates, Faults, Latency, Mischief, Outages};
 pub use self::explain::{explain, explained};
-pub use self::killer::{Kill, Killer};
-pub use self::parse::UnknownClimate;
-pub use self::seeded::Seeded;
-pub use self::storm::Storm;
+pub use self::killer::{ChaosKiller, Kill};
+pub use self::parse::UnknownFaultProfile;
+pub use self::seeded::SeededFaults;
+pub use self::storm::FaultSchedule;
 
 /// Numbers that have nothing to do with each other out of numbers that have (the finalizer of SplitMix64).
 fn mix(seed: u64, parts: &[u64]) -> u64 {

@@ -1,4 +1,4 @@
-//! How each neighbour says that it will not, in its own words.
+//! How each dependency says that it will not, in its own words.
 
 use axum::http::StatusCode;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -6,18 +6,18 @@ use rand::RngExt as _;
 use rand::rngs::StdRng;
 use serde_json::json;
 
-use crate::wire::{Neighbour, Refusal};
+use crate::network::{Dependency, ErrorReply};
 
 const CONTENT_TYPE: &str = "content-type";
 const RETRY_AFTER: &str = "retry-after";
 
 /// Too many requests (429). Dataverse: "Service protection API limits"; Cosmos DB: "HTTP status codes" (sub-status 3200). How Service Bus
 /// and the Scale Unit say it is not confirmed: they say it as gateways do.
-pub(super) fn throttled(neighbour: Neighbour, rng: &mut StdRng, now: DateTime<Utc>) -> Refusal {
+pub(super) fn throttled(dependency: Dependency, rng: &mut StdRng, now: DateTime<Utc>) -> ErrorReply {
     let status = StatusCode::TOO_MANY_REQUESTS;
     let seconds = rng.random_range(1..=3);
-    match neighbour {
-        Neighbour::Dataverse => {
+    match dependency {
+        Dependency::Dataverse => {
             let (code, message) = if rng.random_bool(0.5) {
                 ("0x80072322", "Number of requests exceeded the limit of 6000 over time window of 300 seconds.")
             } else {
@@ -25,48 +25,48 @@ pub(super) fn throttled(neighbour: Neighbour, rng: &mut StdRng, now: DateTime<Ut
             };
             after(dataverse(status, code, message), seconds, rng, now)
         }
-        Neighbour::Cosmos => cosmos(status, 3200, "Request rate is large. More Request Units may be needed.")
+        Dependency::Cosmos => cosmos(status, 3200, "Request rate is large. More Request Units may be needed.")
             .with("x-ms-retry-after-ms", rng.random_range(20..=1500).to_string()),
-        Neighbour::ServiceBus => {
+        Dependency::ServiceBus => {
             let detail = "The request was terminated because the entity is being throttled. Error code: 50009.";
             after(service_bus(status, detail), seconds, rng, now)
         }
-        Neighbour::Commerce | Neighbour::Entra => after(Refusal::bare(status), seconds, rng, now),
+        Dependency::Commerce | Dependency::Entra => after(ErrorReply::bare(status), seconds, rng, now),
     }
 }
 
 /// Out of service (503): certainly nothing was done.
-pub(super) fn unavailable(neighbour: Neighbour, rng: &mut StdRng, now: DateTime<Utc>) -> Refusal {
+pub(super) fn unavailable(dependency: Dependency, rng: &mut StdRng, now: DateTime<Utc>) -> ErrorReply {
     let status = StatusCode::SERVICE_UNAVAILABLE;
-    let refusal = match neighbour {
-        Neighbour::Cosmos => return cosmos(status, 21_008, "Service is currently unavailable."),
-        Neighbour::ServiceBus => service_bus(status, "The service was unable to process the request."),
-        Neighbour::Entra => said(status, json!({ "error": "temporarily_unavailable", "error_codes": [90_033] })),
-        Neighbour::Commerce | Neighbour::Dataverse => Refusal::bare(status),
+    let refusal = match dependency {
+        Dependency::Cosmos => return cosmos(status, 21_008, "Service is currently unavailable."),
+        Dependency::ServiceBus => service_bus(status, "The service was unable to process the request."),
+        Dependency::Entra => said(status, json!({ "error": "temporarily_unavailable", "error_codes": [90_033] })),
+        Dependency::Commerce | Dependency::Dataverse => ErrorReply::bare(status),
     };
     if rng.random_bool(0.3) { after(refusal, 1, rng, now) } else { refusal }
 }
 
 /// An error (500). In Dataverse's own form it means that nothing was done; without one it means nothing at all.
-pub(super) fn failing(neighbour: Neighbour, rng: &mut StdRng) -> Refusal {
+pub(super) fn failing(dependency: Dependency, rng: &mut StdRng) -> ErrorReply {
     let status = StatusCode::INTERNAL_SERVER_ERROR;
-    match neighbour {
-        Neighbour::Dataverse if rng.random_bool(0.5) => {
+    match dependency {
+        Dependency::Dataverse if rng.random_bool(0.5) => {
             dataverse(status, "0x80040216", "An unexpected error occurred.")
         }
-        Neighbour::Cosmos => cosmos(status, 0, "Unknown server error occurred when processing this request."),
-        Neighbour::ServiceBus => service_bus(status, "The server was unable to process the request."),
-        _ => Refusal::bare(status),
+        Dependency::Cosmos => cosmos(status, 0, "Unknown server error occurred when processing this request."),
+        Dependency::ServiceBus => service_bus(status, "The server was unable to process the request."),
+        _ => ErrorReply::bare(status),
     }
 }
 
 /// Bad gateway or its time-out (502, 504), from somebody in between who does not know what became of the request.
-pub(super) fn gateway(rng: &mut StdRng) -> Refusal {
-    Refusal::bare(if rng.random_bool(0.5) { StatusCode::BAD_GATEWAY } else { StatusCode::GATEWAY_TIMEOUT })
+pub(super) fn gateway(rng: &mut StdRng) -> ErrorReply {
+    ErrorReply::bare(if rng.random_bool(0.5) { StatusCode::BAD_GATEWAY } else { StatusCode::GATEWAY_TIMEOUT })
 }
 
 /// `Retry-After` in either of the two forms of RFC 9110, 10.2.3.
-fn after(refusal: Refusal, seconds: u32, rng: &mut StdRng, now: DateTime<Utc>) -> Refusal {
+fn after(refusal: ErrorReply, seconds: u32, rng: &mut StdRng, now: DateTime<Utc>) -> ErrorReply {
     if rng.random_bool(0.5) {
         return refusal.with(RETRY_AFTER, seconds.to_string());
     }
@@ -74,21 +74,22 @@ fn after(refusal: Refusal, seconds: u32, rng: &mut StdRng, now: DateTime<Utc>) -
     refusal.with(RETRY_AFTER, date.format("%a, %d %b %Y %H:%M:%S GMT").to_string())
 }
 
-fn said(status: StatusCode, body: serde_json::Value) -> Refusal {
-    Refusal { body: body.to_string(), ..Refusal::bare(status) }.with(CONTENT_TYPE, "application/json; charset=utf-8")
+fn said(status: StatusCode, body: serde_json::Value) -> ErrorReply {
+    ErrorReply { body: body.to_string(), ..ErrorReply::bare(status) }
+        .with(CONTENT_TYPE, "application/json; charset=utf-8")
 }
 
-fn dataverse(status: StatusCode, code: &str, message: &str) -> Refusal {
+fn dataverse(status: StatusCode, code: &str, message: &str) -> ErrorReply {
     said(status, json!({ "error": { "code": code, "message": message } })).with("odata-version", "4.0")
 }
 
-fn cosmos(status: StatusCode, sub_status: u32, message: &str) -> Refusal {
+fn cosmos(status: StatusCode, sub_status: u32, message: &str) -> ErrorReply {
     said(status, json!({ "code": status.as_str(), "message": message }))
         .with("x-ms-substatus", sub_status.to_string())
         .with("x-ms-request-charge", "0")
 }
 
-fn service_bus(status: StatusCode, detail: &str) -> Refusal {
+fn service_bus(status: StatusCode, detail: &str) -> ErrorReply {
     let body = format!("<Error><Code>{}</Code><Detail>{detail}</Detail></Error>", status.as_u16());
-    Refusal { body, ..Refusal::bare(status) }.with(CONTENT_TYPE, "application/xml; charset=utf-8")
+    ErrorReply { body, ..ErrorReply::bare(status) }.with(CONTENT_TYPE, "application/xml; charset=utf-8")
 }

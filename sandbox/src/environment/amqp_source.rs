@@ -27,7 +27,7 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use self::renew::Renew;
-use super::Settling;
+use super::SettleFaults;
 use crate::clock::Clock;
 use crate::host::{Delivery, MessageSource, SettleProblem};
 use crate::service_bus::EntityPath;
@@ -50,7 +50,7 @@ pub(super) struct Address {
 /// A subscription over AMQP; its connection ends when it is dropped.
 pub(super) struct AmqpSource {
     orders: mpsc::UnboundedSender<Order>,
-    settling: Settling,
+    settling: SettleFaults,
     _client: JoinSet<()>,
 }
 
@@ -68,7 +68,7 @@ enum Outcome {
 
 impl AmqpSource {
     /// Must be made inside a Tokio runtime.
-    pub(super) fn new(address: Address, settling: Settling, clock: Clock) -> Self {
+    pub(super) fn new(address: Address, settling: SettleFaults, clock: Clock) -> Self {
         let (orders, received) = mpsc::unbounded_channel();
         let client = Client { address, clock, orders: received, waiting: VecDeque::new() };
         let mut task = JoinSet::new();

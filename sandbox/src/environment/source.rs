@@ -12,10 +12,10 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::amqp_source::{Address, AmqpSource};
-use super::{SAS, World};
+use super::{Environment, SAS};
 use crate::host::{Connection, Delivery, Entity, Message, MessageSource, ServiceBusTrigger, SettleProblem, Sources};
+use crate::network::Dependency;
 use crate::service_bus::{self, Broker, EntityPath, Property, SettleError};
-use crate::wire::Neighbour;
 
 /// How the Functions host gets its messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,15 +33,15 @@ pub struct BrokerSource {
     broker: Broker,
     entity: EntityPath,
     reachable: watch::Receiver<bool>,
-    settling: Settling,
+    settling: SettleFaults,
 }
 
 /// Luck when messages are completed: without it the link is gone, the broker never hears of it, and the message comes
 /// again when its lock has run out. Clones share it.
 #[derive(Clone, Default)]
-pub struct Settling(Arc<Mutex<Option<(f64, StdRng)>>>);
+pub struct SettleFaults(Arc<Mutex<Option<(f64, StdRng)>>>);
 
-impl Settling {
+impl SettleFaults {
     /// From now on this share of the attempts to complete a message fails.
     pub fn set_failing(&self, share: f64, seed: u64) {
         *self.lock() = (share > 0.0).then(|| (share.min(1.0), StdRng::seed_from_u64(seed)));
@@ -56,14 +56,14 @@ impl Settling {
     }
 }
 
-impl World {
+impl Environment {
     /// Where the Functions host gets its messages.
     pub fn sources(&self) -> Box<Sources> {
         let broker = self.broker().clone();
-        let reachable = self.served(Neighbour::ServiceBus).reachability();
+        let reachable = self.served(Dependency::ServiceBus).reachability();
         let connection = self.connection_string.clone();
         let settling = self.settling().clone();
-        let (deliver, port) = (self.deliver, self.served(Neighbour::ServiceBus).port());
+        let (deliver, port) = (self.deliver, self.served(Dependency::ServiceBus).port());
         Box::new(move |trigger| {
             let entity = entity(trigger, &connection, &broker)?;
             if deliver == Deliver::Amqp {

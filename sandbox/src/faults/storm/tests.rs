@@ -2,34 +2,34 @@ use chrono::DateTime;
 use serde_json::Value;
 
 use super::*;
+use crate::environment::{EnvironmentOptions, SUBSCRIPTION, TOPIC};
+use crate::faults::{FaultRates, Faults, Mischief};
 use crate::host::{Connection, Entity, MessageSource, ServiceBusTrigger};
 use crate::service_bus::NewMessage;
-use crate::weather::{Conditions, Faults, Mischief};
-use crate::world::{SUBSCRIPTION, TOPIC, WorldOptions};
 
-async fn world(clock: &Clock) -> World {
-    World::start(WorldOptions::new(clock.clone())).await.unwrap()
+async fn environment(clock: &Clock) -> Environment {
+    Environment::start(EnvironmentOptions::new(clock.clone())).await.unwrap()
 }
 
 fn simulated() -> Clock {
     Clock::simulated(DateTime::from_timestamp(1_760_000_000, 0).unwrap())
 }
 
-fn with(neighbour: Neighbour, mischief: Mischief) -> Climate {
-    Climate::none().with(neighbour, Conditions { mischief, ..Conditions::default() })
+fn with(dependency: Dependency, mischief: Mischief) -> FaultProfile {
+    FaultProfile::none().with(dependency, FaultRates { mischief, ..FaultRates::default() })
 }
 
 /// Tricks, every ten seconds or so.
-fn tricks(neighbour: Neighbour) -> Climate {
-    with(neighbour, Mischief { every: Some(Duration::from_secs(10)), late: Duration::from_secs(12), races: 0.0 })
+fn tricks(dependency: Dependency) -> FaultProfile {
+    with(dependency, Mischief { every: Some(Duration::from_secs(10)), late: Duration::from_secs(12), races: 0.0 })
 }
 
 fn message(id: &str) -> NewMessage {
     NewMessage { message_id: Some(id.to_owned()), body: "1".into(), ..NewMessage::default() }
 }
 
-async fn token(world: &World) -> String {
-    let settings = world.settings_with_secrets();
+async fn token(environment: &Environment) -> String {
+    let settings = environment.settings_with_secrets();
     let url = format!("{}{}/oauth2/v2.0/token", settings["DataverseAuthority"], settings["DataverseTenantId"]);
     let scope = format!("{}/.default", settings["DataverseUrl"].trim_end_matches('/'));
     let form = [
@@ -42,21 +42,21 @@ async fn token(world: &World) -> String {
     reply.json::<Value>().await.unwrap()["access_token"].as_str().unwrap().to_owned()
 }
 
-fn contact_url(world: &World) -> String {
-    let contact = world.dataverse().contacts().remove(0).id;
-    format!("{}api/data/v9.2/contacts({contact})", world.url(Neighbour::Dataverse))
+fn contact_url(environment: &Environment) -> String {
+    let contact = environment.dataverse().contacts().remove(0).id;
+    format!("{}api/data/v9.2/contacts({contact})", environment.url(Dependency::Dataverse))
 }
 
 /// When each outage of an hour begins and ends.
 async fn outages(seed: u64) -> Vec<(bool, i64)> {
     let clock = simulated();
     let busy = clock.busy();
-    let world = world(&clock).await;
+    let environment = environment(&clock).await;
     let begun = clock.now();
     let outages = Some(Outages { every: Duration::from_secs(60), longest: Duration::from_secs(5) });
-    let climate = Climate::none().with(Neighbour::Commerce, Conditions { outages, ..Conditions::default() });
-    let _storm = Storm::start(&world, climate, seed);
-    let mut reachable = world.served(Neighbour::Commerce).reachability();
+    let climate = FaultProfile::none().with(Dependency::Commerce, FaultRates { outages, ..FaultRates::default() });
+    let _storm = FaultSchedule::start(&environment, climate, seed);
+    let mut reachable = environment.served(Dependency::Commerce).reachability();
     let mut seen = vec![(true, 0)];
     drop(busy);
     while clock.now() - begun < TimeDelta::hours(1) {
@@ -70,7 +70,7 @@ async fn outages(seed: u64) -> Vec<(bool, i64)> {
 }
 
 #[tokio::test]
-async fn neighbours_go_and_come_back() {
+async fn dependencies_go_and_come_back() {
     let seen = outages(3).await;
     assert!((60..200).contains(&seen.len()), "{}", seen.len());
     let lengths = seen.windows(2).filter(|pair| !pair[0].0).map(|pair| pair[1].1 - pair[0].1);
@@ -83,18 +83,18 @@ async fn neighbours_go_and_come_back() {
 async fn an_outage_refuses_connections_until_the_storm_is_over() {
     let clock = simulated();
     let busy = clock.busy();
-    let world = world(&clock).await;
+    let environment = environment(&clock).await;
     let long = Duration::from_secs(3600);
     let outages = Some(Outages { every: Duration::from_millis(1), longest: long });
-    let climate = Climate::none().with(Neighbour::Dataverse, Conditions { outages, ..Conditions::default() });
-    let storm = Storm::start(&world, climate, 1);
-    let mut reachable = world.served(Neighbour::Dataverse).reachability();
+    let climate = FaultProfile::none().with(Dependency::Dataverse, FaultRates { outages, ..FaultRates::default() });
+    let storm = FaultSchedule::start(&environment, climate, 1);
+    let mut reachable = environment.served(Dependency::Dataverse).reachability();
     drop(busy);
     reachable.wait_for(|reachable| !reachable).await.unwrap();
     // The port is let go of a moment later.
     let refused = async {
         loop {
-            match reqwest::get(world.url(Neighbour::Dataverse)).await {
+            match reqwest::get(environment.url(Dependency::Dataverse)).await {
                 Err(error) if error.is_connect() => break,
                 _ => tokio::task::yield_now().await,
             }
@@ -109,12 +109,12 @@ async fn an_outage_refuses_connections_until_the_storm_is_over() {
 async fn tokens_expire_before_their_time() {
     let clock = simulated();
     let busy = clock.busy();
-    let world = world(&clock).await;
-    let token = token(&world).await;
-    let url = contact_url(&world);
+    let environment = environment(&clock).await;
+    let token = token(&environment).await;
+    let url = contact_url(&environment);
     let status = async || reqwest::Client::new().get(&url).bearer_auth(&token).send().await.unwrap().status().as_u16();
     assert_eq!(status().await, 200);
-    let _storm = Storm::start(&world, tricks(Neighbour::Entra), 1);
+    let _storm = FaultSchedule::start(&environment, tricks(Dependency::Entra), 1);
     drop(busy);
     let _busy = clock.sleep(Duration::from_secs(300)).await;
     assert_eq!(status().await, 401);
@@ -124,24 +124,24 @@ async fn tokens_expire_before_their_time() {
 async fn messages_are_doubled_and_locks_run_out() {
     let clock = simulated();
     let busy = clock.busy();
-    let world = world(&clock).await;
-    world.broker().send(TOPIC, vec![message("first")]).unwrap();
-    let held = world.broker().receive(&world.subscription()).await.unwrap();
+    let environment = environment(&clock).await;
+    environment.broker().send(TOPIC, vec![message("first")]).unwrap();
+    let held = environment.broker().receive(&environment.subscription()).await.unwrap();
     let renewed = async |lock| {
         for _ in 0..40 {
             let _busy = clock.sleep(Duration::from_secs(10)).await;
-            if world.broker().renew(lock).is_err() {
+            if environment.broker().renew(lock).is_err() {
                 return false;
             }
         }
         true
     };
-    let storm = Storm::start(&world, tricks(Neighbour::ServiceBus), 1);
+    let storm = FaultSchedule::start(&environment, tricks(Dependency::ServiceBus), 1);
     let lock = held.lock_token;
     drop((busy, held));
     assert!(!renewed(lock).await);
-    world.broker().send(TOPIC, vec![message("second")]).unwrap();
-    assert!(world.counts().active > 2, "{:?}", world.counts());
+    environment.broker().send(TOPIC, vec![message("second")]).unwrap();
+    assert!(environment.counts().active > 2, "{:?}", environment.counts());
     storm.calm();
 }
 
@@ -149,25 +149,25 @@ async fn messages_are_doubled_and_locks_run_out() {
 async fn events_are_late_and_out_of_order() {
     let clock = simulated();
     let busy = clock.busy();
-    let world = world(&clock).await;
-    let storm = Storm::start(&world, tricks(Neighbour::Commerce), 1);
+    let environment = environment(&clock).await;
+    let storm = FaultSchedule::start(&environment, tricks(Dependency::Commerce), 1);
     drop(busy);
-    for action in world.shop().plan(60, 1) {
+    for action in environment.shop().plan(60, 1) {
         let _busy = clock.sleep(Duration::from_secs(2)).await;
-        world.shop().perform(&action).unwrap();
+        environment.shop().perform(&action).unwrap();
     }
     storm.calm();
-    let commits: Vec<_> = world.ledger().iter().map(|entry| entry.committed).collect();
+    let commits: Vec<_> = environment.ledger().iter().map(|entry| entry.committed).collect();
     assert!(!commits.is_sorted());
     let _busy = clock.busy();
-    let written = world.shop().perform(&world.shop().plan(1, 2)[0]).unwrap();
-    assert_eq!(world.ledger().last().unwrap().committed, clock.now(), "{written:?}");
+    let written = environment.shop().perform(&environment.shop().plan(1, 2)[0]).unwrap();
+    assert_eq!(environment.ledger().last().unwrap().committed, clock.now(), "{written:?}");
 }
 
 #[tokio::test]
 async fn somebody_else_is_quicker() {
-    let world = world(&Clock::real()).await;
-    let (token, url) = (token(&world).await, contact_url(&world));
+    let environment = environment(&Clock::real()).await;
+    let (token, url) = (token(&environment).await, contact_url(&environment));
     let http = reqwest::Client::new();
     let etag = async || {
         let row = http.get(&url).bearer_auth(&token).send().await.unwrap().json::<Value>().await.unwrap();
@@ -177,7 +177,11 @@ async fn somebody_else_is_quicker() {
         let request = http.patch(&url).bearer_auth(&token).header("if-match", etag);
         request.json(&serde_json::json!({ "firstname": "Ann" })).send().await.unwrap().status().as_u16()
     };
-    let storm = Storm::start(&world, with(Neighbour::Dataverse, Mischief { races: 1.0, ..Mischief::default() }), 1);
+    let storm = FaultSchedule::start(
+        &environment,
+        with(Dependency::Dataverse, Mischief { races: 1.0, ..Mischief::default() }),
+        1,
+    );
     assert_eq!(write(etag().await).await, 412);
     storm.calm();
     assert_eq!(write(etag().await).await, 204);
@@ -185,32 +189,37 @@ async fn somebody_else_is_quicker() {
 
 #[tokio::test]
 async fn a_completion_can_be_missed() {
-    let world = world(&Clock::real()).await;
+    let environment = environment(&Clock::real()).await;
     let trigger = ServiceBusTrigger {
         binding: "message".to_owned(),
         entity: Entity::Subscription { topic: TOPIC.to_owned(), subscription: SUBSCRIPTION.to_owned() },
-        connection: Connection::String(world.settings()["ServiceBusConnection"].clone()),
+        connection: Connection::String(environment.settings()["ServiceBusConnection"].clone()),
         binary: false,
     };
-    let source: Arc<dyn MessageSource> = world.sources()(&trigger).unwrap();
-    world.broker().send(TOPIC, vec![message("a")]).unwrap();
+    let source: Arc<dyn MessageSource> = environment.sources()(&trigger).unwrap();
+    environment.broker().send(TOPIC, vec![message("a")]).unwrap();
     let delivery = source.receive().await;
-    let storm = Storm::start(&world, with(Neighbour::ServiceBus, Mischief { races: 8.0, ..Mischief::default() }), 1);
+    let storm = FaultSchedule::start(
+        &environment,
+        with(Dependency::ServiceBus, Mischief { races: 8.0, ..Mischief::default() }),
+        1,
+    );
     assert!(source.complete(delivery.lock_token).await.is_err());
-    assert_eq!(world.counts().locked, 1);
+    assert_eq!(environment.counts().locked, 1);
     storm.calm();
     source.complete(delivery.lock_token).await.unwrap();
-    assert_eq!(world.counts().locked, 0);
+    assert_eq!(environment.counts().locked, 0);
 }
 
 #[tokio::test]
 async fn the_weather_before_goes_on_and_comes_back() {
-    let world = world(&Clock::real()).await;
-    let status = async || reqwest::get(world.url(Neighbour::Commerce)).await.unwrap().status().as_u16();
-    let rain = |fault| Conditions { faults: fault, ..Conditions::default() };
+    let environment = environment(&Clock::real()).await;
+    let status = async || reqwest::get(environment.url(Dependency::Commerce)).await.unwrap().status().as_u16();
+    let rain = |fault| FaultRates { faults: fault, ..FaultRates::default() };
     let unavailable = Faults { unavailable: 1.0, ..Faults::default() };
-    let outer = Storm::start(&world, Climate::none().with(Neighbour::Commerce, rain(unavailable)), 1);
-    let inner = Storm::start(&world, Climate::none().with(Neighbour::Entra, rain(unavailable)), 1);
+    let outer =
+        FaultSchedule::start(&environment, FaultProfile::none().with(Dependency::Commerce, rain(unavailable)), 1);
+    let inner = FaultSchedule::start(&environment, FaultProfile::none().with(Dependency::Entra, rain(unavailable)), 1);
     assert_eq!(status().await, 503);
     inner.calm();
     assert_eq!(status().await, 503);

@@ -1,6 +1,6 @@
-//! One neighbour on one loopback port: counts its calls and lets the [`Weather`] decide what becomes of each.
+//! One dependency on one loopback port: counts its calls and lets the [`FaultInjector`] decide what becomes of each.
 //!
-//! A neighbour may speak another protocol beside HTTP on the same port, see [`Foreign`].
+//! A dependency may speak another protocol beside HTTP on the same port, see [`ProtocolHandler`].
 
 mod fate;
 mod link;
@@ -29,15 +29,15 @@ use serde::{Deserialize, Serialize};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{broadcast, watch};
 
-pub use self::fate::{BoxFuture, Call, Fair, Fate, Refusal, Weather};
-use self::link::{Link, Noted, Withheld};
-pub use self::tap::Passed;
+pub use self::fate::{BoxFuture, Call, ErrorReply, FaultAction, FaultInjector, NoFaults};
+use self::link::{Link, Noted, UndeliveredEffects};
+pub use self::tap::CallEvent;
 use self::tap::Passing;
 
 /// Who is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Neighbour {
+pub enum Dependency {
     /// The Commerce Scale Unit.
     Commerce,
     /// Entra's token endpoint and the App Service identity endpoint.
@@ -50,12 +50,12 @@ pub enum Neighbour {
     Dataverse,
 }
 
-impl Neighbour {
+impl Dependency {
     /// All of them, in the order in which an event meets them.
     pub const ALL: [Self; 5] = [Self::Entra, Self::Commerce, Self::Cosmos, Self::ServiceBus, Self::Dataverse];
 }
 
-impl fmt::Display for Neighbour {
+impl fmt::Display for Dependency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Commerce => "Commerce",
@@ -68,25 +68,25 @@ impl fmt::Display for Neighbour {
 }
 
 /// Goes into the extensions of a reply that tells of an effect that cannot be repeated: the effect's number. The wire
-/// remembers those of which the caller was never told, see [`Wire::withheld`].
+/// remembers those of which the caller was never told, see [`Network::withheld`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tells(pub u64);
+pub struct EffectId(pub u64);
 
 /// Talks over a connection that begins with the letter `A`, as AMQP does and no request of HTTP here, and asks the
-/// [`Fates`] about each call.
-pub type Foreign = Arc<dyn Fn(TcpStream, Fates) -> BoxFuture<()> + Send + Sync>;
+/// [`FaultDecider`] about each call.
+pub type ProtocolHandler = Arc<dyn Fn(TcpStream, FaultDecider) -> BoxFuture<()> + Send + Sync>;
 
-/// Decides what becomes of one neighbour's calls in a protocol that the wire does not know, and counts them.
+/// Decides what becomes of one dependency's calls in a protocol that the wire does not know, and counts them.
 #[derive(Clone)]
-pub struct Fates {
-    wire: Wire,
-    neighbour: Neighbour,
+pub struct FaultDecider {
+    network: Network,
+    dependency: Dependency,
 }
 
-impl Fates {
+impl FaultDecider {
     /// What becomes of a call.
-    pub fn decide(&self, method: Method, path: String) -> BoxFuture<Fate> {
-        self.wire.decide(self.neighbour, method, path)
+    pub fn decide(&self, method: Method, path: String) -> BoxFuture<FaultAction> {
+        self.network.decide(self.dependency, method, path)
     }
 }
 
@@ -94,68 +94,69 @@ impl Fates {
 #[derive(Clone, Copy)]
 struct Closed;
 
-/// What all neighbours of one sandbox share: the weather and the count of calls.
+/// What all dependencies of one sandbox share: the weather and the count of calls.
 #[derive(Clone)]
-pub struct Wire {
-    weather: watch::Sender<Arc<dyn Weather>>,
+pub struct Network {
+    weather: watch::Sender<Arc<dyn FaultInjector>>,
     calls: Arc<Calls>,
-    withheld: Withheld,
-    tap: broadcast::Sender<Passed>,
+    withheld: UndeliveredEffects,
+    tap: broadcast::Sender<CallEvent>,
 }
 
 #[derive(Default)]
 struct Calls {
     all: AtomicU64,
-    each: [AtomicU64; Neighbour::ALL.len()],
+    each: [AtomicU64; Dependency::ALL.len()],
 }
 
-impl Wire {
+impl Network {
     /// A wire under this weather.
-    pub fn new(weather: impl Weather + 'static) -> Self {
+    pub fn new(weather: impl FaultInjector + 'static) -> Self {
         Self {
             weather: watch::Sender::new(Arc::new(weather)),
             calls: Arc::default(),
-            withheld: Withheld::default(),
+            withheld: UndeliveredEffects::default(),
             tap: tap::sender(),
         }
     }
 
     /// Changes the weather for all calls from now on.
-    pub fn set_weather(&self, weather: impl Weather + 'static) {
+    pub fn set_faults(&self, weather: impl FaultInjector + 'static) {
         self.weather.send_replace(Arc::new(weather));
     }
 
     /// The present weather, to be put back later.
-    pub fn weather(&self) -> Arc<dyn Weather> {
+    pub fn weather(&self) -> Arc<dyn FaultInjector> {
         self.weather.borrow().clone()
     }
 
-    /// The effects (see [`Tells`]) of which the caller was certainly never told: the weather spoiled the reply, or the
+    /// The effects (see [`EffectId`]) of which the caller was certainly never told: the weather spoiled the reply, or the
     /// connection was gone before the reply left.
     pub fn withheld(&self) -> BTreeSet<u64> {
         self.withheld.all()
     }
 
     /// Every call from now on, told when it is over. Who is slow misses some.
-    pub fn tap(&self) -> broadcast::Receiver<Passed> {
+    pub fn tap(&self) -> broadcast::Receiver<CallEvent> {
         self.tap.subscribe()
     }
 
-    /// How many requests reached each neighbour (whatever became of them).
-    pub fn calls(&self) -> BTreeMap<Neighbour, u64> {
-        Neighbour::ALL.into_iter().map(|n| (n, self.calls.each[n as usize].load(Ordering::Relaxed))).collect()
+    /// How many requests reached each dependency (whatever became of them).
+    pub fn calls(&self) -> BTreeMap<Dependency, u64> {
+        Dependency::ALL.into_iter().map(|n| (n, self.calls.each[n as usize].load(Ordering::Relaxed))).collect()
     }
 
-    fn decide(&self, neighbour: Neighbour, method: Method, path: String) -> BoxFuture<Fate> {
-        let own_number = self.calls.each[neighbour as usize].fetch_add(1, Ordering::Relaxed);
-        let call = Call { neighbour, method, path, own_number, number: self.calls.all.fetch_add(1, Ordering::Relaxed) };
-        self.weather.borrow().fate(&call)
+    fn decide(&self, dependency: Dependency, method: Method, path: String) -> BoxFuture<FaultAction> {
+        let own_number = self.calls.each[dependency as usize].fetch_add(1, Ordering::Relaxed);
+        let call =
+            Call { dependency, method, path, own_number, number: self.calls.all.fetch_add(1, Ordering::Relaxed) };
+        self.weather.borrow().decide(&call)
     }
 
-    /// Serves `router` as `neighbour` on a loopback port (any free one, unless given) until the returned handle
+    /// Serves `router` as `dependency` on a loopback port (any free one, unless given) until the returned handle
     /// is dropped.
-    pub async fn serve(&self, neighbour: Neighbour, router: Router, port: Option<u16>) -> std::io::Result<Served> {
-        self.serve_on(neighbour, router, Self::bind(port).await?)
+    pub async fn serve(&self, dependency: Dependency, router: Router, port: Option<u16>) -> std::io::Result<Served> {
+        self.serve_on(dependency, router, Self::bind(port).await?)
     }
 
     /// Takes a loopback port (any free one, unless given) for a router that must know its address beforehand.
@@ -163,63 +164,63 @@ impl Wire {
         TcpListener::bind((Ipv4Addr::LOCALHOST, port.unwrap_or(0))).await
     }
 
-    /// Serves `router` as `neighbour` on a port taken with [`Wire::bind`] until the returned handle is dropped.
-    pub fn serve_on(&self, neighbour: Neighbour, router: Router, listener: TcpListener) -> std::io::Result<Served> {
-        self.serve_both_on(neighbour, router, None, listener)
+    /// Serves `router` as `dependency` on a port taken with [`Network::bind`] until the returned handle is dropped.
+    pub fn serve_on(&self, dependency: Dependency, router: Router, listener: TcpListener) -> std::io::Result<Served> {
+        self.serve_both_on(dependency, router, None, listener)
     }
 
     /// The same, with another protocol beside HTTP.
     pub fn serve_both_on(
         &self,
-        neighbour: Neighbour,
+        dependency: Dependency,
         router: Router,
-        foreign: Option<Foreign>,
+        foreign: Option<ProtocolHandler>,
         listener: TcpListener,
     ) -> std::io::Result<Served> {
         let address = listener.local_addr()?;
         let wire = self.clone();
         let router = router.layer(middleware::from_fn(move |request, next| {
             let wire = wire.clone();
-            async move { wire.pass(neighbour, request, next).await }
+            async move { wire.pass(dependency, request, next).await }
         }));
         let (reachable, _) = watch::channel(true);
-        let foreign = foreign.map(|foreign| (foreign, Fates { wire: self.clone(), neighbour }));
+        let foreign = foreign.map(|foreign| (foreign, FaultDecider { network: self.clone(), dependency }));
         let site = Site { router, foreign, withheld: self.withheld.clone() };
         let task = tokio::spawn(accept(listener, address, site, reachable.subscribe()));
-        Ok(Served { neighbour, address, reachable, task })
+        Ok(Served { dependency, address, reachable, task })
     }
 
-    async fn pass(&self, neighbour: Neighbour, request: Request, next: Next) -> Response {
-        let passing = Passing::new(&self.tap, neighbour);
-        let response = self.deliver(neighbour, request, next).await;
+    async fn pass(&self, dependency: Dependency, request: Request, next: Next) -> Response {
+        let passing = Passing::new(&self.tap, dependency);
+        let response = self.deliver(dependency, request, next).await;
         passing.answered((response.extensions().get::<Closed>().is_none()).then(|| response.status()));
         response
     }
 
-    async fn deliver(&self, neighbour: Neighbour, request: Request, next: Next) -> Response {
+    async fn deliver(&self, dependency: Dependency, request: Request, next: Next) -> Response {
         let link = request.extensions().get::<Link>().cloned();
         let send = |response: Response| {
-            if let (Some(link), Some(Tells(effect))) = (&link, response.extensions().get()) {
+            if let (Some(link), Some(EffectId(effect))) = (&link, response.extensions().get()) {
                 link.is_to_send(*effect);
             }
             response
         };
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        match self.decide(neighbour, method, path).await {
-            Fate::Serve => send(next.run(request).await),
-            Fate::Refuse(refusal) => refusal.into_response(),
-            Fate::Mask(refusal) => {
+        match self.decide(dependency, method, path).await {
+            FaultAction::Serve => send(next.run(request).await),
+            FaultAction::Refuse(refusal) => refusal.into_response(),
+            FaultAction::ReplaceReply(refusal) => {
                 self.spoil(next.run(request).await);
                 refusal.into_response()
             }
-            Fate::BreakBefore => closed(),
-            Fate::BreakAfter => broken(self.spoil(next.run(request).await)).await,
-            Fate::CutShort => match half(next.run(request).await).await {
+            FaultAction::ResetBefore => closed(),
+            FaultAction::ResetAfter => broken(self.spoil(next.run(request).await)).await,
+            FaultAction::TruncateReply => match half(next.run(request).await).await {
                 Half::Nothing(whole) => send(whole),
                 Half::Of(parts, start) => self.spoil(Response::from_parts(parts, Body::from(start))),
             },
-            Fate::Hang => std::future::pending().await,
-            Fate::Withhold => {
+            FaultAction::Hang => std::future::pending().await,
+            FaultAction::HangAfter => {
                 self.spoil(next.run(request).await);
                 std::future::pending().await
             }
@@ -228,7 +229,7 @@ impl Wire {
 
     /// Notes that the caller will not be told what this reply says.
     fn spoil(&self, response: Response) -> Response {
-        if let Some(Tells(effect)) = response.extensions().get() {
+        if let Some(EffectId(effect)) = response.extensions().get() {
             self.withheld.add(*effect);
         }
         response
@@ -274,9 +275,9 @@ async fn half(response: Response) -> Half {
     Half::Of(parts, whole.slice(..whole.len() / 2))
 }
 
-/// A neighbour that is being served; gone when dropped.
+/// A dependency that is being served; gone when dropped.
 pub struct Served {
-    neighbour: Neighbour,
+    dependency: Dependency,
     address: SocketAddr,
     reachable: watch::Sender<bool>,
     task: tokio::task::JoinHandle<()>,
@@ -284,8 +285,8 @@ pub struct Served {
 
 impl Served {
     /// Who this is.
-    pub fn neighbour(&self) -> Neighbour {
-        self.neighbour
+    pub fn dependency(&self) -> Dependency {
+        self.dependency
     }
 
     /// `http://127.0.0.1:<port>/`.
@@ -298,12 +299,12 @@ impl Served {
         self.address.port()
     }
 
-    /// Whether the neighbour is on the network, now and from now on.
+    /// Whether the dependency is on the network, now and from now on.
     pub fn reachability(&self) -> watch::Receiver<bool> {
         self.reachable.subscribe()
     }
 
-    /// Takes the neighbour off the network (connections are refused and open ones closed) or puts it back.
+    /// Takes the dependency off the network (connections are refused and open ones closed) or puts it back.
     pub fn set_reachable(&self, reachable: bool) {
         self.reachable.send_replace(reachable);
     }
@@ -314,7 +315,7 @@ impl Served {
     }
 }
 
-/// Takes a neighbour off the network and puts it back.
+/// Takes a dependency off the network and puts it back.
 #[derive(Clone, Debug)]
 pub struct Switch(watch::Sender<bool>);
 
@@ -335,8 +336,8 @@ impl Drop for Served {
 #[derive(Clone)]
 struct Site {
     router: Router,
-    foreign: Option<(Foreign, Fates)>,
-    withheld: Withheld,
+    foreign: Option<(ProtocolHandler, FaultDecider)>,
+    withheld: UndeliveredEffects,
 }
 
 async fn accept(mut listener: TcpListener, address: SocketAddr, site: Site, mut reachable: watch::Receiver<bool>) {
@@ -353,7 +354,7 @@ async fn accept(mut listener: TcpListener, address: SocketAddr, site: Site, mut 
         listener = match rebind(address).await {
             Ok(listener) => listener,
             Err(error) => {
-                tracing::error!(%address, %error, "the port was taken while the neighbour was away");
+                tracing::error!(%address, %error, "the port was taken while the dependency was away");
                 return;
             }
         };

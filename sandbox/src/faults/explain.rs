@@ -10,14 +10,14 @@ use chrono::{DateTime, Utc};
 use crate::audit::{Explained, Journey, Occasion};
 use crate::cosmos::Recorded;
 use crate::dataverse::StartedJourney;
+use crate::environment::Environment;
 use crate::shop::LedgerEntry;
-use crate::world::World;
 
-/// The starts in this world that excuse the next start of the same journey. `kills` are the times by which handlers
+/// The starts in this environment that excuse the next start of the same journey. `kills` are the times by which handlers
 /// were surely dead.
-pub fn explained(world: &World, kills: &[DateTime<Utc>]) -> Vec<Explained> {
-    let (wire, dataverse, cosmos) = (world.wire(), world.dataverse(), world.cosmos());
-    explain(&dataverse.started(), kills, &wire.withheld(), &cosmos.journal(), &world.ledger())
+pub fn explained(environment: &Environment, kills: &[DateTime<Utc>]) -> Vec<Explained> {
+    let (wire, dataverse, cosmos) = (environment.network(), environment.dataverse(), environment.cosmos());
+    explain(&dataverse.started(), kills, &wire.withheld(), &cosmos.journal(), &environment.ledger())
 }
 
 /// A start excuses the next of the same journey about the same event if no accepted write had recorded that journey as

@@ -1,21 +1,21 @@
-//! The neighbours without a host, for Core Tools' `func start`.
+//! The dependencies without a host, for Core Tools' `func start`.
 
 use std::collections::BTreeMap;
 
-use sandbox::wire::Neighbour;
-use sandbox::world::{PORT_BASE, World};
+use sandbox::environment::{Environment, PORT_BASE};
+use sandbox::network::Dependency;
 use serde_json::json;
 
 use super::args::Args;
 use super::{Failure, interruptible, play};
 
-/// Serves the neighbours until Ctrl-C, while the shop goes through its day. Nothing is written anywhere.
+/// Serves the dependencies until Ctrl-C, while the shop goes through its day. Nothing is written anywhere.
 pub(crate) async fn serve(args: &Args) -> Result<bool, Failure> {
-    let world = interruptible(start(args)).await?;
+    let environment = interruptible(start(args)).await?;
     tokio::select! {
-        sold = sell(args, &world) => {
+        sold = sell(args, &environment) => {
             sold?;
-            eprintln!("The shop has closed; the neighbours stay up.");
+            eprintln!("The shop has closed; the dependencies stay up.");
             play::serve().await?;
         }
         interrupted = play::serve() => interrupted?,
@@ -23,18 +23,18 @@ pub(crate) async fn serve(args: &Args) -> Result<bool, Failure> {
     Ok(true)
 }
 
-async fn start(args: &Args) -> Result<World, Failure> {
-    let world = World::start(args.world()).await?;
-    println!("The neighbours are up:");
-    for neighbour in Neighbour::ALL {
-        println!("  {:12} {}", neighbour.to_string(), world.url(neighbour));
+async fn start(args: &Args) -> Result<Environment, Failure> {
+    let environment = Environment::start(args.environment()).await?;
+    println!("The dependencies are up:");
+    for dependency in Dependency::ALL {
+        println!("  {:12} {}", dependency.to_string(), environment.url(dependency));
     }
     if args.port_base.is_none_or(|base| base == PORT_BASE) {
         println!("local.settings.json is right for them as it is. Next, in the repository:");
     } else {
         println!(
             "local.settings.json must say where they are:\n{}\nThen, in the repository:",
-            local_settings(world.settings())?
+            local_settings(environment.settings())?
         );
     }
     println!(
@@ -45,15 +45,15 @@ async fn start(args: &Args) -> Result<World, Failure> {
          The shop sells {orders} orders meanwhile, to be found whenever the host comes. Press Ctrl-C to end.",
         orders = args.orders,
     );
-    Ok(world)
+    Ok(environment)
 }
 
-async fn sell(args: &Args, world: &World) -> Result<(), Failure> {
-    let visits = world.shop().plan(args.orders, args.seed);
+async fn sell(args: &Args, environment: &Environment) -> Result<(), Failure> {
+    let visits = environment.shop().plan(args.orders, args.seed);
     let pause = args.pause(visits.len());
     for visit in &visits {
-        drop(world.clock().sleep(pause).await);
-        world.shop().perform(visit)?;
+        drop(environment.clock().sleep(pause).await);
+        environment.shop().perform(visit)?;
     }
     Ok(())
 }

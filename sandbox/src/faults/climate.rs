@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use serde::Serialize;
 
 use super::mix;
-use crate::wire::Neighbour;
+use crate::network::Dependency;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -20,7 +20,7 @@ pub struct Faults {
     pub throttled: f64,
     /// 503.
     pub unavailable: f64,
-    /// 500 in the neighbour's own form, or without: then nobody can say what was done.
+    /// 500 in the dependency's own form, or without: then nobody can say what was done.
     pub failing: f64,
     /// 502 or 504 before anything was done.
     pub gateway: f64,
@@ -91,7 +91,7 @@ pub struct Burst {
     pub factor: f64,
 }
 
-/// The neighbour is off the network now and then.
+/// The dependency is off the network now and then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Outages {
@@ -101,8 +101,8 @@ pub struct Outages {
     pub longest: Duration,
 }
 
-/// What a neighbour does besides answering badly; which tricks these are depends on who it is (see
-/// [`Storm`](super::Storm)).
+/// What a dependency does besides answering badly; which tricks these are depends on who it is (see
+/// [`FaultSchedule`](super::FaultSchedule)).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Mischief {
@@ -115,10 +115,10 @@ pub struct Mischief {
     pub late: Duration,
 }
 
-/// How it is with one neighbour.
+/// How it is with one dependency.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Conditions {
+pub struct FaultRates {
     /// What can happen to a call.
     pub faults: Faults,
     /// How long a call takes.
@@ -131,7 +131,7 @@ pub struct Conditions {
     pub mischief: Mischief,
 }
 
-impl Conditions {
+impl FaultRates {
     /// Two calls in a hundred are disturbed.
     pub fn rough() -> Self {
         Self {
@@ -175,48 +175,48 @@ impl Conditions {
     }
 }
 
-/// How it is with each neighbour; fair with those who are not named.
+/// How it is with each dependency; fair with those who are not named.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(transparent)]
-pub struct Climate {
-    conditions: BTreeMap<Neighbour, Conditions>,
+pub struct FaultProfile {
+    conditions: BTreeMap<Dependency, FaultRates>,
 }
 
-impl Climate {
-    /// Fair weather.
+impl FaultProfile {
+    /// NoFaults weather.
     pub fn none() -> Self {
         Self::default()
     }
 
-    /// [`Conditions::rough`] everywhere.
+    /// [`FaultRates::rough`] everywhere.
     pub fn rough() -> Self {
-        Self::everywhere(Conditions::rough())
+        Self::everywhere(FaultRates::rough())
     }
 
-    /// [`Conditions::storm`] everywhere.
+    /// [`FaultRates::storm`] everywhere.
     pub fn storm() -> Self {
-        Self::everywhere(Conditions::storm())
+        Self::everywhere(FaultRates::storm())
     }
 
-    /// The same conditions with every neighbour.
-    pub fn everywhere(conditions: Conditions) -> Self {
-        Neighbour::ALL.into_iter().fold(Self::none(), |climate, neighbour| climate.with(neighbour, conditions))
+    /// The same conditions with every dependency.
+    pub fn everywhere(conditions: FaultRates) -> Self {
+        Dependency::ALL.into_iter().fold(Self::none(), |climate, dependency| climate.with(dependency, conditions))
     }
 
-    /// The same climate with other conditions with one neighbour.
+    /// The same climate with other conditions with one dependency.
     #[must_use]
-    pub fn with(mut self, neighbour: Neighbour, conditions: Conditions) -> Self {
-        if conditions == Conditions::default() {
-            self.conditions.remove(&neighbour);
+    pub fn with(mut self, dependency: Dependency, conditions: FaultRates) -> Self {
+        if conditions == FaultRates::default() {
+            self.conditions.remove(&dependency);
         } else {
-            self.conditions.insert(neighbour, conditions);
+            self.conditions.insert(dependency, conditions);
         }
         self
     }
 
-    /// How it is with this neighbour.
-    pub fn of(&self, neighbour: Neighbour) -> Conditions {
-        self.conditions.get(&neighbour).copied().unwrap_or_default()
+    /// How it is with this dependency.
+    pub fn of(&self, dependency: Dependency) -> FaultRates {
+        self.conditions.get(&dependency).copied().unwrap_or_default()
     }
 
     /// Whether the weather is fair everywhere.
@@ -243,10 +243,10 @@ impl Climate {
         .into()
     }
 
-    /// How far the shop's clock is off, for [`WorldOptions::shop_skew`](crate::world::WorldOptions::shop_skew): within
+    /// How far the shop's clock is off, for [`EnvironmentOptions::shop_skew`](crate::environment::EnvironmentOptions::shop_skew): within
     /// a minute ahead or behind where Commerce has any tricks at all, and the less the milder its climate.
     pub fn shop_skew(&self, seed: u64) -> TimeDelta {
-        let Mischief { every, late, .. } = self.of(Neighbour::Commerce).mischief;
+        let Mischief { every, late, .. } = self.of(Dependency::Commerce).mischief;
         if every.is_none() || late.is_zero() {
             return TimeDelta::zero();
         }
@@ -263,7 +263,7 @@ mod tests {
 
     #[test]
     fn the_tail_is_long_and_ends() {
-        let latency = Conditions::storm().latency;
+        let latency = FaultRates::storm().latency;
         assert_eq!(latency.at(1.0), latency.least);
         assert!(latency.at(0.5) < Duration::from_millis(5));
         assert!(latency.at(0.01) > Duration::from_millis(80));
@@ -273,16 +273,16 @@ mod tests {
 
     #[test]
     fn clocks_are_apart_by_less_than_a_minute_and_in_both_directions() {
-        let skews: Vec<_> = (1..=10).map(|seed| Climate::storm().shop_skew(seed).num_seconds()).collect();
+        let skews: Vec<_> = (1..=10).map(|seed| FaultProfile::storm().shop_skew(seed).num_seconds()).collect();
         assert!(skews.iter().all(|skew| (30..60).contains(&skew.abs())), "{skews:?}");
         assert!(skews.iter().any(|skew| *skew > 0) && skews.iter().any(|skew| *skew < 0), "{skews:?}");
-        assert_eq!(Climate::none().shop_skew(1), TimeDelta::zero());
+        assert_eq!(FaultProfile::none().shop_skew(1), TimeDelta::zero());
     }
 
     #[test]
     fn commits_are_never_later_than_the_poller_looks_back() {
-        assert!(Conditions::storm().mischief.late < Duration::from_secs(30));
-        assert_eq!(Climate::storm().suggested_settings()["PollOverlap"], "00:00:30");
-        assert!(Climate::none().suggested_settings().is_empty());
+        assert!(FaultRates::storm().mischief.late < Duration::from_secs(30));
+        assert_eq!(FaultProfile::storm().suggested_settings()["PollOverlap"], "00:00:30");
+        assert!(FaultProfile::none().suggested_settings().is_empty());
     }
 }

@@ -6,17 +6,17 @@ use axum::routing::{get, post};
 use super::*;
 
 /// Every call has this fate.
-struct Always(Fate);
+struct Always(FaultAction);
 
-impl Weather for Always {
-    fn fate(&self, _: &Call) -> BoxFuture<Fate> {
+impl FaultInjector for Always {
+    fn decide(&self, _: &Call) -> BoxFuture<FaultAction> {
         let fate = self.0.clone();
         Box::pin(async move { fate })
     }
 }
 
-/// A neighbour that counts its effects, and tells of each.
-async fn counter(wire: &Wire) -> (Served, Arc<AtomicU64>) {
+/// A dependency that counts its effects, and tells of each.
+async fn counter(wire: &Network) -> (Served, Arc<AtomicU64>) {
     let count = Arc::new(AtomicU64::new(0));
     let counting = count.clone();
     let effect = move || {
@@ -24,16 +24,16 @@ async fn counter(wire: &Wire) -> (Served, Arc<AtomicU64>) {
         async move {
             let mut response = Response::new(Body::empty());
             *response.status_mut() = StatusCode::NO_CONTENT;
-            response.extensions_mut().insert(Tells(number));
+            response.extensions_mut().insert(EffectId(number));
             response
         }
     };
     let router = Router::new().route("/effect", post(effect)).route("/text", get(|| async { "0123456789" }));
-    (wire.serve(Neighbour::Dataverse, router, None).await.unwrap(), count)
+    (wire.serve(Dependency::Dataverse, router, None).await.unwrap(), count)
 }
 
-async fn under(fate: Fate) -> (Wire, Served, Arc<AtomicU64>, reqwest::Result<reqwest::Response>) {
-    let wire = Wire::new(Always(fate));
+async fn under(fate: FaultAction) -> (Network, Served, Arc<AtomicU64>, reqwest::Result<reqwest::Response>) {
+    let wire = Network::new(Always(fate));
     let (served, count) = counter(&wire).await;
     let reply = reqwest::Client::new().post(format!("{}effect", served.url())).send().await;
     (wire, served, count, reply)
@@ -45,16 +45,16 @@ fn effects(count: &AtomicU64) -> u64 {
 
 #[tokio::test]
 async fn a_served_reply_is_not_withheld() {
-    let (wire, served, count, reply) = under(Fate::Serve).await;
+    let (wire, served, count, reply) = under(FaultAction::Serve).await;
     assert_eq!(reply.unwrap().status(), 204);
     drop(served);
     assert_eq!((effects(&count), wire.withheld().len()), (1, 0));
 }
 
 #[tokio::test]
-async fn a_refusal_is_said_as_the_neighbour_says_it_and_has_no_effect() {
-    let refusal = Refusal { body: "{}".to_owned(), ..Refusal::bare(StatusCode::TOO_MANY_REQUESTS) };
-    let (_, _served, count, reply) = under(Fate::Refuse(refusal.with("retry-after", "2"))).await;
+async fn a_refusal_is_said_as_the_dependency_says_it_and_has_no_effect() {
+    let refusal = ErrorReply { body: "{}".to_owned(), ..ErrorReply::bare(StatusCode::TOO_MANY_REQUESTS) };
+    let (_, _served, count, reply) = under(FaultAction::Refuse(refusal.with("retry-after", "2"))).await;
     let reply = reply.unwrap();
     assert_eq!((reply.status().as_u16(), reply.headers()["retry-after"].as_bytes()), (429, "2".as_bytes()));
     assert_eq!(reply.text().await.unwrap(), "{}");
@@ -63,25 +63,26 @@ async fn a_refusal_is_said_as_the_neighbour_says_it_and_has_no_effect() {
 
 #[tokio::test]
 async fn what_a_gateway_says_may_hide_an_effect() {
-    let (wire, _served, count, reply) = under(Fate::Mask(Refusal::bare(StatusCode::GATEWAY_TIMEOUT))).await;
+    let (wire, _served, count, reply) =
+        under(FaultAction::ReplaceReply(ErrorReply::bare(StatusCode::GATEWAY_TIMEOUT))).await;
     assert_eq!(reply.unwrap().status(), 504);
     assert_eq!((effects(&count), wire.withheld()), (1, BTreeSet::from([1])));
 }
 
 #[tokio::test]
 async fn a_connection_breaks_before_or_after_the_effect() {
-    let (wire, _served, count, reply) = under(Fate::BreakBefore).await;
+    let (wire, _served, count, reply) = under(FaultAction::ResetBefore).await;
     assert!(!reply.unwrap_err().is_connect());
     assert_eq!((effects(&count), wire.withheld().len()), (0, 0));
 
-    let (wire, _served, count, reply) = under(Fate::BreakAfter).await;
+    let (wire, _served, count, reply) = under(FaultAction::ResetAfter).await;
     assert!(!reply.unwrap_err().is_connect());
     assert_eq!((effects(&count), wire.withheld()), (1, BTreeSet::from([1])));
 }
 
 #[tokio::test]
 async fn a_reply_without_body_cannot_be_cut() {
-    let (wire, served, count, reply) = under(Fate::CutShort).await;
+    let (wire, served, count, reply) = under(FaultAction::TruncateReply).await;
     assert_eq!(reply.unwrap().status(), 204);
     assert_eq!((effects(&count), wire.withheld().len()), (1, 0));
     let text = reqwest::get(format!("{}text", served.url())).await.unwrap();
@@ -90,7 +91,7 @@ async fn a_reply_without_body_cannot_be_cut() {
 
 #[tokio::test]
 async fn a_reply_breaks_off_in_the_middle() {
-    let wire = Wire::new(Always(Fate::BreakAfter));
+    let wire = Network::new(Always(FaultAction::ResetAfter));
     let (served, _) = counter(&wire).await;
     let reply = reqwest::get(format!("{}text", served.url())).await.unwrap();
     assert_eq!(reply.status(), 200);
@@ -99,7 +100,7 @@ async fn a_reply_breaks_off_in_the_middle() {
 
 #[tokio::test]
 async fn a_reply_that_cannot_leave_any_more_is_withheld() {
-    let withheld = Withheld::default();
+    let withheld = UndeliveredEffects::default();
     let (lost, sent) = (Link::new(&withheld), Link::new(&withheld));
     lost.is_to_send(1);
     sent.is_to_send(2);
@@ -113,7 +114,7 @@ async fn a_reply_that_cannot_leave_any_more_is_withheld() {
 
 #[tokio::test]
 async fn a_hanging_call_ends_with_the_callers_patience() {
-    let wire = Wire::new(Always(Fate::Hang));
+    let wire = Network::new(Always(FaultAction::Hang));
     let (served, count) = counter(&wire).await;
     let impatient = reqwest::Client::builder().timeout(Duration::from_millis(50)).build().unwrap();
     let reply = impatient.post(format!("{}effect", served.url())).send().await;
@@ -123,24 +124,24 @@ async fn a_hanging_call_ends_with_the_callers_patience() {
 
 #[tokio::test]
 async fn whoever_listens_is_told_how_each_call_went() {
-    let refused = Fate::Refuse(Refusal::bare(StatusCode::SERVICE_UNAVAILABLE));
+    let refused = FaultAction::Refuse(ErrorReply::bare(StatusCode::SERVICE_UNAVAILABLE));
     for (fate, status) in [
-        (Fate::Serve, Some(StatusCode::NO_CONTENT)),
+        (FaultAction::Serve, Some(StatusCode::NO_CONTENT)),
         (refused, Some(StatusCode::SERVICE_UNAVAILABLE)),
-        (Fate::BreakBefore, None),
+        (FaultAction::ResetBefore, None),
     ] {
-        let wire = Wire::new(Always(fate));
+        let wire = Network::new(Always(fate));
         let (served, _) = counter(&wire).await;
         let mut tap = wire.tap();
         drop(reqwest::Client::new().post(format!("{}effect", served.url())).send().await);
         let passed = tap.recv().await.unwrap();
-        assert_eq!((passed.neighbour, passed.status), (Neighbour::Dataverse, status));
+        assert_eq!((passed.dependency, passed.status), (Dependency::Dataverse, status));
     }
 }
 
 #[tokio::test]
 async fn a_call_that_is_given_up_is_told_too() {
-    let wire = Wire::new(Always(Fate::Hang));
+    let wire = Network::new(Always(FaultAction::Hang));
     let (served, _) = counter(&wire).await;
     let mut tap = wire.tap();
     let client = reqwest::Client::builder().timeout(Duration::from_millis(50)).build().unwrap();

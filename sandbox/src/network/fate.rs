@@ -9,47 +9,47 @@ use axum::body::Body;
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::Response;
 
-use super::Neighbour;
+use super::Dependency;
 
 /// One request, as the weather sees it.
 #[derive(Clone, Debug)]
 pub struct Call {
     /// Who is called.
-    pub neighbour: Neighbour,
+    pub dependency: Dependency,
     /// The request's method.
     pub method: Method,
     /// The request's path, without its query.
     pub path: String,
-    /// How many calls this neighbour had before this one.
+    /// How many calls this dependency had before this one.
     pub own_number: u64,
-    /// How many calls all neighbours together had before this one.
+    /// How many calls all dependencies together had before this one.
     pub number: u64,
 }
 
 /// What becomes of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum FaultAction {
     /// It is served.
     Serve,
     /// It is answered with an error and has no effect.
-    Refuse(Refusal),
+    Refuse(ErrorReply),
     /// The request takes effect, and then somebody in between answers this in place of the reply.
-    Mask(Refusal),
+    ReplaceReply(ErrorReply),
     /// The connection closes before the request has any effect, without a byte of a reply.
-    BreakBefore,
+    ResetBefore,
     /// The request takes effect, and then the connection breaks within the reply.
-    BreakAfter,
+    ResetAfter,
     /// The request takes effect, and its reply ends too early, as if it were complete. One without a body arrives.
-    CutShort,
+    TruncateReply,
     /// No answer ever comes, and the request has no effect.
     Hang,
     /// The request takes effect, and no answer ever comes.
-    Withhold,
+    HangAfter,
 }
 
-/// An error answer that does not come from the neighbour's own logic.
+/// An error answer that does not come from the dependency's own logic.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct ErrorReply {
     /// The status.
     pub status: StatusCode,
     /// Headers, `Content-Type` and `Retry-After` among them; lower case names.
@@ -58,7 +58,7 @@ pub struct Refusal {
     pub body: String,
 }
 
-impl Refusal {
+impl ErrorReply {
     /// What a gateway in front of a service says when the service does not: a status and its name.
     pub fn bare(status: StatusCode) -> Self {
         Self { status, headers: Vec::new(), body: status.canonical_reason().unwrap_or_default().to_owned() }
@@ -87,32 +87,32 @@ impl Refusal {
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Decides what becomes of each call. May take its time: that is the latency.
-pub trait Weather: Send + Sync {
+pub trait FaultInjector: Send + Sync {
     /// The fate of `call`.
-    fn fate(&self, call: &Call) -> BoxFuture<Fate>;
+    fn decide(&self, call: &Call) -> BoxFuture<FaultAction>;
 }
 
-impl<W: Weather + ?Sized> Weather for Arc<W> {
-    fn fate(&self, call: &Call) -> BoxFuture<Fate> {
-        (**self).fate(call)
+impl<W: FaultInjector + ?Sized> FaultInjector for Arc<W> {
+    fn decide(&self, call: &Call) -> BoxFuture<FaultAction> {
+        (**self).decide(call)
     }
 }
 
 /// Every call is served after the same latency.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Fair {
+pub struct NoFaults {
     /// How long a call takes before it is looked at.
     pub latency: Duration,
 }
 
-impl Weather for Fair {
-    fn fate(&self, _: &Call) -> BoxFuture<Fate> {
+impl FaultInjector for NoFaults {
+    fn decide(&self, _: &Call) -> BoxFuture<FaultAction> {
         let latency = self.latency;
         Box::pin(async move {
             if !latency.is_zero() {
                 tokio::time::sleep(latency).await;
             }
-            Fate::Serve
+            FaultAction::Serve
         })
     }
 }

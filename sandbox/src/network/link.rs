@@ -10,9 +10,9 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 
 /// The effects of which nobody was told.
 #[derive(Clone, Default)]
-pub(super) struct Withheld(Arc<Mutex<BTreeSet<u64>>>);
+pub(super) struct UndeliveredEffects(Arc<Mutex<BTreeSet<u64>>>);
 
-impl Withheld {
+impl UndeliveredEffects {
     pub(super) fn add(&self, effect: u64) {
         self.lock().insert(effect);
     }
@@ -27,17 +27,17 @@ impl Withheld {
 }
 
 /// A connection's memory of replies that are on their way out. What has not been written when the connection ends
-/// (a neighbour taken off the network, a caller that hung up) was withheld.
+/// (a dependency taken off the network, a caller that hung up) was withheld.
 #[derive(Clone)]
 pub(super) struct Link(Arc<Unsent>);
 
 struct Unsent {
     effects: Mutex<Vec<u64>>,
-    withheld: Withheld,
+    withheld: UndeliveredEffects,
 }
 
 impl Link {
-    pub(super) fn new(withheld: &Withheld) -> Self {
+    pub(super) fn new(withheld: &UndeliveredEffects) -> Self {
         Self(Arc::new(Unsent { effects: Mutex::default(), withheld: withheld.clone() }))
     }
 

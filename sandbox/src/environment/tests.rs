@@ -4,8 +4,8 @@ use super::*;
 use crate::host::{Connection, Entity, ServiceBusTrigger};
 use crate::service_bus::{NewMessage, Property};
 
-async fn world() -> World {
-    World::start(WorldOptions::new(Clock::real())).await.unwrap()
+async fn environment() -> Environment {
+    Environment::start(EnvironmentOptions::new(Clock::real())).await.unwrap()
 }
 
 async fn contacts(settings: &BTreeMap<String, String>, token: &str) -> u16 {
@@ -15,8 +15,8 @@ async fn contacts(settings: &BTreeMap<String, String>, token: &str) -> u16 {
 
 #[tokio::test]
 async fn a_client_secret_opens_dataverse_and_not_the_scale_unit() {
-    let world = world().await;
-    let settings = world.settings_with_secrets();
+    let environment = environment().await;
+    let settings = environment.settings_with_secrets();
     let url = format!("{}{}/oauth2/v2.0/token", settings["DataverseAuthority"], settings["DataverseTenantId"]);
     let audience = settings["DataverseUrl"].trim_end_matches('/');
     let form = [
@@ -36,8 +36,8 @@ async fn a_client_secret_opens_dataverse_and_not_the_scale_unit() {
 
 #[tokio::test]
 async fn the_managed_identity_opens_dataverse() {
-    let world = world().await;
-    let settings = world.settings();
+    let environment = environment().await;
+    let settings = environment.settings();
     assert!(!settings.contains_key("DataverseClientSecret"));
     let query = [
         ("api-version", "2019-08-01"),
@@ -48,16 +48,16 @@ async fn the_managed_identity_opens_dataverse() {
     let reply = request.header("X-IDENTITY-HEADER", &settings["IDENTITY_HEADER"]).send().await.unwrap();
     let reply: Value = reply.json().await.unwrap();
     assert_eq!(contacts(&settings, reply["access_token"].as_str().unwrap()).await, 200);
-    assert_eq!(world.wire().calls()[&Neighbour::Entra], 1);
+    assert_eq!(environment.network().calls()[&Dependency::Entra], 1);
 }
 
 #[tokio::test]
 async fn some_people_are_known_beforehand_and_nobody_twice() {
-    let world = world().await;
-    let contacts = world.dataverse().contacts();
-    assert_eq!(contacts.len(), world.contacts_before().len());
+    let environment = environment().await;
+    let contacts = environment.dataverse().contacts();
+    assert_eq!(contacts.len(), environment.contacts_before().len());
     assert!(contacts.iter().any(|contact| contact.contact_number.is_none() && contact.email.is_some()));
-    let shop = world.shop();
+    let shop = environment.shop();
     let mut companies = BTreeSet::new();
     for contact in &contacts {
         let owner = contact.contact_number.as_deref().and_then(|number| shop.customer(number));
@@ -69,31 +69,31 @@ async fn some_people_are_known_beforehand_and_nobody_twice() {
         owner.is_some_and(|owner| contact.email.as_deref() != owner.reachable_at())
     });
     assert!(borrowed.count() > 0);
-    assert!(world.audit(&Journey::ALL, &[]).is_clean());
+    assert!(environment.audit(&Journey::ALL, &[]).is_clean());
 }
 
 #[tokio::test]
 async fn messages_come_only_over_a_network() {
-    let world = world().await;
+    let environment = environment().await;
     let mut trigger = ServiceBusTrigger {
         binding: "message".to_owned(),
         entity: Entity::Subscription { topic: TOPIC.to_owned(), subscription: SUBSCRIPTION.to_owned() },
-        connection: Connection::String(world.settings()["ServiceBusConnection"].clone()),
+        connection: Connection::String(environment.settings()["ServiceBusConnection"].clone()),
         binary: false,
     };
-    let sources = world.sources();
+    let sources = environment.sources();
     let source = sources(&trigger).unwrap();
-    world.broker().send(TOPIC, vec![NewMessage { body: "1".into(), ..NewMessage::default() }]).unwrap();
-    world.served(Neighbour::ServiceBus).set_reachable(false);
+    environment.broker().send(TOPIC, vec![NewMessage { body: "1".into(), ..NewMessage::default() }]).unwrap();
+    environment.served(Dependency::ServiceBus).set_reachable(false);
     assert!(futures::poll!(source.receive()).is_pending());
-    world.served(Neighbour::ServiceBus).set_reachable(true);
+    environment.served(Dependency::ServiceBus).set_reachable(true);
     let delivery = source.receive().await;
     assert_eq!(delivery.message.body, "1");
-    world.served(Neighbour::ServiceBus).set_reachable(false);
+    environment.served(Dependency::ServiceBus).set_reachable(false);
     assert!(source.complete(delivery.lock_token).await.is_err());
-    world.served(Neighbour::ServiceBus).set_reachable(true);
+    environment.served(Dependency::ServiceBus).set_reachable(true);
     source.complete(delivery.lock_token).await.unwrap();
-    assert_eq!(world.counts(), Counts::default());
+    assert_eq!(environment.counts(), Counts::default());
 
     trigger.entity = Entity::Queue("q".to_owned());
     assert!(sources(&trigger).is_err());
@@ -103,42 +103,46 @@ async fn messages_come_only_over_a_network() {
 
 #[tokio::test]
 async fn a_taken_port_is_named() {
-    let taken = Wire::bind(None).await.unwrap();
+    let taken = Network::bind(None).await.unwrap();
     let ports = Some(taken.local_addr().unwrap().port());
-    let refused = World::start(WorldOptions { ports, ..WorldOptions::new(Clock::real()) }).await;
-    assert!(matches!(refused, Err(WorldProblem::Port { neighbour: Neighbour::Entra, port, .. }) if port == ports));
+    let refused = Environment::start(EnvironmentOptions { ports, ..EnvironmentOptions::new(Clock::real()) }).await;
+    assert!(
+        matches!(refused, Err(EnvironmentError::Port { dependency: Dependency::Entra, port, .. }) if port == ports)
+    );
 }
 
 #[tokio::test]
 async fn the_local_settings_of_the_repository_find_the_sandbox_on_its_usual_ports() {
-    let world = world().await;
+    let environment = environment().await;
     let file = std::fs::read_to_string(crate::stage::repository().join("local.settings.json")).unwrap();
     let file: Value = serde_json::from_str(&file).unwrap();
     let usual = |text: &String| {
-        let ports = Neighbour::ALL.map(|it| (world.served(it).port(), port(Some(PORT_BASE), it).unwrap()));
+        let ports = Dependency::ALL.map(|it| (environment.served(it).port(), port(Some(PORT_BASE), it).unwrap()));
         ports.iter().fold(text.clone(), |text, (here, usual)| text.replace(&format!(":{here}"), &format!(":{usual}")))
     };
-    let settings: BTreeMap<_, _> = world.settings().iter().map(|(name, value)| (name.clone(), usual(value))).collect();
+    let settings: BTreeMap<_, _> =
+        environment.settings().iter().map(|(name, value)| (name.clone(), usual(value))).collect();
     assert_eq!(file["Values"], serde_json::to_value(settings).unwrap());
     assert_eq!(file["IsEncrypted"], false);
 }
 
-/// The source of messages for a world that delivers over AMQP.
-fn source(world: &World) -> Arc<dyn crate::host::MessageSource> {
+/// The source of messages for an environment that delivers over AMQP.
+fn source(environment: &Environment) -> Arc<dyn crate::host::MessageSource> {
     let trigger = ServiceBusTrigger {
         binding: "message".to_owned(),
         entity: Entity::Subscription { topic: TOPIC.to_owned(), subscription: SUBSCRIPTION.to_owned() },
-        connection: Connection::String(world.settings()["ServiceBusConnection"].clone()),
+        connection: Connection::String(environment.settings()["ServiceBusConnection"].clone()),
         binary: false,
     };
-    (world.sources())(&trigger).unwrap()
+    (environment.sources())(&trigger).unwrap()
 }
 
 #[tokio::test]
 async fn the_host_receives_over_amqp_what_it_would_receive_in_process() {
     let over = async |deliver| {
-        let world = World::start(WorldOptions { deliver, ..WorldOptions::new(Clock::real()) }).await.unwrap();
-        let source = source(&world);
+        let environment =
+            Environment::start(EnvironmentOptions { deliver, ..EnvironmentOptions::new(Clock::real()) }).await.unwrap();
+        let source = source(&environment);
         let properties = [("EventType".to_owned(), Property::from("Checkout")), ("n".to_owned(), Property::Integer(7))];
         let message = NewMessage {
             message_id: Some("m1".to_owned()),
@@ -149,7 +153,7 @@ async fn the_host_receives_over_amqp_what_it_would_receive_in_process() {
             application_properties: properties.into(),
             ..NewMessage::default()
         };
-        world.broker().send(TOPIC, vec![message]).unwrap();
+        environment.broker().send(TOPIC, vec![message]).unwrap();
         let first = source.receive().await;
         source.abandon(first.lock_token).await.unwrap();
         let second = source.receive().await;
@@ -159,7 +163,7 @@ async fn the_host_receives_over_amqp_what_it_would_receive_in_process() {
         source.complete(second.lock_token).await.unwrap();
         // The renewal stands behind the completion in the same line.
         assert_eq!(source.renew(second.lock_token).await, Err(crate::host::SettleProblem::LockLost));
-        assert_eq!(world.counts(), Counts::default());
+        assert_eq!(environment.counts(), Counts::default());
         let enqueued = second.message.enqueued_time;
         (
             second.message.expires_at - enqueued,
@@ -175,17 +179,17 @@ async fn the_host_receives_over_amqp_what_it_would_receive_in_process() {
 
 #[tokio::test]
 async fn receiving_over_amqp_survives_an_outage_and_calls_that_give_up() {
-    let options = WorldOptions { deliver: Deliver::Amqp, ..WorldOptions::new(Clock::real()) };
-    let world = World::start(options).await.unwrap();
-    let source = source(&world);
+    let options = EnvironmentOptions { deliver: Deliver::Amqp, ..EnvironmentOptions::new(Clock::real()) };
+    let environment = Environment::start(options).await.unwrap();
+    let source = source(&environment);
     let mut given_up = source.receive();
     assert!(futures::poll!(&mut given_up).is_pending());
     drop(given_up);
-    world.served(Neighbour::ServiceBus).set_reachable(false);
-    world.served(Neighbour::ServiceBus).set_reachable(true);
-    world.broker().send(TOPIC, vec![NewMessage { body: "{}".into(), ..NewMessage::default() }]).unwrap();
+    environment.served(Dependency::ServiceBus).set_reachable(false);
+    environment.served(Dependency::ServiceBus).set_reachable(true);
+    environment.broker().send(TOPIC, vec![NewMessage { body: "{}".into(), ..NewMessage::default() }]).unwrap();
     let delivery = source.receive().await;
     source.complete(delivery.lock_token).await.unwrap();
     assert!(source.renew(delivery.lock_token).await.is_err());
-    assert_eq!(world.counts(), Counts::default());
+    assert_eq!(environment.counts(), Counts::default());
 }

@@ -1,22 +1,22 @@
-//! The app settings with which the function app finds this world.
+//! The app settings with which the function app finds this environment.
 
 use std::collections::BTreeMap;
 
-use super::{COMMERCE_CLIENT, DATAVERSE_CLIENT, SUBSCRIPTION, TOPIC, World};
+use super::{COMMERCE_CLIENT, DATAVERSE_CLIENT, Environment, SUBSCRIPTION, TOPIC};
 use crate::audit::Journey;
 use crate::cosmos::REGION;
 use crate::entra::EntraOptions;
+use crate::network::Dependency;
 use crate::shop::CHANNELS;
-use crate::wire::Neighbour;
 
-impl World {
+impl Environment {
     /// All app settings of the handler and of the Functions host. Dataverse is called with the managed identity, which
     /// the handler finds through environment variables.
     pub fn settings(&self) -> BTreeMap<String, String> {
         let identity = EntraOptions::default().managed_identity;
         let mut settings = self.common();
         settings.extend(owned([
-            ("IDENTITY_ENDPOINT", format!("{}msi/token", self.url(Neighbour::Entra))),
+            ("IDENTITY_ENDPOINT", format!("{}msi/token", self.url(Dependency::Entra))),
             ("IDENTITY_HEADER", identity.header),
             ("AZURE_CLIENT_ID", identity.client_id),
         ]));
@@ -29,7 +29,7 @@ impl World {
         let (client, secret) = DATAVERSE_CLIENT;
         let mut settings = self.common();
         settings.extend(owned([
-            ("DataverseAuthority", self.url(Neighbour::Entra)),
+            ("DataverseAuthority", self.url(Dependency::Entra)),
             ("DataverseTenantId", self.tenant.clone()),
             ("DataverseClientId", client.to_owned()),
             ("DataverseClientSecret", secret.to_owned()),
@@ -39,12 +39,12 @@ impl World {
 
     fn common(&self) -> BTreeMap<String, String> {
         let (client, secret) = COMMERCE_CLIENT;
-        let commerce = self.url(Neighbour::Commerce);
+        let commerce = self.url(Dependency::Commerce);
         let mut settings: BTreeMap<_, _> = owned([
             ("CSUEndpoint", commerce.clone()),
             // The store in Houston. Which one is of no matter: the event store is the whole retailer's.
             ("OperatingUnitNumber", CHANNELS[0].oun.to_owned()),
-            ("AuthorityD365Commerce", self.url(Neighbour::Entra)),
+            ("AuthorityD365Commerce", self.url(Dependency::Entra)),
             ("TenantIdD365Commerce", self.tenant.clone()),
             ("AudienceD365Commerce", commerce.trim_end_matches('/').to_owned()),
             ("CommerceClientIdD365Commerce", client.to_owned()),
@@ -55,7 +55,7 @@ impl World {
             ("ServiceBusConnection", self.connection_string.clone()),
             ("ServiceBusTopicName", TOPIC.to_owned()),
             ("ServiceBusSubscriptionName", SUBSCRIPTION.to_owned()),
-            ("DataverseUrl", self.url(Neighbour::Dataverse)),
+            ("DataverseUrl", self.url(Dependency::Dataverse)),
             ("PollSchedule", "*/20 * * * * *".to_owned()),
             ("AzureWebJobsStorage", "UseDevelopmentStorage=true".to_owned()),
             ("FUNCTIONS_WORKER_RUNTIME", "custom".to_owned()),

@@ -1,4 +1,4 @@
-//! All neighbours of the handler on one machine, and what the function app must be told to find them.
+//! All dependencies of the handler on one machine, and what the function app must be told to find them.
 
 mod amqp_source;
 mod function_app;
@@ -23,14 +23,14 @@ use crate::cosmos::{CosmosAccount, CosmosOptions};
 use crate::csu::{Csu, CsuOptions};
 use crate::dataverse::{Dataverse, DataverseOptions, demo_triggers};
 use crate::entra::{Client, Entra, EntraOptions};
+use crate::network::{Dependency, Network, NoFaults, ProtocolHandler, Served};
 use crate::service_bus::amqp::ServiceBusAmqp;
 use crate::service_bus::rest::{RestOptions, SasKey, ServiceBusRest};
 use crate::service_bus::{Broker, Counts, CreateError, EntityPath, SubscriptionOptions, TopicOptions};
 use crate::shop::{LedgerEntry, Shop};
-use crate::wire::{Fair, Foreign, Neighbour, Served, Wire};
 
 pub use self::function_app::{FUNCTION_KEY, FunctionApp, HostingProblem, MASTER_KEY};
-pub use self::source::{BrokerSource, Deliver, Settling};
+pub use self::source::{BrokerSource, Deliver, SettleFaults};
 
 /// The topic on which events travel.
 pub const TOPIC: &str = "order-events";
@@ -48,16 +48,16 @@ const DATAVERSE_CLIENT: (&str, &str) = ("5a9d14c3-82e7-4b06-9f3d-e60c7b2a1f48", 
 /// The shared access policy of the namespace.
 const SAS: (&str, &str) = ("RootManageSharedAccessKey", "c2FuZGJveC1zZXJ2aWNlLWJ1cy1rZXk=");
 
-/// How a world is set up.
-pub struct WorldOptions {
-    /// The time that all neighbours share.
+/// How an environment is set up.
+pub struct EnvironmentOptions {
+    /// The time that all dependencies share.
     pub clock: Clock,
     /// Decides the shop's customers and everything that it gives out.
     pub seed: u64,
-    /// The first of a block of ports, one for each neighbour and one for the function app; any free ones if `None`.
+    /// The first of a block of ports, one for each dependency and one for the function app; any free ones if `None`.
     pub ports: Option<u16>,
     /// The network.
-    pub wire: Wire,
+    pub network: Network,
     /// The Scale Unit.
     pub csu: CsuOptions,
     /// Dataverse.
@@ -72,14 +72,14 @@ pub struct WorldOptions {
     pub deliver: Deliver,
 }
 
-impl WorldOptions {
-    /// A world in fair weather on free ports.
+impl EnvironmentOptions {
+    /// An environment in fair weather on free ports.
     pub fn new(clock: Clock) -> Self {
         Self {
             clock,
             seed: 1,
             ports: None,
-            wire: Wire::new(Fair::default()),
+            network: Network::new(NoFaults::default()),
             csu: CsuOptions::default(),
             dataverse: DataverseOptions::default(),
             cosmos_partitions: 2,
@@ -90,14 +90,14 @@ impl WorldOptions {
     }
 }
 
-/// Why there is no world.
+/// Why there is no environment.
 #[derive(Debug, thiserror::Error)]
-pub enum WorldProblem {
+pub enum EnvironmentError {
     /// A port is taken.
-    #[error("{neighbour} cannot listen{}: {source}", port.map(|port| format!(" on port {port}")).unwrap_or_default())]
+    #[error("{dependency} cannot listen{}: {source}", port.map(|port| format!(" on port {port}")).unwrap_or_default())]
     Port {
         /// Who wanted it.
-        neighbour: Neighbour,
+        dependency: Dependency,
         /// The port, if a certain one was wanted.
         port: Option<u16>,
         /// Why it was not to be had.
@@ -108,10 +108,10 @@ pub enum WorldProblem {
     Bus(#[from] CreateError),
 }
 
-/// All neighbours, served until dropped.
-pub struct World {
+/// All dependencies, served until dropped.
+pub struct Environment {
     clock: Clock,
-    wire: Wire,
+    network: Network,
     ports: Option<u16>,
     shop: Shop,
     entra: Entra,
@@ -120,36 +120,36 @@ pub struct World {
     broker: Broker,
     cosmos: CosmosAccount,
     /// All but Cosmos DB, which serves itself.
-    served: BTreeMap<Neighbour, Served>,
+    served: BTreeMap<Dependency, Served>,
     connection_string: String,
     before: BTreeSet<Uuid>,
     shop_skew: TimeDelta,
     deliver: Deliver,
-    settling: Settling,
+    settling: SettleFaults,
     /// How many function apps have been hosted.
     hosts: AtomicUsize,
 }
 
-impl World {
+impl Environment {
     /// Starts everything. Must be called inside a Tokio runtime.
     ///
     /// # Errors
     ///
     /// When a port is taken.
-    pub async fn start(options: WorldOptions) -> Result<Self, WorldProblem> {
+    pub async fn start(options: EnvironmentOptions) -> Result<Self, EnvironmentError> {
         let _busy = options.clock.busy();
         let mut sites = Sites::open(&options).await?;
         let (entra, tenant) = entra(&options);
         let shop = Shop::new(options.clock.skewed(options.shop_skew), options.seed);
-        for audience in [sites.url(Neighbour::Commerce)?, sites.url(Neighbour::Dataverse)?] {
+        for audience in [sites.url(Dependency::Commerce)?, sites.url(Dependency::Dataverse)?] {
             entra.register_resource(&audience);
         }
         entra.register_resource("https://servicebus.azure.net");
         entra.register_resource("https://cosmos.azure.com");
         let check = |audience: &str| -> Arc<dyn TokenCheck> { Arc::new(entra.check_for(&[audience])) };
-        let csu = Csu::new(shop.clone(), check(&sites.url(Neighbour::Commerce)?), options.csu);
+        let csu = Csu::new(shop.clone(), check(&sites.url(Dependency::Commerce)?), options.csu);
         let dataverse =
-            Dataverse::new(options.clock.clone(), check(&sites.url(Neighbour::Dataverse)?), options.dataverse);
+            Dataverse::new(options.clock.clone(), check(&sites.url(Dependency::Dataverse)?), options.dataverse);
         demo_triggers().into_iter().for_each(|trigger| dataverse.register_trigger(trigger));
         people::introduce(&dataverse, &shop);
         let broker = broker(&options.clock)?;
@@ -162,22 +162,22 @@ impl World {
             partition_count: options.cosmos_partitions,
             ..CosmosOptions::default()
         };
-        let cosmos_port = port(options.ports, Neighbour::Cosmos);
-        let cosmos = CosmosAccount::start(&options.wire, cosmos_port, cosmos)
+        let cosmos_port = port(options.ports, Dependency::Cosmos);
+        let cosmos = CosmosAccount::start(&options.network, cosmos_port, cosmos)
             .await
-            .map_err(problem(Neighbour::Cosmos, cosmos_port))?;
-        for (neighbour, router, foreign) in [
-            (Neighbour::Entra, entra.router(), None),
-            (Neighbour::Commerce, csu.router(), None),
-            (Neighbour::ServiceBus, bus.router(), Some(amqp.foreign())),
-            (Neighbour::Dataverse, dataverse.router(), None),
+            .map_err(problem(Dependency::Cosmos, cosmos_port))?;
+        for (dependency, router, foreign) in [
+            (Dependency::Entra, entra.router(), None),
+            (Dependency::Commerce, csu.router(), None),
+            (Dependency::ServiceBus, bus.router(), Some(amqp.foreign())),
+            (Dependency::Dataverse, dataverse.router(), None),
         ] {
-            sites.serve(neighbour, router, foreign)?;
+            sites.serve(dependency, router, foreign)?;
         }
-        let bus_port = sites.served.get(&Neighbour::ServiceBus).map_or(0, Served::port);
+        let bus_port = sites.served.get(&Dependency::ServiceBus).map_or(0, Served::port);
         Ok(Self {
             clock: options.clock,
-            wire: options.wire,
+            network: options.network,
             ports: options.ports,
             shop,
             entra,
@@ -190,19 +190,19 @@ impl World {
             connection_string: bus.connection_string(bus_port).unwrap_or_default(),
             shop_skew: options.shop_skew,
             deliver: options.deliver,
-            settling: Settling::default(),
+            settling: SettleFaults::default(),
             hosts: AtomicUsize::new(0),
         })
     }
 
-    /// The time that all neighbours share.
+    /// The time that all dependencies share.
     pub fn clock(&self) -> &Clock {
         &self.clock
     }
 
     /// The network: its weather and its count of calls.
-    pub fn wire(&self) -> &Wire {
-        &self.wire
+    pub fn network(&self) -> &Network {
+        &self.network
     }
 
     /// The shop behind the Scale Unit.
@@ -230,14 +230,14 @@ impl World {
         &self.cosmos
     }
 
-    /// A neighbour's place on the network, to find it or to take it away.
-    pub fn served(&self, neighbour: Neighbour) -> &Served {
-        self.served.get(&neighbour).unwrap_or_else(|| self.cosmos.served())
+    /// A dependency's place on the network, to find it or to take it away.
+    pub fn served(&self, dependency: Dependency) -> &Served {
+        self.served.get(&dependency).unwrap_or_else(|| self.cosmos.served())
     }
 
     /// `http://127.0.0.1:<port>/`.
-    pub fn url(&self, neighbour: Neighbour) -> String {
-        self.served(neighbour).url()
+    pub fn url(&self, dependency: Dependency) -> String {
+        self.served(dependency).url()
     }
 
     /// The subscription of `process-message`.
@@ -251,7 +251,7 @@ impl World {
     }
 
     /// Luck when the Functions host settles messages.
-    pub fn settling(&self) -> &Settling {
+    pub fn settling(&self) -> &SettleFaults {
         &self.settling
     }
 
@@ -287,54 +287,54 @@ impl World {
     }
 }
 
-/// Where the neighbours will be: tokens are for addresses, so these must be known first.
+/// Where the dependencies will be: tokens are for addresses, so these must be known first.
 struct Sites {
-    wire: Wire,
-    listeners: BTreeMap<Neighbour, TcpListener>,
-    served: BTreeMap<Neighbour, Served>,
+    network: Network,
+    listeners: BTreeMap<Dependency, TcpListener>,
+    served: BTreeMap<Dependency, Served>,
 }
 
 impl Sites {
-    async fn open(options: &WorldOptions) -> Result<Self, WorldProblem> {
+    async fn open(options: &EnvironmentOptions) -> Result<Self, EnvironmentError> {
         let mut listeners = BTreeMap::new();
-        for neighbour in Neighbour::ALL.into_iter().filter(|neighbour| *neighbour != Neighbour::Cosmos) {
-            let port = port(options.ports, neighbour);
-            listeners.insert(neighbour, Wire::bind(port).await.map_err(problem(neighbour, port))?);
+        for dependency in Dependency::ALL.into_iter().filter(|dependency| *dependency != Dependency::Cosmos) {
+            let port = port(options.ports, dependency);
+            listeners.insert(dependency, Network::bind(port).await.map_err(problem(dependency, port))?);
         }
-        Ok(Self { wire: options.wire.clone(), listeners, served: BTreeMap::new() })
+        Ok(Self { network: options.network.clone(), listeners, served: BTreeMap::new() })
     }
 
-    /// The neighbour's address without trailing slash: the audience of its tokens.
-    fn url(&self, neighbour: Neighbour) -> Result<String, WorldProblem> {
-        let address = self.listeners.get(&neighbour).map(TcpListener::local_addr);
+    /// The dependency's address without trailing slash: the audience of its tokens.
+    fn url(&self, dependency: Dependency) -> Result<String, EnvironmentError> {
+        let address = self.listeners.get(&dependency).map(TcpListener::local_addr);
         let address = address.unwrap_or_else(|| Err(io::ErrorKind::NotFound.into()));
-        address.map(|address| format!("http://{address}")).map_err(problem(neighbour, None))
+        address.map(|address| format!("http://{address}")).map_err(problem(dependency, None))
     }
 
     fn serve(
         &mut self,
-        neighbour: Neighbour,
+        dependency: Dependency,
         router: axum::Router,
-        foreign: Option<Foreign>,
-    ) -> Result<(), WorldProblem> {
-        let listener = self.listeners.remove(&neighbour).ok_or_else(|| io::ErrorKind::NotFound.into());
-        let served = listener.and_then(|listener| self.wire.serve_both_on(neighbour, router, foreign, listener));
-        self.served.insert(neighbour, served.map_err(problem(neighbour, None))?);
+        foreign: Option<ProtocolHandler>,
+    ) -> Result<(), EnvironmentError> {
+        let listener = self.listeners.remove(&dependency).ok_or_else(|| io::ErrorKind::NotFound.into());
+        let served = listener.and_then(|listener| self.network.serve_both_on(dependency, router, foreign, listener));
+        self.served.insert(dependency, served.map_err(problem(dependency, None))?);
         Ok(())
     }
 }
 
-/// The neighbour's port in a block.
-fn port(base: Option<u16>, neighbour: Neighbour) -> Option<u16> {
-    let place = Neighbour::ALL.iter().position(|it| *it == neighbour).and_then(|place| u16::try_from(place).ok());
+/// The dependency's port in a block.
+fn port(base: Option<u16>, dependency: Dependency) -> Option<u16> {
+    let place = Dependency::ALL.iter().position(|it| *it == dependency).and_then(|place| u16::try_from(place).ok());
     base.map(|base| base.saturating_add(place.unwrap_or_default()))
 }
 
-fn problem(neighbour: Neighbour, port: Option<u16>) -> impl FnOnce(io::Error) -> WorldProblem {
-    move |source| WorldProblem::Port { neighbour, port, source }
+fn problem(dependency: Dependency, port: Option<u16>) -> impl FnOnce(io::Error) -> EnvironmentError {
+    move |source| EnvironmentError::Port { dependency, port, source }
 }
 
-fn entra(options: &WorldOptions) -> (Entra, String) {
+fn entra(options: &EnvironmentOptions) -> (Entra, String) {
     let clients = [COMMERCE_CLIENT, DATAVERSE_CLIENT]
         .map(|(client_id, secret)| Client { client_id: client_id.to_owned(), secret: secret.to_owned() });
     let entra =
