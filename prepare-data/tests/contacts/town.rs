@@ -160,7 +160,7 @@ impl TestEnvironment {
         let mut args = self.args();
         change(&mut args);
         let settings = ContactSettings::read(|name| self.settings.get(name).cloned()).unwrap();
-        let environment = contacts::Environment { settings, storage: HashMap::new(), clock: self.clock() };
+        let environment = contacts::World { settings, storage: HashMap::new(), clock: self.clock() };
         sync(&args, environment).await
     }
 
