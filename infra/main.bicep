@@ -269,7 +269,7 @@ output deployerClientId string = github == null ? '' : deployer!.outputs.clientI
 @description('What is left to do outside Azure. DEPLOYMENT.md has the menu paths.')
 output nextSteps string[] = concat(
   [
-    '1. Publish: cargo run --package package -- --publish ${functionApp.outputs.name}'
+    '1. Publish: cargo xtask package --publish ${functionApp.outputs.name}'
     '2. Dataverse (${dataverseUrl}): an application user for client id ${identity.outputs.clientId}, with the role Commerce Journeys'
     commerce.?application == null
       ? '3. Commerce: accept client id ${identity.outputs.clientId} as relying party, server resource id ${commerce.?audience ?? commerce.endpoint}; then run job 1110'
@@ -280,7 +280,7 @@ output nextSteps string[] = concat(
   lake == null
     ? []
     : [
-        '6. Lake side: cargo run --package package -- --app prepare-data --publish ${lakeSide!.outputs.functionAppName}'
+        '6. Lake side: cargo xtask package --app prepare-data --publish ${lakeSide!.outputs.functionAppName}'
         '7. Customer Insights - Data: a Delta source at ${lakeSide!.outputs.preparedLocation}gold, once the first preparation has finished'
       ]
 )

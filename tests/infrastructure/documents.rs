@@ -63,7 +63,7 @@ fn outputs_and_parameters_that_the_pages_name_exist() {
 #[test]
 fn the_workflow_packages_every_app() {
     let workflow = file(".github/workflows/deploy.yml");
-    let apps = [package::App::CommerceJourneys, package::App::PrepareData].map(package::App::name);
+    let apps = [xtask::App::CommerceJourneys, xtask::App::PrepareData].map(xtask::App::name);
     assert!(workflow.contains(&format!("app: [{}]", apps.join(", "))));
     for app in apps {
         assert!(workflow.contains(&format!("unzip -d {} {app}.zip", if app == apps[0] { "app" } else { "lake-app" })));

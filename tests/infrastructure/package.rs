@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use package::{App as FunctionApp, BinaryProblem, Glibc, PackProblem, pack};
 use sandbox::clock::Clock;
 use sandbox::environment::{Environment, EnvironmentOptions, FUNCTION_KEY};
 use sandbox::host::{App, Process};
 use sandbox::shop::{CHANNELS, CartOpening, Checkout, Item, PRODUCTS};
 use sandbox::stage::repository;
 use serde_json::{Value, json};
+use xtask::{App as FunctionApp, BinaryProblem, Glibc, PackProblem, pack};
 use zip::ZipArchive;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_commerce-journeys");

@@ -65,7 +65,9 @@ pub async fn build_handler(repository: &Path, profile: Profile) -> Result<PathBu
     let mut command = Command::new(cargo);
     command
         .current_dir(repository)
-        .args(["build", "--package", PACKAGE, "--bin", PACKAGE, "--message-format=json-render-diagnostics"])
+        // Without `--package`: all default members are selected, as with `cargo run`, so that no dependency is compiled again
+        // with other features.
+        .args(["build", "--bin", PACKAGE, "--message-format=json-render-diagnostics"])
         .args((profile == Profile::Release).then_some("--release"))
         .stdin(Stdio::null())
         .kill_on_drop(true);

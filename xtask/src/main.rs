@@ -1,17 +1,29 @@
-//! `cargo run --package package`: builds the handler for Azure, puts the deployment package together, checks it and, if
+//! `cargo xtask package`: builds the handler for Azure, puts the deployment package together, checks it and, if
 //! asked to, publishes it with Azure Functions Core Tools.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use clap::Parser;
-use package::{App, Glibc, Package, binary, pack};
+use clap::{Args, Parser, Subcommand};
+use xtask::{App, Glibc, Package, binary, pack};
 
-/// Builds, checks and publishes the deployment package of a function app.
+/// The tasks of this repository that are more than one command.
 #[derive(Parser)]
-#[command(name = "package")]
-struct Args {
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Build, check and publish the deployment package of a function app
+    Package(PackageArgs),
+}
+
+#[derive(Args)]
+struct PackageArgs {
     /// Which function app
     #[arg(long, value_enum, default_value_t)]
     app: App,
@@ -33,7 +45,8 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    match run(&Args::parse()) {
+    let Task::Package(args) = Cli::parse().task;
+    match run(&args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
@@ -42,7 +55,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(args: &Args) -> Result<(), Box<dyn Error>> {
+fn run(args: &PackageArgs) -> Result<(), Box<dyn Error>> {
     let repository = sandbox::stage::repository();
     let binary = match &args.binary {
         Some(binary) => binary.clone(),
