@@ -2,7 +2,7 @@
 //
 //     az deployment group create --resource-group <group> --parameters infra/main.bicepparam
 //
-// DEPLOYMENT.md tells the whole way.
+// docs/deployment.md tells the whole way.
 
 targetScope = 'resourceGroup'
 
@@ -65,7 +65,7 @@ param github GitHub?
 @description('The lake side: prepares exported tables for Customer Insights - Data. Left out, there is none.')
 param lake Lake?
 
-@description('Further app settings: the OTEL_* variables of LOGGING.md, or RUST_LOG.')
+@description('Further app settings: the OTEL_* variables of docs/logging.md, or RUST_LOG.')
 param additionalSettings AdditionalSettings = {}
 
 @description('Days that telemetry is kept.')
@@ -266,7 +266,7 @@ output preparedLocation string = lake == null ? '' : lakeSide!.outputs.preparedL
 @description('AZURE_CLIENT_ID of the workflow\'s environment; empty without github.')
 output deployerClientId string = github == null ? '' : deployer!.outputs.clientId
 
-@description('What is left to do outside Azure. DEPLOYMENT.md has the menu paths.')
+@description('What is left to do outside Azure. docs/deployment.md has the menu paths.')
 output nextSteps string[] = concat(
   [
     '1. Publish: cargo xtask package --publish ${functionApp.outputs.name}'

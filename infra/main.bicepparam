@@ -8,7 +8,7 @@ param environmentName = 'prod'
 param commerce = {
   endpoint: 'https://contoso.scale.commerce.dynamics.com/'
   operatingUnitNumber: '052'
-  // The Entra application that may call the Scale Unit (DEPLOYMENT.md, step 2).
+  // The Entra application that may call the Scale Unit (docs/deployment.md, step 2).
   application: {
     tenantId: '00000000-0000-0000-0000-000000000000'
     clientId: '00000000-0000-0000-0000-000000000000'
@@ -21,14 +21,14 @@ param commerceClientSecret = readEnvironmentVariable('COMMERCE_CLIENT_SECRET', '
 // Power Platform admin center > Environments > environment > Environment URL.
 param dataverseUrl = 'https://contoso.crm.dynamics.com'
 
-// Customer Insights - Journeys > Triggers > trigger > Go to code snippet (DEPLOYMENT.md, step 4).
+// Customer Insights - Journeys > Triggers > trigger > Go to code snippet (docs/deployment.md, step 4).
 param triggers = {
   OrderConfirmationTrigger: 'msdynmkt_orderconfirmation_123456789'
 }
 
 param alertEmail = 'operators@contoso.com'
 
-// See SIZING.md before you change it.
+// See docs/sizing.md before you change it.
 param scale = {
   maximumInstanceCount: 3
   messagesPerInstance: 16
@@ -36,7 +36,7 @@ param scale = {
   alwaysReady: 0
 }
 
-// The lake side, if Customer Insights - Data is to have prepared tables (DEPLOYMENT.md, "The lake side").
+// The lake side, if Customer Insights - Data is to have prepared tables (docs/deployment.md, "The lake side").
 // param lake = {
 //   location: 'abfss://dataverse-contoso-unq123@contosolake.dfs.core.windows.net/deltalake'
 //   account: {

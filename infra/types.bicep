@@ -83,7 +83,7 @@ type Scale = {
 }
 
 @export()
-@description('Settings that most will leave alone. Durations are written [d.]hh:mm:ss; README.md explains each.')
+@description('Settings that most will leave alone. Durations are written [d.]hh:mm:ss; docs/settings.md explains each.')
 type Tuning = {
   eventTypes: string?
   pollSchedule: string?

@@ -1,4 +1,4 @@
-// Who is told when the system is not well. Names and fields of the queries are those of LOGGING.md.
+// Who is told when the system is not well. Names and fields of the queries are those of docs/logging.md.
 
 import { AlertThresholds } from '../types.bicep'
 
@@ -108,7 +108,7 @@ var rules = [
   {
     name: 'latency'
     title: 'Journeys start late'
-    description: 'More than 5 of 100 journeys started later after their event than the threshold allows. SIZING.md tells which limit to look at.'
+    description: 'More than 5 of 100 journeys started later after their event than the threshold allows. docs/sizing.md tells which limit to look at.'
     severity: 3
     frequency: 'PT5M'
     window: 'PT15M'
@@ -122,7 +122,7 @@ var rules = [
   {
     name: 'throttled'
     title: 'A dependency throttles us'
-    description: 'The dependency named in the alert answers 429 more often than the threshold allows. The app waits as long as it is told to; SIZING.md tells what to turn.'
+    description: 'The dependency named in the alert answers 429 more often than the threshold allows. The app waits as long as it is told to; docs/sizing.md tells what to turn.'
     severity: 3
     frequency: 'PT5M'
     window: 'PT15M'

@@ -34,7 +34,7 @@ resource account 'Microsoft.DocumentDB/databaseAccounts@2024-11-15' = {
     disableLocalAuth: true
     disableKeyBasedMetadataWriteAccess: true
     minimalTlsVersion: 'Tls12'
-    // A record that vanishes is lost: see RELIABILITY.md. Seven days of restore points are free of charge.
+    // A record that vanishes is lost: see docs/reliability.md. Seven days of restore points are free of charge.
     backupPolicy: {
       type: 'Continuous'
       continuousModeProperties: {

@@ -71,7 +71,7 @@ resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
 // (Most environments have several web servers, which multiplies both; how many is not published.)
 //
 // The maximum is documented per scale group by now (each function here is one) and was for the whole app before: 3
-// serves either way. See SIZING.md.
+// serves either way. See docs/sizing.md.
 resource app 'Microsoft.Web/sites@2024-04-01' = {
   name: name
   location: location

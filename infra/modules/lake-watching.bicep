@@ -1,5 +1,5 @@
 // Who is told when the lake side is not well, and the page to look at. Names and fields of the queries are those of
-// prepare-data/LOGGING.md.
+// docs/lake/logging.md.
 
 import { LakeAlertThresholds } from '../types.bicep'
 

@@ -1,24 +1,9 @@
-//! What the deployment pages say is there.
+//! What the deployment pages name exists.
 
 use serde_json::Value;
 
 use crate::bicep::{Bicep, Kind};
-use crate::{file, repository};
-
-const PAGES: [&str; 2] = ["DEPLOYMENT.md", "SIZING.md"];
-
-#[test]
-fn links_lead_to_files() {
-    for page in PAGES {
-        let text = file(page);
-        let links: Vec<&str> = text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()).collect();
-        assert!(!links.is_empty());
-        for link in links.into_iter().filter(|link| !link.starts_with("https://")) {
-            let path = link.split('#').next().unwrap();
-            assert!(repository(path).exists(), "{page} links to {link}");
-        }
-    }
-}
+use crate::file;
 
 /// What every custom trigger has without being told.
 const OF_EVERY_TRIGGER: [&str; 5] =
@@ -28,7 +13,7 @@ const OF_EVERY_TRIGGER: [&str; 5] =
 fn the_triggers_attributes_are_those_that_the_shipped_journey_fills() {
     let journeys: Value = serde_json::from_str(&file("journeys.json")).unwrap();
     let parameters = journeys["journeys"][0]["parameters"].as_object().unwrap();
-    let page = file("DEPLOYMENT.md");
+    let page = file("docs/deployment.md");
     let table = page.split("| attribute | type |").nth(1).unwrap().split("\n\n").next().unwrap();
     let row = |kind: &str| table.lines().find(|line| line.contains(&format!("| {kind} |"))).unwrap_or_default();
     for (name, parameter) in parameters {
@@ -36,7 +21,7 @@ fn the_triggers_attributes_are_those_that_the_shipped_journey_fills() {
         if !OF_EVERY_TRIGGER.contains(&attribute) {
             let kind = if parameter["type"] == "String" { "Text" } else { "Number" };
             let listed = row(kind).split(['|', ',']).any(|cell| cell.trim() == attribute);
-            assert!(listed, "DEPLOYMENT.md: {attribute} is {kind}");
+            assert!(listed, "docs/deployment.md: {attribute} is {kind}");
         }
     }
 }
@@ -44,14 +29,14 @@ fn the_triggers_attributes_are_those_that_the_shipped_journey_fills() {
 #[test]
 fn outputs_and_parameters_that_the_pages_name_exist() {
     let main = Bicep::read("main.bicep");
-    let page = file("DEPLOYMENT.md");
+    let page = file("docs/deployment.md");
     for output in ["functionAppName", "nextSteps", "managedIdentityClientId", "lakeFunctionAppName", "preparedLocation"]
     {
         assert!(page.contains(output));
         main.find(Kind::Output, output);
     }
     for parameter in ["alertEmail", "operatorsGroupId", "triggers", "tuning", "github", "scale", "lake"] {
-        assert!(page.contains(parameter) || file("SIZING.md").contains(parameter), "{parameter}");
+        assert!(page.contains(parameter) || file("docs/sizing.md").contains(parameter), "{parameter}");
         main.find(Kind::Parameter, parameter);
     }
     for output in ["deployerClientId", "functionAppName", "lakeFunctionAppName"] {

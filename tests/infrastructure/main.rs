@@ -11,6 +11,7 @@ mod lake;
 mod names;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod package;
+mod pages;
 mod parameters;
 mod settings;
 mod watching;

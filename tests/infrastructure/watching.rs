@@ -28,7 +28,7 @@ struct Watch {
 
 const APPS: [Watch; 2] = [
     Watch {
-        pages: &["LOGGING.md"],
+        pages: &["docs/logging.md"],
         queries: "infra/queries",
         alerts: "modules/alerts.bicep",
         rules: ["failed-events", "no-poll", "latency", "throttled", "restarts"],
@@ -38,7 +38,7 @@ const APPS: [Watch; 2] = [
     },
     Watch {
         // What every line has is on the other app's page.
-        pages: &["prepare-data/LOGGING.md", "LOGGING.md"],
+        pages: &["docs/lake/logging.md", "docs/logging.md"],
         queries: "infra/queries/lake",
         alerts: "modules/lake-watching.bicep",
         rules: ["preparation-failed", "preparation-stopped", "no-preparation", "export-behind", "rejected-rows"],

@@ -25,14 +25,14 @@ fn every_function_has_its_folder_and_every_folder_its_function() {
 }
 
 #[test]
-fn the_readme_lists_every_setting_with_its_default() {
-    let readme = file("README.md");
+fn the_settings_page_lists_every_setting_with_its_default() {
+    let page = file("docs/settings.md");
     let rows: Vec<&str> =
-        readme.lines().filter(|line| line.starts_with("| `") && line.matches('|').count() == 4).collect();
+        page.lines().filter(|line| line.starts_with("| `") && line.matches('|').count() == 4).collect();
     for setting in SETTINGS {
         let default = setting.default.map_or("–".to_owned(), |default| format!("`{default}`"));
         let row = format!("| `{}` | {default} | {} |", setting.name, setting.meaning);
-        assert!(rows.contains(&row.as_str()), "the README lacks: {row}");
+        assert!(rows.contains(&row.as_str()), "docs/settings.md lacks: {row}");
     }
 }
 

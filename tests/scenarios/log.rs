@@ -1,4 +1,4 @@
-//! The log is what `LOGGING.md` says, and `LOGGING.md` says all of it.
+//! The log is what `docs/logging.md` says, and `docs/logging.md` says all of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use commerce_journeys::telemetry::invocation::Facts;
 use commerce_journeys::telemetry::vocabulary::VOCABULARY;
 use serde_json::Value;
 
-const PAGE: &str = include_str!("../../LOGGING.md");
+const PAGE: &str = include_str!("../../docs/logging.md");
 
 /// On every line, and on those of an invocation.
 const COMMON: [&str; 5] = ["time", "level", "event", "function", "invocationId"];

@@ -12,7 +12,8 @@ use crate::error::{Error, Result};
 
 const HEAD: &str = "# Data dictionary\n\n\
     What `prepare-data` publishes, column by column. Made by `prepare-data dictionary` from the comments in \
-    [sql/gold](sql/gold); a test compares the two. Times are UTC. Text that the source leaves empty is NULL.\n";
+    [prepare-data/sql/gold](../../prepare-data/sql/gold); a test compares the two. Times are UTC. Text that the source \
+    leaves empty is NULL.\n";
 
 /// The page, in Markdown.
 ///

@@ -1,4 +1,4 @@
-//! The log is what `prepare-data/LOGGING.md` says, and the page says all of it.
+//! The log is what `docs/lake/logging.md` says, and the page says all of it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{LazyLock, Mutex, Once};
@@ -16,7 +16,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::script::{Course, Handler};
 
-const PAGE: &str = include_str!("../../LOGGING.md");
+const PAGE: &str = include_str!("../../../docs/lake/logging.md");
 
 /// An event as the page has it: its level, and its fields with whether they are always there.
 struct Promised {

@@ -35,7 +35,8 @@ async fn published_tables_stay_at_what_the_connector_reads_and_keep_their_past()
 
 #[tokio::test]
 async fn the_data_dictionary_says_what_the_files_say() {
-    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/DATA_DICTIONARY.md")).unwrap();
+    let page =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/lake/data-dictionary.md")).unwrap();
     let made = dictionary(&Catalog::load(None).unwrap()).await.unwrap();
-    assert_eq!(page, made, "run `cargo run -p prepare-data -- dictionary > prepare-data/DATA_DICTIONARY.md`");
+    assert_eq!(page, made, "run `cargo run -p prepare-data -- dictionary > docs/lake/data-dictionary.md`");
 }
