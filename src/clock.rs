@@ -1,4 +1,4 @@
-//! Time and chance, as seams: production reads the machine's, tests live through a day in a second.
+//! Time and randomness behind a trait, so that tests can simulate them.
 
 use std::fmt;
 use std::future::Future;
@@ -8,22 +8,22 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-/// Where time comes from.
+/// A source of time and randomness.
 pub trait Clock: fmt::Debug + Send + Sync {
-    /// The time of day.
+    /// The current time.
     fn now(&self) -> DateTime<Utc>;
 
     /// Completes after `duration`.
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
-    /// A number in `[0, 1)` that spreads what would otherwise happen at once.
+    /// A random number in `[0, 1)`, which spreads retries.
     fn chance(&self) -> f64;
 }
 
 /// A shared clock.
 pub type SharedClock = Arc<dyn Clock>;
 
-/// The machine's own time.
+/// The clock of the machine.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -37,7 +37,7 @@ impl Clock for SystemClock {
     }
 
     fn chance(&self) -> f64 {
-        // A version 4 UUID is 122 random bits; 32 of them are plenty to spread retries.
+        // A version 4 UUID has 122 random bits. 32 of them are enough to spread retries.
         f64::from(uuid::Uuid::new_v4().as_fields().0) / (f64::from(u32::MAX) + 1.0)
     }
 }

@@ -1,4 +1,4 @@
-//! What the program is asked to do: nothing said, it serves the Functions host.
+//! The command line. Without arguments the program serves the Functions host.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,25 +9,25 @@ use commerce_journeys::journeys::Journeys;
 use commerce_journeys::settings::Settings;
 use serde::Deserialize;
 
-/// How to call the program.
+/// The usage text.
 const USAGE: &str = "usage: commerce-journeys [check [--settings FILE] [--json]]
 
   without arguments   serves the Azure Functions host, which starts it
-  check               tries every dependency, changes nothing, and prints a table;
-                      exit status 0: all is well, 1: something is wrong, 2: the settings are
-    --settings FILE   reads app settings from a local.settings.json; those of the environment come first
-    --json            prints JSON instead";
+  check               checks every dependency, changes nothing, and prints a table;
+                      exit status 0: no problems, 1: problems found, 2: the settings are invalid
+    --settings FILE   reads app settings from a local.settings.json; environment variables take precedence
+    --json            prints JSON instead of a table";
 
-/// What is to be done.
+/// The task of the program.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Task {
-    /// To serve the host.
+    /// Serve the Functions host.
     Serve,
-    /// To check.
+    /// Run the check.
     Check(Check),
 }
 
-/// How to check.
+/// The options of the check.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Check {
     settings: Option<PathBuf>,
@@ -35,7 +35,7 @@ pub(crate) struct Check {
 }
 
 impl Task {
-    /// Reads the arguments that follow the program's name.
+    /// Parses the arguments after the program's name.
     pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Self, &'static str> {
         let mut arguments = arguments;
         match arguments.next().as_deref() {
@@ -55,23 +55,23 @@ impl Task {
     }
 }
 
-/// The settings, or `journeys.json`, cannot be used.
-const UNUSABLE: u8 = 2;
+/// Exit status: the settings or `journeys.json` are invalid.
+const INVALID: u8 = 2;
 
 impl Check {
-    /// Checks, prints what was found, and tells it by the exit status.
+    /// Runs the check and prints the report. The exit status is its result.
     pub(crate) async fn run(self) -> ExitCode {
         let outcome = match &self.settings {
-            Some(file) => self.run_with(file),
-            None => self.run_here().await,
+            Some(file) => self.run_with_settings(file),
+            None => self.run_in_process().await,
         };
-        outcome.unwrap_or_else(|problem| {
-            eprintln!("{problem}");
-            ExitCode::from(UNUSABLE)
+        outcome.unwrap_or_else(|error| {
+            eprintln!("{error}");
+            ExitCode::from(INVALID)
         })
     }
 
-    async fn run_here(&self) -> Result<ExitCode, String> {
+    async fn run_in_process(&self) -> Result<ExitCode, String> {
         let (settings, journeys) = configuration(&|name: &str| std::env::var(name).ok())?;
         let report = check(settings, journeys).await.map_err(|error| error.to_string())?;
         if self.json {
@@ -79,36 +79,36 @@ impl Check {
         } else {
             print!("{report}");
         }
-        Ok(if report.is_green() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(if report.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
-    /// Starts this program anew with the file's settings in its environment, which is where the managed identity is
-    /// looked for too.
-    fn run_with(&self, file: &Path) -> Result<ExitCode, String> {
+    /// Starts this program again with the file's settings as environment variables, because the managed identity reads its
+    /// variables there too.
+    fn run_with_settings(&self, file: &Path) -> Result<ExitCode, String> {
         #[derive(Deserialize)]
         #[serde(rename_all = "PascalCase")]
         struct File {
             values: BTreeMap<String, String>,
         }
-        let unusable = |error: &dyn std::error::Error| format!("{}: {error}", file.display());
-        let text = std::fs::read_to_string(file).map_err(|error| unusable(&error))?;
-        let File { values } = serde_json::from_str(&text).map_err(|error| unusable(&error))?;
-        let program = std::env::current_exe().map_err(|error| unusable(&error))?;
+        let invalid = |error: &dyn std::error::Error| format!("{}: {error}", file.display());
+        let text = std::fs::read_to_string(file).map_err(|error| invalid(&error))?;
+        let File { values } = serde_json::from_str(&text).map_err(|error| invalid(&error))?;
+        let program = std::env::current_exe().map_err(|error| invalid(&error))?;
         let mut command = Command::new(program);
         command.arg("check").args(self.json.then_some("--json"));
         command.envs(values.into_iter().filter(|(name, _)| std::env::var_os(name).is_none()));
         if std::env::var_os(ROOT).is_none() {
             command.env(ROOT, file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")));
         }
-        let status = command.status().map_err(|error| unusable(&error))?;
+        let status = command.status().map_err(|error| invalid(&error))?;
         Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
     }
 }
 
-/// Where `journeys.json` lies: the folder of the function app.
+/// The folder of the function app, which contains `journeys.json`.
 const ROOT: &str = "FUNCTIONS_APP_ROOT_PATH";
 
-/// Settings and journeys; one message names everything that is wrong with either.
+/// Reads settings and journeys. One error lists all problems of both.
 pub(crate) fn configuration(environment: &impl Fn(&str) -> Option<String>) -> Result<(Settings, Journeys), String> {
     let root = environment(ROOT).unwrap_or_else(|| ".".to_owned());
     let file = Path::new(&root).join("journeys.json");
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_said_is_serving_and_nonsense_is_answered_with_the_usage() {
+    fn no_arguments_serve_and_invalid_arguments_show_the_usage() {
         assert_eq!(parse(&[]), Ok(Task::Serve));
         assert_eq!(parse(&["check"]), Ok(Task::Check(Check::default())));
         let both = Check { settings: Some("local.settings.json".into()), json: true };

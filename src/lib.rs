@@ -1,30 +1,39 @@
 //! Commerce Journeys: the real-time link between Dynamics 365 Commerce and Dynamics 365 Customer Insights - Journeys,
 //! as a custom handler of Azure Functions.
 //!
-//! The map of the house:
+//! Imports point one way, from left to right:
 //!
-//! | room | what is in it |
+//! ```text
+//! main > host, check > functions > contacts > clients, journeys > settings > events > json, dependency, clock
+//! ```
+//!
+//! Every module may use [`telemetry`], which imports only [`dependency`].
+//!
+//! | module | content |
 //! |---|---|
-//! | [`settings`] | every app setting, checked together at start |
-//! | [`host`] | the Functions host's contract: invocations in, replies out |
-//! | [`functions`] | `poll-events`, `process-message`, `trigger-journey`: the three stories, top to bottom |
-//! | [`contacts`] | whose contact it is: no network, no clock |
-//! | [`events`] | event and id, record and its states, message, retry policy: no network, no clock |
-//! | [`journeys`] | `journeys.json`: conditions and parameters, just as pure |
-//! | [`clients`] | one dependency each, with its wire format and typed errors |
-//! | [`check`] | `commerce-journeys check`: whether every dependency is there and lets us |
-//! | [`clock`] | time and chance, as seams |
-//! | [`telemetry`] | what the handler tells about itself: its log, as `LOGGING.md` describes it, and traces |
+//! | [`host`] | the contract with the Functions host: invocations and responses |
+//! | [`check`] | `commerce-journeys check`: checks access to every dependency |
+//! | [`functions`] | `poll-events`, `process-message`, `trigger-journey`, and the services that they use |
+//! | [`contacts`] | the rules that match customers with contacts; no network, no clock |
+//! | [`clients`] | one client for each dependency, with its wire format and its error type |
+//! | [`journeys`] | `journeys.json`: conditions and parameters; no network, no clock |
+//! | [`settings`] | all app settings, validated together at start |
+//! | [`events`] | events, records, messages, the retry policy; no network, no clock |
+//! | [`json`] | reading JSON with the path of an error, raw values |
+//! | [`dependency`] | the names of the dependencies |
+//! | [`clock`] | time and randomness behind a trait |
+//! | [`telemetry`] | the log that `LOGGING.md` describes, and traces |
 
-pub mod app;
 pub mod check;
 pub mod clients;
 pub mod clock;
 pub mod contacts;
+pub mod dependency;
 pub mod events;
 pub mod functions;
 pub mod host;
 pub mod journeys;
+pub mod json;
 pub mod settings;
 pub mod telemetry;
 
@@ -37,7 +46,7 @@ use tokio::net::TcpListener;
 pub async fn run(
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
-    app: Arc<app::App>,
+    services: Arc<functions::Services>,
 ) -> std::io::Result<()> {
-    axum::serve(listener, host::router(app)).with_graceful_shutdown(shutdown).await
+    axum::serve(listener, host::router(services)).with_graceful_shutdown(shutdown).await
 }

@@ -1,4 +1,4 @@
-//! Start-up only: reads settings and `journeys.json`, listens where the Functions host says, and serves; or checks.
+//! Start-up only: reads the settings and `journeys.json`, and then serves the Functions host or runs the check.
 
 mod command_line;
 
@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
-use commerce_journeys::app::App;
 use commerce_journeys::clock::SystemClock;
+use commerce_journeys::functions::Services;
 use commerce_journeys::host::listen;
 use commerce_journeys::telemetry::{LogEvent, Traces, log_to_the_host};
 
@@ -39,12 +39,12 @@ async fn serve(began: Instant) -> Result<(), Box<dyn Error>> {
     let environment = |name: &str| std::env::var(name).ok();
     let (settings, journeys) = configuration(&environment)?;
     let listener = listen(environment).await?;
-    let traces = Traces::start().unwrap_or_else(|problem| {
-        LogEvent::TracesNotExported { detail: &problem }.log();
+    let traces = Traces::start().unwrap_or_else(|error| {
+        LogEvent::TracesNotExported { detail: &error }.log();
         None
     });
     let names: Vec<String> = journeys.iter().map(|journey| journey.name.clone()).collect();
-    let app = App::new(settings, journeys, Arc::new(SystemClock))?;
+    let services = Services::new(settings, journeys, Arc::new(SystemClock))?;
     LogEvent::HandlerStarted {
         version: env!("CARGO_PKG_VERSION"),
         start_ms: milliseconds(began),
@@ -57,7 +57,7 @@ async fn serve(began: Instant) -> Result<(), Box<dyn Error>> {
             std::future::pending::<()>().await;
         }
     };
-    commerce_journeys::run(listener, until_interrupted, Arc::new(app)).await?;
+    commerce_journeys::run(listener, until_interrupted, Arc::new(services)).await?;
     LogEvent::HandlerStopped { uptime_ms: milliseconds(began) }.log();
     if let Some(traces) = traces {
         traces.stop().await;

@@ -2,7 +2,8 @@
 
 use libfuzzer_sys::fuzz_target;
 
-use commerce_journeys::events::{CommerceEvent, read_json};
+use commerce_journeys::events::CommerceEvent;
+use commerce_journeys::json::read_json;
 
 fuzz_target!(|input: &[u8]| {
     for row in commerce_journeys::clients::commerce::read_events(input).into_iter().flatten() {

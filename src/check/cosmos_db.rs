@@ -1,48 +1,48 @@
-//! Cosmos DB: account, database, container and its set-up, reading and writing.
+//! Cosmos DB: account, database, container and its configuration, reading and writing.
 
 use super::{Finding, Problem, Stage};
-use crate::app::App;
-use crate::clients::Dependency;
-use crate::clients::store::{ContainerState, StoreProblem, StoreStep};
+use crate::clients::store::{ContainerState, ProbeError, ProbeStep};
+use crate::dependency::Dependency;
+use crate::functions::Services;
 
 const PARTITION_KEY: &str = "/EventChannelId";
 
-pub(super) async fn check(app: &App) -> Finding {
-    let settings = &app.settings.store;
+pub(super) async fn check(services: &Services) -> Finding {
+    let settings = &services.settings.store;
     let what = format!("container {}/{}", settings.database, settings.container);
     let failed = |at, mistake: String, remedy: &str| {
         Finding::failed(Dependency::CosmosDb, what.as_str(), at, Problem::new(mistake, remedy))
     };
-    match app.store.probe().await {
+    match services.store.probe().await {
         Ok(ContainerState { partition_key, .. }) if partition_key != [PARTITION_KEY] => failed(
             Stage::Exists,
             format!("the container is partitioned by {}", partition_key.join(", ")),
-            "a partition key cannot be changed: create the container anew, partitioned by /EventChannelId",
+            "the partition key cannot be changed: create the container again, partitioned by /EventChannelId",
         ),
         Ok(ContainerState { expires: false, .. }) => failed(
             Stage::Exists,
             "items of the container cannot expire".to_owned(),
-            "set the container's time to live to \"on (no default)\", or records and claims stay for ever",
+            "set the container's time to live to \"on (no default)\", or records and claims are never deleted",
         ),
-        Ok(_) => Finding::green(Dependency::CosmosDb, what),
-        Err(problem) => {
-            let (at, mistake, remedy) = explain(&problem, settings.key.is_some());
-            failed(at, format!("{mistake} ({})", code(&problem)), remedy)
+        Ok(_) => Finding::ok(Dependency::CosmosDb, what),
+        Err(error) => {
+            let (at, mistake, remedy) = explain(&error, settings.key.is_some());
+            failed(at, format!("{mistake} ({})", code(&error)), remedy)
         }
     }
 }
 
-fn code(problem: &StoreProblem) -> String {
-    match problem.sub_status {
-        Some(sub) => format!("{}/{sub}", problem.status),
-        None => problem.status.to_string(),
+fn code(error: &ProbeError) -> String {
+    match error.sub_status {
+        Some(sub) => format!("{}/{sub}", error.status),
+        None => error.status.to_string(),
     }
 }
 
-fn explain(problem: &StoreProblem, with_key: bool) -> (Stage, &'static str, &'static str) {
+fn explain(error: &ProbeError, with_key: bool) -> (Stage, &'static str, &'static str) {
     const ROLE: &str = "assign the managed identity the data-plane role \"Cosmos DB Built-in Data Contributor\" \
         (az cosmosdb sql role assignment create) on the account or the database; it may take some minutes";
-    match (problem.status, problem.step) {
+    match (error.status, error.step) {
         (401, _) if with_key => (
             Stage::Authenticated,
             "the account refuses the key",
@@ -53,10 +53,10 @@ fn explain(problem: &StoreProblem, with_key: bool) -> (Stage, &'static str, &'st
             "the account refuses the managed identity's token",
             "the account must be in the identity's tenant; check CosmosDbEndpoint and AZURE_CLIENT_ID",
         ),
-        (403, StoreStep::Write) => (Stage::Permitted, "the identity may read but not write", ROLE),
+        (403, ProbeStep::Write) => (Stage::Permitted, "the identity may read but not write", ROLE),
         (403, _) if with_key => (
             Stage::Permitted,
-            "the account does not let this machine in",
+            "the account does not permit this machine's network",
             "permit this machine's network in the account's firewall, or local authorization if it is off",
         ),
         (403, _) => (Stage::Permitted, "the identity has no right to the account's data", ROLE),
@@ -68,8 +68,8 @@ fn explain(problem: &StoreProblem, with_key: bool) -> (Stage, &'static str, &'st
         ),
         _ => (
             Stage::Reached,
-            "the account does not answer",
-            "check CosmosDbEndpoint, name resolution, and that the account's firewall lets this machine in",
+            "the account does not respond",
+            "check CosmosDbEndpoint, name resolution, and the account's firewall",
         ),
     }
 }

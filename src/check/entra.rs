@@ -1,17 +1,18 @@
-//! Tokens: one for each audience that the settings make us ask for.
+//! Tokens: one for each configured audience.
 //!
-//! Numbers of errors: "Microsoft Entra authentication and authorization error codes" (AADSTS).
+//! Error codes: "Microsoft Entra authentication and authorization error codes" (AADSTS).
 
 use futures::future::join_all;
 
 use super::{Finding, Problem, Stage};
-use crate::app::{App, StartError, http_client};
-use crate::clients::Dependency;
 use crate::clients::identity::{IdentityError, Tokens};
+use crate::clients::{SetupError, http_client};
+use crate::dependency::Dependency;
+use crate::functions::Services;
 use crate::settings::{BusCredential, Identity};
 
-/// An identity, and the settings that make it what it is.
-struct Wanted<'a> {
+/// A token to request, and the settings that it depends on.
+struct TokenCheck<'a> {
     what: &'static str,
     identity: &'a Identity,
     audience: &'a str,
@@ -22,11 +23,11 @@ struct Wanted<'a> {
     audience_setting: &'static str,
 }
 
-pub(super) async fn check(app: &App) -> Result<Vec<Finding>, StartError> {
-    let settings = &app.settings;
+pub(super) async fn check(services: &Services) -> Result<Vec<Finding>, SetupError> {
+    let settings = &services.settings;
     let dataverse_audience = settings.dataverse.url.as_str().trim_end_matches('/');
-    let mut wanted = vec![
-        Wanted {
+    let mut checks = vec![
+        TokenCheck {
             what: "token for the Scale Unit",
             identity: &settings.commerce.identity,
             audience: &settings.commerce.audience,
@@ -36,7 +37,7 @@ pub(super) async fn check(app: &App) -> Result<Vec<Finding>, StartError> {
             secret: "CommerceClientSecretD365Commerce",
             audience_setting: "AudienceD365Commerce (by default CSUEndpoint)",
         },
-        Wanted {
+        TokenCheck {
             what: "token for Dataverse",
             identity: &settings.dataverse.identity,
             audience: dataverse_audience,
@@ -47,7 +48,7 @@ pub(super) async fn check(app: &App) -> Result<Vec<Finding>, StartError> {
             audience_setting: "DataverseUrl",
         },
     ];
-    let managed = |what, audience, audience_setting| Wanted {
+    let managed = |what, audience, audience_setting| TokenCheck {
         what,
         identity: &Identity::Managed,
         audience,
@@ -58,30 +59,30 @@ pub(super) async fn check(app: &App) -> Result<Vec<Finding>, StartError> {
         audience_setting,
     };
     if settings.store.key.is_none() {
-        wanted.push(managed("token for Cosmos DB", "https://cosmos.azure.com", "CosmosDbEndpoint"));
+        checks.push(managed("token for Cosmos DB", "https://cosmos.azure.com", "CosmosDbEndpoint"));
     }
     if matches!(settings.bus.credential, BusCredential::Identity { .. }) {
         let setting = "ServiceBusConnection__fullyQualifiedNamespace";
-        wanted.push(managed("token for Service Bus", "https://servicebus.azure.net", setting));
+        checks.push(managed("token for Service Bus", "https://servicebus.azure.net", setting));
     }
     let http = http_client(settings.request_timeout)?;
-    let findings = wanted.into_iter().map(|wanted| {
+    let findings = checks.into_iter().map(|check| {
         let managed = settings.managed_identity.as_deref();
-        let tokens = Tokens::new(wanted.identity, wanted.audience, managed, &http, &app.clock);
+        let tokens = Tokens::new(check.identity, check.audience, managed, &http, &services.clock);
         async move {
             match tokio::time::timeout(settings.request_timeout, tokens.bearer()).await {
-                Ok(Ok(_)) => Finding::green(Dependency::Entra, wanted.what).of_token(),
-                Ok(Err(error)) => wanted.refused(&error),
-                Err(_) => wanted.failed(Stage::Reached, "no answer in time".to_owned(), wanted.unreachable()),
+                Ok(Ok(_)) => Finding::ok(Dependency::Entra, check.what).for_token(),
+                Ok(Err(error)) => check.refused(&error),
+                Err(_) => check.failed(Stage::Reached, "no response in time".to_owned(), check.unreachable()),
             }
         }
     });
     Ok(join_all(findings).await)
 }
 
-impl Wanted<'_> {
+impl TokenCheck<'_> {
     fn failed(&self, at: Stage, mistake: String, remedy: String) -> Finding {
-        Finding::failed(Dependency::Entra, self.what, at, Problem::new(mistake, remedy)).of_token()
+        Finding::failed(Dependency::Entra, self.what, at, Problem::new(mistake, remedy)).for_token()
     }
 
     fn refused(&self, error: &IdentityError) -> Finding {
@@ -100,12 +101,12 @@ impl Wanted<'_> {
     fn unreachable(&self) -> String {
         match self.identity {
             Identity::Managed => {
-                "run the check where the managed identity is: in the function app, or on a machine or \
-                container that carries the same identity; or give a client secret for the time of the check"
+                "run the check where the managed identity exists: in the function app, or on a machine or \
+                container with the same identity; or set a client secret during the check"
                     .to_owned()
             }
             Identity::Application { .. } => {
-                format!("check {}, name resolution, and that this machine may call out", self.authority)
+                format!("check {}, name resolution and outbound network access", self.authority)
             }
         }
     }
@@ -113,14 +114,14 @@ impl Wanted<'_> {
     fn managed_mistake(&self, cause: &str) -> (String, String) {
         let mistake = format!("the identity endpoint gives no token for {} ({cause})", self.audience);
         let remedy = format!(
-            "AZURE_CLIENT_ID must be the client id of a user-assigned identity that is assigned to this app (leave it \
-             out for the system-assigned one), and {} must be right",
+            "AZURE_CLIENT_ID must be the client id of a user-assigned identity that is assigned to this app (no value for \
+             the system-assigned identity), and {} must be correct",
             self.audience_setting
         );
         (mistake, remedy)
     }
 
-    /// Entra's number of the error says which of the settings is wrong.
+    /// The error code shows which setting is wrong.
     fn mistake(&self, code: Option<u64>, cause: &str) -> (String, String) {
         let Self { tenant, client, secret, audience_setting, audience, .. } = self;
         let (mistake, remedy) = match code {
@@ -151,7 +152,7 @@ impl Wanted<'_> {
             _ => (
                 "Entra refuses to give a token".to_owned(),
                 format!(
-                    "check {tenant}, {client}, {secret} and {audience_setting}; the sign-in log of the tenant says more"
+                    "check {tenant}, {client}, {secret} and {audience_setting}; the sign-in log of the tenant has details"
                 ),
             ),
         };

@@ -1,65 +1,66 @@
-//! What a check has found, as a table for people and as JSON for scripts.
+//! The report of a check: a table for people, and JSON for scripts.
 
 use std::fmt;
 
 use serde::Serialize;
 
-use crate::clients::{CallError, Dependency};
+use crate::clients::CallError;
+use crate::dependency::Dependency;
 
 /// All findings, in the order of the checks.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    /// One for each thing that was tried.
+    /// One for each check.
     pub findings: Vec<Finding>,
 }
 
-/// How far one thing could be reached.
+/// The result of one check.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
-    /// Where it is.
+    /// The dependency.
     pub dependency: Dependency,
-    /// What it is.
+    /// What was checked.
     pub what: String,
-    /// Whether the dependency answers.
+    /// Whether the dependency responds.
     pub reached: Mark,
-    /// Whether it knows us.
+    /// Whether it accepts our identity.
     pub authenticated: Mark,
-    /// Whether it lets us.
+    /// Whether our identity has permission.
     pub permitted: Mark,
-    /// Whether the thing is there, and as it should be.
+    /// Whether it exists with the right configuration.
     pub exists: Mark,
-    /// What is wrong.
+    /// The problem.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<Problem>,
-    /// What else is worth knowing.
+    /// Additional information.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
-    /// A trigger's parameters.
+    /// The parameters of a trigger.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub parameters: Vec<ParameterFinding>,
 }
 
-/// The answer to one question.
+/// The result of one stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Mark {
-    /// Yes.
+    /// Passed.
     Ok,
-    /// No.
+    /// Failed.
     Failed,
-    /// It could not be found out.
+    /// It could not be checked.
     Unknown,
-    /// The question does not arise.
+    /// It does not apply.
     None,
 }
 
-/// A mistake and its remedy.
+/// A problem and its solution.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
     /// What is wrong.
     pub mistake: String,
-    /// What to do about it.
+    /// How to fix it.
     pub remedy: String,
 }
 
@@ -67,27 +68,27 @@ pub struct Problem {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ParameterFinding {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// Its type in Dataverse; absent if the trigger has no such parameter.
+    /// The type in Dataverse. Absent if the trigger has no such parameter.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
-    /// Whether Dataverse demands a value.
+    /// Whether Dataverse requires a value.
     pub required: bool,
-    /// Whether `journeys.json` has it.
+    /// Whether `journeys.json` sets it.
     pub filled: bool,
 }
 
-/// What has to be so, in this order.
+/// The stages of a check, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
-    /// The dependency answers.
+    /// The dependency responds.
     Reached,
-    /// It knows us.
+    /// It accepts our identity.
     Authenticated,
-    /// It lets us.
+    /// Our identity has permission.
     Permitted,
-    /// The thing is there.
+    /// The checked object exists.
     Exists,
 }
 
@@ -96,12 +97,12 @@ impl Stage {
 }
 
 impl Finding {
-    /// All is well.
-    pub(super) fn green(dependency: Dependency, what: impl Into<String>) -> Self {
+    /// All stages passed.
+    pub(super) fn ok(dependency: Dependency, what: impl Into<String>) -> Self {
         Self::with(dependency, what, |_| Mark::Ok)
     }
 
-    /// It went well up to a stage.
+    /// The stages before `at` passed.
     pub(super) fn failed(dependency: Dependency, what: impl Into<String>, at: Stage, problem: Problem) -> Self {
         let finding = Self::with(dependency, what, |stage| match stage.cmp(&at) {
             std::cmp::Ordering::Less => Mark::Ok,
@@ -111,20 +112,20 @@ impl Finding {
         Self { problem: Some(problem), ..finding }
     }
 
-    /// It could not be tried, for a reason that another finding names.
-    pub(super) fn untried(dependency: Dependency, what: impl Into<String>, because: impl Into<String>) -> Self {
-        Self::with(dependency, what, |_| Mark::Unknown).noting(because)
+    /// It could not be checked.
+    pub(super) fn unchecked(dependency: Dependency, what: impl Into<String>, because: impl Into<String>) -> Self {
+        Self::with(dependency, what, |_| Mark::Unknown).with_note(because)
     }
 
-    /// A request that has no answer. Without a token there is nothing to say that the token's own finding does not.
-    pub(super) fn unanswered(
+    /// A request without a response. If there is no token, the finding about the token contains the problem.
+    pub(super) fn no_response(
         dependency: Dependency,
         what: impl Into<String>,
         error: &CallError,
         remedy: impl Into<String>,
     ) -> Self {
         match error {
-            CallError::Identity(_) => Self::untried(dependency, what, "there is no token to try it with"),
+            CallError::Identity(_) => Self::unchecked(dependency, what, "there is no token for this check"),
             CallError::NotSent(_) | CallError::AnswerLost(_) => {
                 Self::failed(dependency, what, Stage::Reached, Problem::new(error.to_string(), remedy))
             }
@@ -137,12 +138,12 @@ impl Finding {
         Self { dependency, what: what.into(), reached, authenticated, permitted, exists, problem, note, parameters }
     }
 
-    /// Leaves out what cannot be asked of a token.
-    pub(super) fn of_token(self) -> Self {
+    /// Removes the stages that do not apply to a token.
+    pub(super) fn for_token(self) -> Self {
         Self { permitted: Mark::None, exists: Mark::None, ..self }
     }
 
-    pub(super) fn noting(self, note: impl Into<String>) -> Self {
+    pub(super) fn with_note(self, note: impl Into<String>) -> Self {
         Self { note: Some(note.into()), ..self }
     }
 
@@ -158,14 +159,14 @@ impl Problem {
 }
 
 impl Report {
-    /// Whether nothing is wrong.
-    pub fn is_green(&self) -> bool {
+    /// Whether there are no problems.
+    pub fn is_ok(&self) -> bool {
         self.findings.iter().all(|finding| finding.problem.is_none())
     }
 }
 
 impl Mark {
-    fn word(self) -> &'static str {
+    fn text(self) -> &'static str {
         match self {
             Self::Ok => "ok",
             Self::Failed => "FAILED",
@@ -180,7 +181,7 @@ impl fmt::Display for Report {
         let widest = self.findings.iter().map(|finding| finding.what.chars().count()).max().unwrap_or_default();
         writeln!(f, "{:<11}  {:<widest$}  reached  authenticated  permitted  exists", "", "")?;
         for finding in &self.findings {
-            let [reached, authenticated, permitted, exists] = finding.marks().map(Mark::word);
+            let [reached, authenticated, permitted, exists] = finding.marks().map(Mark::text);
             let (dependency, what) = (finding.dependency.name(), &finding.what);
             let row = format!(
                 "{dependency:<11}  {what:<widest$}  {reached:<7}  {authenticated:<13}  {permitted:<9}  {exists}"
@@ -204,16 +205,16 @@ impl Report {
             writeln!(f, "\n{count}. {}, {}: {}", finding.dependency.name(), finding.what, problem.mistake)?;
             writeln!(f, "   To do: {}", problem.remedy)?;
         }
-        if count == 0 { writeln!(f, "\nAll is well.") } else { Ok(()) }
+        if count == 0 { writeln!(f, "\nNo problems found.") } else { Ok(()) }
     }
 }
 
 impl fmt::Display for ParameterFinding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = self.kind.as_deref().unwrap_or("(not of this trigger)");
-        let demand = if self.required { "required" } else { "optional" };
+        let requirement = if self.required { "required" } else { "optional" };
         let filled = if self.filled { "filled" } else { "not filled" };
-        write!(f, "{:<36}  {kind:<9}  {demand}  {filled}", self.name)
+        write!(f, "{:<36}  {kind:<9}  {requirement}  {filled}", self.name)
     }
 }
 
@@ -222,11 +223,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_table_shows_how_far_it_went_and_what_to_do() {
+    fn the_table_shows_the_failed_stage_and_the_solution() {
         let problem = Problem::new("the role is missing", "assign it");
         let failed = Finding::failed(Dependency::ServiceBus, "topic order-events", Stage::Permitted, problem);
-        let report = Report { findings: vec![Finding::green(Dependency::Entra, "token").of_token(), failed] };
-        assert!(!report.is_green());
+        let report = Report { findings: vec![Finding::ok(Dependency::Entra, "token").for_token(), failed] };
+        assert!(!report.is_ok());
         let text = report.to_string();
         let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
         assert_eq!(rows[1], ["entra", "token", "ok", "ok"]);

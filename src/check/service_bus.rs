@@ -1,17 +1,17 @@
 //! Service Bus: the topic and the right to send, the subscription and the right to receive.
 //!
-//! Statuses: "Send Message" and "Unlock Message" of the REST API reference. Whether a missing right is told with 401
-//! or 403 differs between descriptions, so both are understood.
+//! Statuses: "Send Message" and "Unlock Message" of the REST API reference. A missing right can be reported with 401 or 403.
 
 use reqwest::StatusCode;
 
 use super::{Finding, Problem, Stage};
-use crate::app::App;
-use crate::clients::{CallError, Dependency, Reply};
+use crate::clients::{CallError, Reply};
+use crate::dependency::Dependency;
+use crate::functions::Services;
 use crate::settings::BusCredential;
 
-pub(super) async fn check(app: &App) -> Vec<Finding> {
-    let settings = &app.settings.bus;
+pub(super) async fn check(services: &Services) -> Vec<Finding> {
+    let settings = &services.settings.bus;
     let with_key = matches!(settings.credential, BusCredential::SharedKey { .. });
     let topic = Entity {
         what: format!("topic {}", settings.topic),
@@ -25,13 +25,13 @@ pub(super) async fn check(app: &App) -> Vec<Finding> {
         right: if with_key { "the claim Listen" } else { "the role \"Azure Service Bus Data Receiver\"" },
         with_key,
     };
-    let (sent, received) = (app.bus.probe_send().await, app.bus.probe_receive().await);
-    // A message that cannot be read, or a lock that is not held: the service got as far as looking.
-    vec![topic.judge(sent, StatusCode::BAD_REQUEST), subscription.judge(received, StatusCode::NOT_FOUND)]
+    let (sent, received) = (services.bus.probe_send().await, services.bus.probe_receive().await);
+    // These errors about the message and the lock show that the request was permitted.
+    vec![topic.evaluate(sent, StatusCode::BAD_REQUEST), subscription.evaluate(received, StatusCode::NOT_FOUND)]
 }
 
-/// 403 says that too.
-const OR_FULL: &str = "; if it is there, the entity is over its quota";
+/// 403 can also mean this.
+const OR_OVER_QUOTA: &str = "; if it exists, the entity is over its quota";
 
 struct Entity {
     what: String,
@@ -41,27 +41,29 @@ struct Entity {
 }
 
 impl Entity {
-    fn judge(&self, answer: Result<Reply, CallError>, looked: StatusCode) -> Finding {
-        let reply = match answer {
+    fn evaluate(&self, response: Result<Reply, CallError>, expected: StatusCode) -> Finding {
+        let reply = match response {
             Ok(reply) => reply,
             Err(error) => {
                 let remedy = "check ServiceBusConnection (or ServiceBusConnection__fullyQualifiedNamespace), name \
-                    resolution, and that the namespace's firewall lets this machine in";
-                return Finding::unanswered(Dependency::ServiceBus, self.what.as_str(), &error, remedy);
+                    resolution, and the namespace's firewall";
+                return Finding::no_response(Dependency::ServiceBus, self.what.as_str(), &error, remedy);
             }
         };
         match reply.status {
-            status if status == looked || status.is_success() => {
-                Finding::green(Dependency::ServiceBus, self.what.as_str())
+            status if status == expected || status.is_success() => {
+                Finding::ok(Dependency::ServiceBus, self.what.as_str())
             }
-            StatusCode::UNAUTHORIZED if !lacks_right(&reply) => self.not_known(&reply),
+            StatusCode::UNAUTHORIZED if !is_missing_right(&reply) => self.rejected_identity(&reply),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => self.failed(
                 Stage::Permitted,
                 &reply,
                 &format!("{} is missing", self.right),
                 &match self.with_key {
-                    true => format!("use a shared access policy with {} in ServiceBusConnection{OR_FULL}", self.right),
-                    false => format!("assign the managed identity {} on the namespace{OR_FULL}", self.right),
+                    true => {
+                        format!("use a shared access policy with {} in ServiceBusConnection{OR_OVER_QUOTA}", self.right)
+                    }
+                    false => format!("assign the managed identity {} on the namespace{OR_OVER_QUOTA}", self.right),
                 },
             ),
             StatusCode::GONE | StatusCode::NOT_FOUND => self.failed(
@@ -74,13 +76,13 @@ impl Entity {
         }
     }
 
-    fn not_known(&self, reply: &Reply) -> Finding {
+    fn rejected_identity(&self, reply: &Reply) -> Finding {
         let remedy = if self.with_key {
-            "set ServiceBusConnection to a connection string of this namespace with a key that is still good"
+            "set ServiceBusConnection to a connection string of this namespace with a valid key"
         } else {
             "the namespace must be in the identity's tenant; check ServiceBusConnection__fullyQualifiedNamespace and AZURE_CLIENT_ID"
         };
-        self.failed(Stage::Authenticated, reply, "the namespace refuses the token", remedy)
+        self.failed(Stage::Authenticated, reply, "the namespace rejects the token", remedy)
     }
 
     fn failed(&self, at: Stage, reply: &Reply, mistake: &str, remedy: &str) -> Finding {
@@ -89,8 +91,8 @@ impl Entity {
     }
 }
 
-/// "Unauthorized access for 'Send' operation", "'Listen' claim(s) are required": a good token without the right.
-fn lacks_right(reply: &Reply) -> bool {
+/// Whether the token is valid but has no right: "Unauthorized access for 'Send' operation", "'Listen' claim(s) are required".
+fn is_missing_right(reply: &Reply) -> bool {
     let text = String::from_utf8_lossy(&reply.body).to_lowercase();
     text.contains("unauthorized access") || text.contains("claim")
 }

@@ -1,7 +1,7 @@
-//! Service Bus over REST: publishing, scheduling, and taking dead letters.
+//! Service Bus over REST: publishing, scheduling, and receiving dead letters.
 //!
-//! Through `azure_messaging_servicebus` 0.21, which builds requests and signs them; the HTTP client that it is given
-//! here sends them to the configured address, with an Entra token instead of the signature where we have an identity.
+//! The crate `azure_messaging_servicebus` 0.21 builds and signs the requests. It knows only the public cloud and only
+//! keys. So our `Transport` sends the requests to the configured address, and with an Entra token if there is no key.
 //! Pages: "Send Message Batch" and "Peek-Lock Message" of the Service Bus REST API reference.
 
 use std::fmt;
@@ -18,10 +18,10 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{Client, RequestBuilder, StatusCode, Url};
 use serde::Serialize;
 
-use super::Dependency;
 use super::http::{CallError, Reply};
 use super::identity::Tokens;
 use crate::clock::SharedClock;
+use crate::dependency::Dependency;
 use crate::settings::{BusCredential, BusSettings};
 
 /// A client of one topic and its subscription.
@@ -29,49 +29,49 @@ use crate::settings::{BusCredential, BusSettings};
 pub struct Bus {
     topic: TopicClient,
     topic_name: String,
-    wire: Arc<Wire>,
+    transport: Arc<Transport>,
     subscription: String,
 }
 
-/// Why Service Bus did not take a message.
+/// Why Service Bus did not accept a message.
 #[derive(Debug, thiserror::Error)]
 pub enum BusError {
-    /// It does not answer, or is throttling. The message may have arrived all the same; sending it again under the
-    /// same `MessageId` is safe.
+    /// It does not respond, or it throttles. The message may have arrived. Sending it again with the same `MessageId` is
+    /// safe.
     #[error("Service Bus is not available: {cause}")]
     Unavailable {
         /// What happened.
         cause: String,
-        /// How long it asks us to wait.
+        /// Its `Retry-After`.
         retry_after: Option<Duration>,
     },
-    /// It does not know us, or the entity is not there.
-    #[error("Service Bus refuses us ({0}); check the topic's name and the right to send")]
+    /// It rejects our identity, or the entity does not exist.
+    #[error("Service Bus denies access ({0}); check the topic's name and the right to send")]
     Denied(String),
-    /// The message, or the batch, is larger than the topic takes.
-    #[error("Service Bus finds the message too large ({0})")]
+    /// The message, or the batch, is larger than the topic's limit.
+    #[error("the message is too large for Service Bus ({0})")]
     TooLarge(String),
-    /// It does not take the message as it is.
-    #[error("Service Bus refuses the message ({0})")]
+    /// It rejects the message.
+    #[error("Service Bus rejects the message ({0})")]
     Refused(String),
 }
 
 /// A message to send.
 #[derive(Clone, Debug)]
 pub struct Outgoing<'a> {
-    /// `MessageId`, which duplicate detection goes by.
+    /// `MessageId`, which duplicate detection uses.
     pub id: &'a str,
     /// The body.
     pub body: &'a str,
     /// Application properties.
     pub properties: &'a [(&'static str, String)],
-    /// When it becomes visible; at once if absent.
+    /// When it becomes visible. Absent: immediately.
     pub scheduled: Option<DateTime<Utc>>,
 }
 
 impl Outgoing<'_> {
-    /// What the message counts towards the size limit: its body as it is escaped in the batch, and room for
-    /// properties. More than the broker counts, never less.
+    /// The size that counts toward the limit: the body as escaped in the batch, and the properties. It is never less than
+    /// what the broker counts.
     pub fn size(&self) -> usize {
         let escapes = self.body.bytes().filter(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)).count();
         let properties: usize = self.properties.iter().map(|(name, value)| name.len() + value.len() + 8).sum();
@@ -97,7 +97,7 @@ struct BrokerProperties<'a> {
 }
 
 impl Bus {
-    /// A client as configured. `tokens` take the place of the signature where the connection names no key.
+    /// A client with these settings. `tokens` replace the signature if the connection has no key.
     pub fn new(
         settings: &BusSettings,
         tokens: Option<Tokens>,
@@ -105,41 +105,40 @@ impl Bus {
         clock: &SharedClock,
     ) -> Result<Self, BusError> {
         let endpoint = settings.credential.endpoint().clone();
-        let proof = match (&settings.credential, tokens) {
-            (BusCredential::Identity { .. }, Some(tokens)) => Proof::Token(Box::new(tokens)),
+        let credential = match (&settings.credential, tokens) {
+            (BusCredential::Identity { .. }, Some(tokens)) => Credential::Token(Box::new(tokens)),
             (BusCredential::Identity { .. }, None) => {
-                return Err(BusError::Denied("no identity to call with".to_owned()));
+                return Err(BusError::Denied("no identity is configured".to_owned()));
             }
             (BusCredential::SharedKey { key_name, key, .. }, _) => {
-                // `hmac_sha256` takes keys in base64, and the key's own bytes are its text.
+                // `hmac_sha256` expects base64, and the bytes of a shared access key are its text.
                 let key = Secret::new(azure_core_bus::base64::encode(key.secret()));
-                Proof::Signature { key_name: key_name.clone(), key }
+                Credential::Signature { key_name: key_name.clone(), key }
             }
         };
-        let wire = Arc::new(Wire { http: http.clone(), endpoint, proof, clock: clock.clone() });
-        // Namespace, policy and key are placeholders: address and proof are the wire's business.
-        let topic = TopicClient::new(wire.clone(), "namespace", settings.topic.clone(), "policy", "key")?;
+        let transport = Arc::new(Transport { http: http.clone(), endpoint, credential, clock: clock.clone() });
+        // Namespace, policy and key are placeholders. The transport sets address and authorization.
+        let topic = TopicClient::new(transport.clone(), "namespace", settings.topic.clone(), "policy", "key")?;
         let (topic_name, subscription) = (settings.topic.clone(), settings.subscription.clone());
-        Ok(Self { topic, topic_name, wire, subscription })
+        Ok(Self { topic, topic_name, transport, subscription })
     }
 
-    /// Posts to the topic what cannot become a message (a batch that is no list), to learn from the refusal whether
-    /// one could be sent.
+    /// Posts an invalid batch to the topic. The error shows whether a message could be sent.
     pub(crate) async fn probe_send(&self) -> Result<Reply, CallError> {
-        let address = self.wire.below(&[&self.topic_name, "messages"]);
-        self.wire.send(address, |http, address| http.post(address).header(CONTENT_TYPE, BATCH).body("{}")).await
+        let address = self.transport.address_with(&[&self.topic_name, "messages"]);
+        self.transport.send(address, |http, address| http.post(address).header(CONTENT_TYPE, BATCH).body("{}")).await
     }
 
-    /// Unlocks a message that does not exist, to learn from the refusal whether messages could be received.
+    /// Unlocks a message that does not exist. The error shows whether messages could be received.
     ///
     /// "Unlock Message" of the REST API: 404 for a lock that is not there, 410 for a missing subscription.
     pub(crate) async fn probe_receive(&self) -> Result<Reply, CallError> {
         let lock = uuid::Uuid::new_v4().to_string();
         let path = [&self.topic_name, "subscriptions", &self.subscription, "messages", "0", lock.as_str()];
-        self.wire.send(self.wire.below(&path), |http, address| http.put(address).body("")).await
+        self.transport.send(self.transport.address_with(&path), |http, address| http.put(address).body("")).await
     }
 
-    /// Sends all messages in one request, or none of them.
+    /// Sends all messages in one request. Either all are sent or none.
     pub async fn send(&self, messages: &[Outgoing<'_>]) -> Result<(), BusError> {
         let entries: Vec<Entry<'_>> = messages.iter().map(entry).collect();
         let body = serde_json::to_string(&entries).map_err(|error| BusError::Refused(error.to_string()))?;
@@ -147,7 +146,7 @@ impl Bus {
         self.topic.topic_sender().send_message(&body, Some(options)).await.map_err(BusError::from)
     }
 
-    /// Locks the next message of the dead-letter queue; `None` if there is none.
+    /// Locks the next message of the dead-letter queue. `None` if it is empty.
     pub async fn next_dead_letter(&self) -> Result<Option<DeadLetter>, BusError> {
         let queue = format!("{}/$DeadLetterQueue", self.subscription);
         let locked = self.topic.subscription_receiver(&queue).peek_lock_message2(Some(Duration::from_secs(1))).await?;
@@ -155,7 +154,7 @@ impl Bus {
         match status {
             204 => Ok(None),
             200 | 201 => Ok(Some(DeadLetter(locked))),
-            _ => Err(judge(StatusCode::from_u16(status).unwrap_or_default(), None)),
+            _ => Err(BusError::from_status(StatusCode::from_u16(status).unwrap_or_default(), None)),
         }
     }
 }
@@ -178,7 +177,7 @@ fn entry<'a>(message: &Outgoing<'a>) -> Entry<'a> {
     }
 }
 
-/// A message of the dead-letter queue, locked for us for a while.
+/// A locked message of the dead-letter queue.
 pub struct DeadLetter(PeekLockResponse);
 
 impl DeadLetter {
@@ -187,38 +186,37 @@ impl DeadLetter {
         self.0.body()
     }
 
-    /// Takes it off the queue for good.
+    /// Removes it from the queue.
     pub async fn complete(&self) -> Result<(), BusError> {
         Ok(self.0.delete_message().await.map(drop)?)
     }
 
-    /// Leaves it on the queue.
+    /// Unlocks it, so that it stays on the queue.
     pub async fn release(&self) -> Result<(), BusError> {
         Ok(self.0.unlock_message().await?)
     }
 }
 
-/// Sends what the crate has built to where it belongs, with a proof of who we are that fits that place: the crate
-/// knows only the public cloud's addresses and only keys.
-struct Wire {
+/// Sends the requests that the crate builds to the configured address, with the configured credential.
+struct Transport {
     http: Client,
     endpoint: Url,
-    proof: Proof,
+    credential: Credential,
     clock: SharedClock,
 }
 
-enum Proof {
+enum Credential {
     Token(Box<Tokens>),
     Signature { key_name: String, key: Secret },
 }
 
-impl fmt::Debug for Wire {
+impl fmt::Debug for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Wire").field("endpoint", &self.endpoint).finish_non_exhaustive()
+        f.debug_struct("Transport").field("endpoint", &self.endpoint).finish_non_exhaustive()
     }
 }
 
-impl Wire {
+impl Transport {
     async fn exchange(&self, request: &Request) -> Result<Reply, BusError> {
         let outgoing = |http: &Client, address: Url| {
             let mut outgoing = http.request(method(request), address);
@@ -230,32 +228,32 @@ impl Wire {
                 _ => outgoing,
             }
         };
-        let reply = self.send(self.address(request.url()), outgoing).await;
+        let reply = self.send(self.address_of(request.url()), outgoing).await;
         reply.map_err(|error| BusError::Unavailable { cause: error.to_string(), retry_after: None })
     }
 
     async fn send(&self, address: Url, build: impl Fn(&Client, Url) -> RequestBuilder) -> Result<Reply, CallError> {
-        let proof = self.prove(&address).await?;
-        let outgoing = build(&self.http, address).header(AUTHORIZATION, proof);
-        let reply = Reply::to(Dependency::ServiceBus, outgoing, 0, self.clock.now()).await?;
+        let authorization = self.authorize(&address).await?;
+        let outgoing = build(&self.http, address).header(AUTHORIZATION, authorization);
+        let reply = Reply::send(Dependency::ServiceBus, outgoing, 0, self.clock.now()).await?;
         if reply.status == StatusCode::UNAUTHORIZED
-            && let Proof::Token(tokens) = &self.proof
+            && let Credential::Token(tokens) = &self.credential
         {
-            // The next attempt fetches a new one.
-            tokens.forget().await;
+            // The next attempt requests a new token.
+            tokens.clear().await;
         }
         Ok(reply)
     }
 
-    fn address(&self, built: &Url) -> Url {
+    fn address_of(&self, built: &Url) -> Url {
         let mut address = self.endpoint.clone();
         address.set_path(built.path());
         address.set_query(built.query());
         address
     }
 
-    /// The address of what these segments name.
-    fn below(&self, segments: &[&str]) -> Url {
+    /// The address with these path segments.
+    fn address_with(&self, segments: &[&str]) -> Url {
         let mut address = self.endpoint.clone();
         if let Ok(mut path) = address.path_segments_mut() {
             path.pop_if_empty().extend(segments);
@@ -263,10 +261,10 @@ impl Wire {
         address
     }
 
-    async fn prove(&self, address: &Url) -> Result<String, CallError> {
-        match &self.proof {
-            Proof::Token(tokens) => Ok(format!("Bearer {}", tokens.bearer().await?)),
-            Proof::Signature { key_name, key } => {
+    async fn authorize(&self, address: &Url) -> Result<String, CallError> {
+        match &self.credential {
+            Credential::Token(tokens) => Ok(format!("Bearer {}", tokens.bearer().await?)),
+            Credential::Signature { key_name, key } => {
                 let expires = self.clock.now().timestamp() + SIGNATURE_SECONDS;
                 signature(address, key_name, key, expires).map_err(|error| CallError::NotSent(error.to_string()))
             }
@@ -274,7 +272,7 @@ impl Wire {
     }
 }
 
-/// How long a signature is good for.
+/// How long a signature is valid.
 const SIGNATURE_SECONDS: i64 = 3600;
 
 /// "Service Bus access control with Shared Access Signatures": HMAC-SHA256 of the encoded address and the expiry.
@@ -296,11 +294,11 @@ fn method(request: &Request) -> reqwest::Method {
 }
 
 #[async_trait::async_trait]
-impl HttpClient for Wire {
+impl HttpClient for Transport {
     async fn execute_request(&self, request: &Request) -> azure_core_bus::Result<azure_core_bus::Response> {
         let reply = self.exchange(request).await.map_err(|error| Error::new(ErrorKind::Io, error))?;
         if !reply.status.is_success() {
-            return Err(Error::new(ErrorKind::Other, judge(reply.status, reply.retry_after)));
+            return Err(Error::new(ErrorKind::Other, BusError::from_status(reply.status, reply.retry_after)));
         }
         let mut headers = Headers::new();
         for (name, value) in &reply.headers {
@@ -313,17 +311,19 @@ impl HttpClient for Wire {
     }
 }
 
-/// What a status of the REST API means for whoever wanted to send.
-fn judge(status: StatusCode, retry_after: Option<Duration>) -> BusError {
-    let cause = status.as_u16().to_string();
-    match status {
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => BusError::Unavailable { cause, retry_after },
-        _ if status.is_server_error() => BusError::Unavailable { cause, retry_after },
-        StatusCode::PAYLOAD_TOO_LARGE => BusError::TooLarge(cause),
-        // 403 says "too large" as well as "over quota" and "no permission"; the caller finds out by sending less.
-        StatusCode::FORBIDDEN => BusError::TooLarge(cause),
-        StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND | StatusCode::GONE => BusError::Denied(cause),
-        _ => BusError::Refused(cause),
+impl BusError {
+    /// The error for a status of the REST API.
+    fn from_status(status: StatusCode, retry_after: Option<Duration>) -> Self {
+        let cause = status.as_u16().to_string();
+        match status {
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => Self::Unavailable { cause, retry_after },
+            _ if status.is_server_error() => Self::Unavailable { cause, retry_after },
+            StatusCode::PAYLOAD_TOO_LARGE => Self::TooLarge(cause),
+            // 403 means "too large", "over quota" or "no permission". A smaller batch shows which.
+            StatusCode::FORBIDDEN => Self::TooLarge(cause),
+            StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND | StatusCode::GONE => Self::Denied(cause),
+            _ => Self::Refused(cause),
+        }
     }
 }
 
@@ -342,7 +342,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn signatures_are_made_for_the_address_that_is_called() {
+    fn the_signature_covers_the_called_address() {
         let address = Url::parse("https://contoso.servicebus.chinacloudapi.cn/order-events/messages").unwrap();
         let key = Secret::new(azure_core_bus::base64::encode("key"));
         let signature = signature(&address, "policy", &key, 1_700_000_000).unwrap();
@@ -354,15 +354,15 @@ mod tests {
     }
 
     #[test]
-    fn every_status_has_its_meaning() {
-        let judged = |status: u16| judge(StatusCode::from_u16(status).unwrap(), None);
+    fn statuses_map_to_errors() {
+        let error = |status: u16| BusError::from_status(StatusCode::from_u16(status).unwrap(), None);
         for status in [408, 429, 500, 503] {
-            assert!(matches!(judged(status), BusError::Unavailable { .. }), "{status}");
+            assert!(matches!(error(status), BusError::Unavailable { .. }), "{status}");
         }
-        assert!(matches!(judged(401), BusError::Denied(_)));
-        assert!(matches!(judged(410), BusError::Denied(_)));
-        assert!(matches!(judged(403), BusError::TooLarge(_)));
-        assert!(matches!(judged(413), BusError::TooLarge(_)));
-        assert!(matches!(judged(400), BusError::Refused(_)));
+        assert!(matches!(error(401), BusError::Denied(_)));
+        assert!(matches!(error(410), BusError::Denied(_)));
+        assert!(matches!(error(403), BusError::TooLarge(_)));
+        assert!(matches!(error(413), BusError::TooLarge(_)));
+        assert!(matches!(error(400), BusError::Refused(_)));
     }
 }

@@ -1,7 +1,7 @@
 //! The Commerce Scale Unit's Retail Server API.
 //!
-//! Events come from the CSU extension's `CommerceEventsController`; orders, carts and customers from the standard
-//! controllers. All calls carry the `OUN` header, which selects the channel.
+//! Events come from the CSU extension's `CommerceEventsController`. Orders, carts and customers come from the standard
+//! controllers. The `OUN` header of every request selects the channel.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,11 +15,11 @@ use serde_json::json;
 use serde_json::value::RawValue;
 use tokio::sync::{OnceCell, Semaphore};
 
-use super::Dependency;
 use super::http::{CallError, Caller, Reply};
 use super::identity::Tokens;
 use crate::clock::SharedClock;
-use crate::events::{JsonProblem, read_json};
+use crate::dependency::Dependency;
+use crate::json::{JsonError, read_json};
 use crate::settings::CommerceSettings;
 use crate::telemetry::LogEvent;
 
@@ -31,42 +31,42 @@ pub struct Commerce {
     caller: Caller,
     endpoint: Url,
     operating_unit: String,
-    /// Operating unit numbers by channel; each is asked for once, however many wait for it.
+    /// Operating unit numbers by channel. Each is requested once, even by concurrent callers.
     units: Mutex<HashMap<String, Arc<OnceCell<String>>>>,
-    under_way: Semaphore,
-    /// Versions differ in the verb of the order call; whichever works is remembered.
+    permits: Semaphore,
+    /// Versions of the Scale Unit differ in the verb of the order request. The working one is remembered.
     orders_by_post: AtomicBool,
 }
 
-/// Why the Scale Unit did not give what was asked for.
+/// Why a request to the Scale Unit failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CommerceError {
-    /// It does not answer, or has no time.
+    /// It does not respond, or it throttles.
     #[error("the Scale Unit is not available: {cause}")]
     Unavailable {
         /// What happened.
         cause: String,
-        /// How long it asks us to wait.
+        /// Its `Retry-After`.
         retry_after: Option<Duration>,
     },
-    /// It knows us and does not let us, or does not know us.
+    /// It rejects our identity, or our identity has no permission.
     #[error(
-        "the Scale Unit refuses our identity ({0}); check the relying party in Commerce shared parameters and its rights on this call"
+        "the Scale Unit denies access ({0}); check the relying party in Commerce shared parameters and its rights on this call"
     )]
     Denied(String),
-    /// It has no such thing.
+    /// The requested entity does not exist.
     #[error("the Scale Unit has no such {0}")]
     NotFound(&'static str),
-    /// Its reply makes no sense.
-    #[error("the Scale Unit's reply cannot be read: {0}")]
+    /// Its response cannot be read.
+    #[error("the Scale Unit's response cannot be read: {0}")]
     Unreadable(String),
-    /// It does not take the request as it is.
-    #[error("the Scale Unit refuses the request: {0}")]
+    /// It rejects the request.
+    #[error("the Scale Unit rejects the request: {0}")]
     Refused(String),
 }
 
 impl CommerceError {
-    /// Whether every other call would fail in the same way just now.
+    /// Whether every other request would fail in the same way now.
     pub fn is_outage(&self) -> bool {
         match self {
             Self::Unavailable { .. } | Self::Denied(_) => true,
@@ -77,28 +77,28 @@ impl CommerceError {
 
 impl From<CallError> for CommerceError {
     fn from(error: CallError) -> Self {
-        // A read that was not answered is simply asked again: lost or never sent makes no difference here.
+        // A read can be repeated, so it does not matter whether it was sent.
         Self::Unavailable { cause: error.to_string(), retry_after: None }
     }
 }
 
-impl From<JsonProblem> for CommerceError {
-    fn from(problem: JsonProblem) -> Self {
-        Self::Unreadable(problem.to_string())
+impl From<JsonError> for CommerceError {
+    fn from(error: JsonError) -> Self {
+        Self::Unreadable(error.to_string())
     }
 }
 
 /// One page of a search.
 #[derive(Clone, Copy, Debug)]
 pub struct Page {
-    /// Events to leave out at the beginning.
+    /// Number of events to skip.
     pub skip: usize,
-    /// Events at most.
+    /// Maximum number of events.
     pub top: usize,
 }
 
 impl Commerce {
-    /// A client as configured.
+    /// A client with these settings.
     pub fn new(settings: &CommerceSettings, tokens: Tokens, http: &Client, clock: &SharedClock) -> Self {
         Self {
             caller: Caller {
@@ -111,15 +111,15 @@ impl Commerce {
             endpoint: settings.endpoint.clone(),
             operating_unit: settings.operating_unit.clone(),
             units: Mutex::default(),
-            under_way: Semaphore::new(settings.concurrency),
+            permits: Semaphore::new(settings.concurrency),
             orders_by_post: AtomicBool::new(false),
         }
     }
 
-    /// Searches the event store for one exact type, later than `from` and not later than `to`, oldest first.
+    /// Searches the event store for events of one type, later than `from` and not later than `to`, oldest first.
     ///
-    /// The extension cuts both bounds to whole seconds; they are widened here so that nothing falls between. Each
-    /// row is returned as text, so that one that cannot be read harms only itself.
+    /// The extension truncates both bounds to whole seconds, so they are widened here. Each row is returned as text, so that
+    /// an unreadable row does not affect the others.
     pub async fn search(
         &self,
         event_type: &str,
@@ -140,7 +140,7 @@ impl Commerce {
         Ok(read_events(&expect(reply, "event search")?)?)
     }
 
-    /// Asks for something that cannot be there, to learn from the refusal whether it could be had.
+    /// Requests something that does not exist. The response shows whether such requests are permitted.
     pub(crate) async fn probe(&self, what: Probe<'_>) -> Result<Reply, CallError> {
         let unit = self.operating_unit.as_str();
         let get = |path: String| move |http: &Client| self.request(http, Method::GET, &path).query(&[API_VERSION]);
@@ -154,14 +154,14 @@ impl Commerce {
                 self.send(unit, |http| self.request(http, Method::POST, path).query(&query).json(&body)).await
             }
             Probe::Order => {
-                let reply = self.send(unit, |http| self.order_by_get(http, NOWHERE)).await?;
+                let reply = self.send(unit, |http| self.order_by_get(http, NONEXISTENT_KEY)).await?;
                 if reply.status != StatusCode::METHOD_NOT_ALLOWED {
                     return Ok(reply);
                 }
-                self.send(unit, |http| self.order_by_post(http, NOWHERE)).await
+                self.send(unit, |http| self.order_by_post(http, NONEXISTENT_KEY)).await
             }
-            Probe::Cart => self.send(unit, get(format!("Carts({})", segment(NOWHERE)))).await,
-            Probe::Customer => self.send(unit, get(format!("Customers({})", segment(NOWHERE)))).await,
+            Probe::Cart => self.send(unit, get(format!("Carts({})", segment(NONEXISTENT_KEY)))).await,
+            Probe::Customer => self.send(unit, get(format!("Customers({})", segment(NONEXISTENT_KEY)))).await,
             Probe::OperatingUnit => self.send(unit, get("GetOperatingUnitNumber(channelid=0)".to_owned())).await,
         }
     }
@@ -213,14 +213,14 @@ impl Commerce {
         entity(reply, what)
     }
 
-    /// The operating unit number of a channel. A Scale Unit whose extension cannot tell gets the configured one.
+    /// The operating unit number of a channel. If the extension has no such lookup, the configured number is used.
     pub async fn operating_unit(&self, channel_id: &str) -> Result<String, CommerceError> {
         let known =
             self.units.lock().unwrap_or_else(PoisonError::into_inner).entry(channel_id.to_owned()).or_default().clone();
-        known.get_or_try_init(|| self.ask_operating_unit(channel_id)).await.cloned()
+        known.get_or_try_init(|| self.fetch_operating_unit(channel_id)).await.cloned()
     }
 
-    async fn ask_operating_unit(&self, channel_id: &str) -> Result<String, CommerceError> {
+    async fn fetch_operating_unit(&self, channel_id: &str) -> Result<String, CommerceError> {
         #[derive(Deserialize)]
         struct Answer {
             value: String,
@@ -250,16 +250,16 @@ impl Commerce {
     }
 
     async fn send(&self, unit: &str, build: impl Fn(&Client) -> RequestBuilder) -> Result<Reply, CallError> {
-        // The permit bounds what is under way; the semaphore is never closed.
-        let _permit = self.under_way.acquire().await.ok();
+        // The permits limit concurrent requests. The semaphore is never closed.
+        let _permit = self.permits.acquire().await.ok();
         self.caller.call(|http| build(http).header("OUN", unit).header("Accept", "application/json")).await
     }
 }
 
-/// What can be probed.
+/// The requests that a check sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Probe<'a> {
-    /// The search for events of this type, in no time at all.
+    /// A search for events of this type in an empty period.
     Events(&'a str),
     /// An order.
     Order,
@@ -267,15 +267,15 @@ pub(crate) enum Probe<'a> {
     Cart,
     /// A customer.
     Customer,
-    /// The extension's look-up of operating units.
+    /// The extension's lookup of operating units.
     OperatingUnit,
 }
 
-/// A key that nothing has.
-const NOWHERE: &str = "commerce-journeys-check";
+/// A key that does not exist.
+const NONEXISTENT_KEY: &str = "commerce-journeys-check";
 
-/// The rows of a search's reply, each as text, so that one that is no event harms only itself.
-pub fn read_events(reply: &[u8]) -> Result<Vec<Box<RawValue>>, JsonProblem> {
+/// The rows of a search response, each as text.
+pub fn read_events(reply: &[u8]) -> Result<Vec<Box<RawValue>>, JsonError> {
     #[derive(Deserialize)]
     struct Found {
         value: Vec<Box<RawValue>>,
@@ -286,8 +286,8 @@ pub fn read_events(reply: &[u8]) -> Result<Vec<Box<RawValue>>, JsonProblem> {
 /// `SearchLocation.Local`: the Scale Unit's own database.
 const LOCAL: u8 = 1;
 
-fn whole_seconds(moment: DateTime<Utc>) -> String {
-    moment.trunc_subsecs(0).to_rfc3339_opts(SecondsFormat::Secs, true)
+fn whole_seconds(time: DateTime<Utc>) -> String {
+    time.trunc_subsecs(0).to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 /// An OData string literal.
@@ -295,7 +295,7 @@ fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-/// The same as (part of) a path segment: what would end the segment is escaped. The rest is the URL's business.
+/// An OData string literal in a path segment. Characters that would end the segment are escaped.
 fn segment(text: &str) -> String {
     let mut escaped = literal(text);
     for (character, code) in [("%", "%25"), ("/", "%2F"), ("?", "%3F"), ("#", "%23"), ("\\", "%5C")] {
@@ -305,7 +305,7 @@ fn segment(text: &str) -> String {
 }
 
 fn entity(reply: Reply, what: &'static str) -> Result<Box<RawValue>, CommerceError> {
-    // OData answers an entity that is null with 204.
+    // OData returns 204 for an entity that is null.
     if reply.status == StatusCode::NO_CONTENT || reply.body.as_ref() == b"null" {
         return Err(CommerceError::NotFound(what));
     }
@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_with_quotes_and_slashes_stay_one_segment() {
+    fn a_key_with_quotes_and_slashes_is_one_segment() {
         assert_eq!(segment("O'Brien/50%?#"), "'O''Brien%2F50%25%3F%23'");
     }
 }

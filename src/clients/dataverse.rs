@@ -1,7 +1,7 @@
 //! Dataverse Web API v9.2: contacts, and the custom triggers of Customer Insights - Journeys.
 //!
 //! Status codes and headers follow "Use the Web API" of the Dataverse developer guide (create, update, conditional
-//! operations, service protection limits). Error messages may quote column values, so only codes leave this file.
+//! operations, service protection limits). Error messages may contain personal data, so our errors contain only codes.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::Dependency;
 use super::http::{CallError, Caller, Reply};
 use super::identity::Tokens;
 use crate::clock::SharedClock;
-use crate::events::{JsonProblem, read_json};
+use crate::dependency::Dependency;
+use crate::json::{JsonError, read_json};
 use crate::settings::DataverseSettings;
 
 /// A client of one environment.
@@ -25,36 +25,36 @@ pub struct Dataverse {
     base: Url,
 }
 
-/// Why Dataverse did not do what was asked.
+/// Why a request to Dataverse failed.
 #[derive(Debug, thiserror::Error)]
 pub enum DataverseError {
-    /// It does not answer, throttles, or has a bad moment. Nothing was done.
+    /// It does not respond, or it throttles. Nothing was changed.
     #[error("Dataverse is not available: {cause}")]
     Unavailable {
         /// What happened.
         cause: String,
-        /// How long it asks us to wait.
+        /// Its `Retry-After`.
         retry_after: Option<Duration>,
     },
-    /// The request left, and no answer came that says whether it was carried out.
-    #[error("Dataverse's answer was lost: {0}")]
+    /// The request was sent, but no response shows whether it was processed.
+    #[error("no answer from Dataverse was received: {0}")]
     AnswerLost(String),
-    /// It does not know us, or we lack a privilege.
-    #[error("Dataverse refuses our identity ({0}); check the application user and its security role")]
+    /// It rejects our identity, or a privilege is missing.
+    #[error("Dataverse denies access ({0}); check the application user and its security role")]
     Denied(String),
-    /// There is no such row, table or action.
+    /// The row, table or action does not exist.
     #[error("Dataverse has no such {what} ({cause})")]
     NotFound {
-        /// What was looked for.
+        /// What was requested.
         what: &'static str,
         /// Status and code.
         cause: String,
     },
-    /// The row exists already, or has changed since it was read.
-    #[error("a Dataverse row is in another state than expected ({0})")]
+    /// The row exists already, or it has changed since it was read.
+    #[error("a Dataverse row exists already or has changed ({0})")]
     Conflict(String),
-    /// It does not take the request as it is.
-    #[error("Dataverse refuses the request ({0})")]
+    /// It rejects the request.
+    #[error("Dataverse rejects the request ({0})")]
     Refused(String),
 }
 
@@ -70,13 +70,13 @@ impl From<CallError> for DataverseError {
     }
 }
 
-impl From<JsonProblem> for DataverseError {
-    fn from(problem: JsonProblem) -> Self {
-        Self::AnswerLost(problem.to_string())
+impl From<JsonError> for DataverseError {
+    fn from(error: JsonError) -> Self {
+        Self::AnswerLost(error.to_string())
     }
 }
 
-/// What we look at of a contact.
+/// The columns of a contact that the handler reads.
 #[derive(Clone, Debug, Deserialize)]
 pub struct ContactRow {
     /// The row's version.
@@ -88,12 +88,12 @@ pub struct ContactRow {
     pub msdyn_contactnumber: Option<String>,
     /// The e-mail address.
     pub emailaddress1: Option<String>,
-    /// The company (legal entity), where Dual-write set one.
+    /// The company (legal entity), if Dual-write has set one.
     #[serde(rename = "_msdyn_company_value")]
     pub company: Option<Uuid>,
 }
 
-/// Columns to set on a contact; absent ones are left alone. Every column that is sent counts as a change.
+/// Columns to set on a contact. Absent columns are not changed.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct ContactColumns {
     /// First name.
@@ -111,7 +111,7 @@ pub struct ContactColumns {
     /// Party number in Commerce.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub msdyn_partynumber: Option<String>,
-    /// Whether this is somebody to sell to.
+    /// Whether the contact is a customer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub msdyn_sellable: Option<bool>,
     /// `/cdm_companies(<id>)`.
@@ -127,15 +127,15 @@ struct Rows<T> {
     value: Vec<T>,
 }
 
-/// The rows of a query's reply.
-pub fn read_contacts(reply: &[u8]) -> Result<Vec<ContactRow>, JsonProblem> {
+/// The rows of a query response.
+pub fn read_contacts(reply: &[u8]) -> Result<Vec<ContactRow>, JsonError> {
     read_json::<Rows<ContactRow>>(reply).map(|rows| rows.value)
 }
 
-/// What [`ContactRow`] is made of.
+/// The columns of [`ContactRow`].
 pub const CONTACT_COLUMNS: &str = "contactid,msdyn_contactnumber,emailaddress1,_msdyn_company_value";
 
-/// The condition on active contacts to carry one of these account numbers or e-mail addresses; `None` if there are none.
+/// The filter for active contacts with one of these account numbers or e-mail addresses. `None` if there are none.
 pub fn contact_filter<'a>(people: impl IntoIterator<Item = (Option<&'a str>, &'a [String])>) -> Option<String> {
     let column = |name: &str, value: &str| format!("{name} eq '{}'", value.replace('\'', "''"));
     let either: Vec<String> = people
@@ -149,7 +149,7 @@ pub fn contact_filter<'a>(people: impl IntoIterator<Item = (Option<&'a str>, &'a
 }
 
 impl Dataverse {
-    /// A client as configured.
+    /// A client with these settings.
     pub fn new(settings: &DataverseSettings, tokens: Tokens, http: &Client, clock: &SharedClock) -> Self {
         let mut base = settings.url.clone();
         base.set_path("/api/data/v9.2/");
@@ -158,22 +158,21 @@ impl Dataverse {
         Self { caller, base }
     }
 
-    /// The active contacts that carry this account number or one of these e-mail addresses, oldest first: one request
-    /// for all.
+    /// The active contacts with this account number or one of these e-mail addresses, oldest first, in one request.
     pub async fn contacts(&self, number: Option<&str>, emails: &[String]) -> Result<Vec<ContactRow>, DataverseError> {
         let Some(filter) = contact_filter([(number, emails)]) else { return Ok(Vec::new()) };
-        // Several customers may share an address; fifty are enough to find the one without a number of somebody else.
+        // Several customers may share an address. Fifty contacts are enough to find the one that belongs to this customer.
         let query = [("$select", CONTACT_COLUMNS), ("$filter", &filter), ("$orderby", "createdon asc"), ("$top", "50")];
         let reply = self.call(Method::GET, "contacts", |request| request.query(&query)).await?;
         Ok(read_contacts(&expect(reply, "contact table")?)?)
     }
 
-    /// Creates the contact with this id; [`DataverseError::Conflict`] if it exists.
+    /// Creates the contact with this id. [`DataverseError::Conflict`] if it exists.
     pub async fn create_contact(&self, id: Uuid, columns: &ContactColumns) -> Result<(), DataverseError> {
         self.write_contact(id, columns, "if-none-match", "*").await
     }
 
-    /// Changes a contact that still has this version; [`DataverseError::Conflict`] if it has changed.
+    /// Updates a contact that still has this version. [`DataverseError::Conflict`] if it has changed.
     pub async fn update_contact(&self, id: Uuid, etag: &str, columns: &ContactColumns) -> Result<(), DataverseError> {
         self.write_contact(id, columns, "if-match", etag).await
     }
@@ -203,7 +202,7 @@ impl Dataverse {
         self.lookup("msdyn_customergroups", "msdyn_customergroupid", &filter).await
     }
 
-    /// The id of the first row that matches. A table that is not there (no Dual-write) has no rows.
+    /// The id of the first matching row. A table that does not exist (no Dual-write) counts as empty.
     async fn lookup(&self, table: &str, key: &str, filter: &str) -> Result<Option<Uuid>, DataverseError> {
         let query = [("$select", key), ("$filter", filter), ("$top", "1")];
         let reply = self.call(Method::GET, table, |request| request.query(&query)).await?;
@@ -231,16 +230,16 @@ impl Dataverse {
         let reply = self
             .call(Method::POST, trigger, |request| request.header("traceparent", traceparent).json(parameters))
             .await?;
-        // A gateway that gave up waiting, or an answer that is not Dataverse's own, does not say that nothing happened.
-        let undecided = matches!(reply.status, StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT)
+        // The response of a gateway, or one that is not from Dataverse, does not show whether the trigger ran.
+        let unknown_result = matches!(reply.status, StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT)
             || (reply.status == StatusCode::INTERNAL_SERVER_ERROR && error_code(&reply.body).is_none());
-        if undecided {
+        if unknown_result {
             return Err(DataverseError::AnswerLost(format!("status {}", reply.status.as_u16())));
         }
         expect(reply, "custom trigger").map(drop)
     }
 
-    /// Reads anything, and leaves the meaning of the answer to the caller.
+    /// Reads a resource. The caller interprets the response.
     pub(crate) async fn probe(&self, path: &str, query: &[(&str, &str)]) -> Result<Reply, CallError> {
         self.send(Method::GET, path, |request| request.query(query)).await
     }
@@ -254,8 +253,7 @@ impl Dataverse {
         Ok(self.send(method, path, complete).await?)
     }
 
-    /// Sends a request that `complete` completes, and leaves the meaning of the answer to the caller. `path` is relative
-    /// to the Web API.
+    /// Sends a request that `complete` completes. The caller interprets the response. `path` is relative to the Web API.
     pub async fn send(
         &self,
         method: Method,
@@ -283,7 +281,7 @@ impl Dataverse {
     }
 }
 
-/// The body of a successful answer, or what the status means; `what` was asked for.
+/// The body of a successful response, or the error for its status. `what` was requested.
 pub fn expect(reply: Reply, what: &'static str) -> Result<axum::body::Bytes, DataverseError> {
     if reply.status.is_success() {
         return Ok(reply.body);
@@ -299,7 +297,7 @@ pub fn expect(reply: Reply, what: &'static str) -> Result<axum::body::Bytes, Dat
     })
 }
 
-/// `error.code` of a Dataverse error body; `None` if the body is not one.
+/// `error.code` of a Dataverse error body. `None` if the body is not one.
 pub(crate) fn error_code(body: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
     struct Body {
@@ -310,47 +308,47 @@ pub(crate) fn error_code(body: &[u8]) -> Option<String> {
         code: String,
     }
     let Body { error } = serde_json::from_slice(body).ok()?;
-    let tame: String = error
+    let safe: String = error
         .code
         .chars()
         .filter(|character| character.is_ascii_alphanumeric() || "_.".contains(*character))
         .take(60)
         .collect();
-    Some(tame)
+    Some(safe)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn judged(status: u16, body: &'static str) -> DataverseError {
+    fn error(status: u16, body: &'static str) -> DataverseError {
         let status = StatusCode::from_u16(status).unwrap();
         expect(Reply::new(status, Default::default(), body.as_bytes().into(), chrono::Utc::now()), "contact")
             .unwrap_err()
     }
 
     #[test]
-    fn every_status_has_its_meaning() {
+    fn statuses_map_to_errors() {
         let throttled = r#"{"error":{"code":"0x80072322","message":"Number of requests exceeded the limit of 6000"}}"#;
         assert!(
-            matches!(judged(429, throttled), DataverseError::Unavailable { cause, .. } if cause == "429 0x80072322")
+            matches!(error(429, throttled), DataverseError::Unavailable { cause, .. } if cause == "429 0x80072322")
         );
-        assert!(matches!(judged(503, "<html>"), DataverseError::Unavailable { .. }));
-        assert!(matches!(judged(401, ""), DataverseError::Denied(_)));
-        assert!(matches!(judged(403, ""), DataverseError::Denied(_)));
+        assert!(matches!(error(503, "<html>"), DataverseError::Unavailable { .. }));
+        assert!(matches!(error(401, ""), DataverseError::Denied(_)));
+        assert!(matches!(error(403, ""), DataverseError::Denied(_)));
         assert!(matches!(
-            judged(404, r#"{"error":{"code":"","message":"contact With Id = 1 Does Not Exist"}}"#),
+            error(404, r#"{"error":{"code":"","message":"contact With Id = 1 Does Not Exist"}}"#),
             DataverseError::NotFound { .. }
         ));
         assert!(matches!(
-            judged(
+            error(
                 412,
                 r#"{"error":{"code":"0x80040237","message":"A record with matching key values already exists."}}"#
             ),
             DataverseError::Conflict(_)
         ));
         assert!(
-            matches!(judged(400, r#"{"error":{"code":"0x0","message":"ann@example.com is too long"}}"#), DataverseError::Refused(cause) if cause == "400 0x0")
+            matches!(error(400, r#"{"error":{"code":"0x0","message":"ann@example.com is too long"}}"#), DataverseError::Refused(cause) if cause == "400 0x0")
         );
     }
 }

@@ -1,5 +1,5 @@
-//! What all HTTP dependencies have in common: a bearer token, one more try when it is refused, and errors that keep
-//! apart what certainly did not happen from what nobody can know.
+//! What all HTTP clients share: a bearer token, one retry when the token is rejected, and errors that distinguish a request
+//! that was not sent from one whose result is unknown.
 
 use std::time::Duration;
 
@@ -8,31 +8,57 @@ use chrono::{DateTime, Utc};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Method, Request, RequestBuilder, StatusCode};
 
-use super::Dependency;
 use super::identity::{IdentityError, Tokens};
 use crate::clock::SharedClock;
+use crate::dependency::Dependency;
 use crate::telemetry::{LogEvent, invocation, traces};
 
-/// Why a request has no answer.
+/// Why a client cannot be created.
+#[derive(Debug, thiserror::Error)]
+#[error("{what} cannot be created: {cause}")]
+pub struct SetupError {
+    /// The part that cannot be created.
+    pub what: &'static str,
+    /// The cause.
+    pub cause: String,
+}
+
+/// The HTTP client for all dependencies. `timeout` applies to one request.
+///
+/// # Errors
+///
+/// When TLS is not available.
+pub fn http_client(timeout: Duration) -> Result<Client, SetupError> {
+    Client::builder()
+        .timeout(timeout)
+        .connect_timeout(timeout / 3)
+        .user_agent(concat!("commerce-journeys/", env!("CARGO_PKG_VERSION")))
+        // A redirect would send our token to another host.
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .map_err(|error| SetupError { what: "the HTTP client", cause: error.to_string() })
+}
+
+/// Why a request has no response.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
-    /// There is no token to send it with. It was not sent.
+    /// There is no token for it. It was not sent.
     #[error(transparent)]
     Identity(#[from] IdentityError),
-    /// No connection could be made. It was not sent.
+    /// The connection failed. It was not sent.
     #[error("no connection: {0}")]
     NotSent(String),
-    /// It may have been carried out, but no (whole) answer came.
+    /// It may have been processed, but the response was not received completely.
     #[error("no answer: {0}")]
     AnswerLost(String),
 }
 
-/// A whole answer, whatever its status.
+/// A complete response with any status.
 #[derive(Debug)]
 pub struct Reply {
     /// The status.
     pub status: StatusCode,
-    /// How long the dependency asks us to wait.
+    /// The dependency's `Retry-After`.
     pub retry_after: Option<Duration>,
     /// The headers.
     pub headers: HeaderMap,
@@ -41,13 +67,13 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// An answer that was received at `now`.
+    /// A response that was received at `now`.
     pub fn new(status: StatusCode, headers: HeaderMap, body: Bytes, now: DateTime<Utc>) -> Self {
         Self { status, retry_after: retry_after(&headers, now), headers, body }
     }
 
-    /// Receives the answer of `dependency` to `request`, which is sent for the first time or again.
-    pub(super) async fn to(
+    /// Sends `request` to `dependency` and receives the response. `resend` counts earlier attempts.
+    pub(super) async fn send(
         dependency: Dependency,
         request: RequestBuilder,
         resend: u32,
@@ -63,13 +89,13 @@ impl Reply {
             *header = traceparent;
         }
         let reply = Self::receive(&http, request, now).await;
-        span.answered(match &reply {
+        span.end_request(match &reply {
             Ok(reply) => Ok(Some(reply.status.as_u16())),
             Err(CallError::AnswerLost(_)) => Err("answerLost"),
             Err(CallError::NotSent(_) | CallError::Identity(_)) => Err("notSent"),
         });
         let reply = reply?;
-        reply.note_throttling(dependency);
+        reply.log_throttling(dependency);
         Ok(reply)
     }
 
@@ -80,7 +106,7 @@ impl Reply {
         Ok(Self::new(status, headers, body, now))
     }
 
-    fn note_throttling(&self, dependency: Dependency) {
+    fn log_throttling(&self, dependency: Dependency) {
         let asks_to_wait = self.status == StatusCode::SERVICE_UNAVAILABLE && self.retry_after.is_some();
         if self.status == StatusCode::TOO_MANY_REQUESTS || asks_to_wait {
             let retry_after_ms = self.retry_after.map(milliseconds);
@@ -88,18 +114,18 @@ impl Reply {
         }
     }
 
-    /// Whether the dependency is overloaded or away, so that the same request may succeed later.
+    /// Whether the dependency is overloaded or not available, so that the same request may succeed later.
     pub(super) fn is_transient(&self) -> bool {
         self.status.is_server_error()
             || matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT)
     }
 }
 
-/// Addresses hold account numbers and, in filters, e-mail addresses: they stay out of every error.
+/// URLs contain account numbers and, in filters, e-mail addresses. No error contains a URL.
 fn not_sent(error: reqwest::Error) -> CallError {
-    let certainly = error.is_connect() || error.is_builder();
+    let never_sent = error.is_connect() || error.is_builder();
     let cause = describe(&error.without_url());
-    if certainly { CallError::NotSent(cause) } else { CallError::AnswerLost(cause) }
+    if never_sent { CallError::NotSent(cause) } else { CallError::AnswerLost(cause) }
 }
 
 fn method(method: &Method) -> &'static str {
@@ -113,12 +139,12 @@ fn method(method: &Method) -> &'static str {
     }
 }
 
-/// A wait in the unit of the log.
+/// A duration in the unit of the log.
 pub(crate) fn milliseconds(wait: Duration) -> u64 {
     u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// An error with its causes, which is where the reason of a failed connection hides.
+/// An error with its causes, because only they explain a failed connection.
 fn describe(error: &reqwest::Error) -> String {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);
@@ -129,7 +155,7 @@ fn describe(error: &reqwest::Error) -> String {
     text
 }
 
-/// `Retry-After` in seconds or as a date (RFC 9110, 10.2.3). A malformed one is ignored: it must never cost an event.
+/// `Retry-After` in seconds or as a date (RFC 9110, 10.2.3). A malformed value is ignored.
 fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = value.parse() {
@@ -139,34 +165,34 @@ fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     Some((date.to_utc() - now).to_std().unwrap_or_default())
 }
 
-/// Calls one dependency with its tokens.
+/// Calls one dependency with a bearer token.
 #[derive(Debug)]
 pub(super) struct Caller {
     pub(super) dependency: Dependency,
     pub(super) http: Client,
     pub(super) tokens: Tokens,
-    /// `Bearer`, or `id_token` where a Scale Unit wants it so.
+    /// `Bearer`, or `id_token` for a Scale Unit that requires it.
     pub(super) scheme: String,
     pub(super) clock: SharedClock,
 }
 
 impl Caller {
-    /// Sends the request that `build` makes. A refused token is replaced once: it may have been revoked or have
-    /// expired on the way.
+    /// Sends the request that `build` creates. A rejected token is replaced once, because it may have expired or have been
+    /// revoked.
     pub(super) async fn call(&self, build: impl Fn(&Client) -> RequestBuilder) -> Result<Reply, CallError> {
         let token = self.tokens.bearer().await?;
         let reply = self.send(build(&self.http), &token, 0).await?;
         if reply.status != StatusCode::UNAUTHORIZED {
             return Ok(reply);
         }
-        self.tokens.refused(&token).await;
+        self.tokens.invalidate(&token).await;
         let token = self.tokens.bearer().await?;
         self.send(build(&self.http), &token, 1).await
     }
 
     async fn send(&self, request: RequestBuilder, token: &str, resend: u32) -> Result<Reply, CallError> {
         let request = request.header(AUTHORIZATION, format!("{} {token}", self.scheme));
-        Reply::to(self.dependency, request, resend, self.clock.now()).await
+        Reply::send(self.dependency, request, resend, self.clock.now()).await
     }
 }
 
@@ -175,7 +201,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn retry_after_is_read_in_both_forms_and_never_fails() {
+    fn retry_after_is_parsed_in_both_formats() {
         let now = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
         let read = |value: &str| {
             let mut headers = HeaderMap::new();

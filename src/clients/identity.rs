@@ -1,4 +1,4 @@
-//! Entra tokens: client credentials, or the function app's managed identity.
+//! Entra tokens: by client credentials, or by the function app's managed identity.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,44 +11,44 @@ use reqwest::Client;
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
-use super::Dependency;
 use super::http::{CallError, Reply};
 use crate::clock::SharedClock;
+use crate::dependency::Dependency;
 use crate::settings::Identity;
 use crate::telemetry::invocation;
 
-/// A token is replaced this long before it expires, so that it does not expire under a request.
+/// A token is replaced this long before it expires, so that it does not expire during a request.
 const EARLY: TimeDelta = TimeDelta::minutes(5);
 
 /// Why there is no token.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
-    /// Entra or the identity endpoint does not answer.
+    /// Entra or the identity endpoint does not respond.
     #[error("no token for {audience}: {cause}")]
     Unavailable {
-        /// For whom it was wanted.
+        /// The audience of the token.
         audience: String,
         /// What happened.
         cause: String,
     },
-    /// It answers, and refuses.
+    /// It rejects the request.
     #[error("no token for {audience}: {cause}; check tenant, application and secret, or the managed identity")]
     Refused {
-        /// For whom it was wanted.
+        /// The audience of the token.
         audience: String,
-        /// The error code, in words.
+        /// The error and its codes.
         cause: String,
-        /// Entra's number of the error (the `n` of `AADSTSn`).
+        /// The number of Entra's error code (`AADSTS<number>`).
         code: Option<u64>,
     },
 }
 
-/// The tokens of one identity for one audience, each used until shortly before it expires.
+/// The tokens of one identity for one audience. Each is used until shortly before it expires.
 pub struct Tokens {
     source: Source,
     audience: String,
     clock: SharedClock,
-    /// Locked while a token is fetched, so that a hundred callers make one request.
+    /// Locked while a token is requested, so that concurrent callers share one request.
     current: Mutex<Option<Token>>,
 }
 
@@ -57,7 +57,7 @@ enum Source {
         http: Client,
         identity: Application,
     },
-    /// The client id, if the identity is a user-assigned one.
+    /// The client id of a user-assigned identity.
     Managed(Option<String>),
 }
 
@@ -79,7 +79,7 @@ impl fmt::Debug for Tokens {
     }
 }
 
-/// The managed identity as the Azure SDK knows it: user-assigned if `client_id` is given.
+/// The managed identity as a credential of the Azure SDK. User-assigned if there is a `client_id`.
 pub fn managed_identity(client_id: Option<&str>) -> Result<Arc<dyn TokenCredential>, azure_core::Error> {
     let user_assigned_id = client_id.map(|id| UserAssignedId::ClientId(id.to_owned()));
     let credential = ManagedIdentityCredential::new(Some(ManagedIdentityCredentialOptions {
@@ -91,7 +91,7 @@ pub fn managed_identity(client_id: Option<&str>) -> Result<Arc<dyn TokenCredenti
 
 impl Tokens {
     /// Tokens of `identity` for `audience` (without `/.default`). `managed` is the client id of a user-assigned managed
-    /// identity, for where the identity is the app's own.
+    /// identity.
     pub fn new(identity: &Identity, audience: &str, managed: Option<&str>, http: &Client, clock: &SharedClock) -> Self {
         let source = match identity {
             Identity::Managed => Source::Managed(managed.map(str::to_owned)),
@@ -104,7 +104,7 @@ impl Tokens {
         Self { source, audience: audience.to_owned(), clock: clock.clone(), current: Mutex::new(None) }
     }
 
-    /// A token with some life left.
+    /// A valid token.
     pub async fn bearer(&self) -> Result<Arc<str>, IdentityError> {
         let mut current = self.current.lock().await;
         if let Some(token) = current.as_ref().filter(|token| self.clock.now() < token.expires - EARLY) {
@@ -115,16 +115,16 @@ impl Tokens {
         Ok(fresh.text)
     }
 
-    /// Forgets `token`, which a dependency has refused. One that has replaced it in the meantime is kept.
-    pub async fn refused(&self, token: &str) {
+    /// Removes `token`, which a dependency has rejected. A newer token is kept.
+    pub async fn invalidate(&self, token: &str) {
         let mut current = self.current.lock().await;
         if current.as_ref().is_some_and(|current| current.text.as_ref() == token) {
             *current = None;
         }
     }
 
-    /// Forgets whatever token there is.
-    pub async fn forget(&self) {
+    /// Removes the current token.
+    pub async fn clear(&self) {
         *self.current.lock().await = None;
     }
 
@@ -135,8 +135,8 @@ impl Tokens {
         }
     }
 
-    /// The client credentials grant of the Microsoft identity platform, v2.0. Not through `azure_identity`, whose
-    /// credential insists on `https` even for loopback.
+    /// The client credentials grant of the Microsoft identity platform, v2.0. The credential of `azure_identity` cannot be
+    /// used, because it requires `https` even for loopback addresses.
     async fn fetch_for_application(&self, http: &Client, identity: &Application) -> Result<Token, IdentityError> {
         let scope = format!("{}/.default", self.audience);
         let form = [
@@ -145,9 +145,9 @@ impl Tokens {
             ("client_secret", identity.secret.secret()),
             ("scope", &scope),
         ];
-        let asked = self.clock.now();
+        let requested_at = self.clock.now();
         let request = http.post(identity.token_url.clone()).form(&form);
-        let reply = match Reply::to(Dependency::Entra, request, 0, asked).await {
+        let reply = match Reply::send(Dependency::Entra, request, 0, requested_at).await {
             Ok(reply) => reply,
             Err(CallError::Identity(error)) => return Err(error),
             Err(CallError::NotSent(cause) | CallError::AnswerLost(cause)) => return Err(self.unavailable(cause)),
@@ -158,24 +158,24 @@ impl Tokens {
             return Err(if transient {
                 self.unavailable(cause)
             } else {
-                self.refused_because(cause, entra_codes(&reply.body).into_iter().next())
+                self.rejected(cause, entra_codes(&reply.body).into_iter().next())
             });
         }
         let granted: Granted = serde_json::from_slice(&reply.body)
-            .map_err(|_| self.unavailable("the token endpoint's answer cannot be read".to_owned()))?;
-        Ok(Token { text: granted.access_token.into(), expires: asked + Duration::from_secs(granted.expires_in) })
+            .map_err(|_| self.unavailable("the response of the token endpoint cannot be read".to_owned()))?;
+        Ok(Token { text: granted.access_token.into(), expires: requested_at + Duration::from_secs(granted.expires_in) })
     }
 
-    /// With a credential of its own each time: the SDK's keeps its tokens too, and would hand out a refused one again.
+    /// Uses a new credential each time, because the SDK's credential caches tokens, including rejected ones.
     async fn fetch_managed(&self, client_id: Option<&str>) -> Result<Token, IdentityError> {
         let scope = format!("{}/.default", self.audience);
-        let credential = managed_identity(client_id).map_err(|error| self.refused_because(error.to_string(), None))?;
+        let credential = managed_identity(client_id).map_err(|error| self.rejected(error.to_string(), None))?;
         invocation::count_call(Dependency::Entra);
         let granted = credential.get_token(&[&scope], None).await.map_err(|error| match status_of(&error) {
             Some(status) if (400..500).contains(&status) && status != 429 => {
-                self.refused_because(format!("the identity endpoint answers {status}"), None)
+                self.rejected(format!("the identity endpoint returned {status}"), None)
             }
-            _ => self.unavailable("the identity endpoint does not answer".to_owned()),
+            _ => self.unavailable("the identity endpoint does not respond".to_owned()),
         })?;
         let expires = DateTime::from_timestamp(granted.expires_on.unix_timestamp(), 0).unwrap_or_default();
         Ok(Token { text: granted.token.secret().into(), expires })
@@ -185,12 +185,12 @@ impl Tokens {
         IdentityError::Unavailable { audience: self.audience.clone(), cause }
     }
 
-    fn refused_because(&self, cause: String, code: Option<u64>) -> IdentityError {
+    fn rejected(&self, cause: String, code: Option<u64>) -> IdentityError {
         IdentityError::Refused { audience: self.audience.clone(), cause, code }
     }
 }
 
-/// The status of the identity endpoint's answer, which the SDK wraps into an error of its own.
+/// The status of the identity endpoint's response, which the SDK wraps in its own errors.
 fn status_of(error: &azure_core::Error) -> Option<u16> {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
@@ -217,7 +217,7 @@ fn entra_codes(body: &[u8]) -> Vec<u64> {
     serde_json::from_slice::<Refusal>(body).map(|refusal| refusal.error_codes).unwrap_or_default()
 }
 
-/// `invalid_client AADSTS7000215`: Entra's error and its code, without the sentence around it.
+/// Entra's error and its codes without the message, such as `invalid_client AADSTS7000215`.
 fn entra_code(body: &[u8]) -> String {
     #[derive(Deserialize)]
     struct Refusal {

@@ -1,4 +1,5 @@
-//! One dependency each: its wire format and its typed errors, and nothing of our flow.
+//! Clients of the dependencies. Each client has its own wire format and its own error type, and knows nothing of the
+//! functions.
 
 pub mod bus;
 pub mod commerce;
@@ -7,32 +8,5 @@ mod http;
 pub mod identity;
 pub mod store;
 
-use serde::Serialize;
-
 pub(crate) use http::milliseconds;
-pub use http::{CallError, Reply};
-
-/// Whom the handler talks to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum Dependency {
-    Commerce,
-    CosmosDb,
-    Dataverse,
-    Entra,
-    ServiceBus,
-}
-
-impl Dependency {
-    /// The name in log and traces.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Commerce => "commerce",
-            Self::CosmosDb => "cosmosDb",
-            Self::Dataverse => "dataverse",
-            Self::Entra => "entra",
-            Self::ServiceBus => "serviceBus",
-        }
-    }
-}
+pub use http::{CallError, Reply, SetupError, http_client};

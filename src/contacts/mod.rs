@@ -1,8 +1,8 @@
-//! Whose contact it is: the rules by which customers of Commerce and contacts of Dataverse belong together. No network,
-//! no clock; whoever reads or writes contacts asks here.
+//! The rules that match customers of Commerce with contacts of Dataverse. No network and no clock. The handler and
+//! `prepare-data` use the same rules.
 
 mod person;
 mod rules;
 
-pub use person::{Person, shortened, usable_email};
-pub use rules::{carries_number, choose, contact_id, is_another_customers, new_contact, what_it_lacks};
+pub use person::{Person, truncated_name, usable_email};
+pub use rules::{belongs_to_other_customer, carries_number, contact_id, missing_columns, new_contact, select_contact};

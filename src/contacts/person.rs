@@ -1,44 +1,44 @@
-//! A customer or guest, as far as the choice of a contact is concerned.
+//! The data of a customer or guest that selects or creates a contact.
 
-/// What is known of a customer, each part absent rather than empty.
+/// A customer or guest. Unknown fields are absent, never empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Person {
-    /// The account number; guests have none.
+    /// The account number. Guests have none.
     pub number: Option<String>,
-    /// The address to write to.
+    /// The e-mail address for the contact.
     pub email: Option<String>,
-    /// All addresses by which the customer may be known, the customer's own first.
+    /// All known e-mail addresses. The customer's own addresses come first.
     pub emails: Vec<String>,
     /// First name.
     pub first_name: Option<String>,
-    /// Last name; the whole name of who has but one.
+    /// Last name, or the whole name if there is only one.
     pub last_name: Option<String>,
-    /// Number in the address book.
+    /// Party number in the global address book.
     pub party_number: Option<String>,
     /// Customer group.
     pub customer_group: Option<String>,
-    /// The legal entity in which the account number counts.
+    /// The legal entity of the account number.
     pub company: String,
 }
 
 /// Column lengths of the contact table.
-const LONGEST_NAME: usize = 50;
-const LONGEST_EMAIL: usize = 100;
+const MAX_NAME_LENGTH: usize = 50;
+const MAX_EMAIL_LENGTH: usize = 100;
 
 impl Person {
-    /// Whether there is anything to find or make a contact by.
+    /// Whether a contact can be found or created.
     pub fn is_known(&self) -> bool {
         self.number.is_some() || self.email.is_some()
     }
 }
 
-/// An address as a contact can hold it; `None` if it cannot.
+/// A trimmed address. `None` if it is empty or too long for the column.
 pub fn usable_email(text: &str) -> Option<String> {
     let email = text.trim();
-    (!email.is_empty() && email.chars().count() <= LONGEST_EMAIL).then(|| email.to_owned())
+    (!email.is_empty() && email.chars().count() <= MAX_EMAIL_LENGTH).then(|| email.to_owned())
 }
 
-/// A name as a contact can hold it.
-pub fn shortened(name: &str) -> String {
-    name.chars().take(LONGEST_NAME).collect()
+/// A name, cut to the length of the column.
+pub fn truncated_name(name: &str) -> String {
+    name.chars().take(MAX_NAME_LENGTH).collect()
 }

@@ -5,27 +5,27 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::EventId;
-use super::id::parse_moment;
+use super::id::parse_timestamp;
 
-/// One row of the event store, field names as the CSU has them (`CommerceEventEntity` of the CSU extension).
+/// One row of the event store. The field names are those of the CSU (`CommerceEventEntity` of the CSU extension).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CommerceEvent {
-    /// The cart's id, which the order keeps: an `AddCartLines` and the `Checkout` of one cart share it.
+    /// Id of the cart. The order keeps it, so the `AddCartLines` and the `Checkout` of one cart share it.
     #[serde(rename = "EventTransactionId", deserialize_with = "text")]
     pub transaction_id: String,
-    /// When it happened, by the CSU's clock and as the CSU wrote it. Rows can become visible out of this order.
+    /// When it happened, as the CSU wrote it. Rows can become visible in another order.
     #[serde(rename = "EventDateTime", deserialize_with = "text")]
     pub date_time: String,
-    /// `Checkout`, `AddCartLines`, or whatever else a retailer's extension records.
+    /// `Checkout`, `AddCartLines`, or another type that a retailer's extension records.
     #[serde(rename = "EventType", deserialize_with = "text")]
     pub event_type: String,
     /// The legal entity.
     #[serde(rename = "EventDataAreaId", default, deserialize_with = "text")]
     pub data_area_id: String,
-    /// Whatever the extension stored, cut to 64 characters: not to be trusted to be JSON.
+    /// What the extension stored. The CSU cuts it to 64 characters, so it may be invalid JSON.
     #[serde(rename = "EventData", default, deserialize_with = "text")]
     pub data: String,
-    /// The channel's record id. A number in the CSU's reply; text here, because it is the container's partition key.
+    /// The channel's record id. A number in the CSU's response. Text here, because it is the container's partition key.
     #[serde(rename = "EventChannelId", default, deserialize_with = "text")]
     pub channel_id: String,
     /// The register.
@@ -37,28 +37,27 @@ pub struct CommerceEvent {
     /// The customer's account number; empty for guests.
     #[serde(rename = "EventCustomerId", default, deserialize_with = "text")]
     pub customer_id: String,
-    /// Passed through.
+    /// Passed through unchanged.
     #[serde(rename = "ExtensionProperties", default)]
     pub extension_properties: Value,
 }
 
-/// The partition of events without channel.
+/// The partition of events without a channel.
 const UNKNOWN_CHANNEL: &str = "unknown";
 
-/// Why an entry of the event store is not an event that can be worked on.
+/// Why a row of the event store cannot be processed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MalformedEvent {
-    /// It has not the shape of an event.
+    /// It does not have the shape of an event.
     #[error("not an event: {0}")]
     Shape(String),
-    /// A field of its key is missing or unreadable.
+    /// A key field is missing or unreadable.
     #[error("the field {0} is empty or unreadable")]
     Key(&'static str),
 }
 
 impl CommerceEvent {
-    /// Stands for an entry of the event store that cannot be read: its key fields are empty, so that it never passes
-    /// [`CommerceEvent::check`].
+    /// The placeholder for a row that cannot be read. Its key fields are empty, so [`CommerceEvent::validate`] fails.
     pub(super) fn unreadable() -> Self {
         let empty = String::new;
         Self {
@@ -75,8 +74,8 @@ impl CommerceEvent {
         }
     }
 
-    /// Gives an event without channel a partition to be recorded in.
-    pub fn in_some_partition(mut self) -> Self {
+    /// Sets a default partition if the event has no channel.
+    pub fn with_default_partition(mut self) -> Self {
         if self.channel_id.is_empty() {
             UNKNOWN_CHANNEL.clone_into(&mut self.channel_id);
         }
@@ -88,13 +87,22 @@ impl CommerceEvent {
         EventId::new(&self.transaction_id, &self.event_type, &self.date_time, &self.data_area_id)
     }
 
-    /// When it happened, if the CSU's text can be read.
-    pub fn moment(&self) -> Option<DateTime<Utc>> {
-        parse_moment(&self.date_time)
+    /// When it happened, if the CSU's text is readable.
+    pub fn occurred_at(&self) -> Option<DateTime<Utc>> {
+        parse_timestamp(&self.date_time)
     }
 
-    /// Whether the fields without which nothing can be done are there.
-    pub fn check(&self) -> Result<(), MalformedEvent> {
+    /// The application properties of every message of this event.
+    pub(super) fn properties(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("EventType", self.event_type.clone()),
+            ("EventChannelId", self.channel_id.clone()),
+            ("EventDataAreaId", self.data_area_id.clone()),
+        ]
+    }
+
+    /// Checks that the required fields are present.
+    pub fn validate(&self) -> Result<(), MalformedEvent> {
         let required = [
             ("EventTransactionId", &self.transaction_id),
             ("EventType", &self.event_type),
@@ -103,11 +111,11 @@ impl CommerceEvent {
         if let Some((name, _)) = required.into_iter().find(|(_, value)| value.is_empty()) {
             return Err(MalformedEvent::Key(name));
         }
-        self.moment().map(drop).ok_or(MalformedEvent::Key("EventDateTime"))
+        self.occurred_at().map(drop).ok_or(MalformedEvent::Key("EventDateTime"))
     }
 }
 
-/// Ids come as text or as numbers, and absent text as `null`.
+/// The CSU writes ids as text or as numbers, and absent text as `null`.
 fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     match Value::deserialize(deserializer)? {
         Value::String(text) => Ok(text),
@@ -137,13 +145,13 @@ mod tests {
         let event: CommerceEvent = serde_json::from_str(row).unwrap();
         assert_eq!(event.channel_id, "5637144592");
         assert_eq!(event.customer_id, "");
-        assert_eq!(event.check(), Ok(()));
+        assert_eq!(event.validate(), Ok(()));
     }
 
     #[test]
-    fn names_the_field_that_makes_it_useless() {
+    fn an_error_contains_the_malformed_field() {
         let row = r#"{"EventTransactionId":"T","EventDateTime":"soon","EventType":"Checkout","EventChannelId":1}"#;
         let event: CommerceEvent = serde_json::from_str(row).unwrap();
-        assert_eq!(event.check(), Err(MalformedEvent::Key("EventDateTime")));
+        assert_eq!(event.validate(), Err(MalformedEvent::Key("EventDateTime")));
     }
 }

@@ -6,32 +6,32 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// The id of an event's record and of its message, derived from all four fields of the event store's primary key:
+/// The id of an event's record and message. It is derived from all four fields of the event store's primary key:
 /// transaction id, type, date-time and data area.
 ///
-/// Readable (`HOUSTON-17-1721824109286~Checkout~20240724T141702.16~usrt`), one-to-one, and legal both as a Cosmos DB
-/// item id (no `/ \ ? #`) and as a Service Bus `MessageId` (at most 128 characters): every byte but
-/// `A-Z a-z 0-9 - _ . ,` is written as `!XX`. A key that would be too long ends in a name-based
-/// UUID of the whole key instead; `!!` marks those, which no escaped key contains.
+/// Example: `HOUSTON-17-1721824109286~Checkout~20240724T141702.16~usrt`. Different keys have different ids. An id is valid
+/// as a Cosmos DB item id (no `/ \ ? #`) and as a Service Bus `MessageId` (at most 128 characters). Every byte except
+/// `A-Z a-z 0-9 - _ . ,` is written as `!XX`. A key that is too long ends with `!!` and a name-based UUID of the whole
+/// key. No escaped key contains `!!`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct EventId(String);
 
-/// Leaves room for the suffix of a later attempt's `MessageId` within 128 characters.
+/// Leaves space for the suffix of a rescheduled message's `MessageId` within 128 characters.
 const LONGEST: usize = 112;
 
-/// Namespace of the UUIDs that stand for over-long keys; any constant will do, as long as it never changes.
+/// Namespace of the UUIDs for long keys. It must never change.
 const LONG_KEYS: Uuid = Uuid::from_u128(0x2f0c_8a5e_93d1_4c57_b2aa_6d3a_51be_7f04);
 
 impl EventId {
-    /// The id of the event with this key. `date_time` is taken as an instant if it is one, so that the same moment
-    /// written with or without trailing zeros is the same event.
+    /// The id of the event with this key. A valid `date_time` is normalised, so the same time with or without trailing
+    /// zeros gives the same id.
     pub fn new(transaction_id: &str, event_type: &str, date_time: &str, data_area_id: &str) -> Self {
-        let moment = parse_moment(date_time).map_or_else(|| escape(date_time), compact);
-        Self::shortened([escape(transaction_id), escape(event_type), moment, escape(data_area_id)].join("~"))
+        let timestamp = parse_timestamp(date_time).map_or_else(|| escape(date_time), compact);
+        Self::shortened([escape(transaction_id), escape(event_type), timestamp, escape(data_area_id)].join("~"))
     }
 
-    /// The id of an entry of the event store that has no usable key: made from its text.
+    /// The id of a row without a usable key, derived from its text.
     pub fn of_malformed(raw: &str) -> Self {
         Self(format!("malformed!!{}", Uuid::new_v5(&LONG_KEYS, raw.as_bytes()).simple()))
     }
@@ -50,8 +50,8 @@ impl EventId {
         &self.0
     }
 
-    /// The `MessageId` under which the event is published for the `nth` time (from 0): duplicate detection of Service
-    /// Bus drops a repeated send of one publication, but never a later publication.
+    /// The `MessageId` of the `nth` publication (from 0). The duplicate detection of Service Bus drops a repeated send of
+    /// one publication, but not a later publication.
     pub fn message_id(&self, nth: u32) -> String {
         match nth {
             0 => self.0.clone(),
@@ -59,7 +59,7 @@ impl EventId {
         }
     }
 
-    /// A name for this event's trace that is the same wherever and whenever it is derived.
+    /// The id of this event's trace. Every process derives the same id.
     pub fn trace_id(&self) -> u128 {
         Uuid::new_v5(&LONG_KEYS, self.0.as_bytes()).as_u128()
     }
@@ -71,16 +71,16 @@ impl fmt::Display for EventId {
     }
 }
 
-/// Reads the event store's date-time. A missing zone means UTC, as everywhere in Commerce.
-pub(super) fn parse_moment(text: &str) -> Option<DateTime<Utc>> {
+/// Parses the event store's date-time. A missing time zone means UTC, as everywhere in Commerce.
+pub(super) fn parse_timestamp(text: &str) -> Option<DateTime<Utc>> {
     DateTime::parse_from_rfc3339(text)
         .or_else(|_| DateTime::parse_from_rfc3339(&format!("{text}Z")))
         .ok()
-        .map(|moment| moment.to_utc())
+        .map(|timestamp| timestamp.to_utc())
 }
 
-fn compact(moment: DateTime<Utc>) -> String {
-    let text = moment.format("%Y%m%dT%H%M%S%.9f").to_string();
+fn compact(timestamp: DateTime<Utc>) -> String {
+    let text = timestamp.format("%Y%m%dT%H%M%S%.9f").to_string();
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn one_moment_is_one_event_however_it_is_written() {
+    fn the_same_time_in_another_format_is_the_same_event() {
         let written = ["2024-07-24T14:17:02.16Z", "2024-07-24T14:17:02.160", "2024-07-24T16:17:02.1600000+02:00"];
         for text in written {
             assert_eq!(id(["T", "Checkout", text, "usrt"]), "T~Checkout~20240724T141702.16~usrt");
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn is_legal_for_any_key() {
+    fn every_key_gives_a_valid_id() {
         let wild = "ä/\\?#~! 'x\u{0}漢".repeat(20);
         for key in [["", "", "", ""], ["a/b\\c?d#e", "T", "yesterday", "x"], [&wild, &wild, &wild, &wild]] {
             let id = EventId::new(key[0], key[1], key[2], key[3]);
@@ -151,12 +151,12 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn any_two_keys_have_two_legal_ids(one in [".{0,44}", ".{0,20}", ".{0,30}", ".{0,4}"], other in [".{0,44}", ".{0,20}", ".{0,30}", ".{0,4}"]) {
+        fn different_keys_have_different_valid_ids(one in [".{0,44}", ".{0,20}", ".{0,30}", ".{0,4}"], other in [".{0,44}", ".{0,20}", ".{0,30}", ".{0,4}"]) {
             let id = |key: &[String; 4]| EventId::new(&key[0], &key[1], &key[2], &key[3]);
             let legal = |id: &EventId| id.message_id(u32::MAX).len() <= 128 && id.as_str().bytes().all(|b| b.is_ascii_graphic() && !b"/\\?#".contains(&b));
             proptest::prop_assert!(legal(&id(&one)) && legal(&id(&other)));
-            let same_moment = parse_moment(&one[2]).is_some() && parse_moment(&one[2]) == parse_moment(&other[2]);
-            let same_key = one[..2] == other[..2] && one[3] == other[3] && (one[2] == other[2] || same_moment);
+            let same_time = parse_timestamp(&one[2]).is_some() && parse_timestamp(&one[2]) == parse_timestamp(&other[2]);
+            let same_key = one[..2] == other[..2] && one[3] == other[3] && (one[2] == other[2] || same_time);
             proptest::prop_assert_eq!(id(&one) == id(&other), same_key);
         }
     }

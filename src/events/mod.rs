@@ -1,16 +1,23 @@
-//! What happened in the shop and what became of it: pure data and rules, no network and no clock.
+//! Events, their records and messages, and the retry policy. Pure data and rules: no network and no clock.
 
 mod event;
 mod id;
+mod journey_outcome;
 mod message;
-mod raw;
+mod outgoing;
+mod reason;
 mod record;
+mod rescheduled;
 mod retry;
+mod truncation;
 
 pub use event::{CommerceEvent, MalformedEvent};
 pub use id::EventId;
-pub(crate) use message::traceparent;
-pub use message::{JsonProblem, Message, MessageError, OutgoingMessage, Slimmed, read_json};
-pub(crate) use raw::RawObject;
-pub use record::{JourneyOutcome, Reason, ReasonCode, Record, Status};
+pub use journey_outcome::JourneyOutcome;
+pub use message::{Message, MessageError};
+pub use outgoing::OutgoingMessage;
+pub use reason::{Reason, ReasonCode};
+pub use record::{Record, Status};
+pub use rescheduled::RetryHistory;
 pub use retry::RetryPolicy;
+pub use truncation::Truncation;

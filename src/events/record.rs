@@ -1,217 +1,89 @@
-//! The one record that is kept of each event.
+//! The record of an event.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{CommerceEvent, EventId};
+use super::{CommerceEvent, EventId, JourneyOutcome, Reason, Truncation};
 
-/// How far an event has come.
+/// The processing status of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// Seen, not yet published.
+    /// Seen, not published yet.
     New,
-    /// Published; its journeys are the message side's business.
+    /// Published. `process-message` handles its journeys.
     Processing,
     /// Every journey was started or skipped. Final.
     Processed,
-    /// Failed for now; tried again at its time.
+    /// Failed temporarily. It will be retried.
     Retrying,
-    /// Given up, for the recorded reason. Final, until somebody redrives it.
+    /// Failed for the recorded reason. Final, unless an operator replays or redrives it.
     Failed,
 }
 
 impl Status {
-    /// Whether nothing more will happen by itself.
+    /// Whether processing has ended.
     pub fn is_final(self) -> bool {
         matches!(self, Self::Processed | Self::Failed)
     }
 }
 
-/// Why an event is not (yet) done. The set is closed: an operator can count by it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum ReasonCode {
-    /// The event store's entry cannot be read as an event.
-    MalformedEvent,
-    /// The Scale Unit knows no such order, although the event says that it was made.
-    OrderNotFound,
-    /// The Scale Unit knows no such customer; the event went on without customer details.
-    CustomerNotFound,
-    /// The Scale Unit's reply could not be read.
-    UnreadableReply,
-    /// The Scale Unit refuses the call for this event.
-    CommerceRefused,
-    /// The Scale Unit does not answer.
-    CommerceUnavailable,
-    /// Even slimmed, the message is larger than the topic takes.
-    MessageTooLarge,
-    /// Service Bus does not take the message for now.
-    ServiceBusUnavailable,
-    /// The record could not be read or written for now.
-    StoreUnavailable,
-    /// Dataverse does not answer, throttles, or refuses our identity.
-    DataverseUnavailable,
-    /// Dataverse refuses the contact as it is.
-    ContactRefused,
-    /// The custom trigger does not exist or is not published.
-    TriggerMissing,
-    /// The custom trigger refuses its parameters.
-    TriggerRefused,
-    /// A required parameter has no value in this event.
-    ParameterMissing,
-    /// A trigger was invoked but its answer never came; the journey may have started.
-    AnswerLost,
-    /// The same, and the journey's `onUncertain` leaves it to a person.
-    Held,
-    /// Another delivery of this event is at work.
-    InProgress,
-}
-
-impl fmt::Display for ReasonCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.serialize(f)
-    }
-}
-
-/// A reason with its particulars, which never hold personal data: ids, statuses, codes and names of settings only.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reason {
-    /// The kind.
-    pub code: ReasonCode,
-    /// What was tried, what came back, what to do.
-    pub detail: String,
-}
-
-impl Reason {
-    /// A reason of this kind.
-    pub fn new(code: ReasonCode, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into() }
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.code, self.detail)
-    }
-}
-
-/// What became of one journey of one event.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "state", rename_all = "camelCase")]
-pub enum JourneyOutcome {
-    /// The custom trigger was invoked and answered.
-    Started {
-        /// When the answer came.
-        at: DateTime<Utc>,
-        /// How many earlier invocations went unanswered (each may have started the journey too).
-        #[serde(default, skip_serializing_if = "is_zero")]
-        uncertain: u32,
-    },
-    /// The event does not meet the journey's conditions.
-    Skipped {
-        /// Which condition, in words.
-        because: String,
-    },
-    /// Not invoked yet; tried again.
-    Waiting {
-        /// What stood in the way.
-        reason: Reason,
-        /// How many invocations went unanswered so far.
-        #[serde(default, skip_serializing_if = "is_zero")]
-        uncertain: u32,
-    },
-    /// Left to a person or refused for good.
-    Failed {
-        /// Why.
-        reason: Reason,
-        /// How many invocations went unanswered.
-        #[serde(default, skip_serializing_if = "is_zero")]
-        uncertain: u32,
-    },
-}
-
-fn is_zero(n: &u32) -> bool {
-    *n == 0
-}
-
-impl JourneyOutcome {
-    /// How many invocations of this journey's trigger may or may not have started it.
-    pub fn uncertain(&self) -> u32 {
-        match self {
-            Self::Started { uncertain, .. } | Self::Waiting { uncertain, .. } | Self::Failed { uncertain, .. } => {
-                *uncertain
-            }
-            Self::Skipped { .. } => 0,
-        }
-    }
-}
-
 /// The record of one event: an item of the Cosmos DB container, in the partition of its channel.
 ///
-/// Written by `poll-events` until it is published and by `process-message` afterwards, always against its etag.
+/// `poll-events` writes it until the event is published, `process-message` afterwards. Every write is conditional on its
+/// etag. The fields change only through the methods below.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
-    /// The item's id.
-    pub id: EventId,
-    /// The event store's row.
+    id: EventId,
     #[serde(flatten)]
-    pub event: CommerceEvent,
-    /// How far it has come.
-    pub status: Status,
-    /// Failures so far; counts towards the growing waits.
+    event: CommerceEvent,
+    status: Status,
+    /// Failures so far. The retry delay grows with it.
     #[serde(rename = "retryCount", default)]
-    pub retry_count: u32,
-    /// When it was first seen.
+    retry_count: u32,
     #[serde(rename = "seenAt")]
-    pub seen_at: DateTime<Utc>,
-    /// Who saw it first: a run of the poller, another one every time. Tells a run's own record from one that another
-    /// run has written at the same moment.
+    seen_at: DateTime<Utc>,
+    /// The run of the poller that saw the event first. It distinguishes a run's own record from that of a concurrent run.
     #[serde(rename = "seenBy", default)]
-    pub seen_by: Uuid,
-    /// When the poller takes it up (again) if nobody else has finished it by then: the end of a run's lease, the time
-    /// of a retry, or the time after which a published event without outcome is published once more.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub due: Option<DateTime<Utc>>,
-    /// Since when it has been failing; the retry horizon begins here.
+    seen_by: Uuid,
+    /// When the poller processes the record (again) unless it is finished by then: the end of a run's lease, the time of
+    /// a retry, or the time at which a published event without outcome is published again.
+    #[serde(rename = "due", default, skip_serializing_if = "Option::is_none")]
+    next_attempt_at: Option<DateTime<Utc>>,
+    /// The time of the first failure. The retry horizon begins here.
     #[serde(rename = "failingSince", default, skip_serializing_if = "Option::is_none")]
-    pub failing_since: Option<DateTime<Utc>>,
-    /// When it was last published; absent if its journeys were started before the poller had noted that.
+    failing_since: Option<DateTime<Utc>>,
+    /// Absent if the journeys started before the poller recorded the publication.
     #[serde(rename = "publishedAt", default, skip_serializing_if = "Option::is_none")]
-    pub published_at: Option<DateTime<Utc>>,
-    /// How many times it was published.
+    published_at: Option<DateTime<Utc>>,
     #[serde(default)]
-    pub publications: u32,
-    /// What had to be left out of its message to fit.
+    publications: u32,
+    /// What was left out of the message to fit the size limit.
+    #[serde(rename = "slimmed", default, skip_serializing_if = "Option::is_none")]
+    truncation: Option<String>,
+    /// Why it is not completed, or what was missing when it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub slimmed: Option<String>,
-    /// Why it is not done, or what was amiss when it was.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<Reason>,
-    /// The Dataverse contact.
+    reason: Option<Reason>,
     #[serde(rename = "contactId", default, skip_serializing_if = "Option::is_none")]
-    pub contact_id: Option<Uuid>,
-    /// What became of each journey, by name.
+    contact_id: Option<Uuid>,
+    /// The outcome of each journey, by name.
     #[serde(default)]
-    pub journeys: BTreeMap<String, JourneyOutcome>,
-    /// When it reached its final state.
+    journeys: BTreeMap<String, JourneyOutcome>,
     #[serde(rename = "finishedAt", default, skip_serializing_if = "Option::is_none")]
-    pub finished_at: Option<DateTime<Utc>>,
-    /// Seconds after which Cosmos DB removes a finished record.
+    finished_at: Option<DateTime<Utc>>,
+    /// Seconds after which Cosmos DB deletes a finished record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ttl: Option<u64>,
-    /// The version that was read; every write is made against it.
+    ttl: Option<u64>,
     #[serde(rename = "_etag", default, skip_serializing)]
-    pub etag: Option<String>,
+    etag: Option<String>,
 }
 
 impl Record {
-    /// The record of an event seen for the first time at `now` and worked on until `due` by `run`, which saw it.
-    pub fn new(event: CommerceEvent, run: Uuid, now: DateTime<Utc>, due: DateTime<Utc>) -> Self {
+    /// The record of a new event that `run` has seen at `now` and leases until `leased_until`.
+    pub fn new(event: CommerceEvent, run: Uuid, now: DateTime<Utc>, leased_until: DateTime<Utc>) -> Self {
         Self {
             id: event.id(),
             event,
@@ -219,11 +91,11 @@ impl Record {
             retry_count: 0,
             seen_at: now,
             seen_by: run,
-            due: Some(due),
+            next_attempt_at: Some(leased_until),
             failing_since: None,
             published_at: None,
             publications: 0,
-            slimmed: None,
+            truncation: None,
             reason: None,
             contact_id: None,
             journeys: BTreeMap::new(),
@@ -233,46 +105,161 @@ impl Record {
         }
     }
 
-    /// The record of an entry of the event store that cannot be read at all.
-    pub fn unreadable(raw: &str, run: Uuid, now: DateTime<Utc>, due: DateTime<Utc>) -> Self {
-        Self { id: EventId::of_malformed(raw), ..Self::new(CommerceEvent::unreadable(), run, now, due) }
+    /// The record of a row that cannot be read as an event.
+    pub fn unreadable(raw: &str, run: Uuid, now: DateTime<Utc>, leased_until: DateTime<Utc>) -> Self {
+        Self { id: EventId::of_malformed(raw), ..Self::new(CommerceEvent::unreadable(), run, now, leased_until) }
     }
 
-    /// Notes a failure that may pass: it is tried again at `due`.
-    pub fn retry_at(&mut self, due: DateTime<Utc>, reason: Reason, now: DateTime<Utc>) {
+    /// Extends the lease of a run of the poller.
+    pub fn lease_until(&mut self, end: DateTime<Utc>) {
+        self.next_attempt_at = Some(end);
+    }
+
+    /// Records the result of the enrichment.
+    pub fn set_enriched(&mut self, note: Option<Reason>, truncation: Option<Truncation>) {
+        self.reason = note;
+        self.truncation = truncation.map(|truncation| truncation.name().to_owned());
+    }
+
+    /// Records a temporary failure. The event is retried at `at`.
+    pub fn schedule_retry(&mut self, at: DateTime<Utc>, reason: Reason, now: DateTime<Utc>) {
         self.status = Status::Retrying;
         self.retry_count += 1;
         self.failing_since.get_or_insert(now);
-        self.due = Some(due);
+        self.next_attempt_at = Some(at);
         self.reason = Some(reason);
     }
 
-    /// Notes that the event was handed to Service Bus; should no outcome have been recorded by `due`, it is published
-    /// again.
-    pub fn published(&mut self, now: DateTime<Utc>, due: DateTime<Utc>) {
+    /// Records a publication. The event is published again at `republish_at` unless it has an outcome by then.
+    pub fn publish(&mut self, now: DateTime<Utc>, republish_at: DateTime<Utc>) {
         self.status = Status::Processing;
         self.published_at = Some(now);
         self.publications += 1;
-        self.due = Some(due);
+        self.next_attempt_at = Some(republish_at);
         self.failing_since = None;
         self.retry_count = 0;
     }
 
-    /// Ends the event's way; the record is kept for `keep_seconds`.
-    pub fn finish(&mut self, status: Status, reason: Option<Reason>, now: DateTime<Utc>, keep_seconds: u64) {
-        self.status = status;
-        self.reason = reason;
-        self.due = None;
-        self.finished_at = Some(now);
-        self.ttl = Some(keep_seconds);
+    /// Completes the event. `note` is what was missing. The record expires after `ttl_seconds`.
+    pub fn complete(&mut self, note: Option<Reason>, now: DateTime<Utc>, ttl_seconds: u64) {
+        self.finish(Status::Processed, note, now, ttl_seconds);
     }
 
-    /// Takes a final record up again, on a person's word.
+    /// Fails the event permanently. The record expires after `ttl_seconds`.
+    pub fn fail(&mut self, reason: Reason, now: DateTime<Utc>, ttl_seconds: u64) {
+        self.finish(Status::Failed, Some(reason), now, ttl_seconds);
+    }
+
+    fn finish(&mut self, status: Status, reason: Option<Reason>, now: DateTime<Utc>, ttl_seconds: u64) {
+        self.status = status;
+        self.reason = reason;
+        self.next_attempt_at = None;
+        self.finished_at = Some(now);
+        self.ttl = Some(ttl_seconds);
+    }
+
+    /// Reopens a final record, because an operator asked for it.
     pub fn reopen(&mut self) {
         self.status = Status::Processing;
         self.finished_at = None;
         self.ttl = None;
         self.failing_since = None;
         self.retry_count = 0;
+    }
+
+    /// Records the outcome of a journey.
+    pub fn set_journey_outcome(&mut self, journey: &str, outcome: JourneyOutcome) {
+        self.journeys.insert(journey.to_owned(), outcome);
+    }
+
+    /// Records the Dataverse contact.
+    pub fn set_contact(&mut self, id: Uuid) {
+        self.contact_id = Some(id);
+    }
+
+    /// Moves these changes onto the version that is stored now, and keeps the publications that it has.
+    pub fn rebase_onto(&mut self, stored: &Self) {
+        self.etag.clone_from(&stored.etag);
+        self.published_at = stored.published_at.or(self.published_at);
+        self.publications = stored.publications.max(self.publications);
+    }
+
+    /// The same record with the etag of the stored version.
+    pub(crate) fn with_etag(self, etag: Option<String>) -> Self {
+        Self { etag, ..self }
+    }
+}
+
+/// What is recorded.
+impl Record {
+    /// Id of the item.
+    pub fn id(&self) -> &EventId {
+        &self.id
+    }
+
+    /// The row of the event store.
+    pub fn event(&self) -> &CommerceEvent {
+        &self.event
+    }
+
+    /// The processing status.
+    pub fn status(&self) -> Status {
+        self.status
+    }
+
+    /// Failures so far.
+    pub fn retry_count(&self) -> u32 {
+        self.retry_count
+    }
+
+    /// The run of the poller that saw the event first.
+    pub fn seen_by(&self) -> Uuid {
+        self.seen_by
+    }
+
+    /// The time of the first failure.
+    pub fn failing_since(&self) -> Option<DateTime<Utc>> {
+        self.failing_since
+    }
+
+    /// How many times the event was published.
+    pub fn publications(&self) -> u32 {
+        self.publications
+    }
+
+    /// Why it is not completed, or what was missing when it was.
+    pub fn reason(&self) -> Option<&Reason> {
+        self.reason.as_ref()
+    }
+
+    /// The Dataverse contact.
+    pub fn contact_id(&self) -> Option<Uuid> {
+        self.contact_id
+    }
+
+    /// The outcome of each journey, by name.
+    pub fn journeys(&self) -> &BTreeMap<String, JourneyOutcome> {
+        &self.journeys
+    }
+
+    /// Number of invocations of a journey's trigger without an answer.
+    pub fn uncertain(&self, journey: &str) -> u32 {
+        self.journeys.get(journey).map_or(0, JourneyOutcome::uncertain)
+    }
+
+    /// The version that was read.
+    pub(crate) fn etag(&self) -> Option<&str> {
+        self.etag.as_deref()
+    }
+
+    /// Milliseconds since the event's commit in the shop. Zero if the shop's clock is ahead or the event has no time.
+    pub fn age_ms(&self, now: DateTime<Utc>) -> i64 {
+        let age = self.event.occurred_at().map_or(TimeDelta::zero(), |occurred_at| now - occurred_at);
+        age.num_milliseconds().max(0)
+    }
+
+    /// The W3C trace context of the event: one trace for each event, one parent span for each publication.
+    pub(crate) fn traceparent(&self) -> String {
+        format!("00-{:032x}-{:016x}-01", self.id.trace_id(), u64::from(self.publications) + 1)
     }
 }

@@ -1,23 +1,22 @@
-//! When to try again, and when to give up.
+//! When to retry, and when to stop.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use std::time::Duration;
 
-/// How failures that may pass are spread over time. One policy for everything that is tried again.
+/// The retry policy for temporary failures. There is one policy for all retries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// The wait after the first failure.
+    /// The delay after the first failure.
     pub first_delay: Duration,
-    /// No wait is longer, whatever a dependency asks for.
+    /// The maximum delay, even if a dependency asks for a longer one.
     pub longest_delay: Duration,
-    /// How long after its first failure an event is given up.
+    /// An event fails permanently after it has been failing for this time.
     pub horizon: Duration,
 }
 
 impl RetryPolicy {
-    /// The wait after the `failures`-th failure (from 1): doubles each time up to the longest delay, minus up to a
-    /// tenth by `chance` (0 to 1) so that what failed together does not return together. A dependency's `Retry-After`
-    /// only ever lengthens it.
+    /// The delay after the `failures`-th failure (from 1). It doubles up to the longest delay. `chance` (0 to 1) shortens
+    /// it by up to a tenth, so that not all retries happen at once. A `Retry-After` can only lengthen it.
     pub fn delay(&self, failures: u32, chance: f64, hint: Option<Duration>) -> Duration {
         let doublings = failures.saturating_sub(1).min(31);
         let grown = self.first_delay.saturating_mul(1_u32 << doublings).min(self.longest_delay);
@@ -25,8 +24,8 @@ impl RetryPolicy {
         spread.max(hint.unwrap_or_default()).min(self.longest_delay)
     }
 
-    /// Whether something that first failed at `since` is to be given up at `now`.
-    pub fn is_over(&self, since: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    /// Whether the retry horizon of something that first failed at `since` has passed at `now`.
+    pub fn is_exhausted(&self, since: DateTime<Utc>, now: DateTime<Utc>) -> bool {
         now - since >= TimeDelta::from_std(self.horizon).unwrap_or(TimeDelta::MAX)
     }
 }
@@ -43,8 +42,8 @@ mod tests {
 
     #[test]
     fn doubles_up_to_the_longest_delay() {
-        let waits: Vec<u64> = (1..=9).map(|n| POLICY.delay(n, 0.0, None).as_secs()).collect();
-        assert_eq!(waits, [10, 20, 40, 80, 160, 320, 640, 900, 900]);
+        let delays: Vec<u64> = (1..=9).map(|n| POLICY.delay(n, 0.0, None).as_secs()).collect();
+        assert_eq!(delays, [10, 20, 40, 80, 160, 320, 640, 900, 900]);
         assert_eq!(POLICY.delay(u32::MAX, 0.0, None), POLICY.longest_delay);
     }
 
@@ -58,24 +57,24 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_wait_is_longer_than_the_longest_nor_shorter_than_nine_tenths(failures in 1_u32.., chance in 0.0..1.0_f64, hint in 0_u64..10_000_000) {
+        fn every_delay_is_within_its_bounds(failures in 1_u32.., chance in 0.0..1.0_f64, hint in 0_u64..10_000_000) {
             let hint = Duration::from_secs(hint);
             let (plain, hinted) = (POLICY.delay(failures, chance, None), POLICY.delay(failures, chance, Some(hint)));
             proptest::prop_assert!(plain >= POLICY.first_delay.mul_f64(0.9) && plain <= POLICY.longest_delay);
-            proptest::prop_assert!(hinted >= plain && hinted <= POLICY.longest_delay, "a hint only lengthens, and is capped");
-            proptest::prop_assert!(hinted >= hint.min(POLICY.longest_delay), "a hint is obeyed");
+            proptest::prop_assert!(hinted >= plain && hinted <= POLICY.longest_delay, "a hint only lengthens the delay, up to the maximum");
+            proptest::prop_assert!(hinted >= hint.min(POLICY.longest_delay), "a hint is respected");
         }
 
         #[test]
-        fn waits_never_shrink_from_failure_to_failure(failures in 1_u32..1000, chance in 0.0..1.0_f64) {
+        fn delays_never_decrease(failures in 1_u32..1000, chance in 0.0..1.0_f64) {
             proptest::prop_assert!(POLICY.delay(failures + 1, chance, None) >= POLICY.delay(failures, chance, None));
         }
     }
 
     #[test]
-    fn gives_up_at_the_horizon() {
+    fn retries_end_at_the_horizon() {
         let since = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
-        assert!(!POLICY.is_over(since, since + TimeDelta::hours(23)));
-        assert!(POLICY.is_over(since, since + TimeDelta::hours(24)));
+        assert!(!POLICY.is_exhausted(since, since + TimeDelta::hours(23)));
+        assert!(POLICY.is_exhausted(since, since + TimeDelta::hours(24)));
     }
 }

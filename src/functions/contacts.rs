@@ -1,55 +1,65 @@
-//! Finds a customer's contact in Dataverse, or creates it, once however many deliveries try.
+//! Finds a customer's contact in Dataverse, or creates it. Concurrent deliveries create only one contact.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::Serialize;
 use uuid::Uuid;
 
-use crate::app::App;
+use super::Services;
 use crate::clients::dataverse::{ContactRow, Dataverse, DataverseError};
 use crate::clients::store::StoreError;
-use crate::contacts::{Person, carries_number, choose, contact_id, new_contact, what_it_lacks};
+use crate::contacts::{Person, carries_number, contact_id, missing_columns, new_contact, select_contact};
 
-/// Companies and customer groups, which hardly ever change, and are asked for again after an hour.
+/// Companies and customer groups. They rarely change, and are read again after an hour.
 #[derive(Debug, Default)]
-pub struct Contacts {
-    companies: Mutex<Shelf>,
-    groups: Mutex<Shelf>,
+pub struct ContactCache {
+    companies: Mutex<CacheEntries>,
+    groups: Mutex<CacheEntries>,
 }
 
-type Shelf = HashMap<String, (Option<Uuid>, DateTime<Utc>)>;
+type CacheEntries = HashMap<String, (Option<Uuid>, DateTime<Utc>)>;
 
-const FRESH_FOR: TimeDelta = TimeDelta::hours(1);
+const CACHE_DURATION: TimeDelta = TimeDelta::hours(1);
 
-/// A contact, and how it was come by.
+/// A contact, and how it was resolved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Resolved {
+pub(super) struct ResolvedContact {
     pub(super) id: Uuid,
-    pub(super) fate: ContactFate,
+    pub(super) resolution: ContactResolution,
 }
 
-/// How a contact was come by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum ContactFate {
-    /// It carries the account number.
+/// How a contact was resolved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ContactResolution {
+    /// Found by the account number.
     FoundByNumber,
-    /// It carries an address of the customer.
+    /// Found by an e-mail address of the customer.
     FoundByEmail,
-    /// It was found, and given the number or the address that it lacked.
+    /// Found, and updated with the missing number or address.
     Linked,
-    /// It was created.
+    /// Created.
     Created,
 }
 
+impl ContactResolution {
+    /// The name in the log.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::FoundByNumber => "foundByNumber",
+            Self::FoundByEmail => "foundByEmail",
+            Self::Linked => "linked",
+            Self::Created => "created",
+        }
+    }
+}
+
 /// Finds the person's contact, if there is one.
-pub(super) async fn find(app: &App, person: &Person) -> Result<Option<ContactRow>, DataverseError> {
-    let rows = app.dataverse.contacts(person.number.as_deref(), &person.emails).await?;
-    // A contact that has a company must have this one; asked for once an hour.
-    let company = if rows.iter().any(|row| row.company.is_some()) { company(app, person).await? } else { None };
-    Ok(choose(rows, person, company))
+pub(super) async fn find(services: &Services, person: &Person) -> Result<Option<ContactRow>, DataverseError> {
+    let rows = services.dataverse.contacts(person.number.as_deref(), &person.emails).await?;
+    // The person's company is needed only if a contact has a company.
+    let company = if rows.iter().any(|row| row.company.is_some()) { company(services, person).await? } else { None };
+    Ok(select_contact(rows, person, company))
 }
 
 /// Why there is no contact.
@@ -61,79 +71,82 @@ pub(super) enum ContactError {
     Store(#[from] StoreError),
 }
 
-/// Finds or creates the person's contact, and links what is missing in it.
-pub(super) async fn resolve(app: &App, person: &Person) -> Result<Resolved, ContactError> {
-    let found = find(app, person).await?;
+/// Finds or creates the person's contact, and adds a missing account number or e-mail address.
+pub(super) async fn resolve(services: &Services, person: &Person) -> Result<ResolvedContact, ContactError> {
+    let found = find(services, person).await?;
     let is_new_customer = found.as_ref().is_none_or(|row| !carries_number(row));
     let proposed = found.as_ref().map_or_else(|| contact_id(person), |row| row.contactid);
     let id = match &person.number {
-        Some(number) if is_new_customer => app.store.choose_contact(&person.company, number, proposed).await?,
+        Some(number) if is_new_customer => services.store.assign_contact(&person.company, number, proposed).await?,
         _ => proposed,
     };
     match found.filter(|row| row.contactid == id) {
         Some(row) => {
-            let linked = link(&app.dataverse, &row, person).await?;
-            let fate = match linked {
-                true => ContactFate::Linked,
-                false if is_new_customer => ContactFate::FoundByEmail,
-                false => ContactFate::FoundByNumber,
+            let linked = link(&services.dataverse, &row, person).await?;
+            let resolution = match linked {
+                true => ContactResolution::Linked,
+                false if is_new_customer => ContactResolution::FoundByEmail,
+                false => ContactResolution::FoundByNumber,
             };
-            Ok(Resolved { id, fate })
+            Ok(ResolvedContact { id, resolution })
         }
-        None => Ok(create(app, person, id).await?),
+        None => Ok(create(services, person, id).await?),
     }
 }
 
-/// Adds the account number or the e-mail address that a found contact lacks; says whether it lacked one.
+/// Adds the account number or the e-mail address that the contact does not have. Returns whether one was missing.
 async fn link(dataverse: &Dataverse, row: &ContactRow, person: &Person) -> Result<bool, DataverseError> {
-    let Some(columns) = what_it_lacks(row, person) else { return Ok(false) };
+    let Some(columns) = missing_columns(row, person) else { return Ok(false) };
     dataverse.update_contact(row.contactid, &row.etag, &columns).await.map(|()| true)
 }
 
-/// Creates the contact under an id on which all deliveries agree, so that a race ends in one row.
-async fn create(app: &App, person: &Person, id: Uuid) -> Result<Resolved, DataverseError> {
-    match create_contact(app, person, id).await {
-        Ok(()) => Ok(Resolved { id, fate: ContactFate::Created }),
-        // It is there, although the search did not show it: created or linked this moment by another delivery, or
-        // since given another number or address, or deactivated. The id says that it is this person's.
+/// Creates the contact. All deliveries use the same id, so a race creates only one row.
+async fn create(services: &Services, person: &Person, id: Uuid) -> Result<ResolvedContact, DataverseError> {
+    match create_contact(services, person, id).await {
+        Ok(()) => Ok(ResolvedContact { id, resolution: ContactResolution::Created }),
+        // The contact exists, although the query did not return it: another delivery has just created or linked it, or its
+        // number or address was changed, or it was deactivated. The id shows that it belongs to this person.
         Err(DataverseError::Conflict(_)) => {
             let by_number = person.number.is_some();
-            Ok(Resolved { id, fate: if by_number { ContactFate::FoundByNumber } else { ContactFate::FoundByEmail } })
+            let resolution = if by_number { ContactResolution::FoundByNumber } else { ContactResolution::FoundByEmail };
+            Ok(ResolvedContact { id, resolution })
         }
         Err(error) => Err(error),
     }
 }
 
-async fn create_contact(app: &App, person: &Person, id: Uuid) -> Result<(), DataverseError> {
-    let company = company(app, person).await?;
+async fn create_contact(services: &Services, person: &Person, id: Uuid) -> Result<(), DataverseError> {
+    let company = company(services, person).await?;
     let group = match (company, &person.customer_group) {
-        (Some(company), Some(group)) => customer_group(app, group, company).await?,
+        (Some(company), Some(group)) => customer_group(services, group, company).await?,
         _ => None,
     };
-    app.dataverse.create_contact(id, &new_contact(person, company, group)).await
+    services.dataverse.create_contact(id, &new_contact(person, company, group)).await
 }
 
-async fn company(app: &App, person: &Person) -> Result<Option<Uuid>, DataverseError> {
+async fn company(services: &Services, person: &Person) -> Result<Option<Uuid>, DataverseError> {
     if person.company.is_empty() {
         return Ok(None);
     }
-    cached(&app.contacts.companies, &person.company, app.clock.now(), || app.dataverse.company(&person.company)).await
+    let (cache, now) = (&services.contact_cache.companies, services.clock.now());
+    cached(cache, &person.company, now, || services.dataverse.company(&person.company)).await
 }
 
-async fn customer_group(app: &App, group: &str, company: Uuid) -> Result<Option<Uuid>, DataverseError> {
+async fn customer_group(services: &Services, group: &str, company: Uuid) -> Result<Option<Uuid>, DataverseError> {
     let key = format!("{company}/{group}");
-    cached(&app.contacts.groups, &key, app.clock.now(), || app.dataverse.customer_group(group, company)).await
+    let (cache, now) = (&services.contact_cache.groups, services.clock.now());
+    cached(cache, &key, now, || services.dataverse.customer_group(group, company)).await
 }
 
 async fn cached<F: Future<Output = Result<Option<Uuid>, DataverseError>>>(
-    shelf: &Mutex<Shelf>,
+    cache: &Mutex<CacheEntries>,
     key: &str,
     now: DateTime<Utc>,
     fetch: impl FnOnce() -> F,
 ) -> Result<Option<Uuid>, DataverseError> {
-    let lock = || shelf.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((id, asked)) = lock().get(key)
-        && now - *asked < FRESH_FOR
+    let lock = || cache.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((id, read_at)) = lock().get(key)
+        && now - *read_at < CACHE_DURATION
     {
         return Ok(*id);
     }

@@ -1,4 +1,4 @@
-//! Fetches what the CSU knows about an event: its order or cart, and its customer.
+//! Reads the order or cart and the customer of an event from the Scale Unit.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,29 +11,29 @@ use tokio::sync::OnceCell;
 use crate::clients::commerce::{Commerce, CommerceError};
 use crate::events::{CommerceEvent, Reason, ReasonCode};
 
-/// What the CSU knows about an event.
+/// The data of an event.
 #[derive(Debug)]
 pub(super) struct Enriched {
-    /// Order or cart.
+    /// The order or the cart.
     pub(super) order: Option<Box<RawValue>>,
-    /// Customer; `None` for guests.
+    /// The customer. `None` for guests.
     pub(super) customer: Option<Arc<RawValue>>,
-    /// What was amiss, although the event can go on.
+    /// What is missing, although the event can continue.
     pub(super) note: Option<Reason>,
 }
 
 /// Why an event cannot be enriched now.
 #[derive(Debug)]
-pub(super) struct NotEnriched {
+pub(super) struct EnrichError {
     pub(super) reason: Reason,
     pub(super) retry_after: Option<Duration>,
-    /// Every other event would fail in the same way.
-    pub(super) outage: bool,
+    /// Whether every other event would fail in the same way.
+    pub(super) is_outage: bool,
 }
 
-impl From<CommerceError> for NotEnriched {
+impl From<CommerceError> for EnrichError {
     fn from(error: CommerceError) -> Self {
-        let outage = error.is_outage();
+        let is_outage = error.is_outage();
         let (code, retry_after) = match &error {
             CommerceError::Unavailable { retry_after, .. } => (ReasonCode::CommerceUnavailable, *retry_after),
             CommerceError::Denied(_) => (ReasonCode::CommerceUnavailable, None),
@@ -41,30 +41,30 @@ impl From<CommerceError> for NotEnriched {
             CommerceError::Unreadable(_) => (ReasonCode::UnreadableReply, None),
             CommerceError::Refused(_) => (ReasonCode::CommerceRefused, None),
         };
-        Self { reason: Reason::new(code, error.to_string()), retry_after, outage }
+        Self { reason: Reason::new(code, error.to_string()), retry_after, is_outage }
     }
 }
 
-/// One look-up of a customer, shared by all events that wait for it.
-type Shelf = Arc<OnceCell<Option<Arc<RawValue>>>>;
+/// One lookup of a customer, shared by all events that need it.
+type CacheEntry = Arc<OnceCell<Option<Arc<RawValue>>>>;
 
-/// Customers that one run has met. Small enough to be started over when it is full.
+/// The customers of one run. It is cleared when it is full.
 #[derive(Debug, Default)]
-pub(super) struct Customers(Mutex<HashMap<(String, String), Shelf>>);
+pub(super) struct CustomerCache(Mutex<HashMap<(String, String), CacheEntry>>);
 
-/// At about 3 KB a customer.
-const MOST_CUSTOMERS: usize = 4_000;
+/// Maximum number of cached customers, at about 3 KB each.
+const MAX_CUSTOMERS: usize = 4_000;
 
-impl Customers {
-    fn shelf(&self, data_area_id: &str, number: &str) -> Shelf {
-        let mut shelves = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if shelves.len() >= MOST_CUSTOMERS {
-            shelves.clear();
+impl CustomerCache {
+    fn entry(&self, data_area_id: &str, number: &str) -> CacheEntry {
+        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if entries.len() >= MAX_CUSTOMERS {
+            entries.clear();
         }
-        shelves.entry((data_area_id.to_owned(), number.to_owned())).or_default().clone()
+        entries.entry((data_area_id.to_owned(), number.to_owned())).or_default().clone()
     }
 
-    /// The customer, fetched once per run; `None` if there is no such customer.
+    /// The customer, requested once per run. `None` if it does not exist.
     async fn get(
         &self,
         commerce: &Commerce,
@@ -79,11 +79,11 @@ impl Customers {
                 Err(error) => Err(error),
             }
         };
-        self.shelf(&event.data_area_id, number).get_or_try_init(fetch).await.cloned()
+        self.entry(&event.data_area_id, number).get_or_try_init(fetch).await.cloned()
     }
 }
 
-/// Whether an event of this type is nothing without its order.
+/// Whether an event of this type needs its order.
 pub(super) fn needs_order(event: &CommerceEvent) -> bool {
     event.event_type == CHECKOUT
 }
@@ -91,18 +91,18 @@ pub(super) fn needs_order(event: &CommerceEvent) -> bool {
 const CHECKOUT: &str = "Checkout";
 const ADD_CART_LINES: &str = "AddCartLines";
 
-/// Enriches an event: order and customer for `Checkout`, cart and customer for `AddCartLines`, the customer alone for
-/// any other type. Guests have no customer to ask for.
+/// Enriches an event: order and customer for `Checkout`, cart and customer for `AddCartLines`, only the customer for any
+/// other type. Guests have no customer.
 pub(super) async fn enrich(
     commerce: &Commerce,
-    customers: &Customers,
+    customers: &CustomerCache,
     event: &CommerceEvent,
-) -> Result<Enriched, NotEnriched> {
+) -> Result<Enriched, EnrichError> {
     let unit = commerce.operating_unit(&event.channel_id).await?;
     let order = async {
         match event.event_type.as_str() {
             CHECKOUT => commerce.order(&unit, &event.transaction_id).await.map(Some),
-            // A cart that is gone was checked out or cleared: there is nothing left to be reminded of.
+            // A cart that does not exist any more was checked out or cleared.
             ADD_CART_LINES => match commerce.cart(&unit, &event.transaction_id).await {
                 Err(CommerceError::NotFound(_)) => Ok(None),
                 other => other.map(Some),
@@ -118,19 +118,22 @@ pub(super) async fn enrich(
             }
         }
     };
-    let (order, mut looked_up) = futures::try_join!(order, by_event)?;
-    if looked_up.is_none()
+    let (order, mut customer_lookup) = futures::try_join!(order, by_event)?;
+    if customer_lookup.is_none()
         && let Some(number) = order.as_deref().and_then(customer_of)
     {
         let customer = customers.get(commerce, &unit, event, &number).await?;
-        looked_up = Some((number, customer));
+        customer_lookup = Some((number, customer));
     }
-    let gone = matches!(&looked_up, Some((_, None)));
-    let note = gone.then(|| Reason::new(ReasonCode::CustomerNotFound, "the Scale Unit knows no customer with the event's account number; the event goes on without customer details"));
-    Ok(Enriched { order, customer: looked_up.and_then(|(_, customer)| customer), note })
+    let is_missing = matches!(&customer_lookup, Some((_, None)));
+    let note = is_missing.then(|| {
+        let detail = "the Scale Unit has no customer with the event's account number; the event continues without customer details";
+        Reason::new(ReasonCode::CustomerNotFound, detail)
+    });
+    Ok(Enriched { order, customer: customer_lookup.and_then(|(_, customer)| customer), note })
 }
 
-/// The account number in an order whose event names none.
+/// The account number in the order, for an event without one.
 fn customer_of(order: &RawValue) -> Option<String> {
     #[derive(Deserialize)]
     struct Order {

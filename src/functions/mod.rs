@@ -1,17 +1,19 @@
-//! The three functions, each a story from top to bottom. They know the flow and no wire format.
+//! The three functions. They contain the flow, and no wire format.
 
+mod batching;
 mod contacts;
 mod enrich;
-mod packing;
+mod event_log;
 mod person;
 mod poll_events;
 mod process_message;
-mod setback;
+mod services;
+mod start_error;
 mod start_journeys;
 mod trigger_journey;
 
-pub use contacts::{ContactFate, Contacts};
-pub use poll_events::{PollError, PollMemory, PollSummary, poll_events};
-pub(crate) use process_message::{ATTEMPTS, FAILING_SINCE, STARTED};
-pub use process_message::{Delivery, History, Verdict, process_message};
+pub use contacts::ContactCache;
+pub use poll_events::{PollCache, PollError, poll_events};
+pub use process_message::{Delivery, DeliveryOutcome, process_message};
+pub use services::Services;
 pub use trigger_journey::{Answer, trigger_journey};

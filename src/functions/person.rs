@@ -1,14 +1,14 @@
-//! Who an event is about, as far as its message tells.
+//! Reads the customer or guest from a message.
 
 use std::collections::HashSet;
 
-use crate::contacts::{Person, shortened, usable_email};
+use crate::contacts::{Person, truncated_name, usable_email};
 use crate::events::CommerceEvent;
 use crate::journeys::View;
 
-/// Reads the person out of a message.
+/// The customer or guest of a message.
 pub(super) fn person_of(view: &View<'_>, event: &CommerceEvent) -> Person {
-    let first = |places: &[(&str, &str)]| places.iter().find_map(|(part, field)| view.text(part, field));
+    let first = |fields: &[(&str, &str)]| fields.iter().find_map(|(part, field)| view.text(part, field));
     let customer = |field| view.text("CustomerDetails", field);
     let number = first(&[
         ("CustomerDetails", "AccountNumber"),
@@ -22,7 +22,7 @@ pub(super) fn person_of(view: &View<'_>, event: &CommerceEvent) -> Person {
     let mut emails: Vec<String> = own.into_iter().rev().chain([for_receipt]).flatten().collect();
     let mut seen = HashSet::new();
     emails.retain(|email| seen.insert(email.to_lowercase()));
-    // A customer without first name is a company or was entered with one name only.
+    // A customer without a first name is a company, or was entered with one name only.
     let whole_name =
         || customer("Name").or_else(|| first(&[("OrderDetails", "CustomerName"), ("OrderDetails", "Name")]));
     let last_name = customer("LastName").or_else(whole_name);
@@ -30,8 +30,8 @@ pub(super) fn person_of(view: &View<'_>, event: &CommerceEvent) -> Person {
         number,
         email,
         emails,
-        first_name: customer("FirstName").map(|name| shortened(&name)),
-        last_name: last_name.map(|name| shortened(&name)),
+        first_name: customer("FirstName").map(|name| truncated_name(&name)),
+        last_name: last_name.map(|name| truncated_name(&name)),
         party_number: customer("PartyNumber"),
         customer_group: customer("CustomerGroup"),
         company: event.data_area_id.clone(),

@@ -1,30 +1,30 @@
-//! Reading an invocation's payload.
+//! Reads the payload of an invocation.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use chrono::DateTime;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::events::{JsonProblem, read_json};
-use crate::functions::{ATTEMPTS, Delivery, FAILING_SINCE, History, STARTED};
+use crate::events::RetryHistory;
+use crate::functions::Delivery;
+use crate::json::{JsonError, read_json};
 
-/// Why a payload is not that of a Service Bus invocation.
+/// Why a payload cannot be read as a Service Bus invocation.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvocationError {
-    /// It is not the host's JSON.
+    /// It does not have the host's format.
     #[error("the invocation's payload cannot be read: {0}")]
-    Shape(JsonProblem),
-    /// It holds no message.
-    #[error("the invocation's payload holds no message: Data must have one binding, as function.json names it")]
+    Shape(JsonError),
+    /// It contains no message.
+    #[error("the invocation's payload contains no message: Data must have the binding of function.json")]
     NoMessage,
 }
 
-/// Values stay text until they are wanted: the host copies the whole order into the metadata as well.
+/// Values stay text until they are needed, because the host copies the whole order into the metadata.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Payload<'a> {
@@ -34,8 +34,8 @@ struct Payload<'a> {
     metadata: HashMap<Cow<'a, str>, &'a RawValue>,
 }
 
-/// Reads a Service Bus invocation. The body is taken from `Data` only: the host copies its top-level fields into
-/// `Metadata`, over system properties of the same names.
+/// Reads a Service Bus invocation. The body comes from `Data` only, because the host copies its top-level fields into
+/// `Metadata` and overwrites system properties of the same name.
 pub fn read_delivery(payload: &[u8]) -> Result<Delivery, InvocationError> {
     let Payload { data, metadata } = read_json(payload).map_err(InvocationError::Shape)?;
     let message = data.into_values().next().ok_or(InvocationError::NoMessage)?;
@@ -43,16 +43,12 @@ pub fn read_delivery(payload: &[u8]) -> Result<Delivery, InvocationError> {
     let delivery_count =
         entry("DeliveryCount").as_ref().and_then(number).and_then(|count| u32::try_from(count).ok()).unwrap_or(1);
     let properties = entry("ApplicationProperties").or_else(|| entry("UserProperties")).as_ref().and_then(object);
-    Ok(Delivery {
-        body: body(message),
-        delivery_count,
-        traceparent: properties.as_ref().and_then(|properties| properties.get("traceparent")).and_then(text),
-        history: properties.map(|properties| history(&properties)).unwrap_or_default(),
-    })
+    let property = |name: &str| properties.as_ref()?.get(name).and_then(text);
+    Ok(Delivery { body: body(message), delivery_count, history: RetryHistory::from_properties(property) })
 }
 
-/// A message in any of the host's encodings: text as a JSON string within a JSON string, an object as it is, and
-/// bytes (`"dataType": "binary"`) as base64.
+/// A message in any of the host's encodings: text as a JSON string within a JSON string, an object, or bytes
+/// (`"dataType": "binary"`) as base64.
 fn body(data: &RawValue) -> Vec<u8> {
     let Ok(outer) = serde_json::from_str::<String>(data.get()) else { return data.get().as_bytes().to_vec() };
     if let Ok(inner) = serde_json::from_str::<String>(&outer) {
@@ -64,20 +60,7 @@ fn body(data: &RawValue) -> Vec<u8> {
     STANDARD.decode(outer.trim()).unwrap_or_else(|_| outer.into_bytes())
 }
 
-fn history(properties: &serde_json::Map<String, Value>) -> History {
-    let moment = |value: i64| DateTime::from_timestamp_millis(value);
-    let started = properties
-        .get(STARTED)
-        .and_then(text)
-        .and_then(|text| serde_json::from_str::<BTreeMap<String, i64>>(&text).ok());
-    History {
-        attempts: properties.get(ATTEMPTS).and_then(number).and_then(|count| u32::try_from(count).ok()).unwrap_or(0),
-        failing_since: properties.get(FAILING_SINCE).and_then(number).and_then(moment),
-        started: started.into_iter().flatten().filter_map(|(name, at)| Some((name, moment(at)?))).collect(),
-    }
-}
-
-/// The host encodes most metadata as JSON within a JSON string; others write the value itself.
+/// The host encodes most metadata as JSON within a JSON string. Other hosts write the value itself.
 fn unwrapped(value: &Value) -> Value {
     match value {
         Value::String(text) => serde_json::from_str(text).unwrap_or_else(|_| value.clone()),
@@ -132,20 +115,20 @@ mod tests {
     }
 
     #[test]
-    fn the_history_of_a_copy_is_read() {
+    fn the_history_of_a_rescheduled_message_is_read() {
         let payload = json!({"Data": {"message": "\"{}\""}, "Metadata": {
             "DeliveryCount": "1",
             "ApplicationProperties": {"RetryAttempts": "4", "RetryFailingSince": "1700000000000", "RetryJourneysStarted": "{\"a\":1700000001000}"}}});
         let history = delivery(&payload).history;
         assert_eq!(history.attempts, 4);
-        assert_eq!(history.failing_since, DateTime::from_timestamp(1_700_000_000, 0));
+        assert_eq!(history.failing_since, chrono::DateTime::from_timestamp(1_700_000_000, 0));
         assert_eq!(history.started.keys().collect::<Vec<_>>(), ["a"]);
     }
 
     #[test]
-    fn garbage_is_an_error_and_never_a_panic() {
-        for garbage in ["", "null", "[]", "{", "{\"Data\":{}}", "{\"Data\":5}", "\u{0}"] {
-            assert!(read_delivery(garbage.as_bytes()).is_err(), "{garbage}");
+    fn invalid_payloads_are_errors() {
+        for invalid in ["", "null", "[]", "{", "{\"Data\":{}}", "{\"Data\":5}", "\u{0}"] {
+            assert!(read_delivery(invalid.as_bytes()).is_err(), "{invalid}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Reading `journeys.json`, with the path of every mistake.
+//! Reads and validates `journeys.json`. Every error contains its path.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,16 +9,16 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::parameters::{Parameter, Source, Type};
 use super::pointer::Pointer;
 use super::{Condition, Journey, OnUncertain, Test};
-use crate::events::read_json;
+use crate::json::read_json;
 
-/// A mistake in `journeys.json`.
+/// An error in `journeys.json`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("journeys.json: {path}: {problem}")]
-pub struct ConfigProblem {
-    /// Where, as `journeys[0].parameters.msdynmkt_name`.
+#[error("journeys.json: {path}: {message}")]
+pub struct ConfigError {
+    /// The path, such as `journeys[0].parameters.msdynmkt_name`.
     pub path: String,
-    /// What, and what would be right.
-    pub problem: String,
+    /// What is wrong, and what is expected.
+    pub message: String,
 }
 
 #[derive(Deserialize)]
@@ -83,56 +83,56 @@ enum From {
 
 type Settings<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-pub(super) fn read(text: &str, setting: Settings<'_>) -> Result<Vec<Journey>, Vec<ConfigProblem>> {
-    let file: File = read_json(text.as_bytes()).map_err(|problem| vec![problem_at("(file)", problem.to_string())])?;
-    let mut problems = Vec::new();
+pub(super) fn read(text: &str, setting: Settings<'_>) -> Result<Vec<Journey>, Vec<ConfigError>> {
+    let file: File = read_json(text.as_bytes()).map_err(|error| vec![error_at("(file)", error.to_string())])?;
+    let mut errors = Vec::new();
     let mut names = BTreeSet::new();
     let mut journeys = Vec::new();
     for (index, entry) in file.journeys.into_iter().enumerate() {
         let path = format!("journeys[{index}]");
         if !names.insert(entry.name.clone()) {
-            problems.push(problem_at(
+            errors.push(error_at(
                 &format!("{path}.name"),
-                format!("{:?} is there twice; names must be unique", entry.name),
+                format!("{:?} occurs twice; names must be unique", entry.name),
             ));
         }
         let enabled = entry.enabled;
-        // A journey that is switched off must be sound too, but need not have its settings yet.
+        // A disabled journey must be valid too, but its settings may be missing.
         let lookup: Settings<'_> = if enabled { setting } else { &|_| Some("disabled".to_owned()) };
-        let journey = check(entry, &path, lookup, &mut problems);
+        let journey = validate(entry, &path, lookup, &mut errors);
         journeys.extend(journey.filter(|_| enabled));
     }
-    if problems.is_empty() { Ok(journeys) } else { Err(problems) }
+    if errors.is_empty() { Ok(journeys) } else { Err(errors) }
 }
 
-fn problem_at(path: &str, problem: impl Into<String>) -> ConfigProblem {
-    ConfigProblem { path: path.to_owned(), problem: problem.into() }
+fn error_at(path: &str, message: impl Into<String>) -> ConfigError {
+    ConfigError { path: path.to_owned(), message: message.into() }
 }
 
-fn check(entry: Entry, path: &str, setting: Settings<'_>, problems: &mut Vec<ConfigProblem>) -> Option<Journey> {
-    let before = problems.len();
+fn validate(entry: Entry, path: &str, setting: Settings<'_>, errors: &mut Vec<ConfigError>) -> Option<Journey> {
+    let before = errors.len();
     for (field, value) in [("name", &entry.name), ("eventType", &entry.event_type), ("trigger", &entry.trigger)] {
         if value.trim().is_empty() {
-            problems.push(problem_at(&format!("{path}.{field}"), "must not be empty"));
+            errors.push(error_at(&format!("{path}.{field}"), "must not be empty"));
         }
     }
-    let trigger = resolve(&entry.trigger, &format!("{path}.trigger"), setting, problems);
+    let trigger = resolve(&entry.trigger, &format!("{path}.trigger"), setting, errors);
     let conditions: Vec<_> = entry
         .conditions
         .into_iter()
         .enumerate()
-        .filter_map(|(index, entry)| note(condition(entry, &format!("{path}.conditions[{index}]")), problems))
+        .filter_map(|(index, entry)| ok_or_record(condition(entry, &format!("{path}.conditions[{index}]")), errors))
         .collect();
     let parameters: BTreeMap<_, _> = entry
         .parameters
         .into_iter()
         .filter_map(|(name, entry)| {
-            let parameter = note(parameter(entry, &format!("{path}.parameters.{name}")), problems)?;
+            let parameter = ok_or_record(parameter(entry, &format!("{path}.parameters.{name}")), errors)?;
             Some((name, parameter))
         })
         .collect();
-    let sound = problems.len() == before;
-    sound.then_some(Journey {
+    let is_valid = errors.len() == before;
+    is_valid.then_some(Journey {
         name: entry.name,
         event_type: entry.event_type,
         trigger: trigger?,
@@ -142,20 +142,20 @@ fn check(entry: Entry, path: &str, setting: Settings<'_>, problems: &mut Vec<Con
     })
 }
 
-fn note<T>(result: Result<T, ConfigProblem>, problems: &mut Vec<ConfigProblem>) -> Option<T> {
-    result.map_err(|problem| problems.push(problem)).ok()
+fn ok_or_record<T>(result: Result<T, ConfigError>, errors: &mut Vec<ConfigError>) -> Option<T> {
+    result.map_err(|error| errors.push(error)).ok()
 }
 
-/// Replaces `%Name%` by the app setting of that name; the result must be usable as an action's name in a URL.
-fn resolve(text: &str, path: &str, setting: Settings<'_>, problems: &mut Vec<ConfigProblem>) -> Option<String> {
+/// Replaces `%Name%` with the app setting of that name. The result must be a valid name of an action.
+fn resolve(text: &str, path: &str, setting: Settings<'_>, errors: &mut Vec<ConfigError>) -> Option<String> {
     let name = match text.strip_prefix('%').and_then(|rest| rest.strip_suffix('%')) {
         None => text.to_owned(),
         Some(name) => {
             let Some(value) = setting(name).filter(|value| !value.trim().is_empty()) else {
-                problems.push(problem_at(
+                errors.push(error_at(
                     path,
                     format!(
-                        "the app setting {name} is missing; it holds the trigger's name, as its code snippet shows it"
+                        "the app setting {name} is missing; set it to the trigger's name as the code snippet shows it"
                     ),
                 ));
                 return None;
@@ -166,35 +166,35 @@ fn resolve(text: &str, path: &str, setting: Settings<'_>, problems: &mut Vec<Con
     if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
         return Some(name);
     }
-    problems.push(problem_at(path, "is not the name of an action: only letters, digits and underscores"));
+    errors.push(error_at(path, "is not the name of an action: only letters, digits and underscores"));
     None
 }
 
-fn condition(entry: ConditionEntry, path: &str) -> Result<Condition, ConfigProblem> {
-    let pointer = Pointer::parse(&entry.pointer).map_err(|problem| problem_at(&format!("{path}.pointer"), problem))?;
+fn condition(entry: ConditionEntry, path: &str) -> Result<Condition, ConfigError> {
+    let pointer = Pointer::parse(&entry.pointer).map_err(|error| error_at(&format!("{path}.pointer"), error))?;
     let test = match (entry.is, entry.equals) {
         (Some(Is::Present), None) => Test::Present,
         (Some(Is::Empty), None) => Test::Empty,
         (None, Some(value)) => Test::Equals(value),
-        _ => return Err(problem_at(path, "needs either \"is\" (present or empty) or \"equals\"")),
+        _ => return Err(error_at(path, "needs either \"is\" (present or empty) or \"equals\"")),
     };
     Ok(Condition { pointer, test })
 }
 
-fn parameter(entry: ParameterEntry, path: &str) -> Result<Parameter, ConfigProblem> {
+fn parameter(entry: ParameterEntry, path: &str) -> Result<Parameter, ConfigError> {
     let source = match entry.from {
-        From::One(word) if word == "now" => Source::Now,
-        From::One(word) if word == "contactId" => Source::ContactId,
+        From::One(source) if source == "now" => Source::Now,
+        From::One(source) if source == "contactId" => Source::ContactId,
         From::One(pointer) => Source::Message(pointers(&[pointer], path)?),
         From::FirstOf(all) => Source::Message(pointers(&all, path)?),
     };
-    let suits = match source {
+    let is_compatible = match source {
         Source::Now => matches!(entry.kind, Type::DateTime | Type::String),
         Source::ContactId => matches!(entry.kind, Type::Guid | Type::String),
         Source::Message(_) => true,
     };
-    if !suits {
-        return Err(problem_at(
+    if !is_compatible {
+        return Err(error_at(
             &format!("{path}.type"),
             "\"now\" is a DateTime or String, \"contactId\" a Guid or String",
         ));
@@ -203,25 +203,24 @@ fn parameter(entry: ParameterEntry, path: &str) -> Result<Parameter, ConfigProbl
     Ok(Parameter { source, kind: entry.kind, default, optional: entry.optional })
 }
 
-fn pointers(texts: &[String], path: &str) -> Result<Vec<Pointer>, ConfigProblem> {
+fn pointers(texts: &[String], path: &str) -> Result<Vec<Pointer>, ConfigError> {
     if texts.is_empty() {
-        return Err(problem_at(&format!("{path}.from"), "names no pointer"));
+        return Err(error_at(&format!("{path}.from"), "contains no pointer"));
     }
     let parse = |text: &String| {
-        Pointer::parse(text).map_err(|problem| {
-            problem_at(&format!("{path}.from"), format!("{problem}, or be \"now\" or \"contactId\""))
-        })
+        Pointer::parse(text)
+            .map_err(|error| error_at(&format!("{path}.from"), format!("{error}, or be \"now\" or \"contactId\"")))
     };
     texts.iter().map(parse).collect()
 }
 
-fn default(value: &Value, kind: Type, path: &str) -> Result<Box<RawValue>, ConfigProblem> {
+fn default(value: &Value, kind: Type, path: &str) -> Result<Box<RawValue>, ConfigError> {
     let raw = to_raw_value(value).ok();
     let converted =
         raw.and_then(
             |raw| if value.as_str() == Some("") && kind == Type::String { Some(raw) } else { kind.convert(&raw) },
         );
-    converted.ok_or_else(|| problem_at(&format!("{path}.default"), format!("is no {kind:?}")))
+    converted.ok_or_else(|| error_at(&format!("{path}.default"), format!("is no {kind:?}")))
 }
 
 #[cfg(test)]
@@ -234,12 +233,12 @@ mod tests {
         name.ends_with("Trigger").then(|| format!("msdynmkt_{}", name.to_lowercase()))
     }
 
-    fn problems(text: &str) -> Vec<String> {
+    fn errors(text: &str) -> Vec<String> {
         read(text, &setting).unwrap_err().iter().map(ToString::to_string).collect()
     }
 
     #[test]
-    fn the_shipped_file_is_sound_and_enables_the_order_confirmation_only() {
+    fn the_shipped_file_is_valid_and_enables_only_the_order_confirmation() {
         let names: Vec<_> = read(SHIPPED, &setting).unwrap().into_iter().map(|journey| journey.name).collect();
         assert_eq!(names, ["order-confirmation"]);
         let all = read(&SHIPPED.replace("\"enabled\": false", "\"enabled\": true"), &setting).unwrap();
@@ -247,12 +246,12 @@ mod tests {
     }
 
     #[test]
-    fn every_mistake_is_named_with_its_path() {
+    fn every_error_contains_its_path() {
         let text = r#"{"journeys":[
             {"name":"a","eventType":"","trigger":"%Absent%","parameters":{"p":{"from":"/Order/X","type":"String"}}},
             {"name":"a","eventType":"T","trigger":"x y","conditions":[{"pointer":"/OrderDetails/A"}],
              "parameters":{"q":{"from":"now","type":"Integer"},"r":{"from":"/EventDetails/E","type":"Integer","default":"x"}}}]}"#;
-        let found = problems(text).join("\n");
+        let found = errors(text).join("\n");
         for path in [
             "journeys[0].eventType:",
             "journeys[0].trigger:",
@@ -268,11 +267,11 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_shape_is_named_with_its_path() {
-        let found = problems(
+    fn a_shape_error_contains_its_path() {
+        let found = errors(
             r#"{"journeys":[{"name":"a","eventType":"T","trigger":"t","parameters":{"p":{"from":"now","type":"Number"}}}]}"#,
         );
         assert!(found[0].contains("journeys[0].parameters.p.type"), "{found:?}");
-        assert!(problems("{")[0].contains("it ends too early"));
+        assert!(errors("{")[0].contains("it ends too early"));
     }
 }

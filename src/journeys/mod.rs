@@ -1,7 +1,7 @@
-//! `journeys.json`: which events start which journeys, and with what.
+//! `journeys.json`: which events start which journeys, and with which parameters.
 //!
-//! Journeys are configuration: a new event type or a new custom trigger needs no code. The file is read and checked
-//! once, at start; what it asks of one message is a pure function of that message.
+//! Journeys are configuration. A new event type or a new custom trigger needs no code. The file is read and validated once,
+//! at start. Conditions and parameters are pure functions of a message.
 
 mod config;
 mod parameters;
@@ -14,54 +14,54 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-pub use config::ConfigProblem;
+pub use config::ConfigError;
 use parameters::Parameter;
 pub use parameters::{MissingParameter, Type};
 use pointer::Pointer;
 pub use pointer::View;
 
-/// All enabled journeys, in the file's order.
+/// All enabled journeys, in the order of the file.
 #[derive(Clone, Debug, Default)]
 pub struct Journeys(Vec<Journey>);
 
-/// One journey: when it starts, and what its custom trigger is told.
+/// A journey: its conditions, its custom trigger, and the trigger's parameters.
 #[derive(Clone, Debug)]
 pub struct Journey {
-    /// Unique; names the outcome in the event's record.
+    /// Unique name. It identifies the outcome in the event's record.
     pub name: String,
-    /// The event type that may start it.
+    /// The event type that can start it.
     pub event_type: String,
     /// The custom trigger: the name of an unbound action in Dataverse.
     pub trigger: String,
-    /// What to do about an invocation whose answer was lost.
+    /// What to do after an invocation without an answer.
     pub on_uncertain: OnUncertain,
     conditions: Vec<Condition>,
     parameters: BTreeMap<String, Parameter>,
 }
 
-/// A parameter of a journey's trigger, as `journeys.json` declares it.
+/// A trigger's parameter as declared in `journeys.json`.
 #[derive(Clone, Copy, Debug)]
 pub struct DeclaredParameter<'a> {
-    /// Its name.
+    /// The name.
     pub name: &'a str,
-    /// Its type.
+    /// The type.
     pub kind: Type,
-    /// Whether an event may leave it without a value.
+    /// Whether an event may have no value for it.
     pub may_be_absent: bool,
 }
 
-/// What to do when nobody can know whether an invocation started the journey.
+/// What to do when it is uncertain whether an invocation started the journey.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum OnUncertain {
-    /// Invoke again: never missed, perhaps twice.
+    /// Invoke again. The journey is never missed, but may start twice.
     #[default]
     Retry,
-    /// Leave it to a person: never twice, perhaps missed.
+    /// Hold it for an operator. The journey never starts twice, but may be missed.
     Hold,
 }
 
-/// Something that must hold of the message.
+/// A condition on the message.
 #[derive(Clone, Debug)]
 struct Condition {
     pointer: Pointer,
@@ -76,34 +76,34 @@ enum Test {
 }
 
 impl Condition {
-    fn holds(&self, view: &View<'_>) -> bool {
+    fn is_met(&self, view: &View<'_>) -> bool {
         let value = view.get(&self.pointer);
         match &self.test {
             Test::Present => value.is_some_and(|value| !pointer::is_empty(value)),
             Test::Empty => value.is_none_or(pointer::is_empty),
-            Test::Equals(wanted) => {
+            Test::Equals(expected) => {
                 value.and_then(|value| serde_json::from_str::<serde_json::Value>(value.get()).ok()).as_ref()
-                    == Some(wanted)
+                    == Some(expected)
             }
         }
     }
 
-    fn in_words(&self) -> String {
+    fn describe_unmet(&self) -> String {
         match &self.test {
             Test::Present => format!("{} is not present", self.pointer),
             Test::Empty => format!("{} is not empty", self.pointer),
-            Test::Equals(wanted) => format!("{} does not equal {wanted}", self.pointer),
+            Test::Equals(expected) => format!("{} does not equal {expected}", self.pointer),
         }
     }
 }
 
 impl Journeys {
-    /// Reads and checks the text of `journeys.json`. `setting` looks up the app settings that `%Name%` stands for.
-    pub fn read(text: &str, setting: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<ConfigProblem>> {
+    /// Reads and validates the text of `journeys.json`. `setting` looks up the app setting for `%Name%`.
+    pub fn read(text: &str, setting: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<ConfigError>> {
         config::read(text, &setting).map(Self)
     }
 
-    /// The journeys that events of this type may start.
+    /// The journeys for events of this type.
     pub fn of_type<'a>(&'a self, event_type: &'a str) -> impl Iterator<Item = &'a Journey> {
         self.0.iter().filter(move |journey| journey.event_type == event_type)
     }
@@ -115,13 +115,12 @@ impl Journeys {
 }
 
 impl Journey {
-    /// `None` if the message starts this journey, otherwise the condition that it does not meet, in words.
+    /// The first condition that the message does not meet. `None` if it meets all.
     pub fn unmet(&self, view: &View<'_>) -> Option<String> {
-        self.conditions.iter().find(|condition| !condition.holds(view)).map(Condition::in_words)
+        self.conditions.iter().find(|condition| !condition.is_met(view)).map(Condition::describe_unmet)
     }
 
-    /// The custom trigger's parameters for this message and contact, each with the JSON type that its declaration
-    /// asks for.
+    /// The custom trigger's parameters for this message and contact. Each has the declared JSON type.
     pub fn fill(
         &self,
         view: &View<'_>,
@@ -137,12 +136,12 @@ impl Journey {
         Ok(filled)
     }
 
-    /// The names of all parameters that this journey fills.
+    /// The names of all declared parameters.
     pub fn parameter_names(&self) -> impl Iterator<Item = &str> {
         self.parameters.keys().map(String::as_str)
     }
 
-    /// All parameters that this journey fills, as it declares them.
+    /// All declared parameters.
     pub fn parameters(&self) -> impl Iterator<Item = DeclaredParameter<'_>> {
         self.parameters.iter().map(|(name, parameter)| DeclaredParameter {
             name,

@@ -1,4 +1,4 @@
-//! What a custom trigger is told: one value per parameter, in the JSON form of its declared type.
+//! The parameters of a custom trigger: one value each, in the JSON form of the declared type.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Deserialize;
@@ -7,9 +7,9 @@ use uuid::Uuid;
 
 use super::pointer::{self, Pointer, View};
 
-/// The types of custom API request parameters that a trigger can have (`customapirequestparameter.type` in Dataverse).
+/// The types of a trigger's parameters (`customapirequestparameter.type` in Dataverse).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[expect(missing_docs, reason = "the names are Dataverse's")]
+#[expect(missing_docs, reason = "the names are those of Dataverse")]
 pub enum Type {
     Boolean,
     DateTime,
@@ -25,7 +25,7 @@ pub enum Type {
 pub(super) enum Source {
     Now,
     ContactId,
-    /// The first of these that is not empty.
+    /// The first pointer whose value is not empty.
     Message(Vec<Pointer>),
 }
 
@@ -37,18 +37,18 @@ pub(super) struct Parameter {
     pub(super) optional: bool,
 }
 
-/// A required parameter for which this message has no value of the right type.
+/// A required parameter without a value of the right type in this message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the parameter {name} has no {kind} value in this event (looked at {looked_at})")]
+#[error("the parameter {name} has no {kind} value in this event (read from {sources})")]
 pub struct MissingParameter {
-    /// The parameter.
+    /// The name of the parameter.
     pub name: String,
     kind: String,
-    looked_at: String,
+    sources: String,
 }
 
 impl Parameter {
-    /// The value as JSON; `None` leaves an optional parameter out.
+    /// The value as JSON. `None` omits an optional parameter.
     pub(super) fn fill(
         &self,
         name: &str,
@@ -67,7 +67,7 @@ impl Parameter {
         }
     }
 
-    /// The first value that says something; failing that, an empty text counts as text.
+    /// The first value that is not empty. For a text parameter, an empty text is the second choice.
     fn look_up(&self, pointers: &[Pointer], view: &View<'_>) -> Option<Box<RawValue>> {
         let values = || pointers.iter().filter_map(|pointer| view.get(pointer));
         values().filter(|value| !pointer::is_empty(value)).find_map(|value| self.kind.convert(value)).or_else(|| {
@@ -76,21 +76,21 @@ impl Parameter {
     }
 
     fn missing(&self, name: &str) -> MissingParameter {
-        let looked_at = match &self.source {
+        let sources = match &self.source {
             Source::Message(pointers) => pointers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
             Source::Now | Source::ContactId => String::new(),
         };
-        MissingParameter { name: name.to_owned(), kind: format!("{:?}", self.kind), looked_at }
+        MissingParameter { name: name.to_owned(), kind: format!("{:?}", self.kind), sources }
     }
 }
 
-/// A moment as Dataverse reads it.
-fn timestamp(moment: DateTime<Utc>) -> String {
-    moment.to_rfc3339_opts(SecondsFormat::Millis, true)
+/// A time in the format of Dataverse.
+fn timestamp(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 impl Type {
-    /// The value in this type's JSON form, if it can be had. Numbers keep their digits.
+    /// The value in the JSON form of this type, if it can be converted. Numbers keep all digits.
     pub(super) fn convert(self, value: &RawValue) -> Option<Box<RawValue>> {
         let text = pointer::scalar(value)?;
         match self {
@@ -99,7 +99,7 @@ impl Type {
             Self::Integer => whole(&text),
             Self::Boolean => text.parse::<bool>().ok().and_then(|yes| to_raw_value(&yes).ok()),
             Self::Guid => Uuid::parse_str(&text).ok().and_then(|id| to_raw_value(&id).ok()),
-            Self::DateTime => moment(&text).and_then(|moment| to_raw_value(&timestamp(moment)).ok()),
+            Self::DateTime => time(&text).and_then(|time| to_raw_value(&timestamp(time)).ok()),
         }
     }
 }
@@ -109,7 +109,7 @@ fn number(text: &str) -> Option<Box<RawValue>> {
     if is_number { RawValue::from_string(text.to_owned()).ok() } else { None }
 }
 
-/// `2.0` is a whole number to Commerce, and not to Dataverse.
+/// Commerce writes whole numbers as `2.0`, which Dataverse does not accept.
 fn whole(text: &str) -> Option<Box<RawValue>> {
     let (integer, fraction) = text.split_once('.').unwrap_or((text, ""));
     let is_whole = fraction.bytes().all(|digit| digit == b'0');
@@ -117,10 +117,10 @@ fn whole(text: &str) -> Option<Box<RawValue>> {
     if is_whole { to_raw_value(&integer).ok() } else { None }
 }
 
-fn moment(text: &str) -> Option<DateTime<Utc>> {
-    let moment =
+fn time(text: &str) -> Option<DateTime<Utc>> {
+    let time =
         DateTime::parse_from_rfc3339(text).or_else(|_| DateTime::parse_from_rfc3339(&format!("{text}Z"))).ok()?;
-    Some(moment.to_utc())
+    Some(time.to_utc())
 }
 
 #[cfg(test)]
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn values_take_the_declared_type_and_keep_their_digits() {
+    fn values_have_the_declared_type_and_keep_all_digits() {
         let cases = [
             (Type::Decimal, "184.2200000000000000", Some("184.2200000000000000")),
             (Type::Decimal, "\"12.50\"", Some("12.50")),

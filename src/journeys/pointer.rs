@@ -1,11 +1,12 @@
-//! JSON pointers (RFC 6901) into a message whose values stay text.
+//! JSON pointers (RFC 6901) into a message. The values stay text.
 
 use std::fmt;
 
 use jsonptr::PointerBuf;
 use serde_json::value::RawValue;
 
-use crate::events::{Message, RawObject};
+use crate::events::Message;
+use crate::json::RawObject;
 
 /// A pointer that begins with one of the message's three parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +31,7 @@ impl fmt::Display for Pointer {
     }
 }
 
-/// A message laid open for pointers: the fields of its three parts are found without reading the parts again.
+/// A message with its three parts split into fields, so that each part is parsed only once.
 pub struct View<'a> {
     parts: [Option<Part<'a>>; 3],
 }
@@ -41,14 +42,14 @@ struct Part<'a> {
 }
 
 impl<'a> View<'a> {
-    /// Lays `message` open.
+    /// Splits the parts of `message`.
     pub fn new(message: &'a Message) -> Self {
         let part = |whole: &'a RawValue| Part { whole, fields: RawObject::split(whole).unwrap_or_default() };
         let (order, customer) = (message.order.as_deref(), message.customer.as_deref());
         Self { parts: [order.map(part), customer.map(part), Some(part(&message.event_text))] }
     }
 
-    /// The text of a field directly below a part, unless it is empty.
+    /// The text of a field of a part, unless it is empty.
     pub fn text(&self, part: &str, field: &str) -> Option<String> {
         let value = self.part(part)?.fields.get(field)?;
         scalar(value).filter(|text| !text.is_empty())
@@ -82,7 +83,7 @@ fn child<'v>(value: &'v RawValue, token: &str) -> Option<&'v RawValue> {
     }
 }
 
-/// `null`, `""`, `[]` and `{}`: the CSU writes "nothing" in all of these ways.
+/// Whether the value is `null`, `""`, `[]` or `{}`. The CSU uses all of them for an absent value.
 pub(super) fn is_empty(value: &RawValue) -> bool {
     let text = value.get();
     let inside = |open, close| {

@@ -1,4 +1,4 @@
-//! Every app setting, read and checked together at start.
+//! All app settings, read and validated together at start.
 
 mod reader;
 mod values;
@@ -14,20 +14,20 @@ use reader::Reader;
 pub use reader::SettingsError;
 pub use values::{BusCredential, parse_duration};
 
-/// One app setting of this function app, for documentation and for the checks that keep it true.
+/// An app setting of this function app, for the documentation and the tests that compare it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Setting {
-    /// The environment variable.
+    /// The name of the environment variable.
     pub name: &'static str,
-    /// What it is when absent; `None` if it has no default.
+    /// The default value, if there is one.
     pub default: Option<&'static str>,
-    /// What it says.
+    /// The description.
     pub meaning: &'static str,
 }
 
 macro_rules! settings {
     ($($name:literal $(= $default:literal)? : $meaning:literal;)*) => {
-        /// All settings that the handler itself reads, in the README's order.
+        /// All settings that the handler reads, in the order of the documentation.
         pub const SETTINGS: &[Setting] = &[$(Setting { name: $name, default: settings!(@ $($default)?), meaning: $meaning }),*];
     };
     (@ $default:literal) => { Some($default) };
@@ -37,7 +37,7 @@ macro_rules! settings {
 settings! {
     "CSUEndpoint": "Retail Server URL of the Commerce Scale Unit; required";
     "OperatingUnitNumber": "operating unit number (OUN) under which the event store is searched; required";
-    "EventTypes" = "Checkout,AddCartLines": "event types to poll, each on its own";
+    "EventTypes" = "Checkout,AddCartLines": "event types to poll, each separately";
     "AuthorityD365Commerce" = "https://login.microsoftonline.com/": "Entra authority for the Scale Unit's tokens";
     "TenantIdD365Commerce": "Entra tenant of the Scale Unit; required with a client secret";
     "AudienceD365Commerce": "audience of the Scale Unit's tokens (its server resource id); default: CSUEndpoint";
@@ -48,8 +48,8 @@ settings! {
     "CosmosDbKey": "account key; without one, the managed identity is used";
     "CosmosDbDatabaseId" = "EventTrackingDB": "database";
     "CosmosDbContainerId" = "ProcessedEvents": "container, partitioned by /EventChannelId";
-    "CosmosDbRegion" = "East US": "region that this app runs in; reads and writes prefer the account's nearest";
-    "ServiceBusConnection": "connection string (SAS); or the next one";
+    "CosmosDbRegion" = "East US": "region of this app; reads and writes prefer the nearest region of the account";
+    "ServiceBusConnection": "connection string (SAS); required unless the next setting is set";
     "ServiceBusConnection__fullyQualifiedNamespace": "host name of the namespace, used with the managed identity";
     "ServiceBusTopicName" = "order-events": "topic";
     "ServiceBusSubscriptionName" = "order-subscription": "subscription of process-message";
@@ -61,27 +61,27 @@ settings! {
     "DataverseClientSecret": "its secret; without one, the managed identity is used";
     "AZURE_CLIENT_ID": "client id of the user-assigned managed identity; default: the system-assigned one";
     "PollSchedule" = "*/20 * * * * *": "six-field NCRONTAB, in UTC, by which the Functions host starts poll-events";
-    "PollAgainAfter" = "00:00:02": "while events keep coming, a run looks again after this time, until the next run is due; 00:00:00 for one look per run";
-    "InitialLookback" = "1.00:00:00": "how far back the first poll of an event type reaches";
-    "PollOverlap" = "00:02:00": "how far each poll looks back behind its cursor, for events that become visible late";
-    "PollClockAllowance" = "00:05:00": "how far ahead of ours the Scale Unit's clock may be";
+    "PollAgainAfter" = "00:00:02": "while new events arrive, a run searches again after this time, until the next run is due; 00:00:00: one search per run";
+    "InitialLookback" = "1.00:00:00": "lookback of the first poll of an event type";
+    "PollOverlap" = "00:02:00": "lookback of each poll before its cursor, for events that become visible late";
+    "PollClockAllowance" = "00:05:00": "how far the Scale Unit's clock may be ahead";
     "PollPageSize" = "250": "events per search request";
-    "PollTimeBudget" = "00:02:00": "after this time a run of poll-events stops cleanly and leaves the rest to the next";
-    "CommerceConcurrency" = "32": "requests under way at once toward the Scale Unit";
-    "LeaseDuration" = "00:02:00": "how long work on an event is protected from others";
-    "RetryFirstDelay" = "00:00:10": "wait after an event's first failure; doubles from there";
-    "RetryLongestDelay" = "00:15:00": "no wait is longer";
-    "RetryHorizon" = "1.00:00:00": "an event that has been failing for so long is given up";
+    "PollTimeBudget" = "00:02:00": "after this time a run of poll-events stops and leaves the rest to the next run";
+    "CommerceConcurrency" = "32": "concurrent requests to the Scale Unit";
+    "LeaseDuration" = "00:02:00": "lease of an event while it is processed";
+    "RetryFirstDelay" = "00:00:10": "delay after an event's first failure; it doubles with each failure";
+    "RetryLongestDelay" = "00:15:00": "maximum retry delay";
+    "RetryHorizon" = "1.00:00:00": "an event that has been failing for this time fails permanently";
     "RecordTimeToLive" = "90.00:00:00": "how long finished records are kept";
-    "RequestTimeout" = "00:00:30": "one HTTP request, from connecting to the last byte";
+    "RequestTimeout" = "00:00:30": "time-out of one HTTP request, from the connection to the last byte";
 }
 
-/// The settings, understood.
+/// The validated settings.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The Scale Unit.
     pub commerce: CommerceSettings,
-    /// The event store's records.
+    /// Cosmos DB.
     pub store: StoreSettings,
     /// Service Bus.
     pub bus: BusSettings,
@@ -91,17 +91,17 @@ pub struct Settings {
     pub managed_identity: Option<String>,
     /// `poll-events`.
     pub poll: PollSettings,
-    /// How long work on an event is protected from others.
+    /// The lease of an event while it is processed.
     pub lease: Duration,
-    /// When to try again.
+    /// The retry policy.
     pub retry: RetryPolicy,
     /// How long finished records are kept.
     pub keep_records: Duration,
-    /// One HTTP request.
+    /// Time-out of one HTTP request.
     pub request_timeout: Duration,
 }
 
-/// Who we are toward a dependency that is called with an Entra token.
+/// The identity for requests to a dependency.
 #[derive(Clone, Debug)]
 pub enum Identity {
     /// An application with a secret.
@@ -128,9 +128,9 @@ pub struct CommerceSettings {
     pub audience: String,
     /// Authorization scheme.
     pub scheme: String,
-    /// Who we are there.
+    /// The identity for it.
     pub identity: Identity,
-    /// Requests under way at once.
+    /// Concurrent requests.
     pub concurrency: usize,
 }
 
@@ -145,14 +145,14 @@ pub struct StoreSettings {
     pub database: String,
     /// Container id.
     pub container: String,
-    /// Where this app runs.
+    /// The region of this app.
     pub region: String,
 }
 
 /// Service Bus.
 #[derive(Clone, Debug)]
 pub struct BusSettings {
-    /// How to reach the namespace and who we are there.
+    /// The address of the namespace and the credential for it.
     pub credential: BusCredential,
     /// Topic.
     pub topic: String,
@@ -167,16 +167,16 @@ pub struct BusSettings {
 pub struct DataverseSettings {
     /// Environment URL, with a trailing slash.
     pub url: Url,
-    /// Who we are there.
+    /// The identity for it.
     pub identity: Identity,
 }
 
-/// What it takes to work on contacts outside the function app.
+/// The settings for a program that works on contacts outside the function app.
 #[derive(Clone, Debug)]
 pub struct ContactSettings {
     /// Dataverse.
     pub dataverse: DataverseSettings,
-    /// Where the choices of contacts are entered, if `CosmosDbEndpoint` is set.
+    /// Where contacts are assigned to customers, if `CosmosDbEndpoint` is set.
     pub store: Option<StoreSettings>,
     /// Client id of the user-assigned managed identity.
     pub managed_identity: Option<String>,
@@ -185,27 +185,26 @@ pub struct ContactSettings {
 /// `poll-events`.
 #[derive(Clone, Debug)]
 pub struct PollSettings {
-    /// Event types, each polled on its own.
+    /// Event types. Each is polled separately.
     pub event_types: Vec<String>,
     /// When the Functions host starts a run.
     pub schedule: Box<Cron>,
-    /// Between two looks of one run while events keep coming; zero for one look per run.
+    /// The pause between two searches of a run while new events arrive. Zero: one search per run.
     pub again_after: Duration,
-    /// Reach of the first poll.
+    /// Lookback of the first poll.
     pub initial_lookback: Duration,
-    /// How far each poll looks back behind its cursor.
+    /// Lookback of each poll before its cursor.
     pub overlap: Duration,
     /// How far ahead the Scale Unit's clock may be.
     pub clock_allowance: Duration,
     /// Events per search request.
     pub page_size: usize,
-    /// When a run stops by itself.
+    /// The time after which a run stops.
     pub time_budget: Duration,
 }
 
 impl Settings {
-    /// Reads all settings through `lookup` (the environment, in production). One error names everything that is
-    /// missing or wrong.
+    /// Reads all settings through `lookup` (in production: the environment). One error lists all problems.
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let mut reader = Reader::new(&lookup);
         let commerce = reader.commerce();
@@ -219,13 +218,17 @@ impl Settings {
         let request_timeout = reader.duration("RequestTimeout");
         let managed_identity = reader.optional("AZURE_CLIENT_ID");
         if let (Some(poll), Some(keep)) = (&poll, keep_records) {
-            reader.require(keep > poll.initial_lookback + poll.overlap, "RecordTimeToLive", "must be longer than InitialLookback and PollOverlap together, or old events would be taken for new ones");
+            reader.require(
+                keep > poll.initial_lookback + poll.overlap,
+                "RecordTimeToLive",
+                "must be longer than InitialLookback and PollOverlap together, or old events would be processed again",
+            );
         }
         if let (Some(lease), Some(timeout)) = (lease, request_timeout) {
             reader.require(
                 lease >= 2 * timeout,
                 "LeaseDuration",
-                "must be at least twice RequestTimeout, or a lease could run out under a request",
+                "must be at least twice RequestTimeout, or a lease could expire during a request",
             );
         }
         let settings = (|| {
@@ -251,7 +254,7 @@ impl ContactSettings {
     ///
     /// # Errors
     ///
-    /// Names everything that is missing or wrong.
+    /// When settings are missing or invalid. The error lists all of them.
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let mut reader = Reader::new(&lookup);
         let dataverse = reader.dataverse();

@@ -1,4 +1,4 @@
-//! Collects the settings and everything that is wrong with them.
+//! Reads the settings and collects all problems.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::events::RetryPolicy;
 
-/// Everything that is missing or wrong.
+/// All missing or invalid settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SettingsError(pub Vec<String>);
 
@@ -49,7 +49,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The setting or its default; blank counts as absent, as an emptied app setting in the portal is.
+    /// The setting or its default. A blank value counts as absent, like an empty app setting in the portal.
     pub(super) fn optional(&self, name: &str) -> Option<String> {
         let set = (self.lookup)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
         let default = || SETTINGS.iter().find(|setting| setting.name == name).and_then(|setting| setting.default);
@@ -77,11 +77,11 @@ impl<'a> Reader<'a> {
 
     pub(super) fn duration(&mut self, name: &str) -> Option<Duration> {
         let duration = self.duration_or_none(name)?;
-        self.require(!duration.is_zero(), name, "must be longer than nothing");
+        self.require(!duration.is_zero(), name, "must not be zero");
         Some(duration)
     }
 
-    /// A duration of which zero means "not at all".
+    /// A duration that may be zero.
     fn duration_or_none(&mut self, name: &str) -> Option<Duration> {
         let text = self.required(name)?;
         self.check(name, parse_duration(&text).ok_or("is not a duration of the form [d.]hh:mm:ss"))
@@ -177,7 +177,7 @@ impl<'a> Reader<'a> {
         let types = self.required("EventTypes")?;
         let event_types: Vec<String> =
             types.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect();
-        self.require(!event_types.is_empty(), "EventTypes", "names no event type");
+        self.require(!event_types.is_empty(), "EventTypes", "contains no event type");
         let initial_lookback = self.duration("InitialLookback");
         let overlap = self.duration("PollOverlap");
         let clock_allowance = self.duration("PollClockAllowance");

@@ -1,4 +1,4 @@
-//! The forms in which settings are written.
+//! Parsers for the values of settings.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use croner::Cron;
 use croner::parser::{CronParser, Seconds};
 use reqwest::Url;
 
-/// Reads a duration as the Functions host writes it: `[d.]hh:mm:ss`.
+/// Parses a duration in the format of the Functions host: `[d.]hh:mm:ss`.
 pub fn parse_duration(text: &str) -> Option<Duration> {
     let (days, time) = match text.split_once('.') {
         Some((days, time)) => (digits(days)?, time),
@@ -24,8 +24,8 @@ fn digits(text: &str) -> Option<u64> {
     if plain { text.parse().ok() } else { None }
 }
 
-/// Reads an NCRONTAB expression as the timer trigger does: six fields, and a day must fit both the day of the month and
-/// the day of the week.
+/// Parses an NCRONTAB expression like the timer trigger: six fields, and a day must match both the day of the month and the
+/// day of the week.
 pub(super) fn parse_schedule(text: &str) -> Result<Box<Cron>, &'static str> {
     const PROBLEM: &str = "is not an NCRONTAB expression of six fields, such as */20 * * * * *";
     if text.split_whitespace().count() != 6 {
@@ -35,7 +35,7 @@ pub(super) fn parse_schedule(text: &str) -> Result<Box<Cron>, &'static str> {
     parser.parse(text).map(Box::new).map_err(|_| PROBLEM)
 }
 
-/// Reads a URL, ending in a slash. Plain `http` is for loopback only: nothing else on a network is private.
+/// Parses a URL and adds a trailing slash. Plain `http` is accepted for loopback addresses only.
 pub(super) fn parse_endpoint(text: &str) -> Result<Url, &'static str> {
     let mut url = Url::parse(text).map_err(|_| "is not a URL")?;
     match url.scheme() {
@@ -45,7 +45,7 @@ pub(super) fn parse_endpoint(text: &str) -> Result<Url, &'static str> {
         _ => return Err("must be an https:// URL"),
     }
     if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
-        return Err("must hold neither user, password nor query");
+        return Err("must not contain a user, a password or a query");
     }
     if !url.path().ends_with('/') {
         url.set_path(&format!("{}/", url.path()));
@@ -61,16 +61,16 @@ pub(super) fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// How Service Bus is reached.
+/// The address of Service Bus and the credential for it.
 #[derive(Clone, Debug)]
 pub enum BusCredential {
-    /// A shared access key out of a connection string.
+    /// A shared access key from a connection string.
     SharedKey {
         /// `https://<namespace>/`, or the loopback address of an emulator.
         endpoint: Url,
-        /// The policy.
+        /// The name of the policy.
         key_name: String,
-        /// Its key.
+        /// The key.
         key: Secret,
     },
     /// Entra tokens.
@@ -88,7 +88,7 @@ impl BusCredential {
         }
     }
 
-    /// Reads a connection string; error texts never quote it, because it holds a key.
+    /// Parses a connection string. Errors never quote it, because it contains a key.
     pub(super) fn parse(connection_string: &str) -> Result<Self, &'static str> {
         let field = |name: &str| {
             connection_string.split(';').find_map(|part| {
@@ -98,11 +98,11 @@ impl BusCredential {
         };
         let endpoint = field("Endpoint").ok_or("has no Endpoint=sb://...")?;
         let host = endpoint.strip_prefix("sb://").ok_or("must have an Endpoint that begins with sb://")?;
-        let emulated = field("UseDevelopmentEmulator").is_some_and(|value| value.eq_ignore_ascii_case("true"));
-        let scheme = if emulated { "http" } else { "https" };
+        let is_emulator = field("UseDevelopmentEmulator").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+        let scheme = if is_emulator { "http" } else { "https" };
         let endpoint = parse_endpoint(&format!("{scheme}://{host}"))?;
-        if emulated && !is_loopback(&endpoint) {
-            return Err("says UseDevelopmentEmulator=true for an address that is not loopback");
+        if is_emulator && !is_loopback(&endpoint) {
+            return Err("has UseDevelopmentEmulator=true with an address that is not a loopback address");
         }
         let key_name = field("SharedAccessKeyName").ok_or("has no SharedAccessKeyName")?;
         let key = field("SharedAccessKey").ok_or("has no SharedAccessKey")?;
@@ -110,8 +110,8 @@ impl BusCredential {
     }
 
     pub(super) fn namespace(host: &str) -> Result<Self, &'static str> {
-        let named = !host.contains("//") && !host.contains('/');
-        let endpoint = if named {
+        let is_host_name = !host.contains("//") && !host.contains('/');
+        let endpoint = if is_host_name {
             parse_endpoint(&format!("https://{host}"))?
         } else {
             return Err("must be a host name such as contoso.servicebus.windows.net");
@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_written_as_the_functions_host_writes_them() {
+    fn durations_have_the_format_of_the_functions_host() {
         let seconds = |text| parse_duration(text).map(|duration| duration.as_secs());
         assert_eq!(seconds("00:02:00"), Some(120));
         assert_eq!(seconds("1.00:00:00"), Some(86_400));
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn connection_strings_lead_to_https_or_to_an_emulator_on_loopback() {
+    fn connection_strings_use_https_or_an_emulator_on_loopback() {
         let parse = |text: &str| BusCredential::parse(text).map(|credential| credential.endpoint().to_string());
         let key = "SharedAccessKeyName=n;SharedAccessKey=abc=";
         assert_eq!(

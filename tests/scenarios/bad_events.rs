@@ -7,14 +7,14 @@ use sandbox::service_bus::NewMessage;
 use sandbox::shop::{CHANNELS, EventRow};
 use serde_json::json;
 
+use crate::environment::{Plan, TestEnvironment};
 use crate::script::{Calls, Script};
-use crate::town::{Plan, TestEnvironment};
 
 const CONFIRMATION: [Journey; 1] = [Journey::OrderConfirmation];
 
 /// Something that must go on undisturbed beside the trouble.
-fn bystander(town: &TestEnvironment) -> EventRow {
-    town.checkout(None, Some("bystander@example.org"))
+fn bystander(test: &TestEnvironment) -> EventRow {
+    test.checkout(None, Some("bystander@example.org"))
 }
 
 fn reason(record: &serde_json::Value) -> &str {
@@ -32,93 +32,93 @@ async fn a_new_event_type_needs_configuration_and_no_code() {
         "msdynmkt_receiptemail": {"from": "/CustomerDetails/Email", "type": "String", "default": ""},
         "msdynmkt_purchasedat": {"from": "/EventDetails/EventDateTime", "type": "DateTime"},
         "msdynmkt_storename": {"from": "/EventDetails/EventTerminalId", "type": "String", "default": ""}}}]}"#;
-    let mut town =
+    let mut test =
         Plan::usual().with_journeys(journeys).with("EventTypes", "CustomerCreate,OrderCancellation").open().await;
-    let model = town.checkout(Some(&town.stranger()), None);
+    let model = test.checkout(Some(&test.stranger()), None);
     let created = EventRow { event_type: "CustomerCreate".to_owned(), ..model.clone() };
     let cancelled = EventRow { event_type: "OrderCancellation".to_owned(), ..model };
     for row in [&created, &cancelled] {
-        town.shop().emit_event(row.clone()).unwrap();
+        test.shop().emit_event(row.clone()).unwrap();
     }
-    town.minute().await;
-    let started = town.environment.dataverse().started();
+    test.minute().await;
+    let started = test.environment.dataverse().started();
     assert_eq!(started.len(), 1);
     assert_eq!(started[0].parameters["msdynmkt_orderid"], json!(created.transaction_id));
-    assert_eq!(town.record(&cancelled).await["status"], "processed", "a type without journeys is done when it is seen");
+    assert_eq!(test.record(&cancelled).await["status"], "processed", "a type without journeys is done when it is seen");
 }
 
 #[tokio::test]
 async fn an_order_that_never_comes_is_given_up_with_a_reason_and_a_dead_letter() {
-    let mut town = Plan::usual().with("RetryHorizon", "02:00:00").open().await;
-    town.shop().set_order_delay(None);
-    let orphan = town.checkout(Some(&town.stranger()), None);
-    town.shop().set_order_delay(Some(TimeDelta::zero()));
-    bystander(&town);
-    town.pass(TimeDelta::hours(1)).await;
-    assert_eq!(town.record(&orphan).await["status"], "retrying");
-    town.pass(TimeDelta::hours(2)).await;
-    let record = town.record(&orphan).await;
+    let mut test = Plan::usual().with("RetryHorizon", "02:00:00").open().await;
+    test.shop().set_order_delay(None);
+    let orphan = test.checkout(Some(&test.stranger()), None);
+    test.shop().set_order_delay(Some(TimeDelta::zero()));
+    bystander(&test);
+    test.pass(TimeDelta::hours(1)).await;
+    assert_eq!(test.record(&orphan).await["status"], "retrying");
+    test.pass(TimeDelta::hours(2)).await;
+    let record = test.record(&orphan).await;
     assert_eq!((record["status"].as_str(), reason(&record)), (Some("failed"), "orderNotFound"));
-    assert_eq!(town.environment.counts().dead_lettered, 1);
-    assert_eq!(town.environment.dataverse().started().len(), 1, "the bystander's");
+    assert_eq!(test.environment.counts().dead_lettered, 1);
+    assert_eq!(test.environment.dataverse().started().len(), 1, "the bystander's");
 
     // The order turns up after all, and a person redrives.
-    town.shop().release_order(&orphan.transaction_id);
-    let (status, answer) = town.trigger(&json!({"deadLetters": {"max": 10}})).await;
+    test.shop().release_order(&orphan.transaction_id);
+    let (status, answer) = test.trigger(&json!({"deadLetters": {"max": 10}})).await;
     assert_eq!(status, 200, "{answer}");
-    assert_eq!(town.record(&orphan).await["status"], "processed");
-    town.assert_clean(&CONFIRMATION);
+    assert_eq!(test.record(&orphan).await["status"], "processed");
+    test.assert_clean(&CONFIRMATION);
 }
 
 #[tokio::test]
 async fn broken_json_in_a_reply_is_named_and_tried_again() {
-    let mut town = TestEnvironment::usual().await;
-    let broken = town.checkout(Some(&town.stranger()), None);
-    let whole = town.shop().order_body(CHANNELS[0].id, &broken.transaction_id).unwrap();
-    town.shop().replace_order_body(&broken.transaction_id, whole.slice(..whole.len() / 2));
-    bystander(&town);
-    town.minute().await;
-    let record = town.record(&broken).await;
+    let mut test = TestEnvironment::usual().await;
+    let broken = test.checkout(Some(&test.stranger()), None);
+    let whole = test.shop().order_body(CHANNELS[0].id, &broken.transaction_id).unwrap();
+    test.shop().replace_order_body(&broken.transaction_id, whole.slice(..whole.len() / 2));
+    bystander(&test);
+    test.minute().await;
+    let record = test.record(&broken).await;
     assert_eq!((record["status"].as_str(), reason(&record)), (Some("retrying"), "unreadableReply"));
-    assert_eq!(town.environment.dataverse().started().len(), 1);
-    town.shop().replace_order_body(&broken.transaction_id, whole);
-    town.pass(TimeDelta::minutes(5)).await;
-    town.assert_clean(&CONFIRMATION);
+    assert_eq!(test.environment.dataverse().started().len(), 1);
+    test.shop().replace_order_body(&broken.transaction_id, whole);
+    test.pass(TimeDelta::minutes(5)).await;
+    test.assert_clean(&CONFIRMATION);
 }
 
 #[tokio::test]
 async fn a_customer_who_is_gone_does_not_cost_the_confirmation() {
-    let mut town = TestEnvironment::usual().await;
-    let customer = town.stranger();
-    let event = town.checkout(Some(&customer), Some("left.behind@example.org"));
-    town.shop().lose_customer(&customer);
-    bystander(&town);
-    town.minute().await;
-    let record = town.record(&event).await;
+    let mut test = TestEnvironment::usual().await;
+    let customer = test.stranger();
+    let event = test.checkout(Some(&customer), Some("left.behind@example.org"));
+    test.shop().lose_customer(&customer);
+    bystander(&test);
+    test.minute().await;
+    let record = test.record(&event).await;
     assert_eq!((record["status"].as_str(), reason(&record)), (Some("processed"), "customerNotFound"));
-    assert_eq!(town.environment.dataverse().started().len(), 2);
-    assert_eq!(town.environment.audit(&CONFIRMATION, &[]).lost, []);
+    assert_eq!(test.environment.dataverse().started().len(), 2);
+    assert_eq!(test.environment.audit(&CONFIRMATION, &[]).lost, []);
 }
 
 #[tokio::test]
 async fn an_order_of_five_megabytes_is_slimmed_and_says_so() {
-    let mut town = TestEnvironment::usual().await;
-    let customer = town.stranger();
-    let cart = town.fill_cart(CHANNELS[0].id, Some(&customer), 1_400).transaction_id;
-    let event = town.shop().checkout(&cart, sandbox::shop::Checkout::default()).unwrap();
-    assert!(town.shop().order_body(CHANNELS[0].id, &cart).unwrap().len() > 4_900_000);
-    bystander(&town);
-    town.minute().await;
-    let record = town.record(&event).await;
+    let mut test = TestEnvironment::usual().await;
+    let customer = test.stranger();
+    let cart = test.fill_cart(CHANNELS[0].id, Some(&customer), 1_400).transaction_id;
+    let event = test.shop().checkout(&cart, sandbox::shop::Checkout::default()).unwrap();
+    assert!(test.shop().order_body(CHANNELS[0].id, &cart).unwrap().len() > 4_900_000);
+    bystander(&test);
+    test.minute().await;
+    let record = test.record(&event).await;
     assert_eq!(record["status"], "processed", "{record:#}");
     assert_eq!(record["slimmed"], "lines");
     // The amounts of the whole order, digit for digit.
-    town.assert_clean(&CONFIRMATION);
+    test.assert_clean(&CONFIRMATION);
 }
 
 #[tokio::test]
 async fn a_message_that_is_not_ours_is_dead_lettered_and_nothing_else() {
-    let mut town = TestEnvironment::usual().await;
+    let mut test = TestEnvironment::usual().await;
     let bodies = [
         "hello",
         "{\"hello\":1}",
@@ -127,51 +127,51 @@ async fn a_message_that_is_not_ours_is_dead_lettered_and_nothing_else() {
         "{\"OrderDetails\":{},\"CustomerDetails\":null,\"EventDetails\":{\"EventTransactionId\":5}}",
     ];
     let foreign = bodies.map(|body| NewMessage { body: body.into(), ..NewMessage::default() });
-    town.environment.broker().send(TOPIC, foreign.to_vec()).unwrap();
-    bystander(&town);
-    town.minute().await;
-    assert_eq!(town.environment.counts().dead_lettered, bodies.len());
-    assert_eq!(town.environment.dataverse().started().len(), 1);
+    test.environment.broker().send(TOPIC, foreign.to_vec()).unwrap();
+    bystander(&test);
+    test.minute().await;
+    assert_eq!(test.environment.counts().dead_lettered, bodies.len());
+    assert_eq!(test.environment.dataverse().started().len(), 1);
 }
 
 #[tokio::test]
 async fn an_invocation_of_garbage_is_a_failed_invocation_and_no_more() {
-    let mut town = TestEnvironment::usual().await;
+    let mut test = TestEnvironment::usual().await;
     let client = reqwest::Client::new();
     for garbage in ["", "null", "{", "{\"Data\":{\"message\":7}}", "\u{fffd}"] {
-        let url = format!("http://127.0.0.1:{}/process-message", town.handler_port());
+        let url = format!("http://127.0.0.1:{}/process-message", test.handler_port());
         let reply = client.post(url).body(garbage).send().await.unwrap();
         assert_eq!(reply.status(), 500, "{garbage}");
         let answer: serde_json::Value = serde_json::from_str(&reply.text().await.unwrap()).unwrap();
         assert!(answer["error"].is_string(), "{answer}");
     }
-    bystander(&town);
-    town.minute().await;
-    town.assert_clean(&CONFIRMATION);
+    bystander(&test);
+    test.minute().await;
+    test.assert_clean(&CONFIRMATION);
 }
 
 #[tokio::test]
 async fn nobody_to_write_to_is_a_reason_to_skip() {
-    let mut town = TestEnvironment::usual().await;
-    let event = town.checkout(None, None);
-    town.minute().await;
-    let record = town.record(&event).await;
+    let mut test = TestEnvironment::usual().await;
+    let event = test.checkout(None, None);
+    test.minute().await;
+    let record = test.record(&event).await;
     assert_eq!(record["status"], "processed");
     assert_eq!(record["journeys"]["order-confirmation"]["state"], "skipped");
-    town.assert_clean(&CONFIRMATION);
+    test.assert_clean(&CONFIRMATION);
 }
 
 #[tokio::test]
 async fn a_trigger_that_refuses_its_parameters_fails_its_event_only_and_cheaply() {
-    let journeys = crate::town::SHIPPED.replace("msdynmkt_name", "msdynmkt_nmae");
-    let mut town = Plan::usual().with_journeys(journeys).open().await;
+    let journeys = crate::environment::SHIPPED.replace("msdynmkt_name", "msdynmkt_nmae");
+    let mut test = Plan::usual().with_journeys(journeys).open().await;
     let calls = Calls::default();
-    town.environment.network().set_faults(Script::watching(&calls));
-    let event = town.checkout(Some(&town.stranger()), None);
-    town.minute().await;
-    let record = town.record(&event).await;
+    test.environment.network().set_faults(Script::watching(&calls));
+    let event = test.checkout(Some(&test.stranger()), None);
+    test.minute().await;
+    let record = test.record(&event).await;
     assert_eq!((record["status"].as_str(), reason(&record)), (Some("failed"), "triggerRefused"), "{record:#}");
-    assert_eq!(town.environment.counts().dead_lettered, 1);
+    assert_eq!(test.environment.counts().dead_lettered, 1);
     // Ten deliveries, of which only the first is more than a look at the record.
     assert_eq!(calls.to(Journey::OrderConfirmation.trigger()), 1);
     assert_eq!(calls.to("/contacts"), 2, "found nobody, created somebody");
@@ -179,12 +179,12 @@ async fn a_trigger_that_refuses_its_parameters_fails_its_event_only_and_cheaply(
 
 #[tokio::test]
 async fn a_trigger_that_is_not_published_yet_is_waited_for() {
-    let mut town = TestEnvironment::usual().await;
-    town.environment.dataverse().set_published(Journey::OrderConfirmation.trigger(), false);
-    let event = town.checkout(Some(&town.stranger()), None);
-    town.minute().await;
-    assert_eq!(reason(&town.record(&event).await), "triggerMissing");
-    town.environment.dataverse().set_published(Journey::OrderConfirmation.trigger(), true);
-    town.pass(TimeDelta::minutes(5)).await;
-    town.assert_clean(&CONFIRMATION);
+    let mut test = TestEnvironment::usual().await;
+    test.environment.dataverse().set_published(Journey::OrderConfirmation.trigger(), false);
+    let event = test.checkout(Some(&test.stranger()), None);
+    test.minute().await;
+    assert_eq!(reason(&test.record(&event).await), "triggerMissing");
+    test.environment.dataverse().set_published(Journey::OrderConfirmation.trigger(), true);
+    test.pass(TimeDelta::minutes(5)).await;
+    test.assert_clean(&CONFIRMATION);
 }

@@ -15,7 +15,7 @@ use sandbox::service_bus::Rights;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use crate::town::{SHIPPED, all_journeys};
+use crate::environment::{SHIPPED, all_journeys};
 
 /// What a run of the check came to.
 struct Ran {
@@ -58,7 +58,7 @@ async fn assert_named(settings: &BTreeMap<String, String>, folder: &Path, what: 
     // The same for people.
     let table = run(settings, folder, &[]).await.printed;
     assert!(table.contains("FAILED") && table.contains(mistake) && table.contains("To do: "), "{table}");
-    assert!(!table.contains("All is well"), "{table}");
+    assert!(!table.contains("No problems found"), "{table}");
     // Whatever goes wrong, no secret is printed.
     for name in ["CommerceClientSecretD365Commerce", "CosmosDbKey", "DataverseClientSecret", "IDENTITY_HEADER"] {
         let secret = settings.get(name).filter(|secret| !secret.is_empty());
@@ -87,7 +87,7 @@ async fn all_is_well_in_the_sandbox() {
         let folder = app("all", &all_journeys());
         let ran = run(&settings, &folder, &[]).await;
         assert_eq!(ran.code, 0, "{}{}", ran.printed, ran.complaints);
-        assert!(ran.printed.contains("All is well.") && !ran.printed.contains("FAILED"), "{}", ran.printed);
+        assert!(ran.printed.contains("No problems found.") && !ran.printed.contains("FAILED"), "{}", ran.printed);
         for journey in ["order-confirmation", "feedback-request", "loyalty-invitation", "abandoned-cart"] {
             assert!(ran.printed.contains(&format!("trigger of {journey}")), "{}", ran.printed);
         }
@@ -177,7 +177,7 @@ async fn dependencies_that_are_not_there_are_named() {
         (
             vec![("CosmosDbEndpoint", nowhere)],
             "container EventTrackingDB/ProcessedEvents",
-            "does not answer",
+            "does not respond",
             "CosmosDbEndpoint",
         ),
         (vec![("DataverseUrl", nowhere)], dataverse_token, "400", "DataverseUrl"),
@@ -232,7 +232,7 @@ async fn what_is_wrong_with_service_bus_is_named() {
     let connection =
         environment.settings()["ServiceBusConnection"].replace("SharedAccessKey=", "SharedAccessKey=wrong");
     let settings = with(&environment, &[("ServiceBusConnection", &connection)]);
-    assert_named(&settings, &folder, "topic order-events", "refuses the token", "ServiceBusConnection").await;
+    assert_named(&settings, &folder, "topic order-events", "rejects the token", "ServiceBusConnection").await;
     environment.broker().set_rights(Rights { send: false, listen: true });
     assert_named(&environment.settings(), &folder, "topic order-events", "Send is missing", "Send").await;
     environment.broker().set_rights(Rights { send: true, listen: false });
@@ -290,8 +290,14 @@ async fn what_is_wrong_with_a_trigger_is_named() {
     trigger.parameters.retain(|parameter| parameter.name != "msdynmkt_name");
     trigger.parameters.push(Parameter::required("msdynmkt_name", ParameterKind::Integer));
     environment.dataverse().register_trigger(trigger);
-    assert_named(&settings, &shipped(), what, "msdynmkt_name is a Integer, and filled with a String", "wrong type")
-        .await;
+    assert_named(
+        &settings,
+        &shipped(),
+        what,
+        "msdynmkt_name is a Integer, but journeys.json has a String",
+        "wrong type",
+    )
+    .await;
     environment.dataverse().set_published(ORDER_CONFIRMATION, false);
     assert_named(&settings, &shipped(), what, "not published", "Ready to use").await;
 }

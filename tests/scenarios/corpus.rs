@@ -6,9 +6,10 @@ use std::fs;
 use std::path::Path;
 
 use commerce_journeys::clients::{commerce, dataverse};
-use commerce_journeys::events::{CommerceEvent, Message, read_json};
+use commerce_journeys::events::{CommerceEvent, Message};
 use commerce_journeys::host::read_delivery;
 use commerce_journeys::journeys::{Journeys, View};
+use commerce_journeys::json::read_json;
 
 /// Feeds one input to the decoder of that name; whatever it is, there is an answer. Returns whether it was accepted.
 fn decode(target: &str, input: &[u8]) -> bool {
@@ -19,7 +20,7 @@ fn decode(target: &str, input: &[u8]) -> bool {
             .is_ok_and(|text| Journeys::read(text, |name| Some(format!("trigger_{name}"))).is_ok()),
         "commerce_reply" => commerce::read_events(input).is_ok_and(|rows| {
             rows.iter()
-                .all(|row| read_json::<CommerceEvent>(row.get().as_bytes()).is_ok_and(|event| event.check().is_ok()))
+                .all(|row| read_json::<CommerceEvent>(row.get().as_bytes()).is_ok_and(|event| event.validate().is_ok()))
         }),
         "dataverse_reply" => dataverse::read_contacts(input).is_ok(),
         other => panic!("there is no decoder {other}"),

@@ -14,7 +14,7 @@ use sandbox::host::KillScope;
 use sandbox::network::{BoxFuture, Call, Dependency, FaultAction, FaultInjector, NoFaults};
 use serde_json::Value;
 
-use crate::town::{Plan, TestEnvironment, all_journeys};
+use crate::environment::{Plan, TestEnvironment, all_journeys};
 
 /// The `n`-th request to a dependency.
 type Point = (Dependency, u64);
@@ -50,18 +50,18 @@ impl FaultInjector for CutAt {
 /// A cart and a checkout of a new customer, all four journeys enabled: five events and journeys in one poll.
 async fn a_day(on_uncertain: &str) -> TestEnvironment {
     let journeys = all_journeys().replace("\"retry\"", "\"hold\"").replace("\"hold\"", &format!("\"{on_uncertain}\""));
-    let town = Plan::usual().with_journeys(journeys).in_order().open().await;
-    town.checkout(Some(&town.stranger()), None);
-    town
+    let test = Plan::usual().with_journeys(journeys).in_order().open().await;
+    test.checkout(Some(&test.stranger()), None);
+    test
 }
 
 /// All requests that such a day makes until it is done.
 async fn points(on_uncertain: &str) -> Vec<Point> {
-    let mut town = a_day(on_uncertain).await;
-    let before = town.environment.network().calls();
-    town.pass(TimeDelta::seconds(25)).await;
-    let calls = town.environment.network().calls();
-    town.assert_clean(&Journey::ALL);
+    let mut test = a_day(on_uncertain).await;
+    let before = test.environment.network().calls();
+    test.pass(TimeDelta::seconds(25)).await;
+    let calls = test.environment.network().calls();
+    test.assert_clean(&Journey::ALL);
     calls
         .into_iter()
         .flat_map(|(dependency, count)| (before[&dependency]..count).map(move |n| (dependency, n)))
@@ -78,23 +78,23 @@ struct Day {
 }
 
 async fn with_crash(point: Point, cut: Cut, on_uncertain: &str, death: KillScope) -> Day {
-    let mut town = a_day(on_uncertain).await;
+    let mut test = a_day(on_uncertain).await;
     let reached = Arc::<AtomicBool>::default();
-    town.environment.network().set_faults(CutAt { point, cut, reached: reached.clone() });
-    let give_up = town.environment.clock().now() + TimeDelta::minutes(30);
-    town.until(|town| reached.load(Ordering::SeqCst) || town.environment.clock().now() > give_up).await;
+    test.environment.network().set_faults(CutAt { point, cut, reached: reached.clone() });
+    let give_up = test.environment.clock().now() + TimeDelta::minutes(30);
+    test.until(|test| reached.load(Ordering::SeqCst) || test.environment.clock().now() > give_up).await;
     assert!(reached.load(Ordering::SeqCst), "{point:?} is not reached again: the day is not the same every time");
-    town.app.host().replace_handler(death).await;
-    town.environment.network().set_faults(NoFaults::default());
-    assert!(town.app.host().ready().await);
-    town.pass(TimeDelta::minutes(20)).await;
-    let records: Vec<Value> = town.records().await.into_values().collect();
+    test.app.host().replace_handler(death).await;
+    test.environment.network().set_faults(NoFaults::default());
+    assert!(test.app.host().ready().await);
+    test.pass(TimeDelta::minutes(20)).await;
+    let records: Vec<Value> = test.records().await.into_values().collect();
     let failed = records.iter().filter(|record| record["status"] == "failed").count();
     let finished = records.iter().filter(|record| record["status"] == "processed").count();
     assert_eq!(failed + finished, records.len(), "{records:#?}");
     let outcomes =
         records.iter().flat_map(|record| record["journeys"].as_object().cloned().unwrap_or_default()).collect();
-    Day { audit: town.environment.audit(&Journey::ALL, &[]), outcomes, failed }
+    Day { audit: test.environment.audit(&Journey::ALL, &[]), outcomes, failed }
 }
 
 /// Visits every point; returns how many there were, and the journeys that were started twice or not at all.

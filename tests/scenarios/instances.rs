@@ -4,32 +4,33 @@ use chrono::TimeDelta;
 use sandbox::audit::Journey;
 use sandbox::host::KillScope;
 
-use crate::town::{Plan, all_journeys};
+use crate::environment::{Plan, all_journeys};
 
 #[tokio::test]
 async fn two_instances_killed_in_turn_lose_nothing_and_repeat_only_what_is_uncertain() {
     let journeys = all_journeys().replace("\"hold\"", "\"retry\"");
-    let mut town = Plan::usual().with_journeys(journeys).open().await;
-    town.add_instance().await;
+    let mut test = Plan::usual().with_journeys(journeys).open().await;
+    test.add_instance().await;
     for round in 0..14_u64 {
-        for action in town.shop().plan(3, round) {
-            town.shop().perform(&action).unwrap();
+        for action in test.shop().plan(3, round) {
+            test.shop().perform(&action).unwrap();
         }
         // At another moment of the work each time.
-        let calls = |town: &crate::town::TestEnvironment| town.environment.network().calls().values().sum::<u64>();
-        let moment = calls(&town) + 5 + round * 11 % 97;
-        town.until(|town| calls(town) >= moment).await;
+        let calls =
+            |test: &crate::environment::TestEnvironment| test.environment.network().calls().values().sum::<u64>();
+        let moment = calls(&test) + 5 + round * 11 % 97;
+        test.until(|test| calls(test) >= moment).await;
         let death = if round % 4 < 2 { KillScope::Process } else { KillScope::Instance };
         let instance = usize::try_from(round % 2).unwrap();
-        town.instance(instance).replace_handler(death).await;
-        assert!(town.instance(instance).ready().await);
-        town.pass(TimeDelta::seconds(45)).await;
+        test.instance(instance).replace_handler(death).await;
+        assert!(test.instance(instance).ready().await);
+        test.pass(TimeDelta::seconds(45)).await;
     }
-    town.pass(TimeDelta::minutes(20)).await;
-    let audit = town.environment.audit(&Journey::ALL, &[]);
+    test.pass(TimeDelta::minutes(20)).await;
+    let audit = test.environment.audit(&Journey::ALL, &[]);
     assert!(audit.lost.is_empty() && audit.misdirected.is_empty() && audit.duplicate_contacts.is_empty(), "{audit:#?}");
     assert_eq!(audit.left_over.dead_lettered, 0, "{audit:#?}");
-    let documents = town.environment.cosmos().documents().await.unwrap();
+    let documents = test.environment.cosmos().documents().await.unwrap();
     for repeated in audit.duplicated.iter().chain(&audit.uncertain) {
         let journey = repeated.journey.unwrap().name();
         let of_event = || documents.iter().filter(|document| document["EventTransactionId"] == repeated.event.as_str());

@@ -2,9 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use commerce_journeys::functions::PollSummary;
-use commerce_journeys::telemetry::invocation::Facts;
-use commerce_journeys::telemetry::vocabulary::VOCABULARY;
+use commerce_journeys::telemetry::log_events::LOG_EVENTS;
+use commerce_journeys::telemetry::{Facts, PollSummary};
 use serde_json::Value;
 
 const PAGE: &str = include_str!("../../docs/logging.md");
@@ -70,7 +69,7 @@ fn camel(words: &str) -> String {
 fn every_event_of_the_code_is_on_the_page_and_the_other_way_round() {
     let mut promised = promised();
     assert!(promised.remove("library").is_some(), "what libraries say is on the page");
-    for event in VOCABULARY {
+    for event in LOG_EVENTS {
         let name = camel(event.name);
         let page = promised.remove(&name).unwrap_or_else(|| panic!("{name} is not on the page"));
         assert_eq!(page.level, event.level.as_str().to_lowercase(), "{name}");

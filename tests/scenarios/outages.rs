@@ -6,14 +6,14 @@ use reqwest::StatusCode;
 use sandbox::audit::Journey;
 use sandbox::network::{Call, Dependency, ErrorReply, FaultAction, NoFaults};
 
+use crate::environment::TestEnvironment;
 use crate::script::{Calls, Script};
-use crate::town::TestEnvironment;
 
 const CONFIRMATION: [Journey; 1] = [Journey::OrderConfirmation];
 
 /// What happened during and after an outage.
 struct Outage {
-    town: TestEnvironment,
+    test: TestEnvironment,
     /// Requests that the dependency got while it was away.
     knocks: usize,
     sales: usize,
@@ -21,9 +21,9 @@ struct Outage {
 
 /// The dependency answers 503 for `hours`, while the shop sells something every ten minutes.
 async fn outage(dependency: Dependency, hours: i64) -> Outage {
-    let mut town = TestEnvironment::usual().await;
-    town.checkout(None, Some("before@example.org"));
-    town.minute().await;
+    let mut test = TestEnvironment::usual().await;
+    test.checkout(None, Some("before@example.org"));
+    test.minute().await;
     let calls = Calls::default();
     let away = move |call: &Call| {
         if call.dependency == dependency {
@@ -32,30 +32,30 @@ async fn outage(dependency: Dependency, hours: i64) -> Outage {
             FaultAction::Serve
         }
     };
-    town.environment.network().set_faults(Script::new(&calls, away));
+    test.environment.network().set_faults(Script::new(&calls, away));
     let sales = usize::try_from(hours * 6).unwrap();
     for sale in 0..sales {
-        town.checkout(None, Some(&format!("guest{sale}@example.org")));
-        town.pass(TimeDelta::minutes(10)).await;
+        test.checkout(None, Some(&format!("guest{sale}@example.org")));
+        test.pass(TimeDelta::minutes(10)).await;
     }
-    let counts = town.environment.counts();
+    let counts = test.environment.counts();
     assert_eq!(counts.dead_lettered, 0, "nothing is given up because of an outage: {counts:?}");
-    town.environment.network().set_faults(NoFaults::default());
-    Outage { town, knocks: calls.at(dependency), sales }
+    test.environment.network().set_faults(NoFaults::default());
+    Outage { test, knocks: calls.at(dependency), sales }
 }
 
 impl Outage {
     /// Everything is done within `time` of the dependency's return.
     async fn ends_well_within(mut self, time: TimeDelta) {
-        self.town.pass(time).await;
-        assert_eq!(self.town.environment.dataverse().started().len(), self.sales + 1);
-        self.town.assert_clean(&CONFIRMATION);
+        self.test.pass(time).await;
+        assert_eq!(self.test.environment.dataverse().started().len(), self.sales + 1);
+        self.test.assert_clean(&CONFIRMATION);
     }
 
     /// The order in which the journeys of the outage's sales were started, by sale.
     fn order(&self) -> Vec<usize> {
         let number = |email: &str| email.strip_prefix("guest")?.split('@').next()?.parse().ok();
-        let started = self.town.environment.dataverse().started();
+        let started = self.test.environment.dataverse().started();
         started.iter().filter_map(|it| number(it.parameters["msdynmkt_receiptemail"].as_str()?)).collect()
     }
 }
@@ -92,7 +92,7 @@ async fn the_scale_unit_is_away_for_a_day() {
     let mut outage = outage(Dependency::Commerce, 24).await;
     // Three polls a minute, one search each, and nothing else is even tried.
     assert!(outage.knocks <= 24 * 60 * 3 * 2, "{} requests", outage.knocks);
-    outage.town.minute().await;
+    outage.test.minute().await;
     let order = outage.order();
     assert_eq!(order.len(), outage.sales);
     // What goes on at once may overtake each other, and one slow reply is overtaken by many: nearly is what is wanted.

@@ -3,21 +3,21 @@
 use chrono::TimeDelta;
 use sandbox::audit::Journey;
 
+use crate::environment::{Plan, all_journeys};
 use crate::script::{Calls, Script};
-use crate::town::{Plan, all_journeys};
 
 #[tokio::test]
 async fn a_day_of_all_kinds_of_sales_starts_every_journey_once() {
-    let mut town = Plan::usual().with_journeys(all_journeys()).open().await;
-    for action in town.shop().plan(60, 7) {
-        town.shop().perform(&action).unwrap();
+    let mut test = Plan::usual().with_journeys(all_journeys()).open().await;
+    for action in test.shop().plan(60, 7) {
+        test.shop().perform(&action).unwrap();
     }
-    town.minute().await;
-    town.minute().await;
-    let audit = town.environment.audit(&Journey::ALL, &[]);
+    test.minute().await;
+    test.minute().await;
+    let audit = test.environment.audit(&Journey::ALL, &[]);
     assert!(audit.expected() > 150, "{audit:#?}");
-    town.assert_clean(&Journey::ALL);
-    for ((transaction, _), record) in town.records().await {
+    test.assert_clean(&Journey::ALL);
+    for ((transaction, _), record) in test.records().await {
         assert_eq!(record["status"], "processed", "{transaction}: {record:#}");
     }
 }
@@ -26,19 +26,19 @@ async fn a_day_of_all_kinds_of_sales_starts_every_journey_once() {
 /// has begun, and the searches.
 async fn a_busy_minute(again_after: &str) -> (TimeDelta, usize) {
     let plan = Plan::usual().with("PollAgainAfter", again_after).with("EventTypes", "Checkout");
-    let mut town = plan.open().await;
+    let mut test = plan.open().await;
     let calls = Calls::default();
-    town.environment.network().set_faults(Script::watching(&calls));
+    test.environment.network().set_faults(Script::watching(&calls));
     for sale in 0..60 {
-        town.checkout(None, Some(&format!("guest{sale}@example.org")));
-        town.pass(TimeDelta::seconds(1)).await;
+        test.checkout(None, Some(&format!("guest{sale}@example.org")));
+        test.pass(TimeDelta::seconds(1)).await;
     }
     let searches = calls.to("/Search");
-    town.minute().await;
-    town.assert_clean(&[Journey::OrderConfirmation]);
+    test.minute().await;
+    test.assert_clean(&[Journey::OrderConfirmation]);
     let committed: Vec<_> =
-        town.environment.ledger().into_iter().filter_map(|entry| entry.order.map(|_| entry.committed)).collect();
-    let mut started: Vec<_> = town.environment.dataverse().started().into_iter().map(|journey| journey.at).collect();
+        test.environment.ledger().into_iter().filter_map(|entry| entry.order.map(|_| entry.committed)).collect();
+    let mut started: Vec<_> = test.environment.dataverse().started().into_iter().map(|journey| journey.at).collect();
     started.sort();
     let longest = started.iter().zip(&committed).skip(20).map(|(started, sold)| *started - sold).max().unwrap();
     (longest, searches)
@@ -60,24 +60,24 @@ async fn one_look_per_run_is_enough_for_who_says_so() {
 
 #[tokio::test]
 async fn a_quiet_shop_is_not_asked_more_often() {
-    let mut town = Plan::usual().with("EventTypes", "Checkout").open().await;
+    let mut test = Plan::usual().with("EventTypes", "Checkout").open().await;
     let calls = Calls::default();
-    town.environment.network().set_faults(Script::watching(&calls));
-    town.checkout(None, Some("guest@example.org"));
-    town.pass(TimeDelta::seconds(110)).await;
+    test.environment.network().set_faults(Script::watching(&calls));
+    test.checkout(None, Some("guest@example.org"));
+    test.pass(TimeDelta::seconds(110)).await;
     // Five runs, and one more look after the only one that found something.
     assert_eq!(calls.to("/Search"), 5 + 1);
 }
 
 #[tokio::test]
 async fn an_event_that_becomes_visible_late_is_seen_by_the_next_run() {
-    let mut town = Plan::usual().with("EventTypes", "Checkout").open().await;
+    let mut test = Plan::usual().with("EventTypes", "Checkout").open().await;
     for sale in 0..40 {
         // Every tenth transaction takes half a minute to commit, while others overtake it.
-        town.shop().set_commit_delay(TimeDelta::seconds(if sale % 10 == 0 { 30 } else { 0 }));
-        town.checkout(None, Some(&format!("guest{sale}@example.org")));
-        town.pass(TimeDelta::seconds(1)).await;
+        test.shop().set_commit_delay(TimeDelta::seconds(if sale % 10 == 0 { 30 } else { 0 }));
+        test.checkout(None, Some(&format!("guest{sale}@example.org")));
+        test.pass(TimeDelta::seconds(1)).await;
     }
-    town.minute().await;
-    town.assert_clean(&[Journey::OrderConfirmation]);
+    test.minute().await;
+    test.assert_clean(&[Journey::OrderConfirmation]);
 }

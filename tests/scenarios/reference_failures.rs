@@ -6,233 +6,233 @@ use sandbox::host::KillScope;
 use sandbox::network::{Call, Dependency, FaultAction, NoFaults};
 use sandbox::shop::{CHANNELS, Customer};
 
+use crate::environment::{Plan, TestEnvironment, all_journeys};
 use crate::script::{Calls, Script};
-use crate::town::{Plan, TestEnvironment, all_journeys};
 
 const CONFIRMATION: [Journey; 1] = [Journey::OrderConfirmation];
 
 /// The sample: record id and message id are the transaction id alone.
 #[tokio::test]
 async fn a_cart_and_its_checkout_are_two_events() {
-    let mut town = Plan::usual().with_journeys(all_journeys()).open().await;
-    let customer = town.stranger();
-    let checkout = town.checkout(Some(&customer), None);
-    town.minute().await;
-    let records = town.records().await;
+    let mut test = Plan::usual().with_journeys(all_journeys()).open().await;
+    let customer = test.stranger();
+    let checkout = test.checkout(Some(&customer), None);
+    test.minute().await;
+    let records = test.records().await;
     let of_cart: Vec<_> = records.keys().filter(|(transaction, _)| *transaction == checkout.transaction_id).collect();
     assert_eq!(of_cart.len(), 2, "{records:?}");
-    town.assert_clean(&Journey::ALL);
+    test.assert_clean(&Journey::ALL);
 }
 
 /// The sample: all event types are sent as one string, and none matches.
 #[tokio::test]
 async fn each_event_type_is_searched_on_its_own() {
-    let mut town = TestEnvironment::usual().await;
-    town.checkout(Some(&town.stranger()), None);
-    town.minute().await;
-    let types: Vec<String> = town.records().await.into_keys().map(|(_, event_type)| event_type).collect();
+    let mut test = TestEnvironment::usual().await;
+    test.checkout(Some(&test.stranger()), None);
+    test.minute().await;
+    let types: Vec<String> = test.records().await.into_keys().map(|(_, event_type)| event_type).collect();
     assert_eq!(types, ["AddCartLines", "Checkout"]);
 }
 
 /// The sample: only the first page of a window is ever read.
 #[tokio::test]
 async fn more_events_than_a_page_are_all_read() {
-    let mut town = Plan::usual().with("PollPageSize", "7").open().await;
+    let mut test = Plan::usual().with("PollPageSize", "7").open().await;
     for _ in 0..30 {
-        town.checkout(Some(&town.stranger()), None);
+        test.checkout(Some(&test.stranger()), None);
     }
-    town.minute().await;
-    assert_eq!(town.records().await.len(), 60);
-    town.assert_clean(&CONFIRMATION);
+    test.minute().await;
+    assert_eq!(test.records().await.len(), 60);
+    test.assert_clean(&CONFIRMATION);
 }
 
 /// The sample: the watermark follows the last processed record, and late events are lost.
 #[tokio::test]
 async fn events_that_commit_late_and_out_of_order_are_still_seen() {
-    let mut town = TestEnvironment::usual().await;
-    town.shop().set_commit_delay(TimeDelta::seconds(100));
-    town.checkout(Some(&town.stranger()), None);
-    town.shop().set_commit_delay(TimeDelta::zero());
-    town.checkout(None, Some("early@example.org"));
-    town.minute().await;
-    assert_eq!(town.environment.dataverse().started().len(), 1, "only what is committed can be seen");
-    town.minute().await;
-    town.minute().await;
-    town.assert_clean(&CONFIRMATION);
+    let mut test = TestEnvironment::usual().await;
+    test.shop().set_commit_delay(TimeDelta::seconds(100));
+    test.checkout(Some(&test.stranger()), None);
+    test.shop().set_commit_delay(TimeDelta::zero());
+    test.checkout(None, Some("early@example.org"));
+    test.minute().await;
+    assert_eq!(test.environment.dataverse().started().len(), 1, "only what is committed can be seen");
+    test.minute().await;
+    test.minute().await;
+    test.assert_clean(&CONFIRMATION);
 }
 
 /// The sample: bounds are cut to whole seconds, and identical windows are served from a cache for an hour.
 #[tokio::test]
 async fn events_within_one_second_and_between_two_polls_are_all_seen() {
-    let mut town = Plan::usual().with("PollSchedule", "* * * * * *").open().await;
+    let mut test = Plan::usual().with("PollSchedule", "* * * * * *").open().await;
     for _ in 0..12 {
-        town.checkout(None, Some("busy@example.org"));
-        town.pass(TimeDelta::milliseconds(330)).await;
+        test.checkout(None, Some("busy@example.org"));
+        test.pass(TimeDelta::milliseconds(330)).await;
     }
-    town.minute().await;
-    town.assert_clean(&CONFIRMATION);
+    test.minute().await;
+    test.assert_clean(&CONFIRMATION);
 }
 
 /// The sample: a crash leaves records that nobody ever looks at again.
 #[tokio::test]
 async fn a_crash_leaves_no_event_behind() {
-    let mut town = TestEnvironment::usual().await;
+    let mut test = TestEnvironment::usual().await;
     let calls = Calls::default();
     let hang = |call: &Call| if call.path.contains("SalesOrders") { FaultAction::Hang } else { FaultAction::Serve };
-    town.environment.network().set_faults(Script::new(&calls, hang));
-    let checkout = town.checkout(Some(&town.stranger()), None);
-    town.until(|_| calls.to("SalesOrders") > 0).await;
+    test.environment.network().set_faults(Script::new(&calls, hang));
+    let checkout = test.checkout(Some(&test.stranger()), None);
+    test.until(|_| calls.to("SalesOrders") > 0).await;
     assert_eq!(
-        town.record(&checkout).await["status"],
+        test.record(&checkout).await["status"],
         "new",
         "the run is stuck in the order call, its record is written"
     );
-    town.app.host().replace_handler(KillScope::Instance).await;
-    town.environment.network().set_faults(NoFaults::default());
-    assert!(town.app.host().ready().await);
-    town.pass(TimeDelta::minutes(4)).await;
-    assert_eq!(town.record(&checkout).await["status"], "processed");
-    town.assert_clean(&CONFIRMATION);
+    test.app.host().replace_handler(KillScope::Instance).await;
+    test.environment.network().set_faults(NoFaults::default());
+    assert!(test.app.host().ready().await);
+    test.pass(TimeDelta::minutes(4)).await;
+    assert_eq!(test.record(&checkout).await["status"], "processed");
+    test.assert_clean(&CONFIRMATION);
 }
 
 /// The sample: one failing event blocks the run for a minute, and is dropped for good after it.
 #[tokio::test]
 async fn an_order_that_is_late_delays_nobody_else_and_is_waited_for() {
-    let mut town = TestEnvironment::usual().await;
-    town.shop().set_order_delay(Some(TimeDelta::minutes(10)));
-    let late = town.checkout(Some(&town.stranger()), None);
-    town.shop().set_order_delay(Some(TimeDelta::zero()));
-    town.checkout(None, Some("prompt@example.org"));
-    town.minute().await;
-    assert_eq!(town.environment.dataverse().started().len(), 1);
-    let record = town.record(&late).await;
+    let mut test = TestEnvironment::usual().await;
+    test.shop().set_order_delay(Some(TimeDelta::minutes(10)));
+    let late = test.checkout(Some(&test.stranger()), None);
+    test.shop().set_order_delay(Some(TimeDelta::zero()));
+    test.checkout(None, Some("prompt@example.org"));
+    test.minute().await;
+    assert_eq!(test.environment.dataverse().started().len(), 1);
+    let record = test.record(&late).await;
     assert_eq!(
         (record["status"].as_str(), record["reason"]["code"].as_str()),
         (Some("retrying"), Some("orderNotFound"))
     );
-    town.pass(TimeDelta::minutes(25)).await;
-    town.assert_clean(&CONFIRMATION);
+    test.pass(TimeDelta::minutes(25)).await;
+    test.assert_clean(&CONFIRMATION);
 }
 
 /// The sample: an event of a cart has no sales order, and its enrichment always fails.
 #[tokio::test]
 async fn an_event_of_a_cart_is_enriched_with_the_cart() {
-    let mut town = Plan::usual().with_journeys(all_journeys()).open().await;
-    let customer = town.stranger();
-    town.fill_cart(CHANNELS[0].id, Some(&customer), 3);
-    town.minute().await;
-    let started = town.environment.dataverse().started();
+    let mut test = Plan::usual().with_journeys(all_journeys()).open().await;
+    let customer = test.stranger();
+    test.fill_cart(CHANNELS[0].id, Some(&customer), 3);
+    test.minute().await;
+    let started = test.environment.dataverse().started();
     assert_eq!(started.len(), 1);
     assert_eq!(started[0].as_written("msdynmkt_itemcount").and_then(|count| count.parse::<f64>().ok()), Some(3.0));
-    town.assert_clean(&Journey::ALL);
+    test.assert_clean(&Journey::ALL);
 }
 
 /// The sample: a guest's event always fails, because the customer call needs an id.
 #[tokio::test]
 async fn a_guest_needs_no_customer_call() {
-    let mut town = TestEnvironment::usual().await;
+    let mut test = TestEnvironment::usual().await;
     let calls = Calls::default();
-    town.environment.network().set_faults(Script::watching(&calls));
-    town.checkout(None, Some("guest+tag@o'neil.example"));
-    town.minute().await;
+    test.environment.network().set_faults(Script::watching(&calls));
+    test.checkout(None, Some("guest+tag@o'neil.example"));
+    test.minute().await;
     assert_eq!(calls.to("Customers"), 0);
-    town.assert_clean(&CONFIRMATION);
+    test.assert_clean(&CONFIRMATION);
 }
 
 /// The sample: a token is fetched at every run.
 #[tokio::test]
 async fn tokens_are_used_until_shortly_before_they_expire() {
-    let mut town = TestEnvironment::usual().await;
-    let asked = |town: &TestEnvironment| town.environment.network().calls()[&Dependency::Entra];
-    town.checkout(Some(&town.stranger()), None);
-    town.pass(TimeDelta::minutes(30)).await;
-    assert_eq!(asked(&town), 2, "one for the Scale Unit, one for Dataverse");
+    let mut test = TestEnvironment::usual().await;
+    let asked = |test: &TestEnvironment| test.environment.network().calls()[&Dependency::Entra];
+    test.checkout(Some(&test.stranger()), None);
+    test.pass(TimeDelta::minutes(30)).await;
+    assert_eq!(asked(&test), 2, "one for the Scale Unit, one for Dataverse");
     // A token lives for an hour.
-    town.pass(TimeDelta::minutes(60)).await;
-    town.checkout(Some(&town.stranger()), None);
-    town.minute().await;
-    assert_eq!(asked(&town), 4);
-    town.assert_clean(&CONFIRMATION);
+    test.pass(TimeDelta::minutes(60)).await;
+    test.checkout(Some(&test.stranger()), None);
+    test.minute().await;
+    assert_eq!(asked(&test), 4);
+    test.assert_clean(&CONFIRMATION);
 }
 
 /// Likewise: The sample: a token that is revoked is replaced at once.
 #[tokio::test]
 async fn a_revoked_token_is_replaced() {
-    let mut town = TestEnvironment::usual().await;
-    town.checkout(None, Some("before@example.org"));
-    town.minute().await;
-    town.environment.entra().revoke_all();
-    town.checkout(None, Some("after@example.org"));
-    town.minute().await;
-    town.assert_clean(&CONFIRMATION);
+    let mut test = TestEnvironment::usual().await;
+    test.checkout(None, Some("before@example.org"));
+    test.minute().await;
+    test.environment.entra().revoke_all();
+    test.checkout(None, Some("after@example.org"));
+    test.minute().await;
+    test.assert_clean(&CONFIRMATION);
 }
 
 /// The sample: the first page that holds an event makes the run fail.
 #[tokio::test]
 async fn a_page_with_events_is_read_to_its_end() {
-    let mut town = TestEnvironment::usual().await;
+    let mut test = TestEnvironment::usual().await;
     for _ in 0..3 {
-        town.checkout(None, Some("page@example.org"));
+        test.checkout(None, Some("page@example.org"));
     }
-    town.pass(TimeDelta::seconds(25)).await;
-    assert_eq!(town.records().await.len(), 6);
+    test.pass(TimeDelta::seconds(25)).await;
+    assert_eq!(test.records().await.len(), 6);
 }
 
 /// The sample: one operating unit number for all channels.
 #[tokio::test]
 async fn every_channel_is_asked_under_its_own_operating_unit() {
-    let mut town = TestEnvironment::usual().await;
+    let mut test = TestEnvironment::usual().await;
     let calls = Calls::default();
-    town.environment.network().set_faults(Script::watching(&calls));
+    test.environment.network().set_faults(Script::watching(&calls));
     for channel in &CHANNELS {
-        town.checkout_in(channel.id, None, Some("traveller@example.org"));
-        town.checkout_in(channel.id, None, Some("traveller@example.org"));
+        test.checkout_in(channel.id, None, Some("traveller@example.org"));
+        test.checkout_in(channel.id, None, Some("traveller@example.org"));
     }
-    town.minute().await;
-    town.assert_clean(&CONFIRMATION);
+    test.minute().await;
+    test.assert_clean(&CONFIRMATION);
     assert_eq!(calls.to("GetOperatingUnitNumber"), CHANNELS.len(), "each is asked for once");
 }
 
 /// The sample: a message is gone before its workflow has run.
 #[tokio::test]
 async fn a_message_stays_until_its_journeys_have_started() {
-    let mut town = TestEnvironment::usual().await;
-    town.environment.served(Dependency::Dataverse).set_reachable(false);
-    town.checkout(Some(&town.stranger()), None);
-    town.pass(TimeDelta::minutes(30)).await;
-    let counts = town.environment.counts();
+    let mut test = TestEnvironment::usual().await;
+    test.environment.served(Dependency::Dataverse).set_reachable(false);
+    test.checkout(Some(&test.stranger()), None);
+    test.pass(TimeDelta::minutes(30)).await;
+    let counts = test.environment.counts();
     assert_eq!(
         counts.active + counts.locked + counts.scheduled,
         1,
         "the checkout's; nothing is to be done about a cart: {counts:?}"
     );
     assert_eq!(counts.dead_lettered, 0);
-    town.environment.served(Dependency::Dataverse).set_reachable(true);
-    town.pass(TimeDelta::minutes(16)).await;
-    town.assert_clean(&CONFIRMATION);
+    test.environment.served(Dependency::Dataverse).set_reachable(true);
+    test.pass(TimeDelta::minutes(16)).await;
+    test.assert_clean(&CONFIRMATION);
 }
 
 /// The sample: two quick orders of a new customer create two contacts.
 #[tokio::test]
 async fn quick_orders_of_a_new_customer_make_one_contact() {
-    let mut town = TestEnvironment::usual().await;
-    let before = town.environment.dataverse().contacts().len();
-    let customer = town.stranger();
+    let mut test = TestEnvironment::usual().await;
+    let before = test.environment.dataverse().contacts().len();
+    let customer = test.stranger();
     for _ in 0..8 {
-        town.checkout(Some(&customer), None);
-        town.checkout(None, Some("New.Guest@example.org"));
-        town.checkout(None, Some("new.guest@EXAMPLE.org"));
+        test.checkout(Some(&customer), None);
+        test.checkout(None, Some("New.Guest@example.org"));
+        test.checkout(None, Some("new.guest@EXAMPLE.org"));
     }
-    town.minute().await;
-    assert_eq!(town.environment.dataverse().contacts().len(), before + 2);
-    town.assert_clean(&CONFIRMATION);
+    test.minute().await;
+    assert_eq!(test.environment.dataverse().contacts().len(), before + 2);
+    test.assert_clean(&CONFIRMATION);
 }
 
 /// The sample: a quote in a customer's name breaks the request.
 #[tokio::test]
 async fn quotes_and_letters_of_the_world_reach_the_journey_as_they_are() {
-    let mut town = TestEnvironment::usual().await;
-    let model = town.shop().customer(&town.stranger()).unwrap();
+    let mut test = TestEnvironment::usual().await;
+    let model = test.shop().customer(&test.stranger()).unwrap();
     let customer = Customer {
         account: "Q'1".to_owned(),
         first_name: r#"Séamus "Jim" \"#.to_owned(),
@@ -241,10 +241,10 @@ async fn quotes_and_letters_of_the_world_reach_the_journey_as_they_are() {
         receipt_email: String::new(),
         ..(*model).clone()
     };
-    town.shop().register(customer.clone()).unwrap();
-    town.checkout(Some("Q'1"), None);
-    town.minute().await;
-    let contact = town
+    test.shop().register(customer.clone()).unwrap();
+    test.checkout(Some("Q'1"), None);
+    test.minute().await;
+    let contact = test
         .environment
         .dataverse()
         .contacts()
@@ -254,38 +254,38 @@ async fn quotes_and_letters_of_the_world_reach_the_journey_as_they_are() {
     assert_eq!(contact.first_name, Some(customer.first_name));
     assert_eq!(contact.last_name, Some(customer.last_name));
     assert_eq!(contact.email, Some(customer.email));
-    town.assert_clean(&CONFIRMATION);
+    test.assert_clean(&CONFIRMATION);
 }
 
 /// The sample: a redelivered message triggers the journey again.
 #[tokio::test]
 async fn a_message_that_comes_twice_starts_its_journeys_once() {
-    let mut town = TestEnvironment::usual().await;
+    let mut test = TestEnvironment::usual().await;
     for _ in 0..5 {
-        town.environment.broker().duplicate_next_send();
-        town.checkout(Some(&town.stranger()), None);
-        town.minute().await;
+        test.environment.broker().duplicate_next_send();
+        test.checkout(Some(&test.stranger()), None);
+        test.minute().await;
     }
-    town.pass(TimeDelta::minutes(5)).await;
-    town.assert_clean(&CONFIRMATION);
+    test.pass(TimeDelta::minutes(5)).await;
+    test.assert_clean(&CONFIRMATION);
 }
 
 /// The sample: the party number gets the wrong field, with quotes in it, and an empty look-up fails the run.
 #[tokio::test]
 async fn a_new_contact_has_its_party_number_and_only_the_groups_that_exist() {
-    let mut town = TestEnvironment::usual().await;
-    let model = town.shop().customer(&town.stranger()).unwrap();
+    let mut test = TestEnvironment::usual().await;
+    let model = test.shop().customer(&test.stranger()).unwrap();
     let email = |name: &str| format!("{name}@example.org");
     let grouped =
         Customer { account: "G-1".to_owned(), email: email("g1"), receipt_email: String::new(), ..(*model).clone() };
     let groupless = Customer { account: "G-2".to_owned(), email: email("g2"), group: "NOSUCH", ..grouped.clone() };
     for customer in [&grouped, &groupless] {
-        town.shop().register(customer.clone()).unwrap();
-        town.checkout(Some(&customer.account), None);
+        test.shop().register(customer.clone()).unwrap();
+        test.checkout(Some(&customer.account), None);
     }
-    town.minute().await;
+    test.minute().await;
     let contact = |number: &str| {
-        town.environment
+        test.environment
             .dataverse()
             .contacts()
             .into_iter()
@@ -296,7 +296,7 @@ async fn a_new_contact_has_its_party_number_and_only_the_groups_that_exist() {
     assert_eq!(contact("G-1").sellable, Some(true));
     assert!(contact("G-1").company.is_some() && contact("G-1").customer_group.is_some());
     assert!(contact("G-2").company.is_some() && contact("G-2").customer_group.is_none());
-    town.assert_clean(&CONFIRMATION);
+    test.assert_clean(&CONFIRMATION);
 }
 
 /// The sample: secrets in app settings: where a key is left out, the managed identity takes its place.

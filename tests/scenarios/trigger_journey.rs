@@ -6,13 +6,13 @@ use sandbox::host::KillScope;
 use sandbox::network::{Call, Dependency, FaultAction, NoFaults};
 use serde_json::{Value, json};
 
+use crate::environment::TestEnvironment;
 use crate::script::{Calls, Script};
-use crate::town::TestEnvironment;
 
 const CONFIRMATION: [Journey; 1] = [Journey::OrderConfirmation];
 
-async fn id_of(town: &TestEnvironment, event: &sandbox::shop::EventRow) -> Value {
-    let record = town.record(event).await;
+async fn id_of(test: &TestEnvironment, event: &sandbox::shop::EventRow) -> Value {
+    let record = test.record(event).await;
     json!({"eventId": record["id"], "eventChannelId": record["EventChannelId"]})
 }
 
@@ -23,59 +23,59 @@ fn with(mut request: Value, field: &str) -> Value {
 
 #[tokio::test]
 async fn a_replay_starts_nothing_again_unless_forced() {
-    let mut town = TestEnvironment::usual().await;
-    let event = town.checkout(Some(&town.stranger()), None);
-    town.minute().await;
-    let replay = id_of(&town, &event).await;
-    let (status, answer) = town.trigger(&replay).await;
+    let mut test = TestEnvironment::usual().await;
+    let event = test.checkout(Some(&test.stranger()), None);
+    test.minute().await;
+    let replay = id_of(&test, &event).await;
+    let (status, answer) = test.trigger(&replay).await;
     assert_eq!((status, &answer["journeys"]["order-confirmation"]["state"]), (200, &json!("started")), "{answer}");
-    town.assert_clean(&CONFIRMATION);
-    let (status, answer) = town.trigger(&with(replay, "force")).await;
+    test.assert_clean(&CONFIRMATION);
+    let (status, answer) = test.trigger(&with(replay, "force")).await;
     assert_eq!((status, &answer["status"]), (200, &json!("processed")), "{answer}");
-    assert_eq!(town.environment.dataverse().started().len(), 2);
+    assert_eq!(test.environment.dataverse().started().len(), 2);
 }
 
 #[tokio::test]
 async fn a_dry_run_shows_everything_and_changes_nothing() {
-    let mut town = TestEnvironment::usual().await;
-    town.environment.served(Dependency::Dataverse).set_reachable(false);
-    let customer = town.stranger();
-    let event = town.checkout(Some(&customer), None);
-    town.minute().await;
-    town.environment.served(Dependency::Dataverse).set_reachable(true);
-    let contacts = town.environment.dataverse().contacts().len();
-    let before = town.record(&event).await;
-    let (status, answer) = town.trigger(&with(id_of(&town, &event).await, "dryRun")).await;
+    let mut test = TestEnvironment::usual().await;
+    test.environment.served(Dependency::Dataverse).set_reachable(false);
+    let customer = test.stranger();
+    let event = test.checkout(Some(&customer), None);
+    test.minute().await;
+    test.environment.served(Dependency::Dataverse).set_reachable(true);
+    let contacts = test.environment.dataverse().contacts().len();
+    let before = test.record(&event).await;
+    let (status, answer) = test.trigger(&with(id_of(&test, &event).await, "dryRun")).await;
     assert_eq!((status, &answer["contact"]["wouldBeCreated"]), (200, &json!(true)), "{answer}");
     let parameters = &answer["journeys"]["order-confirmation"]["parameters"];
     assert_eq!(parameters.as_object().unwrap().len(), 12, "{answer}");
-    assert_eq!(town.environment.dataverse().contacts().len(), contacts);
-    assert_eq!(town.environment.dataverse().started(), []);
-    assert_eq!(town.record(&event).await, before);
+    assert_eq!(test.environment.dataverse().contacts().len(), contacts);
+    assert_eq!(test.environment.dataverse().started(), []);
+    assert_eq!(test.record(&event).await, before);
 }
 
 #[tokio::test]
 async fn a_posted_message_is_replayed_like_a_delivered_one() {
-    let mut town = TestEnvironment::usual().await;
-    let event = town.checkout(Some(&town.stranger()), Some("posted@example.org"));
+    let mut test = TestEnvironment::usual().await;
+    let event = test.checkout(Some(&test.stranger()), Some("posted@example.org"));
     // As text: amounts must keep their digits.
-    let order = town.shop().order_body(event.channel_id, &event.transaction_id).unwrap();
+    let order = test.shop().order_body(event.channel_id, &event.transaction_id).unwrap();
     let order = std::str::from_utf8(&order).unwrap();
     let details = json!({
         "EventTransactionId": event.transaction_id, "EventDateTime": event.date_time.to_string(), "EventType": "Checkout",
         "EventDataAreaId": event.data_area_id, "EventChannelId": event.channel_id, "EventCustomerId": event.customer_id});
     let body =
         format!(r#"{{"message": {{"OrderDetails": {order}, "CustomerDetails": null, "EventDetails": {details}}}}}"#);
-    let (status, answer) = town.trigger_raw(body).await;
+    let (status, answer) = test.trigger_raw(body).await;
     assert_eq!(status, 200, "{answer}");
     // The poller and the subscription come later, and find it done.
-    town.minute().await;
-    town.assert_clean(&CONFIRMATION);
+    test.minute().await;
+    test.assert_clean(&CONFIRMATION);
 }
 
 #[tokio::test]
 async fn wrong_requests_are_refused_with_the_path_of_the_mistake() {
-    let mut town = TestEnvironment::usual().await;
+    let mut test = TestEnvironment::usual().await;
     let cases = [
         (json!({}), "give one of"),
         (json!({"eventId": "x"}), "eventChannelId"),
@@ -88,59 +88,59 @@ async fn wrong_requests_are_refused_with_the_path_of_the_mistake() {
         (json!([1]), "not a request"),
     ];
     for (request, path) in cases {
-        let (status, answer) = town.trigger(&request).await;
+        let (status, answer) = test.trigger(&request).await;
         assert_eq!(status, 400, "{request}: {answer}");
         assert!(answer["error"]["message"].as_str().unwrap().contains(path), "{request}: {answer}");
     }
-    assert_eq!(town.trigger_raw("{".to_owned()).await.0, 400);
-    assert_eq!(town.trigger(&json!({"eventId": "x", "eventChannelId": "1"})).await.0, 404);
+    assert_eq!(test.trigger_raw("{".to_owned()).await.0, 400);
+    assert_eq!(test.trigger(&json!({"eventId": "x", "eventChannelId": "1"})).await.0, 404);
 }
 
 #[tokio::test]
 async fn a_replay_during_an_outage_is_not_done_and_says_when_to_come_back() {
-    let mut town = TestEnvironment::usual().await;
-    let event = town.checkout(Some(&town.stranger()), None);
-    town.minute().await;
-    let replay = with(id_of(&town, &event).await, "force");
-    town.environment.served(Dependency::Dataverse).set_reachable(false);
-    let (status, answer) = town.trigger(&replay).await;
+    let mut test = TestEnvironment::usual().await;
+    let event = test.checkout(Some(&test.stranger()), None);
+    test.minute().await;
+    let replay = with(id_of(&test, &event).await, "force");
+    test.environment.served(Dependency::Dataverse).set_reachable(false);
+    let (status, answer) = test.trigger(&replay).await;
     assert_eq!((status, &answer["error"]["code"]), (503, &json!("dataverseUnavailable")), "{answer}");
 }
 
 #[tokio::test]
 async fn a_redrive_takes_up_what_can_succeed_and_leaves_the_rest() {
-    let mut town = crate::town::Plan::usual().with("RetryHorizon", "00:20:00").open().await;
-    town.environment
+    let mut test = crate::environment::Plan::usual().with("RetryHorizon", "00:20:00").open().await;
+    test.environment
         .broker()
         .send(
             sandbox::environment::TOPIC,
             vec![sandbox::service_bus::NewMessage { body: "not ours".into(), ..Default::default() }],
         )
         .unwrap();
-    town.environment.served(Dependency::Dataverse).set_reachable(false);
-    let event = town.checkout(Some(&town.stranger()), None);
-    town.pass(TimeDelta::hours(1)).await;
-    let record = town.record(&event).await;
+    test.environment.served(Dependency::Dataverse).set_reachable(false);
+    let event = test.checkout(Some(&test.stranger()), None);
+    test.pass(TimeDelta::hours(1)).await;
+    let record = test.record(&event).await;
     assert_eq!(
         (record["status"].as_str(), record["reason"]["code"].as_str()),
         (Some("failed"), Some("dataverseUnavailable"))
     );
-    let dead = town.environment.counts().dead_lettered;
-    town.environment.served(Dependency::Dataverse).set_reachable(true);
-    let (status, answer) = town.trigger(&json!({"deadLetters": {"max": 10}})).await;
+    let dead = test.environment.counts().dead_lettered;
+    test.environment.served(Dependency::Dataverse).set_reachable(true);
+    let (status, answer) = test.trigger(&json!({"deadLetters": {"max": 10}})).await;
     assert_eq!(status, 422, "the foreign message cannot be redriven: {answer}");
     assert_eq!(answer["taken"], json!(dead));
     assert_eq!(answer["failed"].as_array().unwrap().len(), 1);
-    assert_eq!(town.environment.counts().dead_lettered, 1);
-    assert_eq!(town.record(&event).await["status"], "processed");
-    let audit = town.environment.audit(&CONFIRMATION, &[]);
+    assert_eq!(test.environment.counts().dead_lettered, 1);
+    assert_eq!(test.record(&event).await["status"], "processed");
+    let audit = test.environment.audit(&CONFIRMATION, &[]);
     assert!(audit.lost.is_empty() && audit.duplicated.is_empty() && audit.misdirected.is_empty(), "{audit:#?}");
 }
 
 #[tokio::test]
 async fn the_function_asks_for_its_key() {
-    let town = TestEnvironment::usual().await;
-    let url = format!("{}api/trigger-journey", town.app.url());
+    let test = TestEnvironment::usual().await;
+    let url = format!("{}api/trigger-journey", test.app.url());
     let reply = reqwest::Client::new().post(url).header("x-functions-key", "wrong").body("{}").send().await.unwrap();
     assert_eq!(reply.status(), 401);
 }
@@ -151,17 +151,17 @@ fn is_trigger(call: &Call) -> bool {
 
 #[tokio::test]
 async fn a_journey_that_was_cut_off_by_a_crash_is_uncertain_and_not_forgotten() {
-    let mut town = TestEnvironment::usual().await;
+    let mut test = TestEnvironment::usual().await;
     let calls = Calls::default();
     let hang = |call: &Call| if is_trigger(call) { FaultAction::Hang } else { FaultAction::Serve };
-    town.environment.network().set_faults(Script::new(&calls, hang));
-    let event = town.checkout(Some(&town.stranger()), None);
-    town.until(|_| calls.to(Journey::OrderConfirmation.trigger()) > 0).await;
-    town.app.host().replace_handler(KillScope::Process).await;
-    town.environment.network().set_faults(NoFaults::default());
-    assert!(town.app.host().ready().await);
-    town.pass(TimeDelta::minutes(5)).await;
-    let record = town.record(&event).await;
+    test.environment.network().set_faults(Script::new(&calls, hang));
+    let event = test.checkout(Some(&test.stranger()), None);
+    test.until(|_| calls.to(Journey::OrderConfirmation.trigger()) > 0).await;
+    test.app.host().replace_handler(KillScope::Process).await;
+    test.environment.network().set_faults(NoFaults::default());
+    assert!(test.app.host().ready().await);
+    test.pass(TimeDelta::minutes(5)).await;
+    let record = test.record(&event).await;
     assert_eq!(record["journeys"]["order-confirmation"]["uncertain"], json!(1), "{record:#}");
-    town.assert_clean(&CONFIRMATION);
+    test.assert_clean(&CONFIRMATION);
 }

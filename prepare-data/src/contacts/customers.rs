@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use commerce_journeys::contacts::{Person, shortened, usable_email};
+use commerce_journeys::contacts::{Person, truncated_name, usable_email};
 use deltalake::arrow::array::{Array as _, BooleanArray, Int64Array, RecordBatch, StringArray};
 use deltalake::arrow::compute::cast;
 use deltalake::arrow::datatypes::DataType;
@@ -131,9 +131,9 @@ pub(super) fn customers(batch: &RecordBatch) -> Result<Vec<Customer>, SyncError>
                 number: get("customer_number"),
                 emails: email.iter().cloned().collect(),
                 email,
-                first_name: get("first_name").map(|name| shortened(&name)),
+                first_name: get("first_name").map(|name| truncated_name(&name)),
                 // As the function app does: who has no last name is called by the whole name.
-                last_name: get("last_name").or_else(|| get("full_name")).map(|name| shortened(&name)),
+                last_name: get("last_name").or_else(|| get("full_name")).map(|name| truncated_name(&name)),
                 party_number: get("party_number"),
                 customer_group: get("customer_group"),
                 company: get("company").unwrap_or_default(),

@@ -4,7 +4,7 @@ use std::borrow::Borrow;
 
 use commerce_journeys::clients::dataverse::{ContactColumns, ContactRow};
 use commerce_journeys::contacts::{
-    Person, carries_number, choose, contact_id, is_another_customers, new_contact, what_it_lacks,
+    Person, belongs_to_other_customer, carries_number, contact_id, missing_columns, new_contact, select_contact,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -134,11 +134,11 @@ pub(super) fn decide(customer: &Customer, rows: Vec<Found>, place: Place) -> Dec
         return leave(Reason::SharedNumber, None);
     }
     let is_theirs =
-        |found: &&Found| carries_number(&found.row) && !is_another_customers(&found.row, person, place.company);
+        |found: &&Found| carries_number(&found.row) && !belongs_to_other_customer(&found.row, person, place.company);
     if rows.iter().filter(is_theirs).count() > 1 {
         return leave(Reason::SeveralContacts, rows.iter().find(is_theirs).map(|found| found.row.contactid));
     }
-    let Some(found) = choose(rows, person, place.company) else {
+    let Some(found) = select_contact(rows, person, place.company) else {
         return Decision::Create {
             contact: contact_id(person),
             columns: new_contact(person, place.company, place.group),
@@ -169,7 +169,7 @@ fn difference(found: &Found, person: &Person, place: Place) -> Option<ContactCol
         firstname: other(&found.firstname, &wanted.firstname),
         lastname: other(&found.lastname, &wanted.lastname),
         emailaddress1: wanted.emailaddress1.filter(|ours| !same_address(&found.row.emailaddress1, ours)),
-        msdyn_contactnumber: what_it_lacks(&found.row, person).and_then(|lacking| lacking.msdyn_contactnumber),
+        msdyn_contactnumber: missing_columns(&found.row, person).and_then(|lacking| lacking.msdyn_contactnumber),
         msdyn_partynumber: other(&found.msdyn_partynumber, &wanted.msdyn_partynumber),
         // Whether somebody is to be sold to is decided in Dataverse.
         msdyn_sellable: None,

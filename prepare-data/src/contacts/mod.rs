@@ -17,10 +17,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use commerce_journeys::app::{StartError, http_client};
 use commerce_journeys::clients::dataverse::{Dataverse, DataverseError};
 use commerce_journeys::clients::identity::{Tokens, managed_identity};
 use commerce_journeys::clients::store::{Store, StoreError};
+use commerce_journeys::clients::{SetupError, http_client};
 use commerce_journeys::clock::{SharedClock, SystemClock};
 use commerce_journeys::events::RetryPolicy;
 use commerce_journeys::settings::{ContactSettings, SettingsError};
@@ -50,7 +50,7 @@ pub enum SyncError {
     Settings(#[from] SettingsError),
     /// The HTTP client or an identity cannot be set up.
     #[error(transparent)]
-    Start(#[from] StartError),
+    Start(#[from] SetupError),
     /// A table cannot be read or written.
     #[error("the lake: {0}")]
     Lake(#[from] DeltaTableError),
@@ -214,8 +214,8 @@ fn service(world: World, share: u8) -> Result<Service, SyncError> {
     let tokens = Tokens::new(&settings.dataverse.identity, &audience, managed, &http, &clock);
     let store = settings.store.as_ref().map(|store| {
         let identity = managed_identity(managed)
-            .map_err(|error| StartError::Client { what: "the managed identity", cause: error.to_string() })?;
-        Ok::<_, StartError>(Store::new(store, identity, REQUEST_TIMEOUT))
+            .map_err(|error| SetupError { what: "the managed identity", cause: error.to_string() })?;
+        Ok::<_, SetupError>(Store::new(store, identity, REQUEST_TIMEOUT))
     });
     Ok(Service {
         dataverse: Dataverse::new(&settings.dataverse, tokens, &http, &clock),

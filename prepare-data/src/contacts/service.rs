@@ -13,7 +13,8 @@ use commerce_journeys::clients::dataverse::{
 use commerce_journeys::clients::store::{Store, StoreError};
 use commerce_journeys::clock::SharedClock;
 use commerce_journeys::contacts::Person;
-use commerce_journeys::events::{RetryPolicy, read_json};
+use commerce_journeys::events::RetryPolicy;
+use commerce_journeys::json::read_json;
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use uuid::Uuid;
@@ -263,7 +264,7 @@ impl Service {
         let (Some(store), Some(number)) = (&self.store, &person.number) else { return Ok(true) };
         let mut trouble = Trouble::default();
         loop {
-            match store.choose_contact(&person.company, number, contact).await {
+            match store.assign_contact(&person.company, number, contact).await {
                 Ok(chosen) => return Ok(chosen == contact),
                 Err(error) => self.clock.sleep(self.pause(&mut trouble, error.into())?).await,
             }

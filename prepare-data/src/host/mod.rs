@@ -31,7 +31,7 @@ use stop::Stop;
 use turn::Turn;
 use vocabulary::LogEvent;
 
-pub use commerce_journeys::host::{ListenProblem, listen};
+pub use commerce_journeys::host::{ListenError, listen};
 pub use job::{outcome, prepare};
 pub use stop::asked_to_stop;
 
@@ -77,7 +77,7 @@ pub enum JobError {
 pub enum ServeProblem {
     /// It cannot listen.
     #[error(transparent)]
-    Listen(#[from] ListenProblem),
+    Listen(#[from] ListenError),
     /// The listener broke.
     #[error("the Functions host cannot be served any longer: {0}")]
     Serve(#[from] io::Error),
@@ -149,7 +149,7 @@ where
     F: Future<Output = Result<Report, JobError>> + Send + 'static,
 {
     let invocation = Invocation::new("prepare-data", Trigger::Timer, invocation_id(&headers));
-    let run = invocation.around(async move { runner.run().await });
+    let run = invocation.in_scope(async move { runner.run().await });
     tokio::spawn(run).await.unwrap_or_else(|error| failure(&error.to_string()))
 }
 

@@ -1,7 +1,7 @@
 //! `process-message` and `sync-contacts` give a customer the same contact, whoever comes first.
 
-use commerce_journeys::app::App;
-use commerce_journeys::functions::{Delivery, History, Verdict, process_message};
+use commerce_journeys::events::RetryHistory;
+use commerce_journeys::functions::{Delivery, DeliveryOutcome, Services, process_message};
 use commerce_journeys::journeys::Journeys;
 use commerce_journeys::settings::Settings;
 use sandbox::dataverse::Contact;
@@ -24,7 +24,7 @@ const WELCOME: &str = r#"{"journeys": [{"name": "welcome", "eventType": "Custome
 async fn handled(town: &TestEnvironment, customer: &Customer) -> Uuid {
     let setting = |name: &str| town.settings().get(name).cloned();
     let journeys = Journeys::read(WELCOME, setting).unwrap();
-    let app = App::new(Settings::read(setting).unwrap(), journeys, town.clock()).unwrap();
+    let app = Services::new(Settings::read(setting).unwrap(), journeys, town.clock()).unwrap();
     let body = json!({
         "OrderDetails": null,
         "CustomerDetails": {
@@ -38,10 +38,9 @@ async fn handled(town: &TestEnvironment, customer: &Customer) -> Uuid {
             "EventCustomerId": customer.number,
         },
     });
-    let delivery =
-        Delivery { body: body.to_string().into(), delivery_count: 1, history: History::default(), traceparent: None };
-    let verdict = process_message(&app, delivery).await;
-    assert!(matches!(verdict, Verdict::Done), "{verdict:?}");
+    let delivery = Delivery { body: body.to_string().into(), delivery_count: 1, history: RetryHistory::default() };
+    let outcome = process_message(&app, delivery).await;
+    assert!(matches!(outcome, DeliveryOutcome::Completed), "{outcome:?}");
     town.dataverse().started().last().unwrap().contact.expect("the contact exists")
 }
 

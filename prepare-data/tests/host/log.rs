@@ -5,7 +5,7 @@ use std::sync::{LazyLock, Mutex, Once};
 use std::thread::{self, ThreadId};
 
 use prepare_data::delta::{Counts, Upkeep};
-use prepare_data::host::vocabulary::VOCABULARY;
+use prepare_data::host::vocabulary::LOG_EVENTS;
 use prepare_data::host::{JobError, Report, outcome};
 use prepare_data::run::{self, Gap, How, Layer, Problem, TableReport};
 use serde_json::Value;
@@ -60,7 +60,7 @@ fn camel(words: &str) -> String {
 #[test]
 fn every_event_of_the_code_is_on_the_page_and_the_other_way_round() {
     let mut promised = promised();
-    for event in VOCABULARY {
+    for event in LOG_EVENTS {
         let name = camel(event.name);
         let page = promised.remove(&name).unwrap_or_else(|| panic!("{name} is not on the page"));
         assert_eq!(page.level, event.level.as_str().to_lowercase(), "{name}");

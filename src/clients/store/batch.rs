@@ -1,4 +1,4 @@
-//! Many records in few requests: transactional batches, one partition each.
+//! Writes many records in few requests: transactional batches, each for one partition.
 
 use std::collections::BTreeMap;
 
@@ -16,15 +16,15 @@ use uuid::Uuid;
 use super::{Store, StoreError, partition};
 use crate::events::Record;
 
-/// Operations per batch, the service's limit.
-const LARGEST: usize = 100;
+/// Maximum number of operations in a batch (limit of the service).
+const MAX_OPERATIONS: usize = 100;
 
-/// Batches under way at once; they go to different partitions.
-const AT_ONCE: usize = 8;
+/// Number of concurrent batches.
+const CONCURRENCY: usize = 8;
 
-/// A record that is there already.
+/// A record that exists already.
 #[derive(Deserialize)]
-struct Found {
+struct Existing {
     id: String,
     #[serde(rename = "seenBy", default)]
     seen_by: Uuid,
@@ -32,51 +32,54 @@ struct Found {
     etag: String,
 }
 
-/// The SDK repeats a batch whose answer was lost, and then meets the records of its first try: seen by this very run.
-fn is_own(record: Record, there: &BTreeMap<String, Found>) -> Option<Record> {
-    let found = there.get(record.id.as_str()).filter(|found| found.seen_by == record.seen_by)?;
-    Some(Record { etag: Some(found.etag.clone()), ..record })
+/// Returns a record that this run has created itself. The SDK repeats a batch without an answer, and then finds the records
+/// of its first attempt.
+fn created_by_this_run(record: Record, existing: &BTreeMap<String, Existing>) -> Option<Record> {
+    let own = existing.get(record.id().as_str()).filter(|existing| existing.seen_by == record.seen_by())?;
+    let etag = own.etag.clone();
+    Some(record.with_etag(Some(etag)))
 }
 
-/// What became of records to be saved.
+/// The result of saving records.
 #[derive(Debug, Default)]
 pub struct Saved {
-    /// Written, with their new versions.
+    /// Written records with their new versions.
     pub written: Vec<Record>,
-    /// Left alone, because somebody else had written them since they were read.
-    pub overtaken: Vec<Record>,
+    /// Records that were not written because they have changed since they were read.
+    pub conflicted: Vec<Record>,
 }
 
 impl Store {
-    /// Adds records that are not there yet, and returns those with their versions; the others are left alone.
+    /// Adds new records and returns them with their versions. Existing records are not changed.
     pub async fn add(&self, records: Vec<Record>) -> Result<Vec<Record>, StoreError> {
         let batches = by_partition(records).into_iter().map(|batch| self.add_batch(batch));
-        let added: Vec<Vec<Record>> = stream::iter(batches).buffer_unordered(AT_ONCE).try_collect().await?;
+        let added: Vec<Vec<Record>> = stream::iter(batches).buffer_unordered(CONCURRENCY).try_collect().await?;
         Ok(added.into_iter().flatten().collect())
     }
 
-    /// Most batches hold only new records. One that does not is refused whole; then it is asked which are known.
+    /// Most batches contain only new records. Otherwise the service rejects the whole batch, and a query finds the existing
+    /// records.
     async fn add_batch(&self, mut records: Vec<Record>) -> Result<Vec<Record>, StoreError> {
         let mut created = Vec::new();
         while let Some(first) = records.first() {
-            let mut batch = TransactionalBatch::new(partition(&first.event.channel_id));
+            let mut batch = TransactionalBatch::new(partition(&first.event().channel_id));
             for record in &records {
                 batch = batch.create_item(record)?;
             }
-            match self.run(batch, ContentResponseOnWrite::Disabled).await?.conclude() {
+            match self.run(batch, ContentResponseOnWrite::Disabled).await?.etags() {
                 Ok(etags) => {
-                    created.extend(records.into_iter().zip(etags).map(|(record, etag)| Record { etag, ..record }));
+                    created.extend(records.into_iter().zip(etags).map(|(record, etag)| record.with_etag(etag)));
                     break;
                 }
                 Err((_, StoreError::Conflict(_))) => {
-                    let there = self.which_exist(&records).await?;
+                    let existing = self.find_existing(&records).await?;
                     let (known, new): (Vec<_>, Vec<_>) =
-                        records.into_iter().partition(|record| there.contains_key(record.id.as_str()));
+                        records.into_iter().partition(|record| existing.contains_key(record.id().as_str()));
                     if known.is_empty() {
-                        let cause = "a record both exists and does not".to_owned();
+                        let cause = "a record exists and cannot be found".to_owned();
                         return Err(StoreError::Unavailable { cause, retry_after: None });
                     }
-                    created.extend(known.into_iter().filter_map(|record| is_own(record, &there)));
+                    created.extend(known.into_iter().filter_map(|record| created_by_this_run(record, &existing)));
                     records = new;
                 }
                 Err((_, error)) => return Err(error),
@@ -85,59 +88,59 @@ impl Store {
         Ok(created)
     }
 
-    async fn which_exist(&self, records: &[Record]) -> Result<BTreeMap<String, Found>, StoreError> {
+    async fn find_existing(&self, records: &[Record]) -> Result<BTreeMap<String, Existing>, StoreError> {
         let Some(first) = records.first() else { return Ok(BTreeMap::new()) };
-        let ids: Vec<&str> = records.iter().map(|record| record.id.as_str()).collect();
+        let ids: Vec<&str> = records.iter().map(|record| record.id().as_str()).collect();
         let text = "SELECT c.id, c.seenBy, c._etag FROM c WHERE ARRAY_CONTAINS(@ids, c.id)";
         let query = Query::from(text).with_parameter("@ids", ids)?;
-        let found: Vec<Found> = self.query(query, FeedScope::partition(partition(&first.event.channel_id))).await?;
+        let found: Vec<Existing> =
+            self.query(query, FeedScope::partition(partition(&first.event().channel_id))).await?;
         Ok(found.into_iter().map(|found| (found.id.clone(), found)).collect())
     }
 
-    /// Saves records against the versions that they were read with.
+    /// Saves records that still have the version that was read.
     pub async fn save(&self, records: Vec<Record>) -> Result<Saved, StoreError> {
         let batches = by_partition(records).into_iter().map(|batch| self.save_batch(batch));
-        let saved: Vec<Saved> = stream::iter(batches).buffer_unordered(AT_ONCE).try_collect().await?;
+        let saved: Vec<Saved> = stream::iter(batches).buffer_unordered(CONCURRENCY).try_collect().await?;
         Ok(saved.into_iter().fold(Saved::default(), |mut all, one| {
             all.written.extend(one.written);
-            all.overtaken.extend(one.overtaken);
+            all.conflicted.extend(one.conflicted);
             all
         }))
     }
 
-    /// A batch in which one record was overtaken is refused whole. Others were then overtaken as well, most likely, so
-    /// it is asked which before the rest is sent again.
+    /// If one record has changed, the service rejects the whole batch. Probably others have changed too, so a query finds them
+    /// before the rest is sent again.
     async fn save_batch(&self, mut records: Vec<Record>) -> Result<Saved, StoreError> {
-        let mut overtaken = Vec::new();
+        let mut conflicted = Vec::new();
         while let Some(first) = records.first() {
-            let mut batch = TransactionalBatch::new(partition(&first.event.channel_id));
+            let mut batch = TransactionalBatch::new(partition(&first.event().channel_id));
             for record in &records {
-                batch = batch.replace_item(record.id.to_string(), record, Some(replacing(record.etag.as_deref())))?;
+                batch = batch.replace_item(record.id().to_string(), record, Some(replace_if_match(record.etag())))?;
             }
-            match self.run(batch, ContentResponseOnWrite::Disabled).await?.conclude() {
+            match self.run(batch, ContentResponseOnWrite::Disabled).await?.etags() {
                 Ok(etags) => {
-                    let written =
-                        records.into_iter().zip(etags).map(|(record, etag)| Record { etag, ..record }).collect();
-                    return Ok(Saved { written, overtaken });
+                    let written = records.into_iter().zip(etags).map(|(record, etag)| record.with_etag(etag)).collect();
+                    return Ok(Saved { written, conflicted });
                 }
-                // A record that is gone was removed by its time to live: as good as overtaken.
+                // A missing record has expired. It counts as changed.
                 Err((index, StoreError::Conflict(_) | StoreError::Denied(_))) => {
-                    overtaken.push(records.remove(index));
-                    let there = self.which_exist(&records).await?;
-                    let is_ours = |record: &Record| {
-                        there.get(record.id.as_str()).is_some_and(|it| record.etag.as_ref() == Some(&it.etag))
+                    conflicted.push(records.remove(index));
+                    let existing = self.find_existing(&records).await?;
+                    let is_unchanged = |record: &Record| {
+                        existing.get(record.id().as_str()).is_some_and(|it| record.etag() == Some(it.etag.as_str()))
                     };
-                    let (ours, others): (Vec<_>, Vec<_>) = records.into_iter().partition(is_ours);
-                    overtaken.extend(others);
-                    records = ours;
+                    let (unchanged, changed): (Vec<_>, Vec<_>) = records.into_iter().partition(is_unchanged);
+                    conflicted.extend(changed);
+                    records = unchanged;
                 }
                 Err((_, error)) => return Err(error),
             }
         }
-        Ok(Saved { written: Vec::new(), overtaken })
+        Ok(Saved { written: Vec::new(), conflicted })
     }
 
-    /// Runs a batch. All of it happens or nothing does.
+    /// Runs a batch. Either all operations are applied or none.
     pub(super) async fn run(
         &self,
         batch: TransactionalBatch,
@@ -146,7 +149,7 @@ impl Store {
         let container = self.container().await?;
         let operation = OperationOptionsBuilder::new().with_content_response_on_write(content).build();
         let options = BatchOptions::default().with_operation_options(operation);
-        self.bounded(async {
+        self.with_timeout(async {
             let response = container.execute_transactional_batch(batch, Some(options)).await?;
             Ok(Outcome(response.into_model()?))
         })
@@ -158,18 +161,19 @@ impl Store {
 pub(super) struct Outcome(TransactionalBatchResponse);
 
 impl Outcome {
-    /// The new versions, or the index of the operation that spoiled the batch and why.
-    pub(super) fn conclude(&self) -> Result<Vec<Option<String>>, (usize, StoreError)> {
-        const SPOILED_BY_ANOTHER: u16 = 424;
+    /// The new versions, or the index and the error of the operation that failed.
+    pub(super) fn etags(&self) -> Result<Vec<Option<String>>, (usize, StoreError)> {
+        const FAILED_DEPENDENCY: u16 = 424;
         let results = self.0.results();
-        let culprit = results
+        let failed = results
             .iter()
             .enumerate()
-            .find(|(_, result)| !result.is_success() && result.status_code() != SPOILED_BY_ANOTHER);
-        match culprit {
-            Some((index, result)) => {
-                Err((index, StoreError::judge(result.status_code(), result.substatus_code(), result.retry_after())))
-            }
+            .find(|(_, result)| !result.is_success() && result.status_code() != FAILED_DEPENDENCY);
+        match failed {
+            Some((index, result)) => Err((
+                index,
+                StoreError::from_status(result.status_code(), result.substatus_code(), result.retry_after()),
+            )),
             None => Ok(results.iter().map(|result| result.etag().map(str::to_owned)).collect()),
         }
     }
@@ -183,7 +187,7 @@ impl Outcome {
     }
 }
 
-pub(super) fn replacing(etag: Option<&str>) -> BatchReplaceOptions {
+pub(super) fn replace_if_match(etag: Option<&str>) -> BatchReplaceOptions {
     match etag {
         Some(etag) => {
             BatchReplaceOptions::default().with_precondition(Precondition::IfMatch(Etag::from(etag.to_owned())))
@@ -195,12 +199,12 @@ pub(super) fn replacing(etag: Option<&str>) -> BatchReplaceOptions {
 fn by_partition(records: Vec<Record>) -> Vec<Vec<Record>> {
     let mut partitions: BTreeMap<String, Vec<Record>> = BTreeMap::new();
     for record in records {
-        partitions.entry(record.event.channel_id.clone()).or_default().push(record);
+        partitions.entry(record.event().channel_id.clone()).or_default().push(record);
     }
     let mut batches = Vec::new();
     for mut rest in partitions.into_values() {
-        while rest.len() > LARGEST {
-            let tail = rest.split_off(LARGEST);
+        while rest.len() > MAX_OPERATIONS {
+            let tail = rest.split_off(MAX_OPERATIONS);
             batches.push(std::mem::replace(&mut rest, tail));
         }
         batches.push(rest);

@@ -1,8 +1,8 @@
-//! Which contact a customer gets, decided once.
+//! The contact of a customer, assigned once.
 //!
-//! Dataverse cannot tell two deliveries apart that, at the same moment, link a customer's number to one contact and
-//! create another. So whoever is about to do either first enters its choice here; the first entry holds, and everybody
-//! follows it. Only new customers cost this request.
+//! Dataverse cannot prevent that one delivery links a customer's number to a contact while another creates a second
+//! contact. So each delivery first creates an assignment here, and the first assignment wins. Only new customers need this
+//! request.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -11,7 +11,7 @@ use super::{Store, StoreError};
 use crate::events::EventId;
 
 #[derive(Serialize, Deserialize)]
-struct Choice {
+struct Assignment {
     id: String,
     #[serde(rename = "EventChannelId")]
     partition: String,
@@ -20,25 +20,26 @@ struct Choice {
     ttl: u64,
 }
 
-/// The partition of the choices: no channel's record id is a word.
+/// The partition of the assignments. Channel ids are numbers, so there is no conflict.
 const CUSTOMERS: &str = "customers";
 
-/// A choice is needed for as long as deliveries can overlap; afterwards Dataverse itself knows.
-const KEPT_SECONDS: u64 = 86_400;
+/// An assignment is needed while deliveries can overlap. Afterwards Dataverse has the contact.
+const TTL_SECONDS: u64 = 86_400;
 
 impl Store {
-    /// Enters `contact` as the contact of a customer, unless one has been entered; returns the one that holds.
-    pub async fn choose_contact(&self, company: &str, number: &str, contact: Uuid) -> Result<Uuid, StoreError> {
+    /// Assigns `contact` to a customer, unless the customer has a contact already. Returns the assigned contact.
+    pub async fn assign_contact(&self, company: &str, number: &str, contact: Uuid) -> Result<Uuid, StoreError> {
         let id = EventId::new("customer", &company.to_lowercase(), &number.to_lowercase(), "").to_string();
-        let choice = Choice { id, partition: CUSTOMERS.to_owned(), contact_id: contact, ttl: KEPT_SECONDS };
+        let assignment = Assignment { id, partition: CUSTOMERS.to_owned(), contact_id: contact, ttl: TTL_SECONDS };
         let container = self.container().await?;
-        let entered =
-            self.bounded(async { Ok(container.create_item(CUSTOMERS, &choice.id, &choice, None).await?) }).await;
-        match entered {
+        let created = self
+            .with_timeout(async { Ok(container.create_item(CUSTOMERS, &assignment.id, &assignment, None).await?) })
+            .await;
+        match created {
             Ok(_) => Ok(contact),
             Err(StoreError::Conflict(_)) => {
-                let held: Option<Choice> = self.read(CUSTOMERS, &choice.id).await?;
-                Ok(held.map_or(contact, |held| held.contact_id))
+                let existing: Option<Assignment> = self.read(CUSTOMERS, &assignment.id).await?;
+                Ok(existing.map_or(contact, |existing| existing.contact_id))
             }
             Err(error) => Err(error),
         }

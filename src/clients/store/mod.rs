@@ -1,7 +1,7 @@
-//! Cosmos DB: one record per event, the pollers' cursors, and the claims of deliveries at work.
+//! Cosmos DB: one record for each event, the cursors of the poller, and the claims of deliveries.
 //!
-//! All three live in one container, partitioned by channel. Correctness rests on creates and on writes against an
-//! etag only, never on a read being fresh: under session consistency another instance's read may be stale.
+//! All three are in one container, partitioned by channel. Correctness depends only on creates and on conditional writes
+//! (etag). It never depends on a fresh read, because with session consistency a read may be stale.
 
 mod batch;
 mod claims;
@@ -27,16 +27,16 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tokio::sync::OnceCell;
 
-use super::Dependency;
 use super::http::milliseconds;
+use crate::dependency::Dependency;
 use crate::events::{EventId, Record};
 use crate::settings::StoreSettings;
 use crate::telemetry::{LogEvent, invocation, traces};
 pub use batch::Saved;
 pub use claims::{Claim, Claimed};
-pub(crate) use probe::{ContainerState, StoreProblem, StoreStep};
+pub(crate) use probe::{ContainerState, ProbeError, ProbeStep};
 
-/// A client of the container. Connects with the first call.
+/// A client of the container. It connects with the first request.
 pub struct Store {
     settings: StoreSettings,
     managed: Arc<dyn TokenCredential>,
@@ -44,25 +44,25 @@ pub struct Store {
     container: OnceCell<ContainerClient>,
 }
 
-/// Why the store did not do what was asked.
+/// Why a request to Cosmos DB failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// It does not answer, or throttles. A write may have been carried out.
+    /// It does not respond, or it throttles. A write may have been applied.
     #[error("Cosmos DB is not available: {cause}")]
     Unavailable {
         /// Status and sub-status.
         cause: String,
-        /// How long it asks us to wait.
+        /// Its `Retry-After`.
         retry_after: Option<Duration>,
     },
-    /// Somebody else has written the item since it was read, or created it first.
-    #[error("a Cosmos DB item was changed by somebody else ({0})")]
+    /// The item has changed since it was read, or it exists already.
+    #[error("a Cosmos DB item has changed or exists already ({0})")]
     Conflict(String),
-    /// It does not know us, or database or container are not there.
-    #[error("Cosmos DB refuses us ({0}); check endpoint, database, container and the data-plane role assignment")]
+    /// It rejects our identity, or the database or the container does not exist.
+    #[error("Cosmos DB denies access ({0}); check endpoint, database, container and the data-plane role assignment")]
     Denied(String),
-    /// It does not take the request as it is.
-    #[error("Cosmos DB refuses the request ({0})")]
+    /// It rejects the request.
+    #[error("Cosmos DB rejects the request ({0})")]
     Refused(String),
 }
 
@@ -76,7 +76,7 @@ impl StoreError {
         }
     }
 
-    fn note_throttling(&self) {
+    fn log_throttling(&self) {
         if let Self::Unavailable { cause, retry_after } = self
             && cause.starts_with("429")
         {
@@ -85,8 +85,8 @@ impl StoreError {
         }
     }
 
-    /// The meaning of a status, which comes from the response as a whole or from one operation of a batch.
-    fn judge(status: u16, sub_status: Option<u32>, retry_after: Option<Duration>) -> Self {
+    /// The error for a status of a response or of one operation in a batch.
+    fn from_status(status: u16, sub_status: Option<u32>, retry_after: Option<Duration>) -> Self {
         let cause = match sub_status {
             Some(sub) if sub != 0 => format!("{status}/{sub}"),
             _ => status.to_string(),
@@ -106,16 +106,16 @@ impl From<CosmosError> for StoreError {
         let sub_status = status.sub_status().map(|sub| u32::from(sub.value()));
         let retry_after =
             error.response().and_then(|response| response.headers().retry_after_ms).map(Duration::from_millis);
-        Self::judge(status.status_code().into(), sub_status, retry_after)
+        Self::from_status(status.status_code().into(), sub_status, retry_after)
     }
 }
 
-/// Up to where an event type has been read.
+/// The position up to which the events of a type have been read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
-    /// Date-time of the latest event seen, or the time of the read if that is earlier.
+    /// The time of the latest event, or the time of the read if that is earlier.
     pub position: DateTime<Utc>,
-    /// Version; absent if the cursor has not been stored yet.
+    /// The version. Absent if the cursor has not been stored yet.
     pub etag: Option<String>,
 }
 
@@ -129,17 +129,17 @@ struct CursorItem {
     etag: Option<String>,
 }
 
-/// The partition of the cursors: no channel's record id is a word.
+/// The partition of the cursors. Channel ids are numbers, so there is no conflict.
 const CURSORS: &str = "cursors";
 
 impl Store {
-    /// A client as configured. `managed` is used where there is no key.
+    /// A client with these settings. `managed` is used if there is no key.
     pub fn new(settings: &StoreSettings, managed: Arc<dyn TokenCredential>, timeout: Duration) -> Self {
         Self { settings: settings.clone(), managed, timeout, container: OnceCell::new() }
     }
 
     async fn container(&self) -> Result<&ContainerClient, StoreError> {
-        self.container.get_or_try_init(|| self.bounded(self.connect())).await
+        self.container.get_or_try_init(|| self.with_timeout(self.connect())).await
     }
 
     async fn connect(&self) -> Result<ContainerClient, StoreError> {
@@ -154,14 +154,14 @@ impl Store {
             Some(key) => AccountReference::with_authentication_key(endpoint, key.clone()),
             None => AccountReference::with_credential(endpoint, self.managed.clone()),
         };
-        let near = RoutingStrategy::ProximityTo(Region::from(settings.region.clone()));
-        // A runtime of our own, because the SDK's shared one outlives the Tokio runtime that it was first used in.
-        let runtime = CosmosRuntime::builder().with_default_operation_options(self.patience()).build().await?;
-        CosmosClient::builder().with_runtime(runtime).build(account, near).await
+        let nearest = RoutingStrategy::ProximityTo(Region::from(settings.region.clone()));
+        // The SDK's shared runtime would outlive the Tokio runtime that first used it, so this client has its own.
+        let runtime = CosmosRuntime::builder().with_default_operation_options(self.retry_options()).build().await?;
+        CosmosClient::builder().with_runtime(runtime).build(account, nearest).await
     }
 
-    /// How long the SDK may try by itself: by default two minutes against throttling, which is longer than a lease.
-    fn patience(&self) -> OperationOptions {
+    /// Limits the SDK's own retries. Its default against throttling is two minutes, which is longer than a lease.
+    fn retry_options(&self) -> OperationOptions {
         let throttling = ThrottlingRetryOptionsBuilder::new()
             .with_max_retry_count(3)
             .with_max_retry_wait_time(self.timeout / 3)
@@ -172,23 +172,23 @@ impl Store {
             .build()
     }
 
-    /// The SDK retries by itself for longer than a caller can wait; whatever it is doing ends here.
-    async fn bounded<T>(&self, operation: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-        let timed_out = || StoreError::Unavailable { cause: "no answer in time".to_owned(), retry_after: None };
+    /// Runs an operation with a time-out, because the SDK may retry for longer than a caller can wait.
+    async fn with_timeout<T>(&self, operation: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        let timed_out = || StoreError::Unavailable { cause: "no response in time".to_owned(), retry_after: None };
         invocation::count_call(Dependency::CosmosDb);
         let span = traces::request(Dependency::CosmosDb, None, self.settings.endpoint.host_str(), 0);
         let result = tokio::time::timeout(self.timeout, operation).await.unwrap_or_else(|_| Err(timed_out()));
-        span.answered(result.as_ref().map(|_| None).map_err(StoreError::kind));
-        result.inspect_err(StoreError::note_throttling)
+        span.end_request(result.as_ref().map(|_| None).map_err(StoreError::kind));
+        result.inspect_err(StoreError::log_throttling)
     }
 
-    /// The cursor of an event type, if it was ever polled.
+    /// The cursor of an event type, if the type was polled before.
     pub async fn cursor(&self, event_type: &str) -> Result<Option<Cursor>, StoreError> {
         let item: Option<CursorItem> = self.read(CURSORS, &cursor_id(event_type)).await?;
         Ok(item.map(|item| Cursor { position: item.position, etag: item.etag }))
     }
 
-    /// Moves a cursor from the version that was read; returns it with its new version.
+    /// Moves a cursor if it still has the version that was read. Returns its new version.
     pub async fn move_cursor(
         &self,
         event_type: &str,
@@ -198,10 +198,10 @@ impl Store {
         let container = self.container().await?;
         let item = CursorItem { id: cursor_id(event_type), partition: CURSORS.to_owned(), position, etag: None };
         let written = self
-            .bounded(async {
+            .with_timeout(async {
                 let response = match etag {
                     None => container.create_item(CURSORS, &item.id, &item, None).await?,
-                    Some(etag) => container.replace_item(CURSORS, &item.id, &item, Some(against(etag))).await?,
+                    Some(etag) => container.replace_item(CURSORS, &item.id, &item, Some(if_match(etag))).await?,
                 };
                 Ok(response.headers().etag().map(ToString::to_string))
             })
@@ -214,8 +214,8 @@ impl Store {
         self.read(channel_id, id.as_str()).await
     }
 
-    /// Unfinished records whose time has come, oldest event first, at most `limit`.
-    pub async fn due(&self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Record>, StoreError> {
+    /// Unfinished records whose next attempt is due, oldest event first, at most `limit`.
+    pub async fn due_records(&self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Record>, StoreError> {
         let text = "SELECT TOP @limit * FROM c WHERE c.due <= @now AND c.status IN ('new', 'retrying', 'processing') ORDER BY c.EventDateTime";
         let query = Query::from(text).with_parameter("@limit", limit)?.with_parameter("@now", now)?;
         self.query(query, FeedScope::full_container()).await
@@ -227,12 +227,13 @@ impl Store {
         scope: FeedScope,
     ) -> Result<Vec<T>, StoreError> {
         let container = self.container().await?;
-        self.bounded(async { Ok(container.query_items::<T>(query, scope, None).await?.try_collect().await?) }).await
+        self.with_timeout(async { Ok(container.query_items::<T>(query, scope, None).await?.try_collect().await?) })
+            .await
     }
 
     async fn read<T: DeserializeOwned>(&self, partition: &str, id: &str) -> Result<Option<T>, StoreError> {
         let container = self.container().await?;
-        self.bounded(async {
+        self.with_timeout(async {
             match container.read_item(partition.to_owned(), id, None).await {
                 Ok(response) => Ok(Some(response.into_model()?)),
                 Err(error) if error.status().is_not_found() => Ok(None),
@@ -247,7 +248,7 @@ fn cursor_id(event_type: &str) -> String {
     EventId::new("cursor", event_type, "", "").to_string()
 }
 
-fn against(etag: &str) -> ItemWriteOptions {
+fn if_match(etag: &str) -> ItemWriteOptions {
     ItemWriteOptions::default().with_precondition(Precondition::IfMatch(Etag::from(etag.to_owned())))
 }
 

@@ -1,6 +1,7 @@
-//! `poll-events`: from the event store to the topic.
+//! `poll-events`: reads new events from the event store and publishes them to the topic.
 
-mod intake;
+mod ingest;
+mod prepare;
 mod publish;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -9,23 +10,23 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures::stream::{self, Stream, StreamExt as _};
-use serde::Serialize;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use super::enrich::Customers;
-use super::packing::packed;
-use crate::app::App;
+use super::Services;
+use super::batching::in_batches;
+use super::enrich::CustomerCache;
+use super::event_log::traced;
 use crate::clients::bus::BusError;
 use crate::clients::commerce::CommerceError;
 use crate::clients::store::StoreError;
 use crate::events::Record;
-use crate::telemetry::{LogEvent, invocation, traces};
-pub use intake::PollMemory;
-use intake::Reach;
-use publish::Prepared;
+use crate::telemetry::{LogEvent, PollSummary, invocation, traces};
+use ingest::Lookback;
+pub use ingest::PollCache;
+use prepare::Prepared;
 
-/// Why a run could not do all that it should. What it did is done; the next run goes on from there.
+/// Why a run was interrupted. The next run continues from there.
 #[derive(Debug, thiserror::Error)]
 pub enum PollError {
     /// The event store could not be searched.
@@ -39,139 +40,115 @@ pub enum PollError {
     Bus(#[from] BusError),
 }
 
-/// What a run did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PollSummary {
-    /// Events that the searches returned, known ones included.
-    pub seen: usize,
-    /// Events seen for the first time.
-    pub new: usize,
-    /// Records taken up because their time had come.
-    pub due: usize,
-    /// Published.
-    pub published: usize,
-    /// To be tried again later.
-    pub retried: usize,
-    /// Given up, with a reason in the record.
-    pub failed: usize,
-    /// Left for the next run, because a dependency is away.
-    pub left: usize,
-    /// Records left as they were, because somebody else had written them in the meantime.
-    pub overtaken: usize,
-    /// Search requests.
-    pub pages: usize,
-    /// Whether the run ended because its time was up.
-    pub budget_exhausted: bool,
-    /// Age of the oldest event that was worked on, in milliseconds since its commit in the shop.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub oldest_ms: Option<i64>,
-}
+/// Records that are saved together. They are split by partition and by the 100 operations of a batch.
+const SAVE_BATCH: usize = 200;
 
-/// Records saved per request round; they are split by partition and by the 100 operations of a batch.
-const SAVED_TOGETHER: usize = 200;
+/// Concurrent publications. Few, because concurrent batches change the order, and a backlog is processed nearly in order of
+/// age.
+const PUBLISH_CONCURRENCY: usize = 2;
 
-/// Groups of messages being published at once: few, because groups overtake each other, and a backlog is to be worked
-/// off nearly in order of age.
-const PUBLISHED_AT_ONCE: usize = 2;
+/// Consecutive failures after which the circuit opens.
+const FAILURE_THRESHOLD: usize = 10;
 
-/// So many failures in a row that look like an outage are one.
-const OUTAGE_AFTER: usize = 10;
-
-/// Polls every event type, then works on everything whose time has come; and again, for as long as events keep coming.
+/// Polls every event type, then processes all records whose next attempt is due. Repeats this while new events arrive.
 ///
-/// Order of effects, which every crash respects: the records of a page are written, then the cursor moves past it and
-/// its events are enriched and published, then their records say so. New records are written as leased to this run,
-/// which saves a write; whatever a crash leaves behind comes due when its lease runs out.
-pub async fn poll_events(app: &App) -> Result<PollSummary, PollError> {
-    let run = Run::new(app);
-    let mut reach = Reach::Whole;
+/// The order of effects holds in every crash: the records of a page are written, then the cursor moves and the events are
+/// enriched and published, then their records are updated. New records are leased to this run when they are written, which
+/// saves a request. Records that a crash leaves behind are due when their lease expires.
+pub async fn poll_events(services: &Services) -> Result<PollSummary, PollError> {
+    let run = Run::new(services);
+    let mut lookback = Lookback::Full;
     loop {
-        let began = app.clock.now();
-        let new = run.round(reach).await;
-        let Some(pause) = run.until_next_round(began, new) else { return run.conclude() };
-        app.clock.sleep(pause).await;
-        reach = Reach::Near;
+        let began = services.clock.now();
+        let new = run.cycle(lookback).await;
+        let Some(pause) = run.pause_before_next_cycle(began, new) else { return run.conclude() };
+        services.clock.sleep(pause).await;
+        lookback = Lookback::Recent;
     }
 }
 
 /// One run of the poller.
 struct Run<'a> {
-    app: &'a App,
+    services: &'a Services,
     id: Uuid,
     started: DateTime<Utc>,
     stop_at: DateTime<Utc>,
-    customers: Customers,
-    /// Set when going on makes no sense in this run.
-    halted: AtomicBool,
-    outage_signs: AtomicUsize,
+    customers: CustomerCache,
+    /// Set during an outage: this run sends no more requests to the failing dependency.
+    circuit_open: AtomicBool,
+    consecutive_failures: AtomicUsize,
     summary: Mutex<PollSummary>,
     error: Mutex<Option<PollError>>,
 }
 
 impl<'a> Run<'a> {
-    fn new(app: &'a App) -> Self {
-        let started = app.clock.now();
+    fn new(services: &'a Services) -> Self {
+        let started = services.clock.now();
         Self {
-            app,
+            services,
             id: Uuid::new_v4(),
             started,
-            stop_at: started + app.settings.poll.time_budget,
-            customers: Customers::default(),
-            halted: AtomicBool::new(false),
-            outage_signs: AtomicUsize::new(0),
+            stop_at: started + services.settings.poll.time_budget,
+            customers: CustomerCache::default(),
+            circuit_open: AtomicBool::new(false),
+            consecutive_failures: AtomicUsize::new(0),
             summary: Mutex::default(),
             error: Mutex::default(),
         }
     }
 
-    /// One look at everything, and the work on what was found. Returns how many events were new.
+    /// Searches once and processes what was found. Returns the number of new events.
     ///
-    /// Three stages go on beside each other, each with a bounded number of things under way and room for as many before
-    /// it: none waits for the requests of another, and memory does not grow with a backlog.
-    async fn round(&self, reach: Reach) -> usize {
-        let before = self.so_far().new;
-        let room = 2 * self.app.settings.commerce.concurrency;
-        let (found, to_enrich) = mpsc::channel(room);
-        let (prepared, to_publish) = mpsc::channel(room);
-        tokio::join!(self.feed(reach, found), self.enrich(to_enrich, prepared), self.publish_all(to_publish));
-        self.so_far().new - before
+    /// Three stages run concurrently with bounded channels between them. So no stage waits for the requests of another, and
+    /// a backlog does not increase the memory.
+    async fn cycle(&self, lookback: Lookback) -> usize {
+        let before = self.summary_so_far().new;
+        let capacity = 2 * self.services.settings.commerce.concurrency;
+        let (found, to_enrich) = mpsc::channel(capacity);
+        let (prepared, to_publish) = mpsc::channel(capacity);
+        tokio::join!(self.ingest(lookback, found), self.prepare_all(to_enrich, prepared), self.publish_all(to_publish));
+        self.summary_so_far().new - before
     }
 
-    async fn enrich(&self, records: mpsc::Receiver<Record>, prepared: mpsc::Sender<Prepared>) {
+    async fn prepare_all(&self, records: mpsc::Receiver<Record>, prepared: mpsc::Sender<Prepared>) {
         let mut enriched = received(records)
-            .map(|record| traces::enrich(&record, self.id).around(self.prepare(record)))
-            .buffer_unordered(self.app.settings.commerce.concurrency)
+            .map(|record| self.prepare_traced(record))
+            .buffer_unordered(self.services.settings.commerce.concurrency)
             .filter_map(std::future::ready)
             .boxed();
         while let Some(item) = enriched.next().await {
-            // Nobody takes it only if the run has been dropped; its lease runs out.
+            // The receiver is gone only if the run was dropped. Then the lease expires.
             if prepared.send(item).await.is_err() {
                 return;
             }
         }
     }
 
+    async fn prepare_traced(&self, record: Record) -> Option<Prepared> {
+        let span = traces::enrich(traced(record.id(), &record.event().event_type), self.id);
+        span.in_scope(self.prepare(record)).await
+    }
+
     async fn publish_all(&self, prepared: mpsc::Receiver<Prepared>) {
-        let groups = packed(received(prepared), self.app.settings.bus.max_message_bytes, Prepared::size);
-        let published = groups.map(|group| self.publish(group)).buffer_unordered(PUBLISHED_AT_ONCE);
-        let saved = published.flat_map(stream::iter).chunks(SAVED_TOGETHER).map(|records| self.save(records));
+        let batches = in_batches(received(prepared), self.services.settings.bus.max_message_bytes, Prepared::size);
+        let published = batches.map(|batch| self.publish(batch)).buffer_unordered(PUBLISH_CONCURRENCY);
+        let saved = published.flat_map(stream::iter).chunks(SAVE_BATCH).map(|records| self.save(records));
         saved.buffer_unordered(2).for_each(std::future::ready).await;
     }
 
     async fn save(&self, records: Vec<Record>) {
-        let saved = self.note_error(self.app.store.save(records).await.map_err(PollError::from));
-        self.count(|summary| summary.overtaken += saved.map_or(0, |saved| saved.overtaken.len()));
+        let saved = self.record_error(self.services.store.save(records).await.map_err(PollError::from));
+        self.count(|summary| summary.overtaken += saved.map_or(0, |saved| saved.conflicted.len()));
     }
 
-    /// How long to wait before looking again: not at all unless a look brought something new, and never beyond the
-    /// next run's time.
-    fn until_next_round(&self, began: DateTime<Utc>, new: usize) -> Option<Duration> {
-        let poll = &self.app.settings.poll;
-        if new == 0 || poll.again_after.is_zero() || self.is_over() || self.has_failed() {
+    /// The pause before the next cycle. `None` ends the run: if there were no new events, or the next cycle would start after
+    /// the next run.
+    fn pause_before_next_cycle(&self, began: DateTime<Utc>, new: usize) -> Option<Duration> {
+        let poll = &self.services.settings.poll;
+        if new == 0 || poll.again_after.is_zero() || self.should_stop() || self.has_failed() {
             return None;
         }
-        let now = self.app.clock.now();
+        let now = self.services.clock.now();
         let next = (began + poll.again_after).max(now);
         let next_run = poll.schedule.find_next_occurrence(&self.started, false).ok()?;
         (next < next_run && next < self.stop_at).then(|| (next - now).to_std().unwrap_or_default())
@@ -181,7 +158,7 @@ impl<'a> Run<'a> {
         self.error.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
-    fn so_far(&self) -> PollSummary {
+    fn summary_so_far(&self) -> PollSummary {
         *self.summary.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -189,17 +166,21 @@ impl<'a> Run<'a> {
         change(&mut self.summary.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// Whether to stop cleanly, because time is up or a dependency is away.
-    fn is_over(&self) -> bool {
-        self.halted.load(Ordering::Relaxed) || self.app.clock.now() >= self.stop_at
+    /// Whether to stop, because the time budget is used up or a dependency is not available.
+    fn should_stop(&self) -> bool {
+        self.circuit_open.load(Ordering::Relaxed) || self.services.clock.now() >= self.stop_at
+    }
+
+    fn open_circuit(&self) {
+        self.circuit_open.store(true, Ordering::Relaxed);
     }
 
     fn lease_end(&self) -> DateTime<Utc> {
-        self.app.clock.now() + self.app.settings.lease
+        self.services.clock.now() + self.services.settings.lease
     }
 
-    /// The first error is the run's; all are logged.
-    fn note_error<T>(&self, result: Result<T, PollError>) -> Option<T> {
+    /// Logs an error. The first error becomes the result of the run.
+    fn record_error<T>(&self, result: Result<T, PollError>) -> Option<T> {
         result
             .map_err(|error| {
                 LogEvent::PollInterrupted { detail: &error.to_string() }.log();
@@ -210,8 +191,8 @@ impl<'a> Run<'a> {
 
     fn conclude(self) -> Result<PollSummary, PollError> {
         let mut summary = self.summary.into_inner().unwrap_or_else(PoisonError::into_inner);
-        summary.budget_exhausted = self.app.clock.now() >= self.stop_at;
-        invocation::note(|facts| facts.poll = Some(summary));
+        summary.budget_exhausted = self.services.clock.now() >= self.stop_at;
+        invocation::record(|facts| facts.poll = Some(summary));
         self.error.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(summary), Err)
     }
 }

@@ -1,4 +1,4 @@
-//! How spans leave: over the HTTP client that the rest of the house uses, so that no second TLS stack comes in.
+//! The HTTP transport of the span exporter. It uses `reqwest` like the clients, so there is no second TLS stack.
 
 use std::time::Duration;
 
@@ -7,19 +7,19 @@ use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use reqwest::Client;
 use tokio::runtime::Handle;
 
-/// A client for the exporter's own thread, which is none of Tokio's: its requests run on the runtime.
+/// A client for the exporter's own thread, which is not a Tokio thread. Its requests run on the runtime.
 #[derive(Debug)]
 pub(super) struct Transport {
     http: Client,
     runtime: Handle,
 }
 
-/// A collector that takes longer has lost its batch.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// A batch is dropped if the collector does not respond in this time.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Transport {
     pub(super) fn new() -> reqwest::Result<Self> {
-        let http = Client::builder().timeout(PATIENCE).redirect(reqwest::redirect::Policy::none()).build()?;
+        let http = Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none()).build()?;
         Ok(Self { http, runtime: Handle::current() })
     }
 }

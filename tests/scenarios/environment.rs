@@ -1,4 +1,4 @@
-//! A town to live scenarios in: all dependencies, the Functions host, and the handler on a runtime of its own, which
+//! A test to live scenarios in: all dependencies, the Functions host, and the handler on a runtime of its own, which
 //! ends in mid-request when it is killed.
 
 use std::collections::BTreeMap;
@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
-use commerce_journeys::app::App;
 use commerce_journeys::clock::Clock as HandlerClock;
+use commerce_journeys::functions::Services;
 use commerce_journeys::journeys::Journeys;
 use commerce_journeys::settings::Settings;
 use sandbox::audit::Journey;
@@ -33,7 +33,7 @@ pub(crate) fn all_journeys() -> String {
     SHIPPED.replace("\"enabled\": false", "\"enabled\": true")
 }
 
-/// How a town differs from the usual one.
+/// How a test differs from the usual one.
 pub(crate) struct Plan {
     pub(crate) environment: EnvironmentOptions,
     pub(crate) journeys: String,
@@ -241,7 +241,7 @@ impl Launch for InProcess {
         let setting = |name: &str| start.environment.get(name).cloned();
         let journeys =
             Journeys::read(&self.journeys, setting).map_err(|problems| io::Error::other(format!("{problems:?}")))?;
-        let clock = Arc::new(TownClock(self.clock.clone()));
+        let clock = Arc::new(EnvironmentClock(self.clock.clone()));
         let (kill, killed) = oneshot::channel::<()>();
         let (ended, exited) = oneshot::channel();
         let port = start.port;
@@ -250,10 +250,10 @@ impl Launch for InProcess {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             let code = runtime.block_on(async {
                 let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
-                let app = Arc::new(App::new(settings, journeys, clock).unwrap());
+                let services = Arc::new(Services::new(settings, journeys, clock).unwrap());
                 tokio::select! {
                     _ = killed => None,
-                    served = commerce_journeys::run(listener, std::future::pending(), app) => Some(i32::from(served.is_err())),
+                    served = commerce_journeys::run(listener, std::future::pending(), services) => Some(i32::from(served.is_err())),
                 }
             });
             runtime.shutdown_background();
@@ -271,11 +271,11 @@ impl Launch for InProcess {
     }
 }
 
-/// The town's time, as the handler reads it.
+/// The test's time, as the handler reads it.
 #[derive(Debug)]
-struct TownClock(Clock);
+struct EnvironmentClock(Clock);
 
-impl HandlerClock for TownClock {
+impl HandlerClock for EnvironmentClock {
     fn now(&self) -> DateTime<Utc> {
         self.0.now()
     }

@@ -1,7 +1,7 @@
-//! The log's lines, in the form that the Functions host makes the right traces of.
+//! Writes log lines in the form that the Functions host maps to the right severity.
 //!
-//! The host goes by the stream and by one word: a line of stderr that holds `warn` anywhere is a warning, any other an
-//! error ("Host.Function.Console"; `LOGGING.md` tells more).
+//! The host looks at the stream and at one word: a line of stderr that contains `warn` is a warning, any other line of
+//! stderr is an error ("Host.Function.Console"; see `LOGGING.md`).
 
 use std::fmt::{self, Write as _};
 use std::io::Write as _;
@@ -15,17 +15,17 @@ use tracing_subscriber::layer::Context;
 
 use super::invocation;
 
-/// Writes each event of `tracing` as one line.
+/// Writes each `tracing` event as one line.
 #[derive(Clone, Copy, Debug)]
-pub struct Lines;
+pub struct HostLogLayer;
 
-impl<S: Subscriber> Layer<S> for Lines {
+impl<S: Subscriber> Layer<S> for HostLogLayer {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let mut said = Said::default();
-        event.record(&mut said);
+        let mut fields = LogLine::default();
+        event.record(&mut fields);
         let level = *event.metadata().level();
-        let line = compose(level, &said.fields(event.metadata().target()));
-        // Nobody is left to be told that nobody can be told.
+        let line = compose(level, &fields.into_json_fields(event.metadata().target()));
+        // If the stream is closed, there is no place left to report it.
         let _ = if level <= Level::WARN {
             writeln!(std::io::stderr().lock(), "{line}")
         } else {
@@ -34,35 +34,35 @@ impl<S: Subscriber> Layer<S> for Lines {
     }
 }
 
-/// What an event says: a line of our own vocabulary, or a library's words.
+/// The content of a `tracing` event: one of our structured log events, or the message of a library.
 #[derive(Default)]
-struct Said {
-    ours: Option<String>,
-    words: String,
+struct LogLine {
+    structured: Option<String>,
+    message: String,
 }
 
-impl Said {
-    /// The event's own fields, as the inside of a JSON object.
-    fn fields(self, target: &str) -> String {
-        let whole = self.ours.unwrap_or_else(|| {
-            json!({"event": "library", "target": target, "message": self.words.trim_end()}).to_string()
+impl LogLine {
+    /// The event's own fields: the content of a JSON object without its braces.
+    fn into_json_fields(self, target: &str) -> String {
+        let whole = self.structured.unwrap_or_else(|| {
+            json!({"event": "library", "target": target, "message": self.message.trim_end()}).to_string()
         });
         whole.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or_default().to_owned()
     }
 }
 
-impl Visit for Said {
+impl Visit for LogLine {
     fn record_str(&mut self, field: &Field, value: &str) {
         match field.name() {
-            "line" => self.ours = Some(value.to_owned()),
+            "line" => self.structured = Some(value.to_owned()),
             _ => self.record_debug(field, &format_args!("{value}")),
         }
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         let written = match field.name() {
-            "message" => write!(self.words, "{value:?} "),
-            name => write!(self.words, "{name}={value:?} "),
+            "message" => write!(self.message, "{value:?} "),
+            name => write!(self.message, "{name}={value:?} "),
         };
         debug_assert!(written.is_ok(), "writing to a string cannot fail");
     }
@@ -71,24 +71,24 @@ impl Visit for Said {
 fn compose(level: Level, fields: &str) -> String {
     let time = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
     let level_name = level.as_str().to_lowercase();
-    let place = invocation::current().map_or_else(String::new, |invocation| {
+    let context = invocation::current().map_or_else(String::new, |invocation| {
         format!(r#","function":{},"invocationId":{}"#, json!(invocation.function), json!(invocation.id))
     });
-    let line = format!(r#"{{"time":"{time}","level":"{level_name}",{fields}{place}}}"#);
-    if level == Level::ERROR { without_the_word(&line) } else { line }
+    let line = format!(r#"{{"time":"{time}","level":"{level_name}",{fields}{context}}}"#);
+    if level == Level::ERROR { without_warn(&line) } else { line }
 }
 
-/// The same JSON without the letters `warn`, which outside of strings cannot occur.
-fn without_the_word(line: &str) -> String {
+/// The same JSON with the first letter of each `warn` escaped. The word can only occur in strings.
+fn without_warn(line: &str) -> String {
     const WORD: &str = "warn";
-    let (mut rest, mut tame) = (line, String::with_capacity(line.len()));
+    let (mut rest, mut escaped) = (line, String::with_capacity(line.len()));
     while let Some(at) = rest.to_ascii_lowercase().find(WORD) {
         let (before, from) = rest.split_at(at);
-        tame.push_str(before);
-        tame.push_str(if from.starts_with('w') { "\\u0077" } else { "\\u0057" });
+        escaped.push_str(before);
+        escaped.push_str(if from.starts_with('w') { "\\u0077" } else { "\\u0057" });
         rest = &from[1..];
     }
-    tame + rest
+    escaped + rest
 }
 
 #[cfg(test)]
@@ -97,7 +97,7 @@ mod tests {
     use serde_json::Value;
 
     #[test]
-    fn an_error_is_never_taken_for_a_warning() {
+    fn an_error_is_never_read_as_a_warning() {
         let fields = r#""event":"eventFailed","detail":"journey warn-them, WARNING, \\warn""#;
         let line = compose(Level::ERROR, fields);
         assert!(!line.to_lowercase().contains("warn"), "{line}");
@@ -106,15 +106,15 @@ mod tests {
     }
 
     #[test]
-    fn a_warning_always_says_so() {
+    fn a_warning_contains_its_level() {
         let line = compose(Level::WARN, r#""event":"throttled""#);
         assert!(line.contains(r#""level":"warn""#), "{line}");
     }
 
     #[test]
-    fn a_library_speaks_json_too() {
-        let said = Said { ours: None, words: "it \"broke\"\nname=value ".to_owned() };
-        let line = compose(Level::INFO, &said.fields("azure_core"));
+    fn a_library_message_becomes_json() {
+        let fields = LogLine { structured: None, message: "it \"broke\"\nname=value ".to_owned() };
+        let line = compose(Level::INFO, &fields.into_json_fields("azure_core"));
         let read: Value = serde_json::from_str(&line).unwrap();
         assert_eq!((&read["event"], &read["target"]), (&Value::from("library"), &Value::from("azure_core")));
         assert_eq!(read["message"], "it \"broke\"\nname=value");

@@ -1,0 +1,162 @@
+//! A message to publish. Its body contains exactly the three parts of Microsoft's sample, so that a Logic App made for the
+//! sample can use the same subscription.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::truncation::{Truncation, truncate_customer, truncate_order};
+use super::{CommerceEvent, Record, Status};
+
+/// A message to publish.
+#[derive(Clone, Debug)]
+pub struct OutgoingMessage {
+    /// `MessageId`.
+    pub id: String,
+    /// The body.
+    pub body: String,
+    /// Application properties.
+    pub properties: Vec<(&'static str, String)>,
+    /// What was left out to fit the size limit.
+    pub truncation: Option<Truncation>,
+}
+
+#[derive(Serialize)]
+struct Sent<'a> {
+    #[serde(rename = "OrderDetails")]
+    order: Option<&'a RawValue>,
+    #[serde(rename = "CustomerDetails")]
+    customer: Option<&'a RawValue>,
+    #[serde(rename = "EventDetails")]
+    event: EventDetails<'a>,
+}
+
+/// The event, with the fields that the sample adds.
+#[derive(Serialize)]
+struct EventDetails<'a> {
+    #[serde(flatten)]
+    event: &'a CommerceEvent,
+    id: &'a str,
+    status: Status,
+    #[serde(rename = "retryCount")]
+    retry_count: u32,
+}
+
+impl OutgoingMessage {
+    /// Composes the message of an event. A message that does not fit is truncated further and further. `None` if it does
+    /// not fit at the highest level.
+    pub fn compose(
+        record: &Record,
+        order: Option<&RawValue>,
+        customer: Option<&RawValue>,
+        fits: impl Fn(&Self) -> bool,
+    ) -> Option<Self> {
+        let whole = Self::build(record, order, customer, None)?;
+        if fits(&whole) {
+            return Some(whole);
+        }
+        Truncation::LEVELS.into_iter().find_map(|level| {
+            let order = order.map(|order| truncate_order(order, level));
+            let customer = customer.map(|customer| truncate_customer(customer, level));
+            Self::build(record, order.as_deref(), customer.as_deref(), Some(level)).filter(&fits)
+        })
+    }
+
+    fn build(
+        record: &Record,
+        order: Option<&RawValue>,
+        customer: Option<&RawValue>,
+        truncation: Option<Truncation>,
+    ) -> Option<Self> {
+        let event = EventDetails {
+            event: record.event(),
+            id: record.id().as_str(),
+            status: Status::Processing,
+            retry_count: record.retry_count(),
+        };
+        // The parts were parsed from JSON, so they can be serialised.
+        let body = serde_json::to_string(&Sent { order, customer, event }).ok()?;
+        Some(Self {
+            id: record.id().message_id(record.publications()),
+            body,
+            properties: properties(record, truncation),
+            truncation,
+        })
+    }
+}
+
+fn properties(record: &Record, truncation: Option<Truncation>) -> Vec<(&'static str, String)> {
+    let mut properties = record.event().properties();
+    properties.push(("traceparent", record.traceparent()));
+    properties.extend(truncation.map(|truncation| ("Slimmed", truncation.name().to_owned())));
+    properties
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::super::Message;
+    use super::*;
+
+    fn record() -> Record {
+        let event: CommerceEvent = serde_json::from_str(
+            r#"{"EventTransactionId":"T1","EventDateTime":"2024-07-24T14:17:02.16Z","EventType":"Checkout",
+                "EventDataAreaId":"usrt","EventData":"{}","EventChannelId":5637144592,"ExtensionProperties":[]}"#,
+        )
+        .unwrap();
+        let now = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
+        Record::new(event, uuid::Uuid::nil(), now, now)
+    }
+
+    fn raw(text: &str) -> Box<RawValue> {
+        RawValue::from_string(text.to_owned()).unwrap()
+    }
+
+    #[test]
+    fn the_body_has_exactly_three_parts_and_keeps_all_digits() {
+        let order = raw(r#"{"AmountPaid":184.2200000000000000}"#);
+        let message = OutgoingMessage::compose(&record(), Some(&order), None, |_| true).unwrap();
+        assert!(message.body.starts_with(
+            r#"{"OrderDetails":{"AmountPaid":184.2200000000000000},"CustomerDetails":null,"EventDetails":{"#
+        ));
+        let parsed: serde_json::Value = serde_json::from_str(&message.body).unwrap();
+        assert_eq!(parsed.as_object().unwrap().len(), 3);
+        assert_eq!(parsed["EventDetails"]["EventChannelId"], "5637144592");
+        assert_eq!(message.properties[0], ("EventType", "Checkout".to_owned()));
+    }
+
+    #[test]
+    fn a_large_order_is_truncated_step_by_step() {
+        let line = format!(
+            r#"{{"ItemId":"1","Comment":"{}","ChargeLines":[{{"Value":"{}"}}]}}"#,
+            "c".repeat(100),
+            "x".repeat(1000)
+        );
+        let order = raw(&format!(
+            r#"{{"Id":"T1","SalesLines":[{}],"TaxLines":["{}"]}}"#,
+            vec![line; 10].join(","),
+            "t".repeat(500)
+        ));
+        let truncated = |limit| {
+            OutgoingMessage::compose(&record(), Some(&order), None, |message| message.body.len() <= limit).unwrap()
+        };
+        assert_eq!(truncated(100_000).truncation, None);
+        assert_eq!(truncated(5_000).truncation, Some(Truncation::LineDetails));
+        assert!(truncated(5_000).body.contains(r#""ChargeLines":[]"#));
+        assert_eq!(truncated(1_500).truncation, Some(Truncation::Lines));
+        let smallest = truncated(600);
+        assert_eq!(smallest.truncation, Some(Truncation::AllArrays));
+        assert!(smallest.properties.contains(&("Slimmed", "allArrays".to_owned())));
+        assert!(OutgoingMessage::compose(&record(), Some(&order), None, |message| message.body.len() <= 100).is_none());
+    }
+
+    #[test]
+    fn a_composed_message_can_be_decoded() {
+        let order = raw(r#"{"Id":"T1"}"#);
+        let body = OutgoingMessage::compose(&record(), Some(&order), None, |_| true).unwrap().body;
+        let message = Message::decode(body.as_bytes()).unwrap();
+        assert_eq!(message.event.id(), *record().id());
+        assert_eq!(message.order.as_deref().map(RawValue::get), Some(r#"{"Id":"T1"}"#));
+        assert!(message.customer.is_none());
+    }
+}

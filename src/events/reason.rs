@@ -1,0 +1,78 @@
+//! Why an event is not completed.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Why an event is not completed. The set is closed, so an operator can count by reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ReasonCode {
+    /// The row of the event store cannot be read as an event.
+    MalformedEvent,
+    /// The Scale Unit has no such order, although the event reports one.
+    OrderNotFound,
+    /// The Scale Unit has no such customer. The event continued without customer details.
+    CustomerNotFound,
+    /// The Scale Unit's response cannot be read.
+    UnreadableReply,
+    /// The Scale Unit rejects the request for this event.
+    CommerceRefused,
+    /// The Scale Unit is not available.
+    CommerceUnavailable,
+    /// The message is larger than the topic's limit, even after truncation.
+    MessageTooLarge,
+    /// Service Bus does not accept the message for now.
+    ServiceBusUnavailable,
+    /// The record cannot be read or written for now.
+    StoreUnavailable,
+    /// Dataverse is not available, throttles, or rejects our identity.
+    DataverseUnavailable,
+    /// Dataverse rejects the contact.
+    ContactRefused,
+    /// The custom trigger does not exist or is not published.
+    TriggerMissing,
+    /// The custom trigger rejects its parameters.
+    TriggerRefused,
+    /// A required parameter has no value in this event.
+    ParameterMissing,
+    /// A trigger was invoked without an answer. The journey may have started.
+    AnswerLost,
+    /// The same, and the journey's `onUncertain` is `hold`: it needs an operator.
+    Held,
+    /// Another delivery is processing this event.
+    InProgress,
+}
+
+impl fmt::Display for ReasonCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
+
+/// A reason with its details. It never contains personal data: only ids, statuses, codes and names of settings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reason {
+    /// The code.
+    pub code: ReasonCode,
+    /// What failed, with which response, and how to fix it.
+    pub detail: String,
+}
+
+impl Reason {
+    /// A reason with this code.
+    pub fn new(code: ReasonCode, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into() }
+    }
+
+    /// The reason of a failed record that names none.
+    pub(crate) fn unknown() -> Self {
+        Self::new(ReasonCode::MalformedEvent, "the record contains no reason")
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.detail)
+    }
+}

@@ -1,0 +1,112 @@
+//! What a rescheduled message carries in its application properties.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use super::CommerceEvent;
+
+const ATTEMPTS: &str = "RetryAttempts";
+const FAILING_SINCE: &str = "RetryFailingSince";
+const STARTED: &str = "RetryJourneysStarted";
+const TRACEPARENT: &str = "traceparent";
+
+/// The earlier attempts to process a message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RetryHistory {
+    /// How many times the message was rescheduled.
+    pub attempts: u32,
+    /// The time of the first failure.
+    pub failing_since: Option<DateTime<Utc>>,
+    /// Journeys that have started although their record does not say so.
+    pub started: BTreeMap<String, DateTime<Utc>>,
+    /// The trace that the message belongs to.
+    pub traceparent: Option<String>,
+}
+
+impl RetryHistory {
+    /// The application properties of a rescheduled message of `event`.
+    ///
+    /// Times are written in milliseconds, because the Functions host rewrites dates.
+    pub fn to_properties(&self, event: &CommerceEvent) -> Vec<(&'static str, String)> {
+        let mut properties = event.properties();
+        properties.push((ATTEMPTS, self.attempts.to_string()));
+        properties.extend(self.failing_since.map(|since| (FAILING_SINCE, since.timestamp_millis().to_string())));
+        if !self.started.is_empty() {
+            let started: BTreeMap<_, _> = self.started.iter().map(|(name, at)| (name, at.timestamp_millis())).collect();
+            properties.extend(serde_json::to_string(&started).ok().map(|text| (STARTED, text)));
+        }
+        properties.extend(self.traceparent.clone().map(|traceparent| (TRACEPARENT, traceparent)));
+        properties
+    }
+
+    /// Reads the history from the text of the application properties. An unreadable property counts as absent.
+    pub fn from_properties(property: impl Fn(&str) -> Option<String>) -> Self {
+        let number = |name: &str| property(name)?.trim().trim_matches('"').parse::<i64>().ok();
+        let started = property(STARTED).and_then(|text| serde_json::from_str::<BTreeMap<String, i64>>(&text).ok());
+        let timestamp = |value: i64| DateTime::from_timestamp_millis(value);
+        Self {
+            attempts: number(ATTEMPTS).and_then(|count| u32::try_from(count).ok()).unwrap_or(0),
+            failing_since: number(FAILING_SINCE).and_then(timestamp),
+            started: started.into_iter().flatten().filter_map(|(name, at)| Some((name, timestamp(at)?))).collect(),
+            traceparent: property(TRACEPARENT),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{Strategy, any};
+    use proptest::{collection, option};
+
+    use super::*;
+
+    fn timestamp() -> impl Strategy<Value = DateTime<Utc>> {
+        (0..4_000_000_000_000_i64).prop_map(|millis| DateTime::from_timestamp_millis(millis).unwrap())
+    }
+
+    fn history() -> impl Strategy<Value = RetryHistory> {
+        let started = collection::btree_map(".{0,12}", timestamp(), 0..4);
+        (any::<u32>(), option::of(timestamp()), started, option::of("[0-9a-f-]{1,60}")).prop_map(
+            |(attempts, failing_since, started, traceparent)| RetryHistory {
+                attempts,
+                failing_since,
+                started,
+                traceparent,
+            },
+        )
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_history_is_read_as_it_was_written(history in history()) {
+            let properties = history.to_properties(&CommerceEvent::unreadable());
+            let read = RetryHistory::from_properties(|name| {
+                properties.iter().find(|(property, _)| *property == name).map(|(_, value)| value.clone())
+            });
+            proptest::prop_assert_eq!(read, history);
+        }
+    }
+
+    #[test]
+    fn the_wire_format_does_not_change() {
+        let at = |seconds| DateTime::from_timestamp(seconds, 0).unwrap();
+        let history = RetryHistory {
+            attempts: 4,
+            failing_since: Some(at(1_700_000_000)),
+            started: BTreeMap::from([("a".to_owned(), at(1_700_000_001))]),
+            traceparent: Some("00-1-2-01".to_owned()),
+        };
+        let properties = history.to_properties(&CommerceEvent::unreadable());
+        let own: Vec<_> = properties[3..].iter().map(|(name, value)| (*name, value.as_str())).collect();
+        assert_eq!(
+            own,
+            [
+                ("RetryAttempts", "4"),
+                ("RetryFailingSince", "1700000000000"),
+                ("RetryJourneysStarted", "{\"a\":1700000001000}"),
+                ("traceparent", "00-1-2-01"),
+            ]
+        );
+    }
+}

@@ -1,0 +1,122 @@
+//! Prepares an event: enriches it and composes its message.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::publish::outgoing;
+use super::{FAILURE_THRESHOLD, Run};
+use crate::clients::milliseconds;
+use crate::events::{OutgoingMessage, Reason, ReasonCode, Record};
+use crate::functions::enrich::{EnrichError, Enriched, enrich};
+use crate::telemetry::LogEvent;
+
+/// An event after its enrichment.
+pub(super) enum Prepared {
+    /// It will be published.
+    Publish { record: Record, message: OutgoingMessage },
+    /// It has failed temporarily and will be retried. There is nothing to publish.
+    Retry { record: Record },
+    /// It has failed permanently. Its message has no details: Service Bus moves it to the dead-letter queue, where alerts
+    /// and redrives find it.
+    Failed { record: Record, message: Option<OutgoingMessage>, reason: Reason },
+}
+
+impl Prepared {
+    pub(super) fn record(&self) -> &Record {
+        match self {
+            Self::Publish { record, .. } | Self::Retry { record } | Self::Failed { record, .. } => record,
+        }
+    }
+
+    pub(super) fn into_record(self) -> Record {
+        match self {
+            Self::Publish { record, .. } | Self::Retry { record } | Self::Failed { record, .. } => record,
+        }
+    }
+
+    pub(super) fn message(&self) -> Option<&OutgoingMessage> {
+        match self {
+            Self::Publish { message, .. } => Some(message),
+            Self::Failed { message, .. } => message.as_ref(),
+            Self::Retry { .. } => None,
+        }
+    }
+
+    pub(super) fn size(&self) -> usize {
+        self.message().map_or(0, |message| outgoing(message).size())
+    }
+}
+
+impl Run<'_> {
+    /// Enriches a record and composes its message. `None` leaves the record for the next run.
+    pub(super) async fn prepare(&self, record: Record) -> Option<Prepared> {
+        let age = record.age_ms(self.started);
+        self.count(|summary| summary.oldest_ms = summary.oldest_ms.max(Some(age)));
+        if let Err(error) = record.event().validate() {
+            return Some(fail(record, Reason::new(ReasonCode::MalformedEvent, error.to_string())));
+        }
+        if self.circuit_open.load(Ordering::Relaxed) {
+            self.count(|summary| summary.left += 1);
+            return None;
+        }
+        let enriched = enrich(&self.services.commerce, &self.customers, record.event()).await;
+        self.update_circuit(enriched.as_ref().err());
+        Some(match enriched {
+            Ok(enriched) => self.compose(record, enriched),
+            Err(EnrichError { reason, retry_after, .. }) => self.schedule_retry(record, reason, retry_after),
+        })
+    }
+
+    /// Opens the circuit after a number of consecutive failures that show an outage.
+    fn update_circuit(&self, error: Option<&EnrichError>) {
+        if !error.is_some_and(|error| error.is_outage) {
+            self.consecutive_failures.store(0, Ordering::Relaxed);
+        } else if self.consecutive_failures.fetch_add(1, Ordering::Relaxed) + 1 >= FAILURE_THRESHOLD {
+            self.open_circuit();
+        }
+    }
+
+    fn compose(&self, mut record: Record, enriched: Enriched) -> Prepared {
+        let limit = self.services.settings.bus.max_message_bytes;
+        let fits = |message: &OutgoingMessage| outgoing(message).size() <= limit;
+        let (order, customer) = (enriched.order.as_deref(), enriched.customer.as_deref());
+        match OutgoingMessage::compose(&record, order, customer, fits) {
+            Some(message) => {
+                record.set_enriched(enriched.note, message.truncation);
+                Prepared::Publish { record, message }
+            }
+            None => {
+                let detail = "even without its arrays the message exceeds ServiceBusMaxMessageBytes";
+                fail(record, Reason::new(ReasonCode::MessageTooLarge, detail))
+            }
+        }
+    }
+
+    /// Schedules a retry. After the retry horizon, fails the event instead.
+    pub(super) fn schedule_retry(&self, mut record: Record, reason: Reason, retry_after: Option<Duration>) -> Prepared {
+        let (now, policy) = (self.services.clock.now(), &self.services.settings.retry);
+        if record.failing_since().is_some_and(|since| policy.is_exhausted(since, now)) {
+            return fail(record, reason);
+        }
+        let attempts = record.retry_count() + 1;
+        let delay = policy.delay(attempts, self.services.clock.chance(), retry_after);
+        LogEvent::EventRetried {
+            event_id: record.id().as_str(),
+            event_type: &record.event().event_type,
+            reason: &reason.code.to_string(),
+            detail: &reason.detail,
+            attempts,
+            delay_ms: milliseconds(delay),
+        }
+        .log();
+        record.schedule_retry(now + delay, reason, now);
+        self.count(|summary| summary.retried += 1);
+        Prepared::Retry { record }
+    }
+}
+
+/// Fails an event permanently.
+fn fail(record: Record, reason: Reason) -> Prepared {
+    let message = OutgoingMessage::compose(&record, None, None, |_| true);
+    Prepared::Failed { record, message, reason }
+}

@@ -1,0 +1,138 @@
+//! `process-message`: starts the journeys of a delivered message.
+
+mod reschedule;
+
+use std::time::Duration;
+
+use super::Services;
+use super::event_log::{record_event, traced};
+use super::start_error::StartError;
+use super::start_journeys::{StartOptions, start_journeys};
+use crate::clients::store::StoreError;
+use crate::events::{Message, Reason, ReasonCode, RetryHistory};
+use crate::telemetry::{LogEvent, invocation, traces};
+use reschedule::{Reschedule, record_failure, reschedule};
+
+/// A message as the Functions host delivers it.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// The body.
+    pub body: Vec<u8>,
+    /// How many times Service Bus has delivered it, including this time.
+    pub delivery_count: u32,
+    /// The earlier attempts of a rescheduled message.
+    pub history: RetryHistory,
+}
+
+/// The outcome of a delivery. It decides what the handler reports to the host.
+#[derive(Debug)]
+pub enum DeliveryOutcome {
+    /// The event is completed, and so is the message.
+    Completed,
+    /// A rescheduled message will be delivered later. This message is completed.
+    Rescheduled(Reason),
+    /// The event has failed permanently. A custom handler cannot dead-letter a message, so it reports a failure. Service Bus
+    /// delivers the message again, which costs one read each time, until it moves it to the dead-letter queue.
+    Rejected(Reason),
+    /// Neither the event nor its retry could be processed. Service Bus delivers the message again.
+    Abandoned(Reason),
+}
+
+/// Attempts within one delivery. The host renews the lock for five minutes.
+const MAX_ATTEMPTS: u32 = 3;
+
+/// Longest delay within one delivery. Longer delays need a rescheduled message.
+const MAX_INLINE_DELAY: Duration = Duration::from_secs(5);
+
+/// Starts the journeys of a delivered message, or reschedules or rejects it.
+pub async fn process_message(services: &Services, delivery: Delivery) -> DeliveryOutcome {
+    invocation::record(|facts| facts.delivery_count = Some(delivery.delivery_count));
+    let message = match Message::decode(&delivery.body) {
+        Ok(message) => message,
+        // There is no record for it. The dead-letter queue keeps the message.
+        Err(error) => {
+            return rejected(None, &delivery, Reason::new(ReasonCode::MalformedEvent, error.to_string()));
+        }
+    };
+    traces::set_event(traced(&message.event.id(), &message.event.event_type));
+    record_event(&message.event);
+    invocation::record(|facts| facts.attempts = Some(delivery.history.attempts));
+    match start_with_retries(services, &message, &delivery).await {
+        Ok(()) => DeliveryOutcome::Completed,
+        Err((history, StartError::Transient { reason, retry_after, not_before, .. })) => {
+            let request = Reschedule { reason, retry_after, not_before };
+            reschedule(services, &message, &delivery, history, request).await
+        }
+        Err((_, StartError::Permanent { reason, recorded: true })) => rejected(Some(&message), &delivery, reason),
+        Err((_, StartError::Permanent { reason, recorded: false })) => {
+            reject(services, &message, &delivery, reason).await
+        }
+    }
+}
+
+/// Tries a few times with short delays. An error comes with the history that a rescheduled message has to carry.
+async fn start_with_retries(
+    services: &Services,
+    message: &Message,
+    delivery: &Delivery,
+) -> Result<(), (RetryHistory, StartError)> {
+    let mut options = StartOptions {
+        check_record_first: delivery.delivery_count > 1,
+        started: delivery.history.started.clone(),
+        ..StartOptions::default()
+    };
+    let mut attempt = 1;
+    loop {
+        let error = match start_journeys(services, message, &options).await {
+            Ok(_) => return Ok(()),
+            Err(error) => error,
+        };
+        let mut delay = Duration::from_secs(u64::from(attempt));
+        let mut is_last = attempt >= MAX_ATTEMPTS;
+        match &error {
+            StartError::Permanent { .. } => is_last = true,
+            StartError::Transient { retry_after, started, .. } => {
+                options.started.extend(started.clone());
+                delay = delay.max(retry_after.unwrap_or_default());
+                // Journeys that could not be recorded must be carried by a rescheduled message.
+                is_last |= delay > MAX_INLINE_DELAY || options.started.len() > delivery.history.started.len();
+            }
+        }
+        if is_last {
+            return Err((RetryHistory { started: options.started, ..delivery.history.clone() }, error));
+        }
+        services.clock.sleep(delay).await;
+        attempt += 1;
+    }
+}
+
+fn rejected(message: Option<&Message>, delivery: &Delivery, reason: Reason) -> DeliveryOutcome {
+    let event_id = message.map(|message| message.event.id());
+    let (event_id, delivery_count) = (event_id.as_ref().map(|id| id.as_str()), delivery.delivery_count);
+    let code = reason.code.to_string();
+    LogEvent::MessageRejected { event_id, reason: &code, detail: &reason.detail, delivery_count }.log();
+    DeliveryOutcome::Rejected(reason)
+}
+
+fn abandoned(message: &Message, error: &impl ToString, code: ReasonCode) -> DeliveryOutcome {
+    let reason = Reason::new(code, error.to_string());
+    let (event_id, code) = (message.event.id(), reason.code.to_string());
+    LogEvent::MessageUndelivered { event_id: event_id.as_str(), reason: &code, detail: &reason.detail }.log();
+    DeliveryOutcome::Abandoned(reason)
+}
+
+/// Records a permanent failure before it rejects the message.
+async fn reject(services: &Services, message: &Message, delivery: &Delivery, reason: Reason) -> DeliveryOutcome {
+    match record_failure(services, message, &reason).await {
+        Ok(()) => rejected(Some(message), delivery, reason),
+        Err(error) => {
+            let reason = store_unavailable(&error);
+            let request = Reschedule { reason, retry_after: None, not_before: None };
+            reschedule(services, message, delivery, delivery.history.clone(), request).await
+        }
+    }
+}
+
+fn store_unavailable(error: &StoreError) -> Reason {
+    Reason::new(ReasonCode::StoreUnavailable, error.to_string())
+}

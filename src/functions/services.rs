@@ -1,0 +1,68 @@
+//! The clients, caches and settings that the functions use.
+
+use std::sync::Arc;
+
+use azure_core::credentials::TokenCredential;
+
+use super::contacts::ContactCache;
+use super::poll_events::PollCache;
+use crate::clients::bus::Bus;
+use crate::clients::commerce::Commerce;
+use crate::clients::dataverse::Dataverse;
+use crate::clients::identity::{Tokens, managed_identity};
+use crate::clients::store::Store;
+use crate::clients::{SetupError, http_client};
+use crate::clock::SharedClock;
+use crate::journeys::Journeys;
+use crate::settings::{BusCredential, Identity, Settings};
+
+/// Everything that the functions use. Created once per process.
+pub struct Services {
+    /// The settings.
+    pub settings: Settings,
+    /// The enabled journeys.
+    pub journeys: Journeys,
+    /// The clock.
+    pub clock: SharedClock,
+    /// The Scale Unit.
+    pub commerce: Commerce,
+    /// Cosmos DB.
+    pub store: Store,
+    /// Service Bus.
+    pub bus: Bus,
+    /// Dataverse.
+    pub dataverse: Dataverse,
+    /// Companies and customer groups that were read from Dataverse.
+    pub contact_cache: ContactCache,
+    /// What the poller keeps between runs. It only saves requests.
+    pub poll_cache: PollCache,
+}
+
+impl Services {
+    /// Creates all clients. This does not use the network.
+    pub fn new(settings: Settings, journeys: Journeys, clock: SharedClock) -> Result<Self, SetupError> {
+        let http = http_client(settings.request_timeout)?;
+        let managed_id = settings.managed_identity.as_deref();
+        let managed: Arc<dyn TokenCredential> = managed_identity(managed_id)
+            .map_err(|error| SetupError { what: "the managed identity", cause: error.to_string() })?;
+        let tokens = |identity, audience: &str| Tokens::new(identity, audience, managed_id, &http, &clock);
+        let commerce_tokens = tokens(&settings.commerce.identity, &settings.commerce.audience);
+        let dataverse_audience = settings.dataverse.url.as_str().trim_end_matches('/');
+        let dataverse_tokens = tokens(&settings.dataverse.identity, dataverse_audience);
+        let bus_tokens = matches!(settings.bus.credential, BusCredential::Identity { .. })
+            .then(|| tokens(&Identity::Managed, "https://servicebus.azure.net"));
+        let bus = Bus::new(&settings.bus, bus_tokens, &http, &clock)
+            .map_err(|error| SetupError { what: "the Service Bus client", cause: error.to_string() })?;
+        Ok(Self {
+            commerce: Commerce::new(&settings.commerce, commerce_tokens, &http, &clock),
+            dataverse: Dataverse::new(&settings.dataverse, dataverse_tokens, &http, &clock),
+            store: Store::new(&settings.store, managed, settings.request_timeout),
+            bus,
+            settings,
+            journeys,
+            clock,
+            contact_cache: ContactCache::default(),
+            poll_cache: PollCache::default(),
+        })
+    }
+}

@@ -1,0 +1,126 @@
+//! Starts the journeys of one event, each once. `process-message` and `trigger-journey` use it.
+//!
+//! The order of effects is the guarantee. First the contact is found or created, which may be repeated. Then one write
+//! claims the event and names the journeys to trigger. Then their triggers are invoked. Then one write records the
+//! outcomes and releases the claim. So an expired claim means: its journeys are uncertain, and no other journey was
+//! invoked.
+
+mod claim;
+mod invoke;
+mod plan;
+#[cfg(test)]
+mod tests;
+
+use uuid::Uuid;
+
+use super::Services;
+use super::contacts::{ContactResolution, resolve};
+use super::enrich::needs_order;
+use super::event_log::{log_final, record_journeys, traced};
+use super::person::person_of;
+use super::start_error::StartError;
+use crate::events::{Message, Reason, ReasonCode, Record, Status};
+use crate::journeys::View;
+use crate::telemetry::{LogEvent, invocation, traces};
+use claim::ClaimedEvent;
+use invoke::invoke_all;
+use plan::JourneyPlan;
+pub(super) use plan::{StartOptions, skip_reason};
+
+/// Starts the journeys of `message`. On success every journey has started or is skipped, and the record contains that.
+pub(super) async fn start_journeys(
+    services: &Services,
+    message: &Message,
+    options: &StartOptions,
+) -> Result<Record, StartError> {
+    let (id, event_type) = (message.event.id(), &message.event.event_type);
+    let started = traces::replay(traced(&id, event_type)).in_scope(start(services, message, options)).await;
+    if let Ok(record) = &started {
+        record_journeys(record);
+    }
+    started
+}
+
+async fn start(services: &Services, message: &Message, options: &StartOptions) -> Result<Record, StartError> {
+    let event = &message.event;
+    if needs_order(event) && message.order.is_none() {
+        return Err(StartError::permanent(
+            ReasonCode::OrderNotFound,
+            "the message of a checkout contains no order; redrive it when the order exists",
+        ));
+    }
+    if options.check_record_first
+        && let Some(record) = services.store.record(&event.channel_id, &event.id()).await?
+    {
+        check_not_failed(&record, options)?;
+        if record.status() == Status::Processed && !options.force {
+            return Ok(record);
+        }
+    }
+    let view = View::new(message);
+    let person = person_of(&view, event);
+    let plan = JourneyPlan::new(&services.journeys, &event.event_type, &view, &person);
+    if plan.wanted.is_empty() {
+        return skip_all(services, message, &plan).await;
+    }
+    let contact = resolve(services, &person).await?;
+    invocation::record(|facts| facts.contact = Some(contact.resolution.name()));
+    if contact.resolution == ContactResolution::Created {
+        LogEvent::ContactCreated { event_id: event.id().as_str(), contact_id: contact.id }.log();
+    }
+    let mut claimed = ClaimedEvent::begin(services, message, options, &plan).await?;
+    if claimed.record.status().is_final() {
+        // An earlier delivery has finished the event.
+        let record = claimed.release().await?;
+        check_not_failed(&record, options)?;
+        return Ok(record);
+    }
+    claimed.record.set_contact(contact.id);
+    let invoked = invoke_all(services, &claimed, &view, contact.id).await;
+    claimed.apply_outcomes(invoked);
+    claimed.settle().await
+}
+
+/// No journey to trigger: completes the record without a claim, a contact or an invocation.
+async fn skip_all(services: &Services, message: &Message, plan: &JourneyPlan<'_>) -> Result<Record, StartError> {
+    let event = &message.event;
+    let now = services.clock.now();
+    let mut record = match services.store.record(&event.channel_id, &event.id()).await? {
+        Some(record) => record,
+        None => add_record(services, message).await?,
+    };
+    if record.status().is_final() {
+        return Ok(record);
+    }
+    plan.record_skipped(&mut record);
+    let note = record.reason().cloned();
+    record.complete(note, now, services.settings.keep_records.as_secs());
+    match services.store.save(vec![record]).await?.written.into_iter().next() {
+        Some(record) => {
+            log_final(&record, now);
+            Ok(record)
+        }
+        None => Err(StartError::transient(ReasonCode::InProgress, "the record has changed in the meantime")),
+    }
+}
+
+/// Adds the record of an event that another system has published, or whose record has expired.
+async fn add_record(services: &Services, message: &Message) -> Result<Record, StartError> {
+    let now = services.clock.now();
+    let mut record = Record::new(message.event.clone(), Uuid::new_v4(), now, now + services.settings.lease);
+    record.publish(now, now + 2 * services.settings.retry.horizon);
+    let added = services.store.add(vec![record]).await?;
+    added
+        .into_iter()
+        .next()
+        .ok_or_else(|| StartError::transient(ReasonCode::InProgress, "the record was added in the meantime"))
+}
+
+/// Fails if the record has failed and is not to be reopened.
+fn check_not_failed(record: &Record, options: &StartOptions) -> Result<(), StartError> {
+    if record.status() == Status::Failed && !options.reopens() {
+        let reason = record.reason().cloned().unwrap_or_else(Reason::unknown);
+        return Err(StartError::Permanent { reason, recorded: true });
+    }
+    Ok(())
+}

@@ -1,0 +1,177 @@
+//! Which journeys of an event are skipped, held or triggered now. Pure: no network and no clock.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use crate::contacts::Person;
+use crate::events::{JourneyOutcome, Reason, ReasonCode, Record};
+use crate::journeys::{Journey, Journeys, OnUncertain, View};
+
+/// How an event's journeys are to be started.
+#[derive(Clone, Debug, Default)]
+pub(in crate::functions) struct StartOptions {
+    /// Read the record first, because it may be final already.
+    pub(in crate::functions) check_record_first: bool,
+    /// An operator asks for it: a failed record is reopened.
+    pub(in crate::functions) reopen: bool,
+    /// An operator asks for it: journeys that have started are started again.
+    pub(in crate::functions) force: bool,
+    /// Journeys that have started although their record does not say so.
+    pub(in crate::functions) started: BTreeMap<String, DateTime<Utc>>,
+}
+
+impl StartOptions {
+    /// Whether a final record is reopened.
+    pub(super) fn reopens(&self) -> bool {
+        self.reopen || self.force
+    }
+}
+
+/// The journeys of an event type, divided by their conditions.
+pub(super) struct JourneyPlan<'a> {
+    pub(super) wanted: Vec<&'a Journey>,
+    skipped: BTreeMap<String, JourneyOutcome>,
+}
+
+/// What applying a plan to a record leads to.
+#[derive(Debug, Default)]
+pub(super) struct Selection<'a> {
+    /// Journeys to trigger now.
+    pub(super) to_trigger: Vec<&'a Journey>,
+    /// Journeys that need an operator.
+    pub(super) held: Vec<&'a Journey>,
+}
+
+/// What to do with one wanted journey.
+#[derive(Debug, PartialEq, Eq)]
+enum Decision {
+    Keep,
+    Hold,
+    Trigger,
+}
+
+/// Why `journey` is skipped, if it is.
+pub(in crate::functions) fn skip_reason(journey: &Journey, view: &View<'_>, person: &Person) -> Option<String> {
+    let unknown =
+        (!person.is_known()).then(|| "the event contains neither an account number nor an e-mail address".to_owned());
+    unknown.or_else(|| journey.unmet(view))
+}
+
+impl<'a> JourneyPlan<'a> {
+    pub(super) fn new(journeys: &'a Journeys, event_type: &'a str, view: &View<'_>, person: &Person) -> Self {
+        let mut plan = Self { wanted: Vec::new(), skipped: BTreeMap::new() };
+        for journey in journeys.of_type(event_type) {
+            match skip_reason(journey, view, person) {
+                Some(because) => drop(plan.skipped.insert(journey.name.clone(), JourneyOutcome::Skipped { because })),
+                None => plan.wanted.push(journey),
+            }
+        }
+        plan
+    }
+
+    /// Records the skipped journeys.
+    pub(super) fn record_skipped(&self, record: &mut Record) {
+        for (name, outcome) in &self.skipped {
+            record.set_journey_outcome(name, outcome.clone());
+        }
+    }
+
+    /// Selects the journeys to trigger now, and records those that are skipped, held, or known to have started. A final
+    /// record selects none, unless it is reopened.
+    pub(super) fn apply(&self, record: &mut Record, options: &StartOptions) -> Selection<'a> {
+        let mut selection = Selection::default();
+        if record.status().is_final() {
+            if !options.reopens() {
+                return selection;
+            }
+            record.reopen();
+        }
+        self.record_skipped(record);
+        for (name, at) in &options.started {
+            let uncertain = record.uncertain(name);
+            record.set_journey_outcome(name, JourneyOutcome::Started { at: *at, uncertain });
+        }
+        for journey in &self.wanted {
+            match decide(journey, record.journeys().get(&journey.name), options) {
+                Decision::Keep => {}
+                Decision::Trigger => selection.to_trigger.push(journey),
+                Decision::Hold => {
+                    let uncertain = record.uncertain(&journey.name);
+                    record.set_journey_outcome(&journey.name, held(uncertain));
+                    selection.held.push(journey);
+                }
+            }
+        }
+        selection
+    }
+}
+
+fn decide(journey: &Journey, before: Option<&JourneyOutcome>, options: &StartOptions) -> Decision {
+    let uncertain = before.map_or(0, JourneyOutcome::uncertain);
+    match before {
+        _ if options.force => Decision::Trigger,
+        Some(JourneyOutcome::Started { .. }) => Decision::Keep,
+        _ if uncertain > 0 && journey.on_uncertain == OnUncertain::Hold => Decision::Hold,
+        Some(JourneyOutcome::Failed { .. }) if !options.reopen => Decision::Keep,
+        _ => Decision::Trigger,
+    }
+}
+
+fn held(uncertain: u32) -> JourneyOutcome {
+    let reason = Reason::new(
+        ReasonCode::Held,
+        "an earlier invocation may have started this journey; check it, then replay the event with force if needed",
+    );
+    JourneyOutcome::Failed { reason, uncertain }
+}
+
+/// Marks the journeys that an interrupted delivery may have started. Returns those that are uncertain now.
+pub(super) fn mark_interrupted(record: &mut Record, triggering: &[String], options: &StartOptions) -> Vec<String> {
+    let mut marked = Vec::new();
+    for name in triggering {
+        let before = record.journeys().get(name);
+        let is_certain = matches!(before, Some(JourneyOutcome::Started { .. } | JourneyOutcome::Skipped { .. }));
+        if is_certain || options.started.contains_key(name) {
+            continue;
+        }
+        let reason = Reason::new(
+            ReasonCode::AnswerLost,
+            "the process ended after it invoked the trigger and before it recorded the answer",
+        );
+        let uncertain = record.uncertain(name) + 1;
+        record.set_journey_outcome(name, JourneyOutcome::Waiting { reason, uncertain });
+        marked.push(name.clone());
+    }
+    marked
+}
+
+/// The status of an event whose triggers have been invoked.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Conclusion {
+    /// At least one journey will be retried.
+    Retry(Reason),
+    /// No journey will be retried, and at least one has failed.
+    Failed(Reason),
+    /// Every journey has started or is skipped.
+    Completed,
+}
+
+impl Conclusion {
+    pub(super) fn of(record: &Record) -> Self {
+        let outcomes = || record.journeys().values();
+        let waiting = outcomes().find_map(|outcome| match outcome {
+            JourneyOutcome::Waiting { reason, .. } => Some(reason.clone()),
+            _ => None,
+        });
+        let failed = outcomes().find_map(|outcome| match outcome {
+            JourneyOutcome::Failed { reason, .. } => Some(reason.clone()),
+            _ => None,
+        });
+        match (waiting, failed) {
+            (Some(reason), _) => Self::Retry(reason),
+            (None, Some(reason)) => Self::Failed(reason),
+            (None, None) => Self::Completed,
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! The responses of `trigger-journey`.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::events::{CommerceEvent, Reason, ReasonCode, Record};
+use crate::functions::start_error::StartError;
+
+/// The response to the caller.
+#[derive(Debug)]
+pub struct Answer {
+    /// HTTP status. 200 only if the request is completely fulfilled.
+    pub status: u16,
+    /// The JSON body.
+    pub body: Value,
+    /// `Retry-After`.
+    pub retry_after: Option<Duration>,
+}
+
+pub(super) fn error(status: u16, code: &str, message: impl Into<String>) -> Answer {
+    Answer { status, body: json!({"error": {"code": code, "message": message.into()}}), retry_after: None }
+}
+
+pub(super) fn bad_request(message: impl Into<String>) -> Answer {
+    error(400, "badRequest", message)
+}
+
+pub(super) fn retry_later(reason: &Reason, retry_after: Option<Duration>) -> Answer {
+    let status = if reason.code == ReasonCode::InProgress { 409 } else { 503 };
+    let retry_after = Some(retry_after.unwrap_or(Duration::from_secs(10)));
+    Answer { retry_after, ..error(status, &reason.code.to_string(), &reason.detail) }
+}
+
+pub(super) fn succeeded(record: &Record) -> Answer {
+    let body = json!({
+        "eventId": record.id(), "status": record.status(), "contactId": record.contact_id(),
+        "journeys": record.journeys(), "reason": record.reason() });
+    Answer { status: 200, body, retry_after: None }
+}
+
+pub(super) fn failed(event: &CommerceEvent, cause: StartError) -> Answer {
+    let mut answer = match cause {
+        StartError::Permanent { reason, .. } => error(422, &reason.code.to_string(), reason.detail),
+        StartError::Transient { reason, retry_after, .. } => retry_later(&reason, retry_after),
+    };
+    answer.body["eventId"] = json!(event.id());
+    answer
+}
