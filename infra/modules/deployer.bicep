@@ -45,7 +45,10 @@ resource publish 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
     properties: {
       principalId: identity.properties.principalId
       principalType: 'ServicePrincipal'
-      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', builtInRoles.websiteContributor)
+      roleDefinitionId: subscriptionResourceId(
+        'Microsoft.Authorization/roleDefinitions',
+        builtInRoles.websiteContributor
+      )
     }
   }
 ]

@@ -67,7 +67,10 @@ var account = lake.?account
 
 module reader 'lake-reader.bicep' = if (account != null) {
   name: 'lake-reader'
-  scope: resourceGroup(account.?subscriptionId ?? subscription().subscriptionId, account.?resourceGroup ?? resourceGroup().name)
+  scope: resourceGroup(
+    account.?subscriptionId ?? subscription().subscriptionId,
+    account.?resourceGroup ?? resourceGroup().name
+  )
   params: {
     principalId: identity.outputs.principalId
     storageAccountName: account.?name ?? ''
