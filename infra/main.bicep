@@ -8,7 +8,7 @@ targetScope = 'resourceGroup'
 
 metadata description = 'Commerce Journeys: the real-time link between Dynamics 365 Commerce and Customer Insights - Journeys.'
 
-import { AdditionalSettings, AlertThresholds, Commerce, Environment, GitHub, Lake, Scale, Triggers, Tuning } from 'types.bicep'
+import { AdditionalSettings, AlertThresholds, Commerce, Environment, GitHub, Lake, Scale, Tags, Triggers, Tuning } from 'types.bicep'
 
 @description('Part of every name.')
 @minLength(2)
@@ -22,7 +22,7 @@ param environmentName Environment
 param location string = resourceGroup().location
 
 @description('Tags of your own, beside application and environment.')
-param tags object = {}
+param tags Tags = {}
 
 @description('The Commerce Scale Unit.')
 param commerce Commerce
@@ -91,7 +91,6 @@ var topicName = 'order-events'
 var subscriptionName = 'order-subscription'
 
 module identity 'modules/identity.bicep' = {
-  name: 'identity'
   params: {
     name: 'id-${namePrefix}'
     location: location
@@ -100,7 +99,6 @@ module identity 'modules/identity.bicep' = {
 }
 
 module monitoring 'modules/monitoring.bicep' = {
-  name: 'monitoring'
   params: {
     workspaceName: 'log-${namePrefix}'
     applicationInsightsName: 'appi-${namePrefix}'
@@ -111,7 +109,6 @@ module monitoring 'modules/monitoring.bicep' = {
 }
 
 module storage 'modules/storage.bicep' = {
-  name: 'storage'
   params: {
     name: 'st${replace(namePrefix, '-', '')}${suffix}'
     location: location
@@ -120,7 +117,6 @@ module storage 'modules/storage.bicep' = {
 }
 
 module cosmos 'modules/cosmos.bicep' = {
-  name: 'cosmos'
   params: {
     name: 'cosmos-${namePrefix}-${suffix}'
     location: location
@@ -131,7 +127,6 @@ module cosmos 'modules/cosmos.bicep' = {
 }
 
 module serviceBus 'modules/service-bus.bicep' = {
-  name: 'service-bus'
   params: {
     name: 'sbns-${namePrefix}-${suffix}'
     location: location
@@ -142,7 +137,6 @@ module serviceBus 'modules/service-bus.bicep' = {
 }
 
 module keyVault 'modules/key-vault.bicep' = {
-  name: 'key-vault'
   params: {
     name: 'kv-${namePrefix}-${suffix}'
     location: location
@@ -152,7 +146,6 @@ module keyVault 'modules/key-vault.bicep' = {
 }
 
 module access 'modules/access.bicep' = {
-  name: 'access'
   params: {
     principalId: identity.outputs.principalId
     operatorsGroupId: operatorsGroupId
@@ -167,7 +160,6 @@ module access 'modules/access.bicep' = {
 }
 
 module functionApp 'modules/function-app.bicep' = {
-  name: 'function-app'
   // The app starts with its rights in place.
   dependsOn: [
     access
@@ -199,7 +191,6 @@ module functionApp 'modules/function-app.bicep' = {
 }
 
 module alerts 'modules/alerts.bicep' = {
-  name: 'alerts'
   params: {
     namePrefix: namePrefix
     location: location
@@ -213,7 +204,6 @@ module alerts 'modules/alerts.bicep' = {
 }
 
 module workbook 'modules/workbook.bicep' = {
-  name: 'workbook'
   params: {
     location: location
     tags: allTags
@@ -223,7 +213,6 @@ module workbook 'modules/workbook.bicep' = {
 }
 
 module lakeSide 'modules/lake.bicep' = if (lake != null) {
-  name: 'lake'
   params: {
     namePrefix: namePrefix
     suffix: suffix
@@ -240,7 +229,6 @@ module lakeSide 'modules/lake.bicep' = if (lake != null) {
 }
 
 module deployer 'modules/deployer.bicep' = if (github != null) {
-  name: 'deployer'
   params: {
     name: 'id-${namePrefix}-deploy'
     location: location

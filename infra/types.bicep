@@ -3,6 +3,12 @@
 metadata description = 'Types of the parameters of Commerce Journeys.'
 
 @export()
+@description('Tags of a resource, by name.')
+type Tags = {
+  *: string
+}
+
+@export()
 @description('Marks names and sizes; nothing else depends on it.')
 type Environment = 'dev' | 'test' | 'prod'
 

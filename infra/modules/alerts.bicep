@@ -1,10 +1,10 @@
 // Who is told when the system is not well. Names and fields of the queries are those of docs/logging.md.
 
-import { AlertThresholds } from '../types.bicep'
+import { AlertThresholds, Tags } from '../types.bicep'
 
 param namePrefix string
 param location string
-param tags object
+param tags Tags
 
 @description('Who gets the alarms.')
 param email string
@@ -150,7 +150,6 @@ var rules = [
 ]
 
 module logAlerts 'log-alerts.bicep' = {
-  name: 'log-alerts'
   params: {
     namePrefix: namePrefix
     location: location

@@ -1,10 +1,12 @@
 // Cosmos DB: one record per event. Serverless, because the load follows the shops' hours; without account keys.
 
+import { Tags } from '../types.bicep'
+
 @minLength(3)
 @maxLength(44)
 param name string
 param location string
-param tags object
+param tags Tags
 param databaseName string
 param containerName string
 

@@ -2,11 +2,11 @@
 // apps.
 
 import { builtInRoles } from '../roles.bicep'
-import { GitHub } from '../types.bicep'
+import { GitHub, Tags } from '../types.bicep'
 
 param name string
 param location string
-param tags object
+param tags Tags
 param github GitHub
 param functionAppName string
 

@@ -1,11 +1,11 @@
 // The function app, on Flex Consumption, with all its settings.
 
-import { AdditionalSettings, Commerce, Scale, Triggers, Tuning } from '../types.bicep'
+import { AdditionalSettings, Commerce, Scale, Tags, Triggers, Tuning } from '../types.bicep'
 
 param name string
 param planName string
 param location string
-param tags object
+param tags Tags
 
 @description('Resource id of the app\'s managed identity.')
 param identityId string

@@ -1,9 +1,11 @@
 // The identity under which the app calls everything: storage, Service Bus, Cosmos DB, Key Vault, telemetry, Dataverse.
 // User-assigned, so that it exists, and can be given its rights, before the app does.
 
+import { Tags } from '../types.bicep'
+
 param name string
 param location string
-param tags object
+param tags Tags
 
 resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
   name: name

@@ -1,10 +1,12 @@
 // Key Vault for the one secret there is: that of the Entra application for the Commerce Scale Unit.
 
+import { Tags } from '../types.bicep'
+
 @minLength(3)
 @maxLength(24)
 param name string
 param location string
-param tags object
+param tags Tags
 
 @description('The secret to store. Left out, a secret that is there already stays as it is.')
 @secure()

@@ -1,11 +1,11 @@
 // The function app of the lake side, on Flex Consumption, with all its settings.
 
-import { Lake } from '../types.bicep'
+import { Lake, Tags } from '../types.bicep'
 
 param name string
 param planName string
 param location string
-param tags object
+param tags Tags
 
 @description('Resource id of the app\'s managed identity.')
 param identityId string

@@ -1,11 +1,13 @@
 // The prepared tables: ADLS Gen2, in the region of the Customer Insights - Data environment, which reads no other.
 // No shared keys.
 
+import { Tags } from '../types.bicep'
+
 @minLength(3)
 @maxLength(24)
 param name string
 param location string
-param tags object
+param tags Tags
 
 var prepared = 'prepared'
 

@@ -1,11 +1,11 @@
 // Who is told when the lake side is not well, and the page to look at. Names and fields of the queries are those of
 // docs/lake/logging.md.
 
-import { LakeAlertThresholds } from '../types.bicep'
+import { LakeAlertThresholds, Tags } from '../types.bicep'
 
 param namePrefix string
 param location string
-param tags object
+param tags Tags
 param thresholds LakeAlertThresholds
 param applicationInsightsId string
 
@@ -87,7 +87,6 @@ var rules = [
 ]
 
 module logAlerts 'log-alerts.bicep' = {
-  name: 'lake-log-alerts'
   params: {
     namePrefix: namePrefix
     location: location

@@ -1,12 +1,12 @@
 // The lake side, whole: a function app of its own that prepares what Commerce exported, the storage of the result, its
 // rights, its alarms. It shares nothing with the real-time app but Application Insights and the action group.
 
-import { Lake } from '../types.bicep'
+import { Lake, Tags } from '../types.bicep'
 
 param namePrefix string
 param suffix string
 param location string
-param tags object
+param tags Tags
 param lake Lake
 
 @description('As for the real-time app: some regions take no small values. The timer runs on one instance whatever it says.')
@@ -25,7 +25,6 @@ param workbookName string
 var compactPrefix = replace(namePrefix, '-', '')
 
 module identity 'identity.bicep' = {
-  name: 'lake-identity'
   params: {
     name: 'id-${namePrefix}-lake'
     location: location
@@ -34,7 +33,6 @@ module identity 'identity.bicep' = {
 }
 
 module hostStorage 'storage.bicep' = {
-  name: 'lake-host-storage'
   params: {
     name: 'stl${compactPrefix}${suffix}'
     location: location
@@ -43,7 +41,6 @@ module hostStorage 'storage.bicep' = {
 }
 
 module prepared 'lake-prepared.bicep' = {
-  name: 'lake-prepared'
   params: {
     name: 'dls${compactPrefix}${suffix}'
     location: location
@@ -52,7 +49,6 @@ module prepared 'lake-prepared.bicep' = {
 }
 
 module access 'lake-access.bicep' = {
-  name: 'lake-access'
   params: {
     principalId: identity.outputs.principalId
     customerInsightsPrincipalId: lake.?customerInsightsPrincipalId ?? ''
@@ -66,7 +62,6 @@ module access 'lake-access.bicep' = {
 var account = lake.?account
 
 module reader 'lake-reader.bicep' = if (account != null) {
-  name: 'lake-reader'
   scope: resourceGroup(
     account.?subscriptionId ?? subscription().subscriptionId,
     account.?resourceGroup ?? resourceGroup().name
@@ -79,7 +74,6 @@ module reader 'lake-reader.bicep' = if (account != null) {
 }
 
 module app 'lake-app.bicep' = {
-  name: 'lake-app'
   // The app starts with its rights in place.
   dependsOn: [
     access
@@ -102,7 +96,6 @@ module app 'lake-app.bicep' = {
 }
 
 module watching 'lake-watching.bicep' = {
-  name: 'lake-watching'
   params: {
     namePrefix: namePrefix
     location: location

@@ -1,10 +1,10 @@
 // Alarms that queries of the log raise.
 
-import { LogAlert } from '../types.bicep'
+import { LogAlert, Tags } from '../types.bicep'
 
 param namePrefix string
 param location string
-param tags object
+param tags Tags
 param rules LogAlert[]
 param applicationInsightsId string
 

@@ -1,10 +1,12 @@
 // Log Analytics and Application Insights. Telemetry is taken from Entra identities only: the key in the connection
 // string admits nobody by itself.
 
+import { Tags } from '../types.bicep'
+
 param workspaceName string
 param applicationInsightsName string
 param location string
-param tags object
+param tags Tags
 
 @description('Days that telemetry is kept. Beyond 31 (Log Analytics) or 90 (Application Insights) it is billed.')
 @minValue(30)

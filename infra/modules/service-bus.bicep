@@ -1,11 +1,13 @@
 // Service Bus: the topic between poll-events and process-message. Standard tier (topics, duplicate detection, scheduled
 // messages), without shared access keys.
 
+import { Tags } from '../types.bicep'
+
 @minLength(6)
 @maxLength(50)
 param name string
 param location string
-param tags object
+param tags Tags
 param topicName string
 param subscriptionName string
 

@@ -1,10 +1,12 @@
 // The Functions host's own storage (timer locks, function keys) and the deployed packages. No shared keys.
 
+import { Tags } from '../types.bicep'
+
 @minLength(3)
 @maxLength(24)
 param name string
 param location string
-param tags object
+param tags Tags
 
 var packages = 'packages'
 

@@ -1,7 +1,9 @@
 // The operator's page in the portal: Application Insights > Workbooks > Commerce Journeys.
 
+import { Tags } from '../types.bicep'
+
 param location string
-param tags object
+param tags Tags
 param displayName string
 param applicationInsightsId string
 
