@@ -16,29 +16,29 @@ param subscriptionName string
 param keyVaultName string
 param applicationInsightsName string
 
-resource storage 'Microsoft.Storage/storageAccounts@2024-01-01' existing = {
+resource storage 'Microsoft.Storage/storageAccounts@2025-08-01' existing = {
   name: storageAccountName
 }
 
-resource cosmos 'Microsoft.DocumentDB/databaseAccounts@2024-11-15' existing = {
+resource cosmos 'Microsoft.DocumentDB/databaseAccounts@2026-03-15' existing = {
   name: cosmosAccountName
 }
 
-resource serviceBus 'Microsoft.ServiceBus/namespaces@2024-01-01' existing = {
+resource serviceBus 'Microsoft.ServiceBus/namespaces@2026-01-01' existing = {
   name: serviceBusNamespaceName
 }
 
-resource orderTopic 'Microsoft.ServiceBus/namespaces/topics@2024-01-01' existing = {
+resource orderTopic 'Microsoft.ServiceBus/namespaces/topics@2026-01-01' existing = {
   parent: serviceBus
   name: topicName
 }
 
-resource orderSubscription 'Microsoft.ServiceBus/namespaces/topics/subscriptions@2024-01-01' existing = {
+resource orderSubscription 'Microsoft.ServiceBus/namespaces/topics/subscriptions@2026-01-01' existing = {
   parent: orderTopic
   name: subscriptionName
 }
 
-resource vault 'Microsoft.KeyVault/vaults@2024-11-01' existing = {
+resource vault 'Microsoft.KeyVault/vaults@2026-02-01' existing = {
   name: keyVaultName
 }
 
@@ -134,7 +134,7 @@ resource telemetry 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 
 // The event records. At the account, because the client reads the account's own description before anything else; the
 // account holds nothing but this one container. It gives no right to create databases or containers.
-resource records 'Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments@2024-11-15' = {
+resource records 'Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments@2026-03-15' = {
   parent: cosmos
   name: guid(cosmos.id, principalId, cosmosRoles.dataContributor)
   properties: {
@@ -144,7 +144,7 @@ resource records 'Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments@2024-
   }
 }
 
-resource operatorsReadRecords 'Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments@2024-11-15' = if (!empty(operatorsGroupId)) {
+resource operatorsReadRecords 'Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments@2026-03-15' = if (!empty(operatorsGroupId)) {
   parent: cosmos
   name: guid(cosmos.id, operatorsGroupId, cosmosRoles.dataReader)
   properties: {

@@ -31,7 +31,7 @@ resource operators 'Microsoft.Insights/actionGroups@2023-01-01' = {
 }
 
 // Every event that is given up ends here, and nothing else should: one is worth a look.
-resource deadLetters 'Microsoft.Insights/metricAlerts@2018-03-01' = {
+resource deadLetters 'Microsoft.Insights/metricAlerts@2026-01-01' = {
   name: 'alert-${namePrefix}-dead-letters'
   location: 'global'
   tags: tags

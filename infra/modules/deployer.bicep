@@ -32,7 +32,7 @@ resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' 
   }
 }
 
-resource apps 'Microsoft.Web/sites@2024-04-01' existing = [
+resource apps 'Microsoft.Web/sites@2025-03-01' existing = [
   for app in names: {
     name: app
   }

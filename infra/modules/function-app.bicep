@@ -41,7 +41,7 @@ param scale Scale
 param tuning Tuning
 param additionalSettings AdditionalSettings
 
-resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
+resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
   name: planName
   location: location
   tags: tags
@@ -72,7 +72,7 @@ resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
 //
 // The maximum is documented per scale group by now (each function here is one) and was for the whole app before: 3
 // serves either way. See docs/sizing.md.
-resource app 'Microsoft.Web/sites@2024-04-01' = {
+resource app 'Microsoft.Web/sites@2025-03-01' = {
   name: name
   location: location
   tags: tags
@@ -196,7 +196,7 @@ var commerceIdentitySettings = application == null
       CommerceClientSecretD365Commerce: '@Microsoft.KeyVault(SecretUri=${commerceClientSecretUri})'
     }
 
-resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
+resource settings 'Microsoft.Web/sites/config@2025-03-01' = {
   parent: app
   name: 'appsettings'
   properties: union(additionalSettings, hostSettings, handlerSettings, commerceIdentitySettings, triggers)

@@ -14,7 +14,7 @@ param commerceClientSecret string
 
 var secretName = 'commerce-client-secret'
 
-resource vault 'Microsoft.KeyVault/vaults@2024-11-01' = {
+resource vault 'Microsoft.KeyVault/vaults@2026-02-01' = {
   name: name
   location: location
   tags: tags
@@ -31,7 +31,7 @@ resource vault 'Microsoft.KeyVault/vaults@2024-11-01' = {
   }
 }
 
-resource secret 'Microsoft.KeyVault/vaults/secrets@2024-11-01' = if (!empty(commerceClientSecret)) {
+resource secret 'Microsoft.KeyVault/vaults/secrets@2026-02-01' = if (!empty(commerceClientSecret)) {
   parent: vault
   name: secretName
   tags: tags

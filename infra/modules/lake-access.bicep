@@ -14,11 +14,11 @@ param preparedStorageName string
 param preparedContainerName string
 param applicationInsightsName string
 
-resource hostStorage 'Microsoft.Storage/storageAccounts@2024-01-01' existing = {
+resource hostStorage 'Microsoft.Storage/storageAccounts@2025-08-01' existing = {
   name: hostStorageName
 }
 
-resource preparedStorage 'Microsoft.Storage/storageAccounts@2024-01-01' existing = {
+resource preparedStorage 'Microsoft.Storage/storageAccounts@2025-08-01' existing = {
   name: preparedStorageName
 
   resource blobs 'blobServices' existing = {

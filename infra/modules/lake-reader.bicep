@@ -8,7 +8,7 @@ param principalId string
 param storageAccountName string
 param containerName string
 
-resource account 'Microsoft.Storage/storageAccounts@2024-01-01' existing = {
+resource account 'Microsoft.Storage/storageAccounts@2025-08-01' existing = {
   name: storageAccountName
 
   resource blobs 'blobServices' existing = {

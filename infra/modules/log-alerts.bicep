@@ -11,7 +11,7 @@ param applicationInsightsId string
 @description('Who gets the alarms.')
 param actionGroupId string
 
-resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
+resource alerts 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = [
   for rule in rules: {
     name: 'alert-${namePrefix}-${rule.name}'
     location: location

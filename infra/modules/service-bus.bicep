@@ -11,7 +11,7 @@ param tags Tags
 param topicName string
 param subscriptionName string
 
-resource serviceBus 'Microsoft.ServiceBus/namespaces@2024-01-01' = {
+resource serviceBus 'Microsoft.ServiceBus/namespaces@2026-01-01' = {
   name: name
   location: location
   tags: tags
@@ -25,7 +25,7 @@ resource serviceBus 'Microsoft.ServiceBus/namespaces@2024-01-01' = {
   }
 }
 
-resource orderTopic 'Microsoft.ServiceBus/namespaces/topics@2024-01-01' = {
+resource orderTopic 'Microsoft.ServiceBus/namespaces/topics@2026-01-01' = {
   parent: serviceBus
   name: topicName
   properties: {
@@ -46,7 +46,7 @@ resource orderTopic 'Microsoft.ServiceBus/namespaces/topics@2024-01-01' = {
 }
 
 // No autoDeleteOnIdle: a subscription that disappears over a quiet fortnight takes later messages with it.
-resource orderSubscription 'Microsoft.ServiceBus/namespaces/topics/subscriptions@2024-01-01' = {
+resource orderSubscription 'Microsoft.ServiceBus/namespaces/topics/subscriptions@2026-01-01' = {
   parent: orderTopic
   name: subscriptionName
   properties: {
