@@ -8,15 +8,17 @@ targetScope = 'resourceGroup'
 
 metadata description = 'Commerce Journeys: the real-time link between Dynamics 365 Commerce and Customer Insights - Journeys.'
 
-import { AdditionalSettings, AlertThresholds, Commerce, Environment, GitHub, Lake, Scale, Tags, Triggers, Tuning } from 'types.bicep'
+import { AdditionalSettings, AlertThresholds, Commerce, GitHub, Lake, Scale, Tags, Triggers, Tuning } from 'types.bicep'
 
-@description('Part of every name.')
+@description('Part of every name: letters, digits and single hyphens.')
 @minLength(2)
 @maxLength(9)
 param workload string = 'journeys'
 
-@description('Part of every name, and a tag.')
-param environmentName Environment
+@description('Part of every name, and a tag: letters, digits and single hyphens, such as dev, prod or prod-eu.')
+@minLength(2)
+@maxLength(20)
+param environmentName string
 
 @description('Where everything is. Choose a region near the Scale Unit and Dataverse that offers Flex Consumption.')
 param location string = resourceGroup().location
@@ -76,13 +78,41 @@ param telemetryRetentionInDays int = 30
 @description('Object id of the Entra group that may read the event records in Cosmos DB; empty for none.')
 param operatorsGroupId string = ''
 
-var namePrefix = toLower('${workload}-${environmentName}')
+var prefix = toLower('${workload}-${environmentName}')
+var unknownCharacters = filter(
+  map(range(0, length(prefix)), index => substring(prefix, index, 1)),
+  character => !contains('abcdefghijklmnopqrstuvwxyz0123456789-', character)
+)
+// Checked here, because Azure reports a wrong name only when it makes the first resource that refuses it.
+var namePrefix = empty(unknownCharacters) && !contains('-${prefix}-', '--')
+  ? prefix
+  : fail('workload and environmentName may have letters, digits and single hyphens between them, not: ${prefix}')
+// For the names that Azure keeps shortest. The suffix keeps shortened names apart.
+var compactPrefix = replace(namePrefix, '-', '')
+var shortPrefix = take(length(namePrefix) <= 14 ? namePrefix : compactPrefix, 14)
 // Names that are unique in all of Azure end in this.
 var suffix = take(uniqueString(resourceGroup().id, workload, environmentName), 6)
 var allTags = union(tags, {
   application: 'commerce-journeys'
   environment: environmentName
 })
+
+// All names are known before the deployment starts. Modules get these and not the outputs of other modules, so that
+// `what-if` can look into every module; the order is given by dependsOn where no output gives it.
+var identityName = 'id-${namePrefix}'
+var applicationInsightsName = 'appi-${namePrefix}'
+var storageName = 'st${take(compactPrefix, 15)}${suffix}'
+var cosmosName = 'cosmos-${namePrefix}-${suffix}'
+var serviceBusName = 'sbns-${namePrefix}-${suffix}'
+var keyVaultName = 'kv-${shortPrefix}-${suffix}'
+var functionAppName = 'func-${shortPrefix}-${suffix}'
+var lakeFunctionAppName = 'func-${shortPrefix}-lake-${suffix}'
+var lakeHostStorageName = 'stl${take(compactPrefix, 15)}${suffix}'
+var lakePreparedStorageName = 'dls${take(compactPrefix, 15)}${suffix}'
+
+var identityId = resourceId('Microsoft.ManagedIdentity/userAssignedIdentities', identityName)
+var applicationInsightsId = resourceId('Microsoft.Insights/components', applicationInsightsName)
+var serviceBusId = resourceId('Microsoft.ServiceBus/namespaces', serviceBusName)
 
 // The names that the code, the sandbox and local.settings.json use too.
 var databaseName = 'EventTrackingDB'
@@ -92,7 +122,7 @@ var subscriptionName = 'order-subscription'
 
 module identity 'modules/identity.bicep' = {
   params: {
-    name: 'id-${namePrefix}'
+    name: identityName
     location: location
     tags: allTags
   }
@@ -101,7 +131,7 @@ module identity 'modules/identity.bicep' = {
 module monitoring 'modules/monitoring.bicep' = {
   params: {
     workspaceName: 'log-${namePrefix}'
-    applicationInsightsName: 'appi-${namePrefix}'
+    applicationInsightsName: applicationInsightsName
     location: location
     tags: allTags
     retentionInDays: telemetryRetentionInDays
@@ -110,7 +140,7 @@ module monitoring 'modules/monitoring.bicep' = {
 
 module storage 'modules/storage.bicep' = {
   params: {
-    name: 'st${replace(namePrefix, '-', '')}${suffix}'
+    name: storageName
     location: location
     tags: allTags
   }
@@ -118,7 +148,7 @@ module storage 'modules/storage.bicep' = {
 
 module cosmos 'modules/cosmos.bicep' = {
   params: {
-    name: 'cosmos-${namePrefix}-${suffix}'
+    name: cosmosName
     location: location
     tags: allTags
     databaseName: databaseName
@@ -128,7 +158,7 @@ module cosmos 'modules/cosmos.bicep' = {
 
 module serviceBus 'modules/service-bus.bicep' = {
   params: {
-    name: 'sbns-${namePrefix}-${suffix}'
+    name: serviceBusName
     location: location
     tags: allTags
     topicName: topicName
@@ -138,7 +168,7 @@ module serviceBus 'modules/service-bus.bicep' = {
 
 module keyVault 'modules/key-vault.bicep' = {
   params: {
-    name: 'kv-${namePrefix}-${suffix}'
+    name: keyVaultName
     location: location
     tags: allTags
     commerceClientSecret: commerceClientSecret
@@ -146,16 +176,24 @@ module keyVault 'modules/key-vault.bicep' = {
 }
 
 module access 'modules/access.bicep' = {
+  dependsOn: [
+    storage
+    cosmos
+    serviceBus
+    keyVault
+    monitoring
+  ]
   params: {
+    identityId: identityId
     principalId: identity.outputs.principalId
     operatorsGroupId: operatorsGroupId
-    storageAccountName: storage.outputs.name
-    cosmosAccountName: cosmos.outputs.accountName
-    serviceBusNamespaceName: serviceBus.outputs.namespaceName
-    topicName: serviceBus.outputs.topicName
-    subscriptionName: serviceBus.outputs.subscriptionName
-    keyVaultName: keyVault.outputs.name
-    applicationInsightsName: monitoring.outputs.applicationInsightsName
+    storageAccountName: storageName
+    cosmosAccountName: cosmosName
+    serviceBusNamespaceName: serviceBusName
+    topicName: topicName
+    subscriptionName: subscriptionName
+    keyVaultName: keyVaultName
+    applicationInsightsName: applicationInsightsName
   }
 }
 
@@ -165,21 +203,21 @@ module functionApp 'modules/function-app.bicep' = {
     access
   ]
   params: {
-    name: 'func-${namePrefix}-${suffix}'
+    name: functionAppName
     planName: 'asp-${namePrefix}'
     location: location
     tags: allTags
-    identityId: identity.outputs.id
+    identityId: identityId
     identityClientId: identity.outputs.clientId
-    storageAccountName: storage.outputs.name
+    storageAccountName: storageName
     packagesUrl: storage.outputs.packagesUrl
     applicationInsightsConnectionString: monitoring.outputs.connectionString
     serviceBusHostName: serviceBus.outputs.hostName
-    topicName: serviceBus.outputs.topicName
-    subscriptionName: serviceBus.outputs.subscriptionName
+    topicName: topicName
+    subscriptionName: subscriptionName
     cosmosEndpoint: cosmos.outputs.endpoint
-    databaseName: cosmos.outputs.databaseName
-    containerName: cosmos.outputs.containerName
+    databaseName: databaseName
+    containerName: containerName
     commerceClientSecretUri: keyVault.outputs.commerceClientSecretUri
     commerce: commerce
     dataverseUrl: dataverseUrl
@@ -191,37 +229,46 @@ module functionApp 'modules/function-app.bicep' = {
 }
 
 module alerts 'modules/alerts.bicep' = {
+  dependsOn: [
+    monitoring
+    serviceBus
+  ]
   params: {
     namePrefix: namePrefix
     location: location
     tags: allTags
     email: alertEmail
     thresholds: alertThresholds
-    applicationInsightsId: monitoring.outputs.applicationInsightsId
-    serviceBusNamespaceId: serviceBus.outputs.namespaceId
-    topicName: serviceBus.outputs.topicName
+    applicationInsightsId: applicationInsightsId
+    serviceBusNamespaceId: serviceBusId
+    topicName: topicName
   }
 }
 
 module workbook 'modules/workbook.bicep' = {
+  dependsOn: [
+    monitoring
+  ]
   params: {
     location: location
     tags: allTags
     displayName: 'Commerce Journeys (${environmentName})'
-    applicationInsightsId: monitoring.outputs.applicationInsightsId
+    applicationInsightsId: applicationInsightsId
   }
 }
 
 module lakeSide 'modules/lake.bicep' = if (lake != null) {
   params: {
     namePrefix: namePrefix
-    suffix: suffix
+    functionAppName: lakeFunctionAppName
+    hostStorageName: lakeHostStorageName
+    preparedStorageName: lakePreparedStorageName
     location: location
     tags: allTags
     lake: lake!
     maximumInstanceCount: scale.maximumInstanceCount
-    applicationInsightsId: monitoring.outputs.applicationInsightsId
-    applicationInsightsName: monitoring.outputs.applicationInsightsName
+    applicationInsightsId: applicationInsightsId
+    applicationInsightsName: applicationInsightsName
     applicationInsightsConnectionString: monitoring.outputs.connectionString
     actionGroupId: alerts.outputs.actionGroupId
     workbookName: 'Prepared data (${environmentName})'
@@ -229,24 +276,28 @@ module lakeSide 'modules/lake.bicep' = if (lake != null) {
 }
 
 module deployer 'modules/deployer.bicep' = if (github != null) {
+  dependsOn: [
+    functionApp
+    lakeSide
+  ]
   params: {
     name: 'id-${namePrefix}-deploy'
     location: location
     tags: allTags
     github: github!
-    functionAppName: functionApp.outputs.name
-    lakeFunctionAppName: lake == null ? '' : lakeSide!.outputs.functionAppName
+    functionAppName: functionAppName
+    lakeFunctionAppName: lake == null ? '' : lakeFunctionAppName
   }
 }
 
 @description('For the publish command.')
-output functionAppName string = functionApp.outputs.name
+output functionAppName string = functionAppName
 
 @description('The application user in Dataverse is made for this id.')
 output managedIdentityClientId string = identity.outputs.clientId
 
 @description('For the publish command of the lake side; empty without it.')
-output lakeFunctionAppName string = lake == null ? '' : lakeSide!.outputs.functionAppName
+output lakeFunctionAppName string = lake == null ? '' : lakeFunctionAppName
 
 @description('Where the prepared tables are; empty without the lake side.')
 output preparedLocation string = lake == null ? '' : lakeSide!.outputs.preparedLocation
@@ -257,7 +308,7 @@ output deployerClientId string = github == null ? '' : deployer!.outputs.clientI
 @description('What is left to do outside Azure. docs/deployment.md has the menu paths.')
 output nextSteps string[] = concat(
   [
-    '1. Publish: cargo xtask package --publish ${functionApp.outputs.name}'
+    '1. Publish: cargo xtask package --publish ${functionAppName}'
     '2. Dataverse (${dataverseUrl}): an application user for client id ${identity.outputs.clientId}, with the role Commerce Journeys'
     commerce.?application == null
       ? '3. Commerce: accept client id ${identity.outputs.clientId} as relying party, server resource id ${commerce.?audience ?? commerce.endpoint}; then run job 1110'
@@ -268,7 +319,7 @@ output nextSteps string[] = concat(
   lake == null
     ? []
     : [
-        '6. Lake side: cargo xtask package --app prepare-data --publish ${lakeSide!.outputs.functionAppName}'
+        '6. Lake side: cargo xtask package --app prepare-data --publish ${lakeFunctionAppName}'
         '7. Customer Insights - Data: a Delta source at ${lakeSide!.outputs.preparedLocation}gold, once the first preparation has finished'
       ]
 )

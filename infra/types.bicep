@@ -9,10 +9,6 @@ type Tags = {
 }
 
 @export()
-@description('Marks names and sizes; nothing else depends on it.')
-type Environment = 'dev' | 'test' | 'prod'
-
-@export()
 @description('The Commerce Scale Unit, and who we are there.')
 type Commerce = {
   @description('Retail Server URL of the Commerce Scale Unit, such as https://contoso.scale.commerce.dynamics.com/.')

@@ -2,6 +2,9 @@
 
 import { builtInRoles, cosmosRoles } from '../roles.bicep'
 
+@description('Resource id of the app\'s managed identity. Names of role assignments are made from it, because it is known before the deployment.')
+param identityId string
+
 @description('Object id of the app\'s managed identity.')
 param principalId string
 
@@ -48,7 +51,7 @@ resource applicationInsights 'Microsoft.Insights/components@2020-02-02' existing
 
 // The Functions host: timer locks, function keys, and the deployed package.
 resource hostBlobs 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(storage.id, principalId, builtInRoles.storageBlobDataOwner)
+  name: guid(storage.id, identityId, builtInRoles.storageBlobDataOwner)
   scope: storage
   properties: {
     principalId: principalId
@@ -62,7 +65,7 @@ resource hostBlobs 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 
 // The Functions host: its diagnostic events. Queues are for blob triggers only, so no right to them.
 resource hostTables 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(storage.id, principalId, builtInRoles.storageTableDataContributor)
+  name: guid(storage.id, identityId, builtInRoles.storageTableDataContributor)
   scope: storage
   properties: {
     principalId: principalId
@@ -76,7 +79,7 @@ resource hostTables 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 
 // poll-events publishes, process-message schedules copies.
 resource send 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(orderTopic.id, principalId, builtInRoles.serviceBusDataSender)
+  name: guid(orderTopic.id, identityId, builtInRoles.serviceBusDataSender)
   scope: orderTopic
   properties: {
     principalId: principalId
@@ -92,7 +95,7 @@ resource send 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 // subscription's length (it comes with Data Owner only) the platform scales by peeking, which is enough for so few
 // instances.
 resource receive 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(orderSubscription.id, principalId, builtInRoles.serviceBusDataReceiver)
+  name: guid(orderSubscription.id, identityId, builtInRoles.serviceBusDataReceiver)
   scope: orderSubscription
   properties: {
     principalId: principalId
@@ -106,7 +109,7 @@ resource receive 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 
 // Key Vault references in app settings.
 resource secrets 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(vault.id, principalId, builtInRoles.keyVaultSecretsUser)
+  name: guid(vault.id, identityId, builtInRoles.keyVaultSecretsUser)
   scope: vault
   properties: {
     principalId: principalId
@@ -120,7 +123,7 @@ resource secrets 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 
 // Telemetry of host and handler.
 resource telemetry 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(applicationInsights.id, principalId, builtInRoles.monitoringMetricsPublisher)
+  name: guid(applicationInsights.id, identityId, builtInRoles.monitoringMetricsPublisher)
   scope: applicationInsights
   properties: {
     principalId: principalId
@@ -136,7 +139,7 @@ resource telemetry 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 // account holds nothing but this one container. It gives no right to create databases or containers.
 resource records 'Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments@2026-03-15' = {
   parent: cosmos
-  name: guid(cosmos.id, principalId, cosmosRoles.dataContributor)
+  name: guid(cosmos.id, identityId, cosmosRoles.dataContributor)
   properties: {
     principalId: principalId
     roleDefinitionId: '${cosmos.id}/sqlRoleDefinitions/${cosmosRoles.dataContributor}'

@@ -98,7 +98,4 @@ resource container 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/container
   }
 }
 
-output accountName string = account.name
 output endpoint string = account.properties.documentEndpoint
-output databaseName string = database.name
-output containerName string = container.name

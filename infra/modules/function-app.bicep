@@ -201,5 +201,3 @@ resource settings 'Microsoft.Web/sites/config@2025-03-01' = {
   name: 'appsettings'
   properties: union(additionalSettings, hostSettings, handlerSettings, commerceIdentitySettings, triggers)
 }
-
-output name string = app.name

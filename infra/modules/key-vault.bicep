@@ -41,6 +41,5 @@ resource secret 'Microsoft.KeyVault/vaults/secrets@2026-02-01' = if (!empty(comm
   }
 }
 
-output name string = vault.name
 // Without a version, so that a new version is taken up within a day, without a deployment.
 output commerceClientSecretUri string = '${vault.properties.vaultUri}secrets/${secretName}'

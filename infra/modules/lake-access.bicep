@@ -3,6 +3,9 @@
 
 import { builtInRoles } from '../roles.bicep'
 
+@description('Resource id of the app\'s managed identity. Names of role assignments are made from it, because it is known before the deployment.')
+param identityId string
+
 @description('Object id of the app\'s managed identity.')
 param principalId string
 
@@ -36,7 +39,7 @@ resource applicationInsights 'Microsoft.Insights/components@2020-02-02' existing
 
 // The Functions host: timer locks, keys, and the deployed package.
 resource hostBlobs 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(hostStorage.id, principalId, builtInRoles.storageBlobDataOwner)
+  name: guid(hostStorage.id, identityId, builtInRoles.storageBlobDataOwner)
   scope: hostStorage
   properties: {
     principalId: principalId
@@ -50,7 +53,7 @@ resource hostBlobs 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 
 // The Functions host: its diagnostic events.
 resource hostTables 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(hostStorage.id, principalId, builtInRoles.storageTableDataContributor)
+  name: guid(hostStorage.id, identityId, builtInRoles.storageTableDataContributor)
   scope: hostStorage
   properties: {
     principalId: principalId
@@ -64,7 +67,7 @@ resource hostTables 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 
 // The prepared tables, with their state and what was rejected.
 resource publish 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(preparedStorage::blobs::container.id, principalId, builtInRoles.storageBlobDataContributor)
+  name: guid(preparedStorage::blobs::container.id, identityId, builtInRoles.storageBlobDataContributor)
   scope: preparedStorage::blobs::container
   properties: {
     principalId: principalId
@@ -78,7 +81,7 @@ resource publish 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 
 // Telemetry of host and handler.
 resource telemetry 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(applicationInsights.id, principalId, builtInRoles.monitoringMetricsPublisher)
+  name: guid(applicationInsights.id, identityId, builtInRoles.monitoringMetricsPublisher)
   scope: applicationInsights
   properties: {
     principalId: principalId

@@ -123,5 +123,3 @@ resource settings 'Microsoft.Web/sites/config@2025-03-01' = {
   name: 'appsettings'
   properties: union(lake.?settings ?? {}, hostSettings, handlerSettings)
 }
-
-output name string = app.name

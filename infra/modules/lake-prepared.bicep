@@ -6,10 +6,9 @@ import { Tags } from '../types.bicep'
 @minLength(3)
 @maxLength(24)
 param name string
+param containerName string
 param location string
 param tags Tags
-
-var prepared = 'prepared'
 
 resource account 'Microsoft.Storage/storageAccounts@2025-08-01' = {
   name: name
@@ -44,11 +43,9 @@ resource account 'Microsoft.Storage/storageAccounts@2025-08-01' = {
     }
 
     resource container 'containers' = {
-      name: prepared
+      name: containerName
     }
   }
 }
 
-output name string = account.name
-output containerName string = prepared
-output location string = 'abfss://${prepared}@${split(account.properties.primaryEndpoints.dfs, '/')[2]}/'
+output location string = 'abfss://${containerName}@${split(account.properties.primaryEndpoints.dfs, '/')[2]}/'

@@ -2,6 +2,9 @@
 
 import { builtInRoles } from '../roles.bicep'
 
+@description('Resource id of the app\'s managed identity. Names of role assignments are made from it, because it is known before the deployment.')
+param identityId string
+
 @description('Object id of the app\'s managed identity.')
 param principalId string
 
@@ -21,7 +24,7 @@ resource account 'Microsoft.Storage/storageAccounts@2025-08-01' existing = {
 }
 
 resource read 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(account::blobs::container.id, principalId, builtInRoles.storageBlobDataReader)
+  name: guid(account::blobs::container.id, identityId, builtInRoles.storageBlobDataReader)
   scope: account::blobs::container
   properties: {
     principalId: principalId

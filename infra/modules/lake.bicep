@@ -4,7 +4,9 @@
 import { Lake, Tags } from '../types.bicep'
 
 param namePrefix string
-param suffix string
+param functionAppName string
+param hostStorageName string
+param preparedStorageName string
 param location string
 param tags Tags
 param lake Lake
@@ -22,11 +24,15 @@ param actionGroupId string
 @description('The workbook\'s name.')
 param workbookName string
 
-var compactPrefix = replace(namePrefix, '-', '')
+// As in main.bicep: names that are known before the deployment starts.
+var identityName = 'id-${namePrefix}-lake'
+var preparedContainerName = 'prepared'
+
+var identityId = resourceId('Microsoft.ManagedIdentity/userAssignedIdentities', identityName)
 
 module identity 'identity.bicep' = {
   params: {
-    name: 'id-${namePrefix}-lake'
+    name: identityName
     location: location
     tags: tags
   }
@@ -34,7 +40,7 @@ module identity 'identity.bicep' = {
 
 module hostStorage 'storage.bicep' = {
   params: {
-    name: 'stl${compactPrefix}${suffix}'
+    name: hostStorageName
     location: location
     tags: tags
   }
@@ -42,19 +48,25 @@ module hostStorage 'storage.bicep' = {
 
 module prepared 'lake-prepared.bicep' = {
   params: {
-    name: 'dls${compactPrefix}${suffix}'
+    name: preparedStorageName
+    containerName: preparedContainerName
     location: location
     tags: tags
   }
 }
 
 module access 'lake-access.bicep' = {
+  dependsOn: [
+    hostStorage
+    prepared
+  ]
   params: {
+    identityId: identityId
     principalId: identity.outputs.principalId
     customerInsightsPrincipalId: lake.?customerInsightsPrincipalId ?? ''
-    hostStorageName: hostStorage.outputs.name
-    preparedStorageName: prepared.outputs.name
-    preparedContainerName: prepared.outputs.containerName
+    hostStorageName: hostStorageName
+    preparedStorageName: preparedStorageName
+    preparedContainerName: preparedContainerName
     applicationInsightsName: applicationInsightsName
   }
 }
@@ -67,6 +79,7 @@ module reader 'lake-reader.bicep' = if (account != null) {
     account.?resourceGroup ?? resourceGroup().name
   )
   params: {
+    identityId: identityId
     principalId: identity.outputs.principalId
     storageAccountName: account.?name ?? ''
     containerName: account.?container ?? ''
@@ -80,13 +93,13 @@ module app 'lake-app.bicep' = {
     reader
   ]
   params: {
-    name: 'func-${namePrefix}-lake-${suffix}'
+    name: functionAppName
     planName: 'asp-${namePrefix}-lake'
     location: location
     tags: tags
-    identityId: identity.outputs.id
+    identityId: identityId
     identityClientId: identity.outputs.clientId
-    hostStorageName: hostStorage.outputs.name
+    hostStorageName: hostStorageName
     packagesUrl: hostStorage.outputs.packagesUrl
     applicationInsightsConnectionString: applicationInsightsConnectionString
     preparedLocation: prepared.outputs.location
@@ -111,5 +124,4 @@ module watching 'lake-watching.bicep' = {
   }
 }
 
-output functionAppName string = app.outputs.name
 output preparedLocation string = prepared.outputs.location

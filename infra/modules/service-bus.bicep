@@ -64,8 +64,4 @@ resource orderSubscription 'Microsoft.ServiceBus/namespaces/topics/subscriptions
   }
 }
 
-output namespaceName string = serviceBus.name
-output namespaceId string = serviceBus.id
 output hostName string = split(replace(serviceBus.properties.serviceBusEndpoint, 'https://', ''), ':')[0]
-output topicName string = orderTopic.name
-output subscriptionName string = orderSubscription.name

@@ -43,5 +43,4 @@ resource account 'Microsoft.Storage/storageAccounts@2025-08-01' = {
   }
 }
 
-output name string = account.name
 output packagesUrl string = '${account.properties.primaryEndpoints.blob}${packages}'

@@ -8,27 +8,35 @@ use tree_sitter::Node;
 use crate::bicep::{Bicep, Kind, unquoted};
 
 /// The functions that the files use; others are likely to be slips of the pen.
-const FUNCTIONS: [&str; 28] = [
+const FUNCTIONS: [&str; 36] = [
     "concat",
+    "contains",
     "description",
     "discriminator",
     "empty",
     "environment",
     "export",
+    "fail",
+    "filter",
     "guid",
+    "length",
     "loadTextContent",
+    "map",
     "maxLength",
     "maxValue",
     "minLength",
     "minValue",
+    "range",
     "readEnvironmentVariable",
     "replace",
     "resourceGroup",
+    "resourceId",
     "secure",
     "split",
     "string",
     "subscription",
     "subscriptionResourceId",
+    "substring",
     "take",
     "tenant",
     "toLower",
@@ -39,7 +47,7 @@ const FUNCTIONS: [&str; 28] = [
     "sealed",
 ];
 
-/// Names that a file may use: what it declares and imports, and the variables of its loops.
+/// Names that a file may use: what it declares and imports, and the variables of its loops and lambdas.
 fn declared(file: &Bicep) -> BTreeSet<&str> {
     let declarations = file.declarations().into_iter().map(|declaration| declaration.name);
     let imports = file.imports().into_iter().map(|(name, _)| name);
@@ -47,7 +55,9 @@ fn declared(file: &Bicep) -> BTreeSet<&str> {
     let is_of_loop = |node: &Node<'_>| ["loop_variable", "loop_enumerator"].contains(&node.kind());
     let pairs = file.nodes().into_iter().filter(is_of_loop);
     let loops = file.nodes().into_iter().filter_map(|node| node.child_by_field_name("initializer")).chain(pairs);
-    declarations.chain(imports).chain(loops.map(|node| file.text_of(node))).collect()
+    let lambdas = file.nodes().into_iter().filter(|node| node.kind() == "lambda_expression");
+    let of_lambdas = lambdas.filter_map(|node| node.named_child(0));
+    declarations.chain(imports).chain(loops.chain(of_lambdas).map(|node| file.text_of(node))).collect()
 }
 
 /// Whether an identifier names something of its own instead of referring to a declaration.
@@ -178,7 +188,7 @@ fn every_output_that_is_read_exists_and_the_other_way_round() {
     for file in with_modules() {
         outputs(&file, &mut made, &mut read);
     }
-    assert!(made.len() > 25, "{made:?}");
+    assert!(made.len() > 10, "{made:?}");
     assert_eq!(read, made);
 }
 

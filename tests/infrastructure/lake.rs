@@ -82,7 +82,7 @@ fn the_prepared_tables_are_where_customer_insights_data_can_read_them() {
     let account = prepared.find(Kind::Resource, "account");
     assert_eq!(prepared.value(&account, "properties.isHnsEnabled"), "true");
     let location = prepared.find(Kind::Output, "location");
-    assert!(prepared.text_of(location.node).contains("'abfss://${prepared}@"));
+    assert!(prepared.text_of(location.node).contains("'abfss://${containerName}@"));
 }
 
 #[test]
@@ -91,18 +91,4 @@ fn counted_lines_are_kept_out_of_sampling() {
         let sampling = &json(host)["logging"]["applicationInsights"]["samplingSettings"];
         assert!(sampling["excludedTypes"].as_str().unwrap().split(';').any(|kind| kind == "Trace"), "{host}");
     }
-}
-
-/// Azure's names: at most 24 characters of a storage account, 32 of an app's that the host tells apart.
-#[test]
-fn names_are_short_enough() {
-    let lake = Bicep::read("modules/lake.bicep");
-    let longest = |module: &str| {
-        let name = lake.value(&lake.find(Kind::Module, module), "params.name");
-        // Nine of the workload, a hyphen, four of the environment; six of the suffix.
-        let name = unquoted(name).replace("${namePrefix}", &"x".repeat(14)).replace("${suffix}", &"x".repeat(6));
-        name.replace("${compactPrefix}", &"x".repeat(13)).len()
-    };
-    assert!(longest("hostStorage") <= 24 && longest("prepared") <= 24);
-    assert!(longest("app") <= 32);
 }
