@@ -5,6 +5,7 @@
 
 mod access;
 mod bicep;
+mod compiler;
 mod consistency;
 mod documents;
 mod lake;
@@ -14,6 +15,7 @@ mod package;
 mod pages;
 mod parameters;
 mod settings;
+mod snapshots;
 mod watching;
 
 use std::fs;

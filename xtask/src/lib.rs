@@ -1,14 +1,16 @@
-//! The deployment package of a function app: the folder that is published, and the same as a zip file.
+//! Tasks of this repository: the deployment package of a function app, and the snapshots of the templates.
 //!
 //! | module | what is in it |
 //! |---|---|
 //! | [`app`] | the function apps that there are |
 //! | [`binary`] | builds the handler for the platform, and checks what it asks of it |
 //! | [`pack`](mod@pack) | the folder, the checks before it is sent, the zip file |
+//! | [`snapshots`] | what the Bicep compiler resolves `infra/` to |
 
 pub mod app;
 pub mod binary;
 pub mod pack;
+pub mod snapshots;
 
 pub use app::App;
 pub use binary::{BinaryProblem, Glibc};

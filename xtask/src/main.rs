@@ -1,12 +1,11 @@
-//! `cargo xtask package`: builds the handler for Azure, puts the deployment package together, checks it and, if
-//! asked to, publishes it with Azure Functions Core Tools.
+//! `cargo xtask`: builds, checks and publishes the deployment packages, and writes the snapshots of the templates.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use clap::{Args, Parser, Subcommand};
-use xtask::{App, Glibc, Package, binary, pack};
+use xtask::{App, Glibc, Package, binary, pack, snapshots};
 
 /// The tasks of this repository that are more than one command.
 #[derive(Parser)]
@@ -20,6 +19,8 @@ struct Cli {
 enum Task {
     /// Build, check and publish the deployment package of a function app
     Package(PackageArgs),
+    /// Write the snapshots of `infra/` anew, with the `bicep` on the PATH
+    Snapshots,
 }
 
 #[derive(Args)]
@@ -45,8 +46,11 @@ struct PackageArgs {
 }
 
 fn main() -> ExitCode {
-    let Task::Package(args) = Cli::parse().task;
-    match run(&args) {
+    let result = match Cli::parse().task {
+        Task::Package(args) => package(&args),
+        Task::Snapshots => snapshots::write(&sandbox::stage::repository()).map_err(Into::into),
+    };
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
@@ -55,7 +59,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(args: &PackageArgs) -> Result<(), Box<dyn Error>> {
+fn package(args: &PackageArgs) -> Result<(), Box<dyn Error>> {
     let repository = sandbox::stage::repository();
     let binary = match &args.binary {
         Some(binary) => binary.clone(),
