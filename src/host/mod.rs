@@ -72,13 +72,13 @@ async fn on_process_message(State(services): State<Arc<Services>>, headers: Head
             };
             let span = traces::process(delivery.history.traceparent.as_deref(), &id, host_trace.as_deref());
             match span.in_scope(process_message(&services, delivery)).await {
-                DeliveryOutcome::Completed => (Outcome::Done, success()),
-                DeliveryOutcome::Rescheduled(reason) => (with_reason(Outcome::PutOff, &reason), success()),
+                DeliveryOutcome::Completed => (Outcome::Completed, success()),
+                DeliveryOutcome::Rescheduled(reason) => (with_reason(Outcome::Rescheduled, &reason), success()),
                 DeliveryOutcome::Rejected(reason) => {
                     (with_reason(Outcome::Rejected, &reason), failure(&reason.to_string()))
                 }
                 DeliveryOutcome::Abandoned(reason) => {
-                    (with_reason(Outcome::Undelivered, &reason), failure(&reason.to_string()))
+                    (with_reason(Outcome::Abandoned, &reason), failure(&reason.to_string()))
                 }
             }
         })
@@ -102,7 +102,7 @@ async fn on_trigger_journey(State(services): State<Arc<Services>>, headers: Head
                 response.headers_mut().insert(header::RETRY_AFTER, delay.as_secs().into());
             }
             let outcome = match answer.status {
-                ..400 => Outcome::Done,
+                ..400 => Outcome::Completed,
                 400..500 => Outcome::Refused,
                 500.. => Outcome::Unavailable,
             };

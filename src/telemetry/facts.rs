@@ -21,7 +21,7 @@ pub struct PollSummary {
     /// Events left for the next run because a dependency is not available.
     pub left: usize,
     /// Records that were not updated because another process had changed them.
-    pub overtaken: usize,
+    pub conflicted: usize,
     /// Search requests.
     pub pages: usize,
     /// Whether the run stopped because its time budget was used up.

@@ -51,13 +51,13 @@ pub enum Outcome {
     /// A dependency was not available during a run of `poll-events`.
     Interrupted,
     /// The request or the message is completed.
-    Done,
+    Completed,
     /// The message is rescheduled.
-    PutOff,
+    Rescheduled,
     /// The message has failed permanently.
     Rejected,
     /// Service Bus will deliver the message again.
-    Undelivered,
+    Abandoned,
     /// The payload of the invocation cannot be read.
     Unreadable,
     /// The request cannot be fulfilled.

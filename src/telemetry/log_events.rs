@@ -62,7 +62,7 @@ log_events! {
     INFO HandlerStarted { version: &'a str, start_ms: u64, journeys: Vec<&'a str>, traces: bool }
     INFO HandlerStopped { uptime_ms: u64 }
     ERROR HandlerNotStarted { detail: &'a str }
-    ERROR Panicked { place: &'a str }
+    ERROR Panicked { location: &'a str }
     WARN TracesNotExported { detail: &'a str }
 
     INFO Invocation {
@@ -98,7 +98,7 @@ log_events! {
     INFO EventRetried {
         event_id: &'a str, event_type: &'a str, reason: &'a str, detail: &'a str, attempts: u32, delay_ms: u64,
     }
-    WARN MessagePutOff {
+    WARN MessageRescheduled {
         event_id: &'a str, event_type: &'a str, reason: &'a str, detail: &'a str, attempts: u32, delay_ms: u64,
     }
     WARN MessageRejected {
@@ -107,7 +107,7 @@ log_events! {
         detail: &'a str,
         delivery_count: u32,
     }
-    ERROR MessageUndelivered { event_id: &'a str, reason: &'a str, detail: &'a str }
+    ERROR MessageAbandoned { event_id: &'a str, reason: &'a str, detail: &'a str }
     INFO ContactCreated { event_id: &'a str, contact_id: Uuid }
     INFO JourneyStarted { event_id: &'a str, journey: &'a str, contact_id: Uuid, latency_ms: i64, uncertain: u32 }
     WARN JourneyNotStarted { event_id: &'a str, journey: &'a str, reason: &'a str, detail: &'a str }
@@ -123,10 +123,10 @@ log_events! {
     INFO PublicationRepeated { detail: &'a str }
     WARN OutcomeNotRecorded { event_id: &'a str, attempts: u32, detail: &'a str }
     WARN RecordMissing { event_id: &'a str, reason: &'a str, detail: &'a str }
-    INFO SetbackNotNoted { event_id: &'a str, detail: &'a str }
-    WARN CopyNotScheduled { event_id: &'a str, detail: &'a str }
+    INFO RetryNotRecorded { event_id: &'a str, detail: &'a str }
+    WARN MessageNotRescheduled { event_id: &'a str, detail: &'a str }
     WARN OperatingUnitUnknown { channel_id: &'a str, operating_unit: &'a str }
-    WARN DeadLetterKept {
+    WARN DeadLetterNotSettled {
         #[serde(skip_serializing_if = "Option::is_none")] event_id: Option<&'a str>,
         detail: &'a str,
     }

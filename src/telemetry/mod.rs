@@ -26,6 +26,6 @@ pub fn log_to_the_host() {
     std::panic::set_hook(Box::new(|panic| {
         // The panic's message may contain data. Its location does not.
         let location = panic.location().map(ToString::to_string).unwrap_or_default();
-        LogEvent::Panicked { place: &location }.log();
+        LogEvent::Panicked { location: &location }.log();
     }));
 }

@@ -138,7 +138,7 @@ impl<'a> Run<'a> {
 
     async fn save(&self, records: Vec<Record>) {
         let saved = self.record_error(self.services.store.save(records).await.map_err(PollError::from));
-        self.count(|summary| summary.overtaken += saved.map_or(0, |saved| saved.conflicted.len()));
+        self.count(|summary| summary.conflicted += saved.map_or(0, |saved| saved.conflicted.len()));
     }
 
     /// The pause before the next cycle. `None` ends the run: if there were no new events, or the next cycle would start after

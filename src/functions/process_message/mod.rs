@@ -117,7 +117,7 @@ fn rejected(message: Option<&Message>, delivery: &Delivery, reason: Reason) -> D
 fn abandoned(message: &Message, error: &impl ToString, code: ReasonCode) -> DeliveryOutcome {
     let reason = Reason::new(code, error.to_string());
     let (event_id, code) = (message.event.id(), reason.code.to_string());
-    LogEvent::MessageUndelivered { event_id: event_id.as_str(), reason: &code, detail: &reason.detail }.log();
+    LogEvent::MessageAbandoned { event_id: event_id.as_str(), reason: &code, detail: &reason.detail }.log();
     DeliveryOutcome::Abandoned(reason)
 }
 

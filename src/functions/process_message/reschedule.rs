@@ -49,7 +49,7 @@ pub(super) async fn reschedule(
     if let Err(error) = schedule(services, message, &delivery.body, &history, at).await {
         return abandoned(message, &error, ReasonCode::ServiceBusUnavailable);
     }
-    LogEvent::MessagePutOff {
+    LogEvent::MessageRescheduled {
         event_id: message.event.id().as_str(),
         event_type: &message.event.event_type,
         reason: &reason.code.to_string(),
@@ -77,7 +77,7 @@ async fn schedule(
     let copy = Outgoing { id: &message_id, body: &body, properties: &properties, scheduled: Some(at) };
     let mut pauses = SCHEDULE_PAUSES.into_iter();
     while let Err(error) = services.bus.send(std::slice::from_ref(&copy)).await {
-        LogEvent::CopyNotScheduled { event_id: id.as_str(), detail: &error.to_string() }.log();
+        LogEvent::MessageNotRescheduled { event_id: id.as_str(), detail: &error.to_string() }.log();
         let Some(pause) = pauses.next() else { return Err(error) };
         services.clock.sleep(Duration::from_secs(pause)).await;
     }
@@ -126,6 +126,6 @@ async fn record_retry(services: &Services, message: &Message, reason: &Reason) {
         Ok::<_, StoreError>(())
     };
     if let Err(error) = write.await {
-        LogEvent::SetbackNotNoted { event_id: event.id().as_str(), detail: &error.to_string() }.log();
+        LogEvent::RetryNotRecorded { event_id: event.id().as_str(), detail: &error.to_string() }.log();
     }
 }

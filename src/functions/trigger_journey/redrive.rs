@@ -51,7 +51,7 @@ pub(super) async fn redrive(services: &Services, max: usize, force: bool) -> Res
 }
 
 fn log_not_settled(id: Option<&EventId>, detail: &str) {
-    LogEvent::DeadLetterKept { event_id: id.map(EventId::as_str), detail }.log();
+    LogEvent::DeadLetterNotSettled { event_id: id.map(EventId::as_str), detail }.log();
 }
 
 async fn redrive_one(services: &Services, body: &str, force: bool) -> Result<Record, Value> {
