@@ -1,4 +1,4 @@
-//! Events that cannot go their way: each harms only itself, and says why.
+//! Events that cannot be processed. Each affects only itself, and its record contains the reason.
 
 use chrono::TimeDelta;
 use sandbox::audit::Journey;
@@ -12,8 +12,8 @@ use crate::script::{Calls, Script};
 
 const CONFIRMATION: [Journey; 1] = [Journey::OrderConfirmation];
 
-/// Something that must go on undisturbed beside the trouble.
-fn bystander(test: &TestEnvironment) -> EventRow {
+/// Another event, which must not be affected.
+fn other_event(test: &TestEnvironment) -> EventRow {
     test.checkout(None, Some("bystander@example.org"))
 }
 
@@ -44,25 +44,29 @@ async fn a_new_event_type_needs_configuration_and_no_code() {
     let started = test.environment.dataverse().started();
     assert_eq!(started.len(), 1);
     assert_eq!(started[0].parameters["msdynmkt_orderid"], json!(created.transaction_id));
-    assert_eq!(test.record(&cancelled).await["status"], "processed", "a type without journeys is done when it is seen");
+    assert_eq!(
+        test.record(&cancelled).await["status"],
+        "processed",
+        "an event type without journeys is completed at once"
+    );
 }
 
 #[tokio::test]
-async fn an_order_that_never_comes_is_given_up_with_a_reason_and_a_dead_letter() {
+async fn an_order_that_never_appears_fails_with_a_reason_and_a_dead_letter() {
     let mut test = Plan::usual().with("RetryHorizon", "02:00:00").open().await;
     test.shop().set_order_delay(None);
     let orphan = test.checkout(Some(&test.stranger()), None);
     test.shop().set_order_delay(Some(TimeDelta::zero()));
-    bystander(&test);
+    other_event(&test);
     test.pass(TimeDelta::hours(1)).await;
     assert_eq!(test.record(&orphan).await["status"], "retrying");
     test.pass(TimeDelta::hours(2)).await;
     let record = test.record(&orphan).await;
     assert_eq!((record["status"].as_str(), reason(&record)), (Some("failed"), "orderNotFound"));
     assert_eq!(test.environment.counts().dead_lettered, 1);
-    assert_eq!(test.environment.dataverse().started().len(), 1, "the bystander's");
+    assert_eq!(test.environment.dataverse().started().len(), 1, "that of the other event");
 
-    // The order turns up after all, and a person redrives.
+    // The order appears later, and an operator redrives.
     test.shop().release_order(&orphan.transaction_id);
     let (status, answer) = test.trigger(&json!({"deadLetters": {"max": 10}})).await;
     assert_eq!(status, 200, "{answer}");
@@ -71,12 +75,12 @@ async fn an_order_that_never_comes_is_given_up_with_a_reason_and_a_dead_letter()
 }
 
 #[tokio::test]
-async fn broken_json_in_a_reply_is_named_and_tried_again() {
+async fn broken_json_in_a_response_is_recorded_and_retried() {
     let mut test = TestEnvironment::usual().await;
     let broken = test.checkout(Some(&test.stranger()), None);
     let whole = test.shop().order_body(CHANNELS[0].id, &broken.transaction_id).unwrap();
     test.shop().replace_order_body(&broken.transaction_id, whole.slice(..whole.len() / 2));
-    bystander(&test);
+    other_event(&test);
     test.minute().await;
     let record = test.record(&broken).await;
     assert_eq!((record["status"].as_str(), reason(&record)), (Some("retrying"), "unreadableReply"));
@@ -87,12 +91,12 @@ async fn broken_json_in_a_reply_is_named_and_tried_again() {
 }
 
 #[tokio::test]
-async fn a_customer_who_is_gone_does_not_cost_the_confirmation() {
+async fn a_deleted_customer_still_gets_the_confirmation() {
     let mut test = TestEnvironment::usual().await;
     let customer = test.stranger();
     let event = test.checkout(Some(&customer), Some("left.behind@example.org"));
     test.shop().lose_customer(&customer);
-    bystander(&test);
+    other_event(&test);
     test.minute().await;
     let record = test.record(&event).await;
     assert_eq!((record["status"].as_str(), reason(&record)), (Some("processed"), "customerNotFound"));
@@ -101,23 +105,23 @@ async fn a_customer_who_is_gone_does_not_cost_the_confirmation() {
 }
 
 #[tokio::test]
-async fn an_order_of_five_megabytes_is_slimmed_and_says_so() {
+async fn an_order_of_five_megabytes_is_truncated_and_marked() {
     let mut test = TestEnvironment::usual().await;
     let customer = test.stranger();
     let cart = test.fill_cart(CHANNELS[0].id, Some(&customer), 1_400).transaction_id;
     let event = test.shop().checkout(&cart, sandbox::shop::Checkout::default()).unwrap();
     assert!(test.shop().order_body(CHANNELS[0].id, &cart).unwrap().len() > 4_900_000);
-    bystander(&test);
+    other_event(&test);
     test.minute().await;
     let record = test.record(&event).await;
     assert_eq!(record["status"], "processed", "{record:#}");
     assert_eq!(record["slimmed"], "lines");
-    // The amounts of the whole order, digit for digit.
+    // The amounts keep all their digits.
     test.assert_clean(&CONFIRMATION);
 }
 
 #[tokio::test]
-async fn a_message_that_is_not_ours_is_dead_lettered_and_nothing_else() {
+async fn a_foreign_message_is_dead_lettered() {
     let mut test = TestEnvironment::usual().await;
     let bodies = [
         "hello",
@@ -128,30 +132,30 @@ async fn a_message_that_is_not_ours_is_dead_lettered_and_nothing_else() {
     ];
     let foreign = bodies.map(|body| NewMessage { body: body.into(), ..NewMessage::default() });
     test.environment.broker().send(TOPIC, foreign.to_vec()).unwrap();
-    bystander(&test);
+    other_event(&test);
     test.minute().await;
     assert_eq!(test.environment.counts().dead_lettered, bodies.len());
     assert_eq!(test.environment.dataverse().started().len(), 1);
 }
 
 #[tokio::test]
-async fn an_invocation_of_garbage_is_a_failed_invocation_and_no_more() {
+async fn an_invalid_invocation_fails_and_affects_nothing_else() {
     let mut test = TestEnvironment::usual().await;
     let client = reqwest::Client::new();
-    for garbage in ["", "null", "{", "{\"Data\":{\"message\":7}}", "\u{fffd}"] {
+    for invalid in ["", "null", "{", "{\"Data\":{\"message\":7}}", "\u{fffd}"] {
         let url = format!("http://127.0.0.1:{}/process-message", test.handler_port());
-        let reply = client.post(url).body(garbage).send().await.unwrap();
-        assert_eq!(reply.status(), 500, "{garbage}");
+        let reply = client.post(url).body(invalid).send().await.unwrap();
+        assert_eq!(reply.status(), 500, "{invalid}");
         let answer: serde_json::Value = serde_json::from_str(&reply.text().await.unwrap()).unwrap();
         assert!(answer["error"].is_string(), "{answer}");
     }
-    bystander(&test);
+    other_event(&test);
     test.minute().await;
     test.assert_clean(&CONFIRMATION);
 }
 
 #[tokio::test]
-async fn nobody_to_write_to_is_a_reason_to_skip() {
+async fn an_event_without_customer_and_address_is_skipped() {
     let mut test = TestEnvironment::usual().await;
     let event = test.checkout(None, None);
     test.minute().await;
@@ -162,23 +166,23 @@ async fn nobody_to_write_to_is_a_reason_to_skip() {
 }
 
 #[tokio::test]
-async fn a_trigger_that_refuses_its_parameters_fails_its_event_only_and_cheaply() {
+async fn a_trigger_that_rejects_its_parameters_fails_only_its_event_with_few_requests() {
     let journeys = crate::environment::SHIPPED.replace("msdynmkt_name", "msdynmkt_nmae");
     let mut test = Plan::usual().with_journeys(journeys).open().await;
     let calls = Calls::default();
-    test.environment.network().set_faults(Script::watching(&calls));
+    test.environment.network().set_faults(Script::recording(&calls));
     let event = test.checkout(Some(&test.stranger()), None);
     test.minute().await;
     let record = test.record(&event).await;
     assert_eq!((record["status"].as_str(), reason(&record)), (Some("failed"), "triggerRefused"), "{record:#}");
     assert_eq!(test.environment.counts().dead_lettered, 1);
-    // Ten deliveries, of which only the first is more than a look at the record.
+    // Ten deliveries. After the first, each only reads the record.
     assert_eq!(calls.to(Journey::OrderConfirmation.trigger()), 1);
-    assert_eq!(calls.to("/contacts"), 2, "found nobody, created somebody");
+    assert_eq!(calls.to("/contacts"), 2, "one search, one creation");
 }
 
 #[tokio::test]
-async fn a_trigger_that_is_not_published_yet_is_waited_for() {
+async fn a_trigger_that_is_not_published_yet_is_retried() {
     let mut test = TestEnvironment::usual().await;
     test.environment.dataverse().set_published(Journey::OrderConfirmation.trigger(), false);
     let event = test.checkout(Some(&test.stranger()), None);

@@ -1,4 +1,4 @@
-//! `commerce-journeys check`, as a person runs it: green where all is well, and otherwise the mistake and its remedy.
+//! `commerce-journeys check` as an operator runs it: each problem is reported with its solution.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,11 +17,11 @@ use tokio::process::Command;
 
 use crate::environment::{SHIPPED, all_journeys};
 
-/// What a run of the check came to.
-struct Ran {
+/// The result of a run of the check.
+struct CheckRun {
     code: i32,
     printed: String,
-    complaints: String,
+    errors: String,
 }
 
 async fn environment() -> Environment {
@@ -36,30 +36,30 @@ fn app(name: &str, journeys: &str) -> PathBuf {
     folder
 }
 
-async fn run(settings: &BTreeMap<String, String>, folder: &Path, arguments: &[&str]) -> Ran {
+async fn run(settings: &BTreeMap<String, String>, folder: &Path, arguments: &[&str]) -> CheckRun {
     let mut command = Command::new(env!("CARGO_BIN_EXE_commerce-journeys"));
     command.env_clear().envs(settings).env("FUNCTIONS_APP_ROOT_PATH", folder).arg("check").args(arguments);
     let output = command.stdin(Stdio::null()).output().await.unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Ran { code: output.status.code().unwrap(), printed: text(output.stdout), complaints: text(output.stderr) }
+    CheckRun { code: output.status.code().unwrap(), printed: text(output.stdout), errors: text(output.stderr) }
 }
 
-/// Asserts that a check with these settings fails in one finding only, and names mistake and remedy in these words.
-async fn assert_named(settings: &BTreeMap<String, String>, folder: &Path, what: &str, mistake: &str, remedy: &str) {
+/// Asserts that a check with these settings has this finding, with these texts.
+async fn assert_reported(settings: &BTreeMap<String, String>, folder: &Path, what: &str, mistake: &str, remedy: &str) {
     let ran = run(settings, folder, &["--json"]).await;
-    assert_eq!(ran.code, 1, "{}{}", ran.printed, ran.complaints);
+    assert_eq!(ran.code, 1, "{}{}", ran.printed, ran.errors);
     let report: Value = serde_json::from_str(&ran.printed).unwrap();
     let findings = report["findings"].as_array().unwrap();
     let failed: Vec<&Value> = findings.iter().filter(|finding| finding.get("problem").is_some()).collect();
     let found = failed.iter().find(|finding| finding["what"] == what).unwrap_or_else(|| panic!("{what}: {report:#}"));
-    let says = |field: &str, words: &str| found["problem"][field].as_str().is_some_and(|text| text.contains(words));
-    assert!(says("mistake", mistake), "{mistake}: {found:#}");
-    assert!(says("remedy", remedy), "{remedy}: {found:#}");
-    // The same for people.
+    let contains = |field: &str, words: &str| found["problem"][field].as_str().is_some_and(|text| text.contains(words));
+    assert!(contains("mistake", mistake), "{mistake}: {found:#}");
+    assert!(contains("remedy", remedy), "{remedy}: {found:#}");
+    // The table contains the same.
     let table = run(settings, folder, &[]).await.printed;
     assert!(table.contains("FAILED") && table.contains(mistake) && table.contains("To do: "), "{table}");
     assert!(!table.contains("No problems found"), "{table}");
-    // Whatever goes wrong, no secret is printed.
+    // No secret is printed.
     for name in ["CommerceClientSecretD365Commerce", "CosmosDbKey", "DataverseClientSecret", "IDENTITY_HEADER"] {
         let secret = settings.get(name).filter(|secret| !secret.is_empty());
         assert!(secret.is_none_or(|secret| !table.contains(secret.as_str()) && !ran.printed.contains(secret.as_str())));
@@ -78,7 +78,7 @@ fn shipped() -> PathBuf {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn all_is_well_in_the_sandbox() {
+async fn there_are_no_problems_in_the_sandbox() {
     let environment = environment().await;
     let before = environment.cosmos().documents().await.unwrap();
     for settings in
@@ -86,7 +86,7 @@ async fn all_is_well_in_the_sandbox() {
     {
         let folder = app("all", &all_journeys());
         let ran = run(&settings, &folder, &[]).await;
-        assert_eq!(ran.code, 0, "{}{}", ran.printed, ran.complaints);
+        assert_eq!(ran.code, 0, "{}{}", ran.printed, ran.errors);
         assert!(ran.printed.contains("No problems found.") && !ran.printed.contains("FAILED"), "{}", ran.printed);
         for journey in ["order-confirmation", "feedback-request", "loyalty-invitation", "abandoned-cart"] {
             assert!(ran.printed.contains(&format!("trigger of {journey}")), "{}", ran.printed);
@@ -94,10 +94,10 @@ async fn all_is_well_in_the_sandbox() {
         assert!(ran.printed.contains("msdynmkt_amountpaid") && ran.printed.contains("Decimal"), "{}", ran.printed);
         let report: Value = serde_json::from_str(&run(&settings, &folder, &["--json"]).await.printed).unwrap();
         let findings = report["findings"].as_array().unwrap();
-        let greens = findings.iter().filter(|finding| finding["reached"] == "ok" && finding.get("problem").is_none());
-        assert_eq!(greens.count(), findings.len(), "{report:#}");
+        let passed = findings.iter().filter(|finding| finding["reached"] == "ok" && finding.get("problem").is_none());
+        assert_eq!(passed.count(), findings.len(), "{report:#}");
     }
-    // Nothing was changed anywhere.
+    // The check has changed nothing.
     assert_eq!(environment.cosmos().documents().await.unwrap(), before);
     assert_eq!(environment.counts(), sandbox::service_bus::Counts::default());
     assert!(environment.dataverse().started().is_empty());
@@ -105,15 +105,15 @@ async fn all_is_well_in_the_sandbox() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn settings_come_from_the_file_of_core_tools_too() {
+async fn settings_are_read_from_local_settings_json() {
     let environment = environment().await;
     let folder = app("core-tools", SHIPPED);
     let file = folder.join("local.settings.json");
     fs::write(&file, json!({"IsEncrypted": false, "Values": environment.settings()}).to_string()).unwrap();
     let nothing = BTreeMap::new();
     let ran = run(&nothing, &folder, &["--settings", file.to_str().unwrap()]).await;
-    assert_eq!(ran.code, 0, "{}{}", ran.printed, ran.complaints);
-    // The environment comes first.
+    assert_eq!(ran.code, 0, "{}{}", ran.printed, ran.errors);
+    // Environment variables take precedence.
     let changed = BTreeMap::from([("ServiceBusTopicName".to_owned(), "another".to_owned())]);
     let ran = run(&changed, &folder, &["--settings", file.to_str().unwrap()]).await;
     assert_eq!(ran.code, 1, "{}", ran.printed);
@@ -121,18 +121,18 @@ async fn settings_come_from_the_file_of_core_tools_too() {
 }
 
 #[tokio::test]
-async fn wrong_settings_are_another_matter() {
+async fn invalid_settings_have_their_own_exit_status() {
     let folder = shipped();
     let ran = run(&BTreeMap::new(), &folder, &[]).await;
     assert_eq!(ran.code, 2);
-    assert!(ran.complaints.contains("CSUEndpoint is missing") && ran.complaints.contains("OrderConfirmationTrigger"));
+    assert!(ran.errors.contains("CSUEndpoint is missing") && ran.errors.contains("OrderConfirmationTrigger"));
     let ran = run(&BTreeMap::new(), &folder, &["--fix"]).await;
     assert_eq!(ran.code, 2);
-    assert!(ran.complaints.contains("usage: "), "{}", ran.complaints);
+    assert!(ran.errors.contains("usage: "), "{}", ran.errors);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_wrong_with_a_token_is_told_by_entras_code() {
+async fn a_token_problem_is_reported_by_its_error_code() {
     let environment = environment().await;
     let dataverse = environment.url(Dependency::Dataverse);
     let dataverse = dataverse.trim_end_matches('/');
@@ -149,18 +149,18 @@ async fn what_is_wrong_with_a_token_is_told_by_entras_code() {
         ),
         ("AudienceD365Commerce", "https://nowhere.example", token, "AADSTS500011", "AudienceD365Commerce"),
         ("AuthorityD365Commerce", "https://no-such-host.invalid/", token, "(Connect)", "AuthorityD365Commerce"),
-        // A token there is, and not for this one.
+        // A valid token for another audience.
         ("AudienceD365Commerce", dataverse, "search for Checkout events", "another audience", "AudienceD365Commerce"),
         ("AZURE_CLIENT_ID", "nobody", "token for Dataverse", "400", "AZURE_CLIENT_ID"),
         ("IDENTITY_HEADER", "not-the-header-5f2c", "token for Dataverse", "401", "AZURE_CLIENT_ID"),
     ];
     for (setting, value, what, mistake, remedy) in cases {
-        assert_named(&with(&environment, &[(setting, value)]), &shipped(), what, mistake, remedy).await;
+        assert_reported(&with(&environment, &[(setting, value)]), &shipped(), what, mistake, remedy).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn dependencies_that_are_not_there_are_named() {
+async fn unreachable_dependencies_are_reported() {
     let environment = environment().await;
     let nowhere = "https://no-such-host.invalid/";
     let bus = "Endpoint=sb://no-such-host.invalid/;SharedAccessKeyName=n;SharedAccessKey=a2V5";
@@ -183,28 +183,28 @@ async fn dependencies_that_are_not_there_are_named() {
         (vec![("DataverseUrl", nowhere)], dataverse_token, "400", "DataverseUrl"),
     ];
     for (changes, what, mistake, remedy) in cases {
-        assert_named(&with(&environment, &changes), &shipped(), what, mistake, remedy).await;
+        assert_reported(&with(&environment, &changes), &shipped(), what, mistake, remedy).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_scale_unit_that_refuses_is_told_from_one_that_has_nothing() {
+async fn a_rejected_request_to_the_scale_unit_differs_from_a_missing_entity() {
     let csu = CsuOptions { application_reads_orders: false, ..CsuOptions::default() };
     let environment =
         Environment::start(EnvironmentOptions { csu, ..EnvironmentOptions::new(Clock::real()) }).await.unwrap();
-    assert_named(&environment.settings(), &shipped(), "orders", "the role Application may not", "role table").await;
+    assert_reported(&environment.settings(), &shipped(), "orders", "the role Application may not", "role table").await;
     let settings = with(&environment, &[("OperatingUnitNumber", "no-such-unit")]);
     let search = "search for AddCartLines events";
-    assert_named(&settings, &shipped(), search, "InvalidChannel", "OperatingUnitNumber").await;
+    assert_reported(&settings, &shipped(), search, "InvalidChannel", "OperatingUnitNumber").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_wrong_with_cosmos_db_is_named() {
+async fn problems_of_cosmos_db_are_reported() {
     let environment = environment().await;
     let folder = shipped();
     let container = "container EventTrackingDB/ProcessedEvents";
     let settings = with(&environment, &[("CosmosDbContainerId", "Events")]);
-    assert_named(
+    assert_reported(
         &settings,
         &folder,
         "container EventTrackingDB/Events",
@@ -213,44 +213,56 @@ async fn what_is_wrong_with_cosmos_db_is_named() {
     )
     .await;
     let settings = with(&environment, &[("CosmosDbKey", "d3Jvbmc=")]);
-    assert_named(&settings, &folder, container, "refuses the key", "CosmosDbKey").await;
+    assert_reported(&settings, &folder, container, "refuses the key", "CosmosDbKey").await;
     let identity = with(&environment, &[("CosmosDbKey", "")]);
     environment.cosmos().set_role(Role::None);
-    assert_named(&identity, &folder, container, "no right", "Data Contributor").await;
+    assert_reported(&identity, &folder, container, "no right", "Data Contributor").await;
     environment.cosmos().set_role(Role::Reader);
-    assert_named(&identity, &folder, container, "may read but not write", "Data Contributor").await;
+    assert_reported(&identity, &folder, container, "may read but not write", "Data Contributor").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_wrong_with_service_bus_is_named() {
+async fn problems_of_service_bus_are_reported() {
     let environment = environment().await;
     let folder = shipped();
     let settings = with(&environment, &[("ServiceBusTopicName", "orders")]);
-    assert_named(&settings, &folder, "topic orders", "no such entity", "ServiceBusTopicName").await;
+    assert_reported(&settings, &folder, "topic orders", "no such entity", "ServiceBusTopicName").await;
     let settings = with(&environment, &[("ServiceBusSubscriptionName", "everybody")]);
-    assert_named(&settings, &folder, "subscription everybody", "no such entity", "ServiceBusSubscriptionName").await;
+    assert_reported(&settings, &folder, "subscription everybody", "no such entity", "ServiceBusSubscriptionName").await;
     let connection =
         environment.settings()["ServiceBusConnection"].replace("SharedAccessKey=", "SharedAccessKey=wrong");
     let settings = with(&environment, &[("ServiceBusConnection", &connection)]);
-    assert_named(&settings, &folder, "topic order-events", "rejects the token", "ServiceBusConnection").await;
+    assert_reported(&settings, &folder, "topic order-events", "rejects the token", "ServiceBusConnection").await;
     environment.broker().set_rights(Rights { send: false, listen: true });
-    assert_named(&environment.settings(), &folder, "topic order-events", "Send is missing", "Send").await;
+    assert_reported(&environment.settings(), &folder, "topic order-events", "Send is missing", "Send").await;
     environment.broker().set_rights(Rights { send: true, listen: false });
-    assert_named(&environment.settings(), &folder, "subscription order-subscription", "Listen is missing", "Listen")
+    assert_reported(&environment.settings(), &folder, "subscription order-subscription", "Listen is missing", "Listen")
         .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_wrong_with_the_application_user_is_named() {
+async fn problems_of_the_application_user_are_reported() {
     let environment = environment().await;
     let (folder, dataverse) = (shipped(), environment.dataverse());
     dataverse.revoke(Some("prvCreateContact"));
-    assert_named(&environment.settings(), &folder, "contact table, writing", "lacks prvCreateContact", "security role")
-        .await;
+    assert_reported(
+        &environment.settings(),
+        &folder,
+        "contact table, writing",
+        "lacks prvCreateContact",
+        "security role",
+    )
+    .await;
     dataverse.revoke(None);
-    assert_named(&environment.settings(), &folder, "contact table, reading", "lacks prvReadContact", "security role")
-        .await;
-    assert_named(
+    assert_reported(
+        &environment.settings(),
+        &folder,
+        "contact table, reading",
+        "lacks prvReadContact",
+        "security role",
+    )
+    .await;
+    assert_reported(
         &environment.settings(),
         &folder,
         "trigger of order-confirmation",
@@ -259,21 +271,27 @@ async fn what_is_wrong_with_the_application_user_is_named() {
     )
     .await;
     dataverse.set_application_user(false);
-    assert_named(&environment.settings(), &folder, "application user", "no such application user", "Application users")
-        .await;
+    assert_reported(
+        &environment.settings(),
+        &folder,
+        "application user",
+        "no such application user",
+        "Application users",
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_environment_without_dual_write_is_named() {
+async fn an_environment_without_dual_write_is_reported() {
     let mut options = EnvironmentOptions::new(Clock::real());
     options.dataverse.dual_write = false;
     let environment = Environment::start(options).await.unwrap();
-    assert_named(&environment.settings(), &shipped(), "contact table, reading", "no column _msdyn_", "Dual-write")
+    assert_reported(&environment.settings(), &shipped(), "contact table, reading", "no column _msdyn_", "Dual-write")
         .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_wrong_with_a_trigger_is_named() {
+async fn problems_of_a_trigger_are_reported() {
     let environment = environment().await;
     let what = "trigger of order-confirmation";
     let without = SHIPPED.replace(
@@ -283,14 +301,15 @@ async fn what_is_wrong_with_a_trigger_is_named() {
     assert_ne!(without, SHIPPED);
     let folder = app("parameters", &without);
     let settings = environment.settings();
-    assert_named(&settings, &folder, what, "msdynmkt_currencycode is required and not filled", "journeys.json").await;
-    assert_named(&settings, &folder, what, "the trigger has no parameter msdynmkt_currency", "order-confirmation")
+    assert_reported(&settings, &folder, what, "msdynmkt_currencycode is required and not filled", "journeys.json")
+        .await;
+    assert_reported(&settings, &folder, what, "the trigger has no parameter msdynmkt_currency", "order-confirmation")
         .await;
     let mut trigger: Trigger = demo_triggers().into_iter().find(|trigger| trigger.name == ORDER_CONFIRMATION).unwrap();
     trigger.parameters.retain(|parameter| parameter.name != "msdynmkt_name");
     trigger.parameters.push(Parameter::required("msdynmkt_name", ParameterKind::Integer));
     environment.dataverse().register_trigger(trigger);
-    assert_named(
+    assert_reported(
         &settings,
         &shipped(),
         what,
@@ -299,5 +318,5 @@ async fn what_is_wrong_with_a_trigger_is_named() {
     )
     .await;
     environment.dataverse().set_published(ORDER_CONFIRMATION, false);
-    assert_named(&settings, &shipped(), what, "not published", "Ready to use").await;
+    assert_reported(&settings, &shipped(), what, "not published", "Ready to use").await;
 }

@@ -1,4 +1,4 @@
-//! Whose contact it is.
+//! Which contact an event belongs to.
 
 use sandbox::audit::Journey;
 use sandbox::dataverse::Contact;
@@ -17,8 +17,8 @@ fn contact(number: Option<&str>, email: Option<&str>) -> Contact {
     }
 }
 
-/// The contact for which the only journey so far was started.
-fn addressed(test: &TestEnvironment) -> Uuid {
+/// The contact of the only started journey.
+fn journey_contact(test: &TestEnvironment) -> Uuid {
     let started = test.environment.dataverse().started();
     assert_eq!(started.len(), 1);
     started[0].contact.expect("the contact exists")
@@ -38,24 +38,24 @@ async fn the_account_number_comes_before_the_address() {
     let by_number = test.environment.dataverse().add_contact(&contact(Some(&account), Some("elsewhere@example.org")));
     test.checkout(Some(&account), None);
     test.minute().await;
-    assert_eq!(addressed(&test), by_number);
+    assert_eq!(journey_contact(&test), by_number);
 }
 
 #[tokio::test]
-async fn a_contact_found_by_address_is_given_the_account_number() {
+async fn a_contact_found_by_address_gets_the_account_number() {
     let mut test = TestEnvironment::usual().await;
     let (account, email) = stranger(&test);
     let known = test.environment.dataverse().add_contact(&contact(None, Some(&email.to_uppercase())));
     test.checkout(Some(&account), None);
     test.minute().await;
-    assert_eq!(addressed(&test), known);
+    assert_eq!(journey_contact(&test), known);
     let linked = test.environment.dataverse().contacts().into_iter().find(|it| it.id == known).unwrap();
     assert_eq!(linked.contact_number.as_deref(), Some(account.as_str()));
     test.assert_clean(&CONFIRMATION);
 }
 
 #[tokio::test]
-async fn a_contact_found_by_number_is_given_the_address_that_it_lacks() {
+async fn a_contact_found_by_number_gets_the_missing_address() {
     let mut test = TestEnvironment::usual().await;
     let (account, email) = stranger(&test);
     let known = test.environment.dataverse().add_contact(&contact(Some(&account), None));
@@ -66,26 +66,26 @@ async fn a_contact_found_by_number_is_given_the_address_that_it_lacks() {
 }
 
 #[tokio::test]
-async fn an_address_that_belongs_to_another_customer_is_not_enough() {
+async fn a_contact_of_another_customer_is_not_used() {
     let mut test = TestEnvironment::usual().await;
     let (account, email) = stranger(&test);
-    let theirs = test.environment.dataverse().add_contact(&contact(Some("SOMEBODY-ELSE"), Some(&email)));
+    let other = test.environment.dataverse().add_contact(&contact(Some("SOMEBODY-ELSE"), Some(&email)));
     test.checkout(Some(&account), None);
     test.minute().await;
-    assert_ne!(addressed(&test), theirs);
+    assert_ne!(journey_contact(&test), other);
     test.assert_clean(&CONFIRMATION);
 }
 
 #[tokio::test]
-async fn the_same_number_in_another_company_is_somebody_else() {
+async fn the_same_number_in_another_company_is_another_customer() {
     let mut test = TestEnvironment::usual().await;
     let (account, _) = stranger(&test);
     let company = test.environment.dataverse().add_company("ussi", "Another company");
-    let theirs =
+    let other =
         test.environment.dataverse().add_contact(&Contact { company: Some(company), ..contact(Some(&account), None) });
     test.checkout(Some(&account), None);
     test.minute().await;
-    assert_ne!(addressed(&test), theirs);
+    assert_ne!(journey_contact(&test), other);
 }
 
 #[tokio::test]
@@ -94,13 +94,13 @@ async fn a_guest_is_recognised_by_address() {
     let known = test.environment.dataverse().add_contact(&contact(Some("C-9"), Some("Regular+Guest@example.org")));
     test.checkout(None, Some("regular+guest@example.org"));
     test.minute().await;
-    assert_eq!(addressed(&test), known);
+    assert_eq!(journey_contact(&test), known);
 }
 
-/// One delivery links the number to a contact that is known by address, while another, which does not know the
-/// address, would create one.
+/// One delivery links the number to a contact that it finds by address. At the same time another delivery, with another
+/// address, would create a contact.
 #[tokio::test]
-async fn linking_and_creating_at_the_same_moment_end_in_one_contact() {
+async fn concurrent_linking_and_creating_gives_one_contact() {
     for _ in 0..5 {
         let mut test = TestEnvironment::usual().await;
         let (account, _) = stranger(&test);

@@ -1,4 +1,4 @@
-//! What is written down in several places is the same everywhere.
+//! Facts that occur in several places are consistent.
 
 use std::collections::BTreeSet;
 use std::fs;

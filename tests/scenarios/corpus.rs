@@ -1,6 +1,6 @@
-//! Bad input, replayed: everything that ever troubled a decoder, and whatever fuzzing found worth keeping.
+//! Invalid input for all decoders: known problems, and findings of fuzzing.
 //!
-//! `fuzz/` holds the targets for `cargo fuzz run <target>`, and their corpora in `fuzz/corpus/<target>/`.
+//! `fuzz/` contains the targets for `cargo fuzz run <target>`, and their corpora in `fuzz/corpus/<target>/`.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use commerce_journeys::host::read_delivery;
 use commerce_journeys::journeys::{Journeys, View};
 use commerce_journeys::json::read_json;
 
-/// Feeds one input to the decoder of that name; whatever it is, there is an answer. Returns whether it was accepted.
+/// Decodes an input with the decoder of that name. Returns whether it was accepted. No input may panic.
 fn decode(target: &str, input: &[u8]) -> bool {
     match target {
         "invocation" => read_delivery(input).is_ok(),

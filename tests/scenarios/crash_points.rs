@@ -1,8 +1,7 @@
-//! Cuts the handler off before and after every request that a poll and its messages make, one at a time, and lets time
-//! pass. Every point is visited: they are counted in a day without a crash, and then each has a day of its own.
+//! Kills the handler before and after every request of a poll and its messages, one request per run. A run without a crash
+//! counts the requests. Then each request gets a run of its own.
 //!
-//! A handler that is killed before a request is carried out has sent it and knows no answer; neither does one that is
-//! killed after. Only its dependency knows which it was.
+//! In both cases the handler has sent the request and has no answer. Only the dependency knows whether it was processed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,14 +18,14 @@ use crate::environment::{Plan, TestEnvironment, all_journeys};
 /// The `n`-th request to a dependency.
 type Point = (Dependency, u64);
 
-/// Whether the request at the point is carried out.
+/// Whether the request is processed before the crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cut {
     Before,
     After,
 }
 
-/// NoFaults weather up to the point, at which the answer never comes.
+/// No faults, except that the request at `point` never gets an answer.
 struct CutAt {
     point: Point,
     cut: Cut,
@@ -35,29 +34,29 @@ struct CutAt {
 
 impl FaultInjector for CutAt {
     fn decide(&self, call: &Call) -> BoxFuture<FaultAction> {
-        let fate = match self.cut {
+        let action = match self.cut {
             _ if (call.dependency, call.own_number) != self.point => FaultAction::Serve,
             Cut::Before => FaultAction::Hang,
             Cut::After => FaultAction::HangAfter,
         };
-        if fate != FaultAction::Serve {
+        if action != FaultAction::Serve {
             self.reached.store(true, Ordering::SeqCst);
         }
-        Box::pin(async move { fate })
+        Box::pin(async move { action })
     }
 }
 
-/// A cart and a checkout of a new customer, all four journeys enabled: five events and journeys in one poll.
-async fn a_day(on_uncertain: &str) -> TestEnvironment {
+/// A cart and a checkout of a new customer with all four journeys enabled, in one poll.
+async fn sale(on_uncertain: &str) -> TestEnvironment {
     let journeys = all_journeys().replace("\"retry\"", "\"hold\"").replace("\"hold\"", &format!("\"{on_uncertain}\""));
     let test = Plan::usual().with_journeys(journeys).in_order().open().await;
     test.checkout(Some(&test.stranger()), None);
     test
 }
 
-/// All requests that such a day makes until it is done.
+/// All requests of such a run.
 async fn points(on_uncertain: &str) -> Vec<Point> {
-    let mut test = a_day(on_uncertain).await;
+    let mut test = sale(on_uncertain).await;
     let before = test.environment.network().calls();
     test.pass(TimeDelta::seconds(25)).await;
     let calls = test.environment.network().calls();
@@ -68,23 +67,23 @@ async fn points(on_uncertain: &str) -> Vec<Point> {
         .collect()
 }
 
-/// What a day with a crash came to.
-struct Day {
+/// The result of a run with a crash.
+struct CrashRun {
     audit: Audit,
-    /// The state of each journey by its event's record.
+    /// The outcome of each journey in its event's record.
     outcomes: BTreeMap<String, Value>,
-    /// Records that ended as failed.
+    /// Number of failed records.
     failed: usize,
 }
 
-async fn with_crash(point: Point, cut: Cut, on_uncertain: &str, death: KillScope) -> Day {
-    let mut test = a_day(on_uncertain).await;
+async fn with_crash(point: Point, cut: Cut, on_uncertain: &str, scope: KillScope) -> CrashRun {
+    let mut test = sale(on_uncertain).await;
     let reached = Arc::<AtomicBool>::default();
     test.environment.network().set_faults(CutAt { point, cut, reached: reached.clone() });
-    let give_up = test.environment.clock().now() + TimeDelta::minutes(30);
-    test.until(|test| reached.load(Ordering::SeqCst) || test.environment.clock().now() > give_up).await;
-    assert!(reached.load(Ordering::SeqCst), "{point:?} is not reached again: the day is not the same every time");
-    test.app.host().replace_handler(death).await;
+    let deadline = test.environment.clock().now() + TimeDelta::minutes(30);
+    test.until(|test| reached.load(Ordering::SeqCst) || test.environment.clock().now() > deadline).await;
+    assert!(reached.load(Ordering::SeqCst), "{point:?} is not reached: the run is not deterministic");
+    test.app.host().replace_handler(scope).await;
     test.environment.network().set_faults(NoFaults::default());
     assert!(test.app.host().ready().await);
     test.pass(TimeDelta::minutes(20)).await;
@@ -94,24 +93,21 @@ async fn with_crash(point: Point, cut: Cut, on_uncertain: &str, death: KillScope
     assert_eq!(failed + finished, records.len(), "{records:#?}");
     let outcomes =
         records.iter().flat_map(|record| record["journeys"].as_object().cloned().unwrap_or_default()).collect();
-    Day { audit: test.environment.audit(&Journey::ALL, &[]), outcomes, failed }
+    CrashRun { audit: test.environment.audit(&Journey::ALL, &[]), outcomes, failed }
 }
 
-/// Visits every point; returns how many there were, and the journeys that were started twice or not at all.
+/// Crashes at every point. Returns the number of points, and the journeys that were started twice or not at all.
 async fn visit(cut: Cut, on_uncertain: &str) -> (usize, Vec<String>, Vec<String>) {
     let points = points(on_uncertain).await;
     let (mut twice, mut never) = (Vec::new(), Vec::new());
     for (index, point) in points.iter().enumerate() {
-        let death = if index % 2 == 0 { KillScope::Process } else { KillScope::Instance };
-        let Day { audit, outcomes, failed } = with_crash(*point, cut, on_uncertain, death).await;
-        let place = format!("{cut:?} {point:?}, {death:?}");
+        let scope = if index % 2 == 0 { KillScope::Process } else { KillScope::Instance };
+        let CrashRun { audit, outcomes, failed } = with_crash(*point, cut, on_uncertain, scope).await;
+        let place = format!("{cut:?} {point:?}, {scope:?}");
         assert!(audit.misdirected.is_empty() && audit.duplicate_contacts.is_empty(), "{place}: {audit:#?}");
         for finding in audit.duplicated.iter().chain(&audit.uncertain) {
             let outcome = &outcomes[finding.journey.unwrap().name()];
-            assert!(
-                outcome["uncertain"].as_u64() >= Some(1),
-                "started twice, and not known as uncertain: {place}: {outcome}"
-            );
+            assert!(outcome["uncertain"].as_u64() >= Some(1), "started twice but not uncertain: {place}: {outcome}");
             twice.push(format!("{place}: {finding}"));
         }
         for finding in &audit.lost {
@@ -142,7 +138,7 @@ async fn a_crash_after_any_request_loses_nothing_and_repeats_only_what_is_uncert
     let (visited, twice, never) = visit(Cut::After, "retry").await;
     assert!(visited > 30, "{visited}");
     assert_eq!(never, Vec::<String>::new());
-    assert!(!twice.is_empty(), "the window that cannot be closed is known to be there");
+    assert!(!twice.is_empty(), "the documented gap in the guarantee exists");
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! A test to live scenarios in: all dependencies, the Functions host, and the handler on a runtime of its own, which
-//! ends in mid-request when it is killed.
+//! The test environment: all dependencies, the Functions host, and the handler on its own runtime. A kill ends the handler
+//! in the middle of its requests.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -33,17 +33,17 @@ pub(crate) fn all_journeys() -> String {
     SHIPPED.replace("\"enabled\": false", "\"enabled\": true")
 }
 
-/// How a test differs from the usual one.
+/// The options of a test environment.
 pub(crate) struct Plan {
     pub(crate) environment: EnvironmentOptions,
     pub(crate) journeys: String,
     pub(crate) settings: Vec<(&'static str, String)>,
-    /// Whether everything happens one after the other, in the same order every time.
+    /// Whether everything happens sequentially, in the same order every time.
     pub(crate) in_order: bool,
 }
 
 impl Plan {
-    /// Simulated time, fair weather, the order confirmation only.
+    /// Simulated time, no faults, only the order confirmation.
     pub(crate) fn usual() -> Self {
         // Not earlier than the machine's own time, with which Service Bus signatures are made.
         let now = DateTime::from_timestamp(Utc::now().timestamp() / 60 * 60, 0).unwrap();
@@ -81,7 +81,7 @@ pub(crate) struct TestEnvironment {
     second: Option<FunctionApp>,
     launch: Arc<InProcess>,
     settings: BTreeMap<String, String>,
-    /// Time stands still for the test until it lets time pass.
+    /// Holds the simulated time until the test lets it pass.
     busy: Option<TimeHold>,
 }
 
@@ -113,7 +113,7 @@ impl TestEnvironment {
         self.environment.shop()
     }
 
-    /// Where the handler of this moment listens.
+    /// The port of the current handler.
     pub(crate) fn handler_port(&self) -> u16 {
         self.launch.port.load(Ordering::SeqCst)
     }
@@ -137,7 +137,7 @@ impl TestEnvironment {
         self.busy = Some(self.environment.clock().sleep(time.to_std().unwrap()).await);
     }
 
-    /// Lets a minute pass: three polls and everything they bring about.
+    /// Lets a minute pass: three polls with everything that follows from them.
     pub(crate) async fn minute(&mut self) {
         self.pass(TimeDelta::minutes(1)).await;
     }
@@ -162,7 +162,7 @@ impl TestEnvironment {
         self.shop().add_to_cart(&cart, &items).unwrap()
     }
 
-    /// A customer with an e-mail address whom Dataverse does not know.
+    /// A customer with an e-mail address who has no contact in Dataverse.
     pub(crate) fn stranger(&self) -> String {
         let known = self.environment.dataverse().contacts();
         let is_known = |account: &str, email: &str| {
@@ -195,28 +195,28 @@ impl TestEnvironment {
         self.records().await.remove(&key).unwrap_or_else(|| panic!("no record of {key:?}"))
     }
 
-    /// Asserts that every event led to what it should, once, and that nothing is left over.
+    /// Asserts that every event started the right journeys once, and that no work is left.
     pub(crate) fn assert_clean(&self, enabled: &[Journey]) {
         let audit = self.environment.audit(enabled, &[]);
         assert!(audit.is_clean(), "{audit:#?}");
     }
 
-    /// Lets the environment go on until something is so; that is waited for in real time.
-    pub(crate) async fn until(&mut self, so: impl Fn(&Self) -> bool) {
+    /// Lets the environment run until a condition holds. Waits in real time.
+    pub(crate) async fn until(&mut self, condition: impl Fn(&Self) -> bool) {
         drop(self.busy.take());
-        while !so(self) {
+        while !condition(self) {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         self.busy = Some(self.environment.clock().busy());
     }
 
-    /// Calls `trigger-journey` through the host; status and body.
+    /// Calls `trigger-journey` through the host. Returns status and body.
     pub(crate) async fn trigger(&mut self, body: &Value) -> (u16, Value) {
         self.trigger_raw(body.to_string()).await
     }
 
     pub(crate) async fn trigger_raw(&mut self, body: String) -> (u16, Value) {
-        // The handler may have to wait for something.
+        // The handler may have to wait for a timer.
         drop(self.busy.take());
         let url = format!("{}api/trigger-journey", self.app.url());
         let request = reqwest::Client::new().post(url).header("x-functions-key", FUNCTION_KEY);
@@ -227,7 +227,7 @@ impl TestEnvironment {
     }
 }
 
-/// Runs the handler on a thread and a runtime of its own; killing it drops the runtime, with everything in flight.
+/// Runs the handler on its own thread and runtime. A kill drops the runtime with all requests.
 struct InProcess {
     clock: Clock,
     journeys: String,
@@ -271,7 +271,7 @@ impl Launch for InProcess {
     }
 }
 
-/// The test's time, as the handler reads it.
+/// The simulated time for the handler.
 #[derive(Debug)]
 struct EnvironmentClock(Clock);
 

@@ -1,4 +1,4 @@
-//! Two instances of the function app on one container and one subscription, killed in turn.
+//! Two instances of the function app with one container and one subscription. They are killed alternately.
 
 use chrono::TimeDelta;
 use sandbox::audit::Journey;
@@ -7,7 +7,7 @@ use sandbox::host::KillScope;
 use crate::environment::{Plan, all_journeys};
 
 #[tokio::test]
-async fn two_instances_killed_in_turn_lose_nothing_and_repeat_only_what_is_uncertain() {
+async fn two_instances_killed_alternately_lose_nothing_and_repeat_only_uncertain_journeys() {
     let journeys = all_journeys().replace("\"hold\"", "\"retry\"");
     let mut test = Plan::usual().with_journeys(journeys).open().await;
     test.add_instance().await;
@@ -15,14 +15,14 @@ async fn two_instances_killed_in_turn_lose_nothing_and_repeat_only_what_is_uncer
         for action in test.shop().plan(3, round) {
             test.shop().perform(&action).unwrap();
         }
-        // At another moment of the work each time.
+        // At a different request each time.
         let calls =
             |test: &crate::environment::TestEnvironment| test.environment.network().calls().values().sum::<u64>();
-        let moment = calls(&test) + 5 + round * 11 % 97;
-        test.until(|test| calls(test) >= moment).await;
-        let death = if round % 4 < 2 { KillScope::Process } else { KillScope::Instance };
+        let threshold = calls(&test) + 5 + round * 11 % 97;
+        test.until(|test| calls(test) >= threshold).await;
+        let scope = if round % 4 < 2 { KillScope::Process } else { KillScope::Instance };
         let instance = usize::try_from(round % 2).unwrap();
-        test.instance(instance).replace_handler(death).await;
+        test.instance(instance).replace_handler(scope).await;
         assert!(test.instance(instance).ready().await);
         test.pass(TimeDelta::seconds(45)).await;
     }
@@ -36,6 +36,6 @@ async fn two_instances_killed_in_turn_lose_nothing_and_repeat_only_what_is_uncer
         let of_event = || documents.iter().filter(|document| document["EventTransactionId"] == repeated.event.as_str());
         let uncertain = of_event().filter_map(|record| record["journeys"][journey]["uncertain"].as_u64()).max();
         let records: Vec<_> = of_event().collect();
-        assert!(uncertain >= Some(1), "repeated, and not known as uncertain: {repeated}: {records:#?}");
+        assert!(uncertain >= Some(1), "repeated but not uncertain: {repeated}: {records:#?}");
     }
 }

@@ -1,5 +1,5 @@
-//! Nothing leaks: a stormy day with marked secrets and marked customers, of which no mark is found in anything that the
-//! program prints or records.
+//! No secret and no personal data leaks: a run with faults and with marked secrets and customers. No mark may occur in the
+//! log or in a record.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -17,7 +17,7 @@ use crate::log::assert_documented;
 
 const MARK: &str = "MARK7F3A";
 
-/// Customers whose every personal field carries the mark, guests likewise.
+/// Sales to customers and guests. Every personal field contains the mark.
 fn sell(environment: &Environment) {
     let shop = environment.shop();
     let model = shop.customers().into_iter().find(|customer| customer.data_area == CHANNELS[0].data_area).unwrap();
@@ -57,10 +57,10 @@ async fn no_secret_and_no_customer_is_ever_printed_or_recorded() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("leaks");
     let binary = Path::new(env!("CARGO_BIN_EXE_commerce-journeys"));
     stage(&repository(), Some(binary), &folder, Enabled::All).unwrap();
-    let climate = FaultProfile::storm();
+    let profile = FaultProfile::storm();
     let mut settings = environment.settings_with_secrets();
-    settings.extend(climate.suggested_settings());
-    // More talkative than anybody would run it.
+    settings.extend(profile.suggested_settings());
+    // A more detailed log than in production.
     settings.insert("RUST_LOG".to_owned(), "info,commerce_journeys=trace".to_owned());
     let printed = Arc::new(Mutex::new(String::new()));
     let output: Sink = {
@@ -73,16 +73,16 @@ async fn no_secret_and_no_customer_is_ever_printed_or_recorded() {
     };
     let app = environment.host(App::read(&folder, &settings).unwrap(), Arc::new(Process), output).await.unwrap();
     assert!(app.host().ready().await);
-    let storm = FaultSchedule::start(&environment, climate, 11);
+    let faults = FaultSchedule::start(&environment, profile, 11);
     sell(&environment);
-    // A few kills, each while something is going on.
+    // A few kills while requests are running.
     for calls in [150, 400, 700] {
         while environment.network().calls().values().sum::<u64>() < calls {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         app.host().replace_handler(KillScope::Process).await;
     }
-    storm.calm();
+    faults.calm();
     while environment.dataverse().started().len() < 60 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

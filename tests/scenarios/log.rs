@@ -11,8 +11,8 @@ const PAGE: &str = include_str!("../../docs/logging.md");
 /// On every line, and on those of an invocation.
 const COMMON: [&str; 5] = ["time", "level", "event", "function", "invocationId"];
 
-/// An event as the page has it: its level, and its fields with whether they are always there.
-struct Promised {
+/// An event as the page describes it: its level, and its fields with whether they are always present.
+struct Documented {
     level: String,
     fields: BTreeMap<String, bool>,
 }
@@ -40,17 +40,17 @@ fn cells(row: &str) -> Vec<&str> {
 }
 
 /// The fields of the two tables below `invocation`.
-fn promised_facts() -> BTreeMap<String, bool> {
+fn documented_facts() -> BTreeMap<String, bool> {
     let tables = PAGE.split("\n\n").filter(|block| block.starts_with("| fields of"));
     tables.flat_map(|table| table.lines().skip(2).flat_map(|row| names(cells(row)[0]))).collect()
 }
 
-fn promised() -> BTreeMap<String, Promised> {
+fn documented() -> BTreeMap<String, Documented> {
     let tables = PAGE.split("\n\n").filter(|block| block.starts_with("| event | level |"));
     let rows = tables.flat_map(|table| table.lines().skip(2)).map(cells);
     rows.map(|row| {
         let name = row[0].trim_matches('`').to_owned();
-        (name, Promised { level: row[1].to_owned(), fields: names(row[2]) })
+        (name, Documented { level: row[1].to_owned(), fields: names(row[2]) })
     })
     .collect()
 }
@@ -66,41 +66,41 @@ fn camel(words: &str) -> String {
 }
 
 #[test]
-fn every_event_of_the_code_is_on_the_page_and_the_other_way_round() {
-    let mut promised = promised();
-    assert!(promised.remove("library").is_some(), "what libraries say is on the page");
+fn the_page_describes_exactly_the_log_events_of_the_code() {
+    let mut documented = documented();
+    assert!(documented.remove("library").is_some(), "what libraries say is on the page");
     for event in LOG_EVENTS {
         let name = camel(event.name);
-        let page = promised.remove(&name).unwrap_or_else(|| panic!("{name} is not on the page"));
+        let page = documented.remove(&name).unwrap_or_else(|| panic!("{name} is not on the page"));
         assert_eq!(page.level, event.level.as_str().to_lowercase(), "{name}");
         let fields: BTreeSet<String> =
             event.fields.iter().filter(|field| **field != "facts").map(|field| camel(field)).collect();
         assert_eq!(page.fields.into_keys().collect::<BTreeSet<_>>(), fields, "{name}");
     }
-    assert_eq!(promised.into_keys().collect::<Vec<_>>(), Vec::<String>::new(), "no such events in the code");
+    assert_eq!(documented.into_keys().collect::<Vec<_>>(), Vec::<String>::new(), "no such events in the code");
     let summary = PollSummary { oldest_ms: Some(1), ..PollSummary::default() };
     let Value::Object(summary) = serde_json::to_value(summary).unwrap() else { panic!() };
     let facts: BTreeSet<String> =
         Facts::FIELDS.iter().map(|field| camel(field)).chain(summary.into_iter().map(|(name, _)| name)).collect();
-    assert_eq!(promised_facts().into_keys().collect::<BTreeSet<_>>(), facts);
+    assert_eq!(documented_facts().into_keys().collect::<BTreeSet<_>>(), facts);
 }
 
 #[test]
 fn every_reason_is_on_the_page() {
     let list = PAGE.split("### Reasons").nth(1).unwrap().split("##").next().unwrap();
-    let promised: BTreeSet<String> = names(list).into_keys().collect();
+    let documented: BTreeSet<String> = names(list).into_keys().collect();
     // The enumeration is closed: a reason that is not in it does not parse.
-    for reason in &promised {
+    for reason in &documented {
         serde_json::from_value::<commerce_journeys::events::ReasonCode>(Value::from(reason.as_str())).unwrap();
     }
     let unknown = serde_json::from_value::<commerce_journeys::events::ReasonCode>(Value::from("?")).unwrap_err();
     let known: BTreeSet<String> = unknown.to_string().split('`').skip(3).step_by(2).map(str::to_owned).collect();
-    assert_eq!(promised, known);
+    assert_eq!(documented, known);
 }
 
-/// Asserts that each line of a log is one that the page describes, with all that it promises and nothing more.
+/// Asserts that the page describes each line of a log: all promised fields are present, and no others.
 pub(crate) fn assert_documented(log: &str) {
-    let (events, facts) = (promised(), promised_facts());
+    let (events, facts) = (documented(), documented_facts());
     for line in log.lines() {
         let fields: BTreeMap<String, Value> =
             serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
@@ -116,6 +116,6 @@ pub(crate) fn assert_documented(log: &str) {
         }
         let is_of_invocation = fields.contains_key("function") && fields.contains_key("invocationId");
         assert!(name != "invocation" || is_of_invocation, "{line}");
-        assert!(!line.to_lowercase().contains("warn") || fields["level"] != "error", "taken for a warning: {line}");
+        assert!(!line.to_lowercase().contains("warn") || fields["level"] != "error", "read as a warning: {line}");
     }
 }

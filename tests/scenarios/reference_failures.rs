@@ -1,4 +1,4 @@
-//! What the published sample of this system gets wrong, case by case.
+//! Failures of the published sample, one test each.
 
 use chrono::TimeDelta;
 use sandbox::audit::Journey;
@@ -26,7 +26,7 @@ async fn a_cart_and_its_checkout_are_two_events() {
 
 /// The sample: all event types are sent as one string, and none matches.
 #[tokio::test]
-async fn each_event_type_is_searched_on_its_own() {
+async fn each_event_type_is_searched_separately() {
     let mut test = TestEnvironment::usual().await;
     test.checkout(Some(&test.stranger()), None);
     test.minute().await;
@@ -36,7 +36,7 @@ async fn each_event_type_is_searched_on_its_own() {
 
 /// The sample: only the first page of a window is ever read.
 #[tokio::test]
-async fn more_events_than_a_page_are_all_read() {
+async fn all_pages_are_read() {
     let mut test = Plan::usual().with("PollPageSize", "7").open().await;
     for _ in 0..30 {
         test.checkout(Some(&test.stranger()), None);
@@ -48,22 +48,22 @@ async fn more_events_than_a_page_are_all_read() {
 
 /// The sample: the watermark follows the last processed record, and late events are lost.
 #[tokio::test]
-async fn events_that_commit_late_and_out_of_order_are_still_seen() {
+async fn events_that_commit_late_and_out_of_order_are_found() {
     let mut test = TestEnvironment::usual().await;
     test.shop().set_commit_delay(TimeDelta::seconds(100));
     test.checkout(Some(&test.stranger()), None);
     test.shop().set_commit_delay(TimeDelta::zero());
     test.checkout(None, Some("early@example.org"));
     test.minute().await;
-    assert_eq!(test.environment.dataverse().started().len(), 1, "only what is committed can be seen");
+    assert_eq!(test.environment.dataverse().started().len(), 1, "only committed events are visible");
     test.minute().await;
     test.minute().await;
     test.assert_clean(&CONFIRMATION);
 }
 
-/// The sample: bounds are cut to whole seconds, and identical windows are served from a cache for an hour.
+/// The sample: bounds are truncated to whole seconds, and identical searches are cached for an hour.
 #[tokio::test]
-async fn events_within_one_second_and_between_two_polls_are_all_seen() {
+async fn all_events_within_one_second_and_between_two_polls_are_found() {
     let mut test = Plan::usual().with("PollSchedule", "* * * * * *").open().await;
     for _ in 0..12 {
         test.checkout(None, Some("busy@example.org"));
@@ -73,7 +73,7 @@ async fn events_within_one_second_and_between_two_polls_are_all_seen() {
     test.assert_clean(&CONFIRMATION);
 }
 
-/// The sample: a crash leaves records that nobody ever looks at again.
+/// The sample: records that a crash leaves behind are never processed again.
 #[tokio::test]
 async fn a_crash_leaves_no_event_behind() {
     let mut test = TestEnvironment::usual().await;
@@ -82,11 +82,7 @@ async fn a_crash_leaves_no_event_behind() {
     test.environment.network().set_faults(Script::new(&calls, hang));
     let checkout = test.checkout(Some(&test.stranger()), None);
     test.until(|_| calls.to("SalesOrders") > 0).await;
-    assert_eq!(
-        test.record(&checkout).await["status"],
-        "new",
-        "the run is stuck in the order call, its record is written"
-    );
+    assert_eq!(test.record(&checkout).await["status"], "new", "the record is written, and the run waits for the order");
     test.app.host().replace_handler(KillScope::Instance).await;
     test.environment.network().set_faults(NoFaults::default());
     assert!(test.app.host().ready().await);
@@ -95,9 +91,9 @@ async fn a_crash_leaves_no_event_behind() {
     test.assert_clean(&CONFIRMATION);
 }
 
-/// The sample: one failing event blocks the run for a minute, and is dropped for good after it.
+/// The sample: one failing event blocks the run for a minute, and is then dropped.
 #[tokio::test]
-async fn an_order_that_is_late_delays_nobody_else_and_is_waited_for() {
+async fn a_late_order_is_retried_and_delays_no_other_event() {
     let mut test = TestEnvironment::usual().await;
     test.shop().set_order_delay(Some(TimeDelta::minutes(10)));
     let late = test.checkout(Some(&test.stranger()), None);
@@ -129,33 +125,33 @@ async fn an_event_of_a_cart_is_enriched_with_the_cart() {
 
 /// The sample: a guest's event always fails, because the customer call needs an id.
 #[tokio::test]
-async fn a_guest_needs_no_customer_call() {
+async fn a_guest_needs_no_customer_request() {
     let mut test = TestEnvironment::usual().await;
     let calls = Calls::default();
-    test.environment.network().set_faults(Script::watching(&calls));
+    test.environment.network().set_faults(Script::recording(&calls));
     test.checkout(None, Some("guest+tag@o'neil.example"));
     test.minute().await;
     assert_eq!(calls.to("Customers"), 0);
     test.assert_clean(&CONFIRMATION);
 }
 
-/// The sample: a token is fetched at every run.
+/// The sample: every run requests a token.
 #[tokio::test]
 async fn tokens_are_used_until_shortly_before_they_expire() {
     let mut test = TestEnvironment::usual().await;
-    let asked = |test: &TestEnvironment| test.environment.network().calls()[&Dependency::Entra];
+    let token_requests = |test: &TestEnvironment| test.environment.network().calls()[&Dependency::Entra];
     test.checkout(Some(&test.stranger()), None);
     test.pass(TimeDelta::minutes(30)).await;
-    assert_eq!(asked(&test), 2, "one for the Scale Unit, one for Dataverse");
+    assert_eq!(token_requests(&test), 2, "one for the Scale Unit, one for Dataverse");
     // A token lives for an hour.
     test.pass(TimeDelta::minutes(60)).await;
     test.checkout(Some(&test.stranger()), None);
     test.minute().await;
-    assert_eq!(asked(&test), 4);
+    assert_eq!(token_requests(&test), 4);
     test.assert_clean(&CONFIRMATION);
 }
 
-/// Likewise: The sample: a token that is revoked is replaced at once.
+/// A revoked token is replaced at once.
 #[tokio::test]
 async fn a_revoked_token_is_replaced() {
     let mut test = TestEnvironment::usual().await;
@@ -167,7 +163,7 @@ async fn a_revoked_token_is_replaced() {
     test.assert_clean(&CONFIRMATION);
 }
 
-/// The sample: the first page that holds an event makes the run fail.
+/// The sample: the first page that contains an event makes the run fail.
 #[tokio::test]
 async fn a_page_with_events_is_read_to_its_end() {
     let mut test = TestEnvironment::usual().await;
@@ -180,20 +176,20 @@ async fn a_page_with_events_is_read_to_its_end() {
 
 /// The sample: one operating unit number for all channels.
 #[tokio::test]
-async fn every_channel_is_asked_under_its_own_operating_unit() {
+async fn every_channel_uses_its_own_operating_unit() {
     let mut test = TestEnvironment::usual().await;
     let calls = Calls::default();
-    test.environment.network().set_faults(Script::watching(&calls));
+    test.environment.network().set_faults(Script::recording(&calls));
     for channel in &CHANNELS {
         test.checkout_in(channel.id, None, Some("traveller@example.org"));
         test.checkout_in(channel.id, None, Some("traveller@example.org"));
     }
     test.minute().await;
     test.assert_clean(&CONFIRMATION);
-    assert_eq!(calls.to("GetOperatingUnitNumber"), CHANNELS.len(), "each is asked for once");
+    assert_eq!(calls.to("GetOperatingUnitNumber"), CHANNELS.len(), "each is requested once");
 }
 
-/// The sample: a message is gone before its workflow has run.
+/// The sample: a message is completed before its workflow has run.
 #[tokio::test]
 async fn a_message_stays_until_its_journeys_have_started() {
     let mut test = TestEnvironment::usual().await;
@@ -201,11 +197,7 @@ async fn a_message_stays_until_its_journeys_have_started() {
     test.checkout(Some(&test.stranger()), None);
     test.pass(TimeDelta::minutes(30)).await;
     let counts = test.environment.counts();
-    assert_eq!(
-        counts.active + counts.locked + counts.scheduled,
-        1,
-        "the checkout's; nothing is to be done about a cart: {counts:?}"
-    );
+    assert_eq!(counts.active + counts.locked + counts.scheduled, 1, "only the checkout has a journey: {counts:?}");
     assert_eq!(counts.dead_lettered, 0);
     test.environment.served(Dependency::Dataverse).set_reachable(true);
     test.pass(TimeDelta::minutes(16)).await;
@@ -214,7 +206,7 @@ async fn a_message_stays_until_its_journeys_have_started() {
 
 /// The sample: two quick orders of a new customer create two contacts.
 #[tokio::test]
-async fn quick_orders_of_a_new_customer_make_one_contact() {
+async fn quick_orders_of_a_new_customer_create_one_contact() {
     let mut test = TestEnvironment::usual().await;
     let before = test.environment.dataverse().contacts().len();
     let customer = test.stranger();
@@ -230,7 +222,7 @@ async fn quick_orders_of_a_new_customer_make_one_contact() {
 
 /// The sample: a quote in a customer's name breaks the request.
 #[tokio::test]
-async fn quotes_and_letters_of_the_world_reach_the_journey_as_they_are() {
+async fn quotes_and_unicode_letters_reach_the_journey_unchanged() {
     let mut test = TestEnvironment::usual().await;
     let model = test.shop().customer(&test.stranger()).unwrap();
     let customer = Customer {
@@ -259,7 +251,7 @@ async fn quotes_and_letters_of_the_world_reach_the_journey_as_they_are() {
 
 /// The sample: a redelivered message triggers the journey again.
 #[tokio::test]
-async fn a_message_that_comes_twice_starts_its_journeys_once() {
+async fn a_duplicate_message_starts_its_journeys_once() {
     let mut test = TestEnvironment::usual().await;
     for _ in 0..5 {
         test.environment.broker().duplicate_next_send();
@@ -270,7 +262,7 @@ async fn a_message_that_comes_twice_starts_its_journeys_once() {
     test.assert_clean(&CONFIRMATION);
 }
 
-/// The sample: the party number gets the wrong field, with quotes in it, and an empty look-up fails the run.
+/// The sample: the party number is written to the wrong field with quotes, and an empty lookup fails the run.
 #[tokio::test]
 async fn a_new_contact_has_its_party_number_and_only_the_groups_that_exist() {
     let mut test = TestEnvironment::usual().await;
@@ -299,7 +291,7 @@ async fn a_new_contact_has_its_party_number_and_only_the_groups_that_exist() {
     test.assert_clean(&CONFIRMATION);
 }
 
-/// The sample: secrets in app settings: where a key is left out, the managed identity takes its place.
+/// The sample: secrets in app settings. Here the managed identity is used where there is no key.
 #[test]
 fn no_secret_is_needed_and_none_is_printed() {
     use commerce_journeys::settings::Settings;

@@ -1,4 +1,4 @@
-//! FaultInjector by script: a rule decides the fate of each call, and every call is noted.
+//! A fault injector with a rule for each call. It records every call.
 
 use std::sync::{Arc, Mutex};
 
@@ -6,17 +6,17 @@ use sandbox::network::{BoxFuture, Call, Dependency, FaultAction, FaultInjector};
 
 type Rule = dyn Fn(&Call) -> FaultAction + Send + Sync;
 
-/// Calls as they happened.
+/// The recorded calls.
 #[derive(Clone, Default)]
 pub(crate) struct Calls(Arc<Mutex<Vec<Call>>>);
 
 impl Calls {
-    /// How many calls went to paths that contain `part`.
+    /// Number of calls whose path contains `part`.
     pub(crate) fn to(&self, part: &str) -> usize {
         self.0.lock().unwrap().iter().filter(|call| call.path.contains(part)).count()
     }
 
-    /// How many calls a dependency got.
+    /// Number of calls to a dependency.
     pub(crate) fn at(&self, dependency: Dependency) -> usize {
         self.0.lock().unwrap().iter().filter(|call| call.dependency == dependency).count()
     }
@@ -32,8 +32,8 @@ impl Script {
         Self { rule: Arc::new(rule), calls: calls.clone() }
     }
 
-    /// NoFaults weather that notes every call.
-    pub(crate) fn watching(calls: &Calls) -> Self {
+    /// No faults. Records every call.
+    pub(crate) fn recording(calls: &Calls) -> Self {
         Self { rule: Arc::new(|_| FaultAction::Serve), calls: calls.clone() }
     }
 }
@@ -41,7 +41,7 @@ impl Script {
 impl FaultInjector for Script {
     fn decide(&self, call: &Call) -> BoxFuture<FaultAction> {
         self.calls.0.lock().unwrap().push(call.clone());
-        let fate = (self.rule)(call);
-        Box::pin(async move { fate })
+        let action = (self.rule)(call);
+        Box::pin(async move { action })
     }
 }

@@ -1,4 +1,4 @@
-//! One event's way is one trace, as a collector receives it over OTLP from the real program.
+//! All spans of an event are one trace, as a collector receives it over OTLP from the real program.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -22,7 +22,7 @@ use sandbox::shop::{CHANNELS, CartOpening, Checkout, Item, PRODUCTS};
 use sandbox::stage::{Enabled, repository, stage};
 use tokio::net::TcpListener;
 
-/// Receives spans, and keeps them.
+/// Receives and stores spans.
 #[derive(Clone, Default)]
 struct Collector {
     spans: Arc<Mutex<Vec<Span>>>,
@@ -44,7 +44,7 @@ impl Collector {
         self.spans.lock().unwrap().clone()
     }
 
-    /// Waits until a span is there of which `wanted` holds.
+    /// Waits for a span that meets the condition.
     async fn span(&self, wanted: impl Fn(&Span) -> bool) -> Span {
         loop {
             if let Some(span) = self.spans().into_iter().find(&wanted) {
@@ -98,7 +98,7 @@ async fn open(environment: &Environment, folder: &str, otel: &[(&str, &str)]) ->
     app
 }
 
-/// A customer's checkout, with a receipt's address that must not show up anywhere.
+/// A customer's checkout, with an e-mail address that no span may contain.
 fn sell(environment: &Environment) {
     let shop = environment.shop();
     let opening = CartOpening { channel: CHANNELS[0].id, ..CartOpening::default() };
@@ -125,7 +125,7 @@ async fn poll_publish_process_and_trigger_of_an_event_are_one_trace() {
     let is_checkout =
         |span: &Span| attributes(span).get("commerce_journeys.event_type").is_some_and(|it| it == "Checkout");
     let process = collector.span(|span| span.name == "process" && is_checkout(span)).await;
-    // Everything else of the event has ended before; only the run that took it up may still be at work.
+    // All other spans of the event have ended. Only the run of the poller may still be active.
     let enriched = collector.span(|span| span.name == "enrich" && span.trace_id == process.trace_id).await;
     let run = collector.span(|span| span.name == "poll-events" && span.span_id == enriched.links[0].span_id).await;
     app.shutdown().await;
@@ -137,7 +137,7 @@ async fn poll_publish_process_and_trigger_of_an_event_are_one_trace() {
         assert_eq!(found.len(), 1, "{name} among {:?}", of_event.iter().map(|span| &span.name).collect::<Vec<_>>());
         *found[0]
     };
-    // Enriched in a run of the poller, published, processed, triggered: each the child of the one before.
+    // Enrich, publish, process, trigger: each is the child of the previous one.
     let (enrich, publish) = (one("enrich"), one("publish"));
     assert_eq!(enrich.parent_span_id, Vec::<u8>::new(), "the root");
     assert_eq!(publish.parent_span_id, enrich.span_id);
@@ -148,7 +148,7 @@ async fn poll_publish_process_and_trigger_of_an_event_are_one_trace() {
         (publish.kind(), process.kind(), trigger.kind()),
         (SpanKind::Producer, SpanKind::Consumer, SpanKind::Client)
     );
-    // Its order was fetched for it; its record written by the run, to which it links.
+    // The order was requested for this event. The record was written by the run, to which the span links.
     let order = of_event.iter().find(|span| span.name == "GET commerce").unwrap();
     assert_eq!(order.parent_span_id, enrich.span_id);
     assert_eq!(attributes(order)["http.response.status_code"], "200");
@@ -158,11 +158,11 @@ async fn poll_publish_process_and_trigger_of_an_event_are_one_trace() {
         spans.iter().any(|span| span.name == "POST commerce" && span.trace_id == run.trace_id),
         "the search is the run's"
     );
-    // Dataverse is told the very span that calls it, and the id is the one that the event's id gives.
+    // Dataverse receives the span of the request, and the trace id is derived from the event's id.
     let started = &environment.dataverse().started()[0];
     let told = format!("00-{}-{}-01", hex(&trigger.trace_id), hex(&trigger.span_id));
     assert_eq!(started.traceparent.as_deref(), Some(told.as_str()));
-    // Who asked, and nothing of whom it is about.
+    // The spans contain ids, and no personal data.
     assert!(collector.services.lock().unwrap().iter().all(|name| name == "commerce-journeys"));
     assert!(collector.keys.lock().unwrap().iter().all(|key| key == "k1"));
     assert!(!format!("{spans:?}").contains("traced.guest"), "no personal data in a span");
@@ -170,9 +170,9 @@ async fn poll_publish_process_and_trigger_of_an_event_are_one_trace() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_collector_that_never_answers_delays_nothing() {
+async fn a_collector_that_does_not_respond_delays_nothing() {
     let environment = Environment::start(EnvironmentOptions::new(Clock::real())).await.unwrap();
-    // It accepts connections and says nothing.
+    // It accepts connections and sends no response.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", silent.local_addr().unwrap());
     let app = open(&environment, "silent-collector", &[("OTEL_EXPORTER_OTLP_ENDPOINT", &url)]).await;
@@ -183,7 +183,7 @@ async fn a_collector_that_never_answers_delays_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_is_exported_unless_asked_for() {
+async fn nothing_is_exported_by_default() {
     let environment = Environment::start(EnvironmentOptions::new(Clock::real())).await.unwrap();
     let (collector, url) = Collector::start().await;
     let otel = [
@@ -196,7 +196,7 @@ async fn nothing_is_exported_unless_asked_for() {
     one_journey(&environment).await;
     app.shutdown().await;
     assert!(collector.spans().is_empty());
-    // The trace is carried all the same.
+    // The message still carries the trace.
     let traceparent = environment.dataverse().started()[0].traceparent.clone().unwrap();
     assert!(traceparent.starts_with("00-") && traceparent.ends_with("-01"), "{traceparent}");
 }

@@ -1,4 +1,4 @@
-//! Replays, redrives and trials.
+//! Replays, redrives and dry runs.
 
 use chrono::TimeDelta;
 use sandbox::audit::Journey;
@@ -55,7 +55,7 @@ async fn a_dry_run_shows_everything_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_posted_message_is_replayed_like_a_delivered_one() {
+async fn a_message_in_a_request_is_processed_like_a_delivered_one() {
     let mut test = TestEnvironment::usual().await;
     let event = test.checkout(Some(&test.stranger()), Some("posted@example.org"));
     // As text: amounts must keep their digits.
@@ -68,16 +68,16 @@ async fn a_posted_message_is_replayed_like_a_delivered_one() {
         format!(r#"{{"message": {{"OrderDetails": {order}, "CustomerDetails": null, "EventDetails": {details}}}}}"#);
     let (status, answer) = test.trigger_raw(body).await;
     assert_eq!(status, 200, "{answer}");
-    // The poller and the subscription come later, and find it done.
+    // The poller and the subscription process the event later, and find it completed.
     test.minute().await;
     test.assert_clean(&CONFIRMATION);
 }
 
 #[tokio::test]
-async fn wrong_requests_are_refused_with_the_path_of_the_mistake() {
+async fn invalid_requests_are_rejected_with_the_path_of_the_mistake() {
     let mut test = TestEnvironment::usual().await;
     let cases = [
-        (json!({}), "give one of"),
+        (json!({}), "send one of"),
         (json!({"eventId": "x"}), "eventChannelId"),
         (json!({"eventChannelId": "x"}), "eventId"),
         (json!({"deadLetters": {"max": 0}}), "deadLetters.max"),
@@ -97,7 +97,7 @@ async fn wrong_requests_are_refused_with_the_path_of_the_mistake() {
 }
 
 #[tokio::test]
-async fn a_replay_during_an_outage_is_not_done_and_says_when_to_come_back() {
+async fn a_replay_during_an_outage_returns_503() {
     let mut test = TestEnvironment::usual().await;
     let event = test.checkout(Some(&test.stranger()), None);
     test.minute().await;
@@ -108,7 +108,7 @@ async fn a_replay_during_an_outage_is_not_done_and_says_when_to_come_back() {
 }
 
 #[tokio::test]
-async fn a_redrive_takes_up_what_can_succeed_and_leaves_the_rest() {
+async fn a_redrive_completes_what_succeeds_and_leaves_the_rest() {
     let mut test = crate::environment::Plan::usual().with("RetryHorizon", "00:20:00").open().await;
     test.environment
         .broker()
@@ -138,7 +138,7 @@ async fn a_redrive_takes_up_what_can_succeed_and_leaves_the_rest() {
 }
 
 #[tokio::test]
-async fn the_function_asks_for_its_key() {
+async fn the_function_requires_its_key() {
     let test = TestEnvironment::usual().await;
     let url = format!("{}api/trigger-journey", test.app.url());
     let reply = reqwest::Client::new().post(url).header("x-functions-key", "wrong").body("{}").send().await.unwrap();
@@ -150,7 +150,7 @@ fn is_trigger(call: &Call) -> bool {
 }
 
 #[tokio::test]
-async fn a_journey_that_was_cut_off_by_a_crash_is_uncertain_and_not_forgotten() {
+async fn a_journey_that_a_crash_interrupted_is_uncertain_and_retried() {
     let mut test = TestEnvironment::usual().await;
     let calls = Calls::default();
     let hang = |call: &Call| if is_trigger(call) { FaultAction::Hang } else { FaultAction::Serve };

@@ -1,9 +1,9 @@
-//! The program with wrong settings: one message that names them all, and a failure.
+//! The program with invalid settings: it fails with one message that lists all of them.
 
 use std::collections::BTreeMap;
 use std::process::{Command, Output};
 
-fn sound() -> BTreeMap<&'static str, &'static str> {
+fn valid() -> BTreeMap<&'static str, &'static str> {
     BTreeMap::from([
         ("CSUEndpoint", "https://scu.example.com/"),
         ("OperatingUnitNumber", "052"),
@@ -23,15 +23,15 @@ fn start(settings: &BTreeMap<&'static str, &'static str>) -> Output {
         .unwrap()
 }
 
-fn complaint(settings: &BTreeMap<&'static str, &'static str>) -> String {
+fn error_text(settings: &BTreeMap<&'static str, &'static str>) -> String {
     let output = start(settings);
     assert!(!output.status.success());
-    assert_eq!(output.stdout, b"", "complaints go to stderr, which the host takes for errors");
+    assert_eq!(output.stdout, b"", "errors are written to stderr");
     String::from_utf8(output.stderr).unwrap()
 }
 
 #[test]
-fn each_wrong_setting_is_named() {
+fn the_message_contains_each_invalid_setting() {
     let cases = [
         ("CSUEndpoint", ""),
         ("CSUEndpoint", "http://scu.example.com/"),
@@ -54,18 +54,17 @@ fn each_wrong_setting_is_named() {
         ("OrderConfirmationTrigger", "contacts(1)/x"),
     ];
     for (name, value) in cases {
-        let mut settings = sound();
+        let mut settings = valid();
         settings.insert(name, value);
-        let complaint = complaint(&settings);
-        assert!(complaint.contains(name) || complaint.contains("journeys[0].trigger"), "{name}={value}: {complaint}");
-        assert!(!complaint.contains("CSUEndpoint is missing") || name == "CSUEndpoint", "{complaint}");
+        let text = error_text(&settings);
+        assert!(text.contains(name) || text.contains("journeys[0].trigger"), "{name}={value}: {text}");
+        assert!(!text.contains("CSUEndpoint is missing") || name == "CSUEndpoint", "{text}");
     }
 }
 
 #[test]
-fn all_that_is_wrong_is_named_at_once() {
-    let complaint =
-        complaint(&BTreeMap::from([("CommerceClientSecretD365Commerce", "hush"), ("LeaseDuration", "soon")]));
+fn one_message_contains_all_invalid_settings() {
+    let text = error_text(&BTreeMap::from([("CommerceClientSecretD365Commerce", "hush"), ("LeaseDuration", "soon")]));
     for name in [
         "CSUEndpoint",
         "OperatingUnitNumber",
@@ -77,8 +76,8 @@ fn all_that_is_wrong_is_named_at_once() {
         "LeaseDuration",
         "OrderConfirmationTrigger",
     ] {
-        assert!(complaint.contains(name), "{name} is missing in: {complaint}");
+        assert!(text.contains(name), "{name} is missing in: {text}");
     }
-    assert_eq!(complaint.lines().count(), 1, "the host makes one trace of each line: {complaint}");
-    assert!(!complaint.contains("hush"));
+    assert_eq!(text.lines().count(), 1, "the host makes one trace of each line: {text}");
+    assert!(!text.contains("hush"));
 }
