@@ -2,7 +2,7 @@
 //
 //     az deployment group create --resource-group <group> --parameters infra/main.bicepparam
 //
-// docs/deployment.md tells the whole way.
+// docs/deployment.md describes all steps.
 
 targetScope = 'resourceGroup'
 
@@ -20,7 +20,7 @@ param workload string = 'journeys'
 @maxLength(20)
 param environmentName string
 
-@description('Where everything is. Choose a region near the Scale Unit and Dataverse that offers Flex Consumption.')
+@description('Region of all resources. Choose a region near the Scale Unit and Dataverse that offers Flex Consumption.')
 param location string = resourceGroup().location
 
 @description('Tags of your own, beside application and environment.')
@@ -29,7 +29,7 @@ param tags Tags = {}
 @description('The Commerce Scale Unit.')
 param commerce Commerce
 
-@description('Secret of the Entra application for the Scale Unit. It goes to Key Vault; left out, a secret that is there already stays.')
+@description('Secret of the Entra application for the Scale Unit. It is stored in Key Vault. If empty, an existing secret stays as it is.')
 @secure()
 param commerceClientSecret string = ''
 
@@ -40,17 +40,17 @@ param dataverseUrl string
 @description('Names of the custom triggers of Customer Insights - Journeys.')
 param triggers Triggers
 
-@description('Who gets the alarms.')
+@description('Who gets the alerts.')
 @minLength(3)
 param alertEmail string
 
-@description('When to raise an alarm.')
+@description('When to raise an alert.')
 param alertThresholds AlertThresholds = {
   latencySeconds: 120
   throttledCalls: 20
 }
 
-@description('How far the app may grow: with one journey for each event type, 3 instances of 16 messages.')
+@description('Limits of scaling: with one journey for each event type, 3 instances of 16 messages.')
 param scale Scale = {
   maximumInstanceCount: 3
   messagesPerInstance: 16
@@ -58,13 +58,13 @@ param scale Scale = {
   alwaysReady: 0
 }
 
-@description('Settings that most will leave alone.')
+@description('Settings that most deployments do not change.')
 param tuning Tuning = {}
 
-@description('The repository whose workflow may deploy; left out, none may.')
+@description('The repository whose workflow may deploy. Default: none.')
 param github GitHub?
 
-@description('The lake side: prepares exported tables for Customer Insights - Data. Left out, there is none.')
+@description('The lake side: prepares exported tables for Customer Insights - Data. Default: none.')
 param lake Lake?
 
 @description('Further app settings: the OTEL_* variables of docs/logging.md, or RUST_LOG.')
@@ -198,7 +198,7 @@ module access 'modules/access.bicep' = {
 }
 
 module functionApp 'modules/function-app.bicep' = {
-  // The app starts with its rights in place.
+  // The app starts after its roles are assigned.
   dependsOn: [
     access
   ]
@@ -293,7 +293,7 @@ module deployer 'modules/deployer.bicep' = if (github != null) {
 @description('For the publish command.')
 output functionAppName string = functionAppName
 
-@description('The application user in Dataverse is made for this id.')
+@description('Client id for the application user in Dataverse.')
 output managedIdentityClientId string = identity.outputs.clientId
 
 @description('For the publish command of the lake side; empty without it.')
@@ -305,7 +305,7 @@ output preparedLocation string = lake == null ? '' : lakeSide!.outputs.preparedL
 @description('AZURE_CLIENT_ID of the workflow\'s environment; empty without github.')
 output deployerClientId string = github == null ? '' : deployer!.outputs.clientId
 
-@description('What is left to do outside Azure. docs/deployment.md has the menu paths.')
+@description('What is left to do outside Azure. docs/deployment.md contains the menu paths.')
 output nextSteps string[] = concat(
   [
     '1. Publish: cargo xtask package --publish ${functionAppName}'

@@ -1,6 +1,6 @@
 using 'main.bicep'
 
-// Fill this in; it is all that a deployment needs. Every value here is an example.
+// Fill this in. A deployment needs nothing else. Every value here is an example.
 
 param environmentName = 'prod'
 

@@ -1,4 +1,4 @@
-// The shapes of the parameters, one type for each dependency or concern.
+// The types of the parameters, one for each dependency or concern.
 
 metadata description = 'Types of the parameters of Commerce Journeys.'
 
@@ -9,7 +9,7 @@ type Tags = {
 }
 
 @export()
-@description('The Commerce Scale Unit, and who we are there.')
+@description('The Commerce Scale Unit, and the app\'s identity there.')
 type Commerce = {
   @description('Retail Server URL of the Commerce Scale Unit, such as https://contoso.scale.commerce.dynamics.com/.')
   @minLength(9)
@@ -25,7 +25,7 @@ type Commerce = {
   @description('Authorization scheme of the Scale Unit.')
   scheme: ('Bearer' | 'id_token')?
 
-  @description('The Entra application that calls the Scale Unit. Left out, the function app\'s own identity does; whether a Scale Unit accepts that is unconfirmed, and the check command tells.')
+  @description('The Entra application that calls the Scale Unit. Default: the function app\'s own identity. Whether a Scale Unit accepts that is unconfirmed; the check command reports it.')
   application: CommerceApplication?
 }
 
@@ -63,29 +63,29 @@ type Triggers = {
 }
 
 @export()
-@description('How far the app may grow. Chosen against Dataverse\'s limits: see function-app.bicep.')
+@description('Limits of scaling. They respect the limits of Dataverse: see function-app.bicep.')
 type Scale = {
-  @description('Instances of process-message at once. Regions that do not take values under 40 need 40 here and 1 in messagesPerInstance.')
+  @description('Maximum number of instances of process-message. Regions that accept no value under 40 need 40 here and 1 in messagesPerInstance.')
   @minValue(1)
   @maxValue(1000)
   maximumInstanceCount: int
 
-  @description('Messages that one instance works on at once.')
+  @description('Messages that one instance processes in parallel.')
   @minValue(1)
   @maxValue(16)
   messagesPerInstance: int
 
-  @description('Memory of an instance, in MB. 512 comes with a quarter of a core.')
+  @description('Memory of an instance, in MB. 512 includes a quarter of a core.')
   instanceMemoryMB: 512 | 2048 | 4096
 
-  @description('Instances of process-message that are kept warm. Each is billed around the clock.')
+  @description('Instances of process-message that are kept warm. Each is billed all the time.')
   @minValue(0)
   @maxValue(20)
   alwaysReady: int
 }
 
 @export()
-@description('Settings that most will leave alone. Durations are written [d.]hh:mm:ss; docs/settings.md explains each.')
+@description('Settings that most deployments do not change. Durations are written [d.]hh:mm:ss; docs/settings.md explains each.')
 type Tuning = {
   eventTypes: string?
   pollSchedule: string?
@@ -111,7 +111,7 @@ type AdditionalSettings = {
 }
 
 @export()
-@description('When to raise an alarm.')
+@description('When to raise an alert.')
 type AlertThresholds = {
   @description('Seconds from a checkout to its journey\'s start that 95 of 100 events must stay below, over 15 minutes.')
   @minValue(1)
@@ -141,10 +141,10 @@ type Lake = {
   @minLength(10)
   location: string
 
-  @description('Its storage account, so that the app is given the right to read it. Left out for OneLake, whose workspace gives rights itself, or if somebody else gives it.')
+  @description('Its storage account, so that the app gets the role to read it. Leave it out for OneLake, whose workspace manages access, or if its owner assigns the role.')
   account: LakeAccount?
 
-  @description('Object id of the service principal of Customer Insights - Data in your tenant (Dynamics 365 AI for Customer Insights): it may then read the prepared tables. Left out, nobody but the app may.')
+  @description('Object id of the service principal of Customer Insights - Data in your tenant (Dynamics 365 AI for Customer Insights): it may then read the prepared tables. Without it, only the app may.')
   @minLength(36)
   @maxLength(36)
   customerInsightsPrincipalId: string?
@@ -164,7 +164,7 @@ type Lake = {
   @description('Further settings of prepare-data, by name, such as LakeTablePattern.')
   settings: AdditionalSettings?
 
-  @description('When to raise an alarm.')
+  @description('When to raise an alert.')
   alertThresholds: LakeAlertThresholds?
 }
 
@@ -186,7 +186,7 @@ type LakeAccount = {
 }
 
 @export()
-@description('When to raise an alarm about the lake side.')
+@description('When to raise an alert about the lake side.')
 type LakeAlertThresholds = {
   @description('Hours that may pass without a preparation that finished. At most 24.')
   @minValue(1)
@@ -197,14 +197,14 @@ type LakeAlertThresholds = {
   @minValue(1)
   hoursBehind: int
 
-  @description('Rows of 100 that the prepared tables may leave out.')
+  @description('Percentage of rows that may be rejected.')
   @minValue(0)
   @maxValue(100)
   rejectedPercent: int
 }
 
 @export()
-@description('An alarm that a query of the log raises.')
+@description('A log alert: a query with a threshold.')
 type LogAlert = {
   @description('Part of the resource\'s name.')
   name: string
@@ -215,7 +215,7 @@ type LogAlert = {
   @maxValue(4)
   severity: int
 
-  @description('How often it is asked, and about how much time: ISO 8601.')
+  @description('How often the query runs, and over which time: ISO 8601.')
   frequency: string
   window: string
 
@@ -227,6 +227,6 @@ type LogAlert = {
   operator: 'GreaterThan' | 'GreaterThanOrEqual' | 'LessThan'
   threshold: int
 
-  @description('The column by whose values alarms are told apart; empty for none.')
+  @description('The column that splits the alert by its values; empty for none.')
   dimension: string
 }

@@ -1,4 +1,4 @@
-// All rights of the app's identity, and nothing else: each at the narrowest scope that works.
+// All roles of the app's identity, each at the smallest scope that works.
 
 import { builtInRoles, cosmosRoles } from '../roles.bicep'
 
@@ -8,7 +8,7 @@ param identityId string
 @description('Object id of the app\'s managed identity.')
 param principalId string
 
-@description('Object id of the Entra group that may read the event records; empty for none. With account keys switched off, nobody may otherwise, subscription owners included.')
+@description('Object id of the Entra group that may read the event records; empty for none. Account keys are switched off, so nobody else may, including subscription owners.')
 param operatorsGroupId string
 
 param storageAccountName string
@@ -77,7 +77,7 @@ resource hostTables 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
-// poll-events publishes, process-message schedules copies.
+// poll-events publishes, process-message reschedules.
 resource send 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   name: guid(orderTopic.id, identityId, builtInRoles.serviceBusDataSender)
   scope: orderTopic
@@ -91,8 +91,8 @@ resource send 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
-// The trigger of process-message, and trigger-journey on the dead-letter queue. Without the right to read the
-// subscription's length (it comes with Data Owner only) the platform scales by peeking, which is enough for so few
+// The trigger of process-message, and trigger-journey on the dead-letter queue. The right to read the
+// subscription's length is in Data Owner only. Without it the platform scales by peeking, which is enough for so few
 // instances.
 resource receive 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   name: guid(orderSubscription.id, identityId, builtInRoles.serviceBusDataReceiver)
@@ -135,8 +135,8 @@ resource telemetry 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
-// The event records. At the account, because the client reads the account's own description before anything else; the
-// account holds nothing but this one container. It gives no right to create databases or containers.
+// The event records. At the account, because the client reads the account's description first. The account contains this
+// container only. The role does not allow to create databases or containers.
 resource records 'Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments@2026-03-15' = {
   parent: cosmos
   name: guid(cosmos.id, identityId, cosmosRoles.dataContributor)

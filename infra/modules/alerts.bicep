@@ -1,4 +1,4 @@
-// Who is told when the system is not well. Names and fields of the queries are those of docs/logging.md.
+// Alerts of the real-time app. Names and fields of the queries are those of docs/logging.md.
 
 import { AlertThresholds, Tags } from '../types.bicep'
 
@@ -6,7 +6,7 @@ param namePrefix string
 param location string
 param tags Tags
 
-@description('Who gets the alarms.')
+@description('Who gets the alerts.')
 param email string
 param thresholds AlertThresholds
 param applicationInsightsId string
@@ -30,13 +30,13 @@ resource operators 'Microsoft.Insights/actionGroups@2023-01-01' = {
   }
 }
 
-// Every event that is given up ends here, and nothing else should: one is worth a look.
+// Every event that fails permanently ends here, and nothing else should: one message is enough for an alert.
 resource deadLetters 'Microsoft.Insights/metricAlerts@2026-01-01' = {
   name: 'alert-${namePrefix}-dead-letters'
   location: 'global'
   tags: tags
   properties: {
-    description: 'Messages are in the dead-letter queue of the topic. Their events\' records name the reasons; POST /api/trigger-journey with {"deadLetters": {"max": 20}} takes them up again.'
+    description: 'Messages are in the dead-letter queue of the topic. Their events\' records contain the reasons. POST /api/trigger-journey with {"deadLetters": {"max": 20}} redrives them.'
     severity: 2
     enabled: true
     scopes: [
@@ -80,7 +80,7 @@ var rules = [
   {
     name: 'failed-events'
     title: 'Events failed or are held'
-    description: 'Events were given up for the reason named in the alert; `held` means that a person must decide, because a trigger may have been invoked. The workbook lists them.'
+    description: 'Events failed permanently for the reason in the alert. `held` means that an operator must decide, because a trigger may have been invoked. The workbook lists them.'
     severity: 2
     frequency: 'PT5M'
     window: 'PT15M'
@@ -94,7 +94,7 @@ var rules = [
   {
     name: 'no-poll'
     title: 'No poll has succeeded for ten minutes'
-    description: 'The event store is not being read: the Scale Unit, Cosmos DB or Service Bus is away, or the app does not run. Nothing is lost meanwhile; nothing is sent either.'
+    description: 'The event store is not being read: the Scale Unit, Cosmos DB or Service Bus is not available, or the app does not run. No event is lost, but no journey starts.'
     severity: 1
     frequency: 'PT5M'
     window: 'PT10M'
@@ -108,7 +108,7 @@ var rules = [
   {
     name: 'latency'
     title: 'Journeys start late'
-    description: 'More than 5 of 100 journeys started later after their event than the threshold allows. docs/sizing.md tells which limit to look at.'
+    description: 'More than 5 of 100 journeys started later after their event than the threshold allows. docs/sizing.md lists the limits.'
     severity: 3
     frequency: 'PT5M'
     window: 'PT15M'
@@ -122,7 +122,7 @@ var rules = [
   {
     name: 'throttled'
     title: 'A dependency throttles us'
-    description: 'The dependency named in the alert answers 429 more often than the threshold allows. The app waits as long as it is told to; docs/sizing.md tells what to turn.'
+    description: 'The dependency named in the alert answers 429 more often than the threshold allows. The app waits as Retry-After requires. docs/sizing.md lists what to change.'
     severity: 3
     frequency: 'PT5M'
     window: 'PT15M'
@@ -136,7 +136,7 @@ var rules = [
   {
     name: 'restarts'
     title: 'The handler restarts or does not start'
-    description: 'At the third error the Functions host gives up. handlerNotStarted in the log names every wrong setting at once.'
+    description: 'After three errors the Functions host stops trying. handlerNotStarted in the log lists every wrong setting at once.'
     severity: 1
     frequency: 'PT5M'
     window: 'PT30M'

@@ -1,4 +1,4 @@
-// Cosmos DB: one record per event. Serverless, because the load follows the shops' hours; without account keys.
+// Cosmos DB: one record per event. Serverless, because the load depends on the shops' hours; without account keys.
 
 import { Tags } from '../types.bicep'
 
@@ -36,7 +36,7 @@ resource account 'Microsoft.DocumentDB/databaseAccounts@2026-03-15' = {
     disableLocalAuth: true
     disableKeyBasedMetadataWriteAccess: true
     minimalTlsVersion: 'Tls12'
-    // A record that vanishes is lost: see docs/reliability.md. Seven days of restore points are free of charge.
+    // A deleted record is lost: see docs/reliability.md. Seven days of restore points are free of charge.
     backupPolicy: {
       type: 'Continuous'
       continuousModeProperties: {
@@ -69,10 +69,10 @@ resource container 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/container
         kind: 'Hash'
         version: 2
       }
-      // On, without a default: finished records and claims bring their own time, cursors stay.
+      // On, without a default: finished records and claims have their own time to live, cursors stay.
       defaultTtl: -1
-      // Every indexed path is paid with each write. Reads and writes go by id; one query runs, "what is due", which
-      // filters by due and status and sorts by EventDateTime. No composite index: it would serve only if the sort began
+      // Every indexed path costs request units with each write. Reads and writes use the id; one query runs, "what is due", which
+      // filters by due and status and sorts by EventDateTime. No composite index: it would be used only if the sort began
       // with the filtered paths, and few records are due at any time. `id` is always indexed.
       indexingPolicy: {
         indexingMode: 'consistent'

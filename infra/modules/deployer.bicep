@@ -1,4 +1,4 @@
-// The identity under which the repository's workflow deploys: no secret, and no right but to publish to these
+// The identity with which the repository's workflow deploys: no secret, and only the right to publish to these
 // apps.
 
 import { builtInRoles } from '../roles.bicep'

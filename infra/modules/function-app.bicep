@@ -66,12 +66,12 @@ resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
 //     per second:  20 / (1 + j) messages                                       10 messages, 36,000 an hour
 //
 // The first bound must hold by construction, because Dataverse refuses the 53rd request at once; the second is reached
-// only while a backlog is worked off, and then Dataverse answers 429 and the app waits as long as it is told to.
+// only while a backlog is processed, and then Dataverse answers 429 and the app waits as Retry-After requires.
 // So with j journeys for one event type: maximumInstanceCount = 52 / (16 x j), rounded down, but at least 1.
 // (Most environments have several web servers, which multiplies both; how many is not published.)
 //
-// The maximum is documented per scale group by now (each function here is one) and was for the whole app before: 3
-// serves either way. See docs/sizing.md.
+// The maximum is now documented per scale group (each function here is one) and was for the whole app before: 3 is
+// right in both cases. See docs/sizing.md.
 resource app 'Microsoft.Web/sites@2025-03-01' = {
   name: name
   location: location
@@ -91,7 +91,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
       minTlsVersion: '1.2'
     }
     functionAppConfig: {
-      // In place of FUNCTIONS_WORKER_RUNTIME, which Flex Consumption does not take.
+      // Instead of FUNCTIONS_WORKER_RUNTIME, which Flex Consumption does not accept.
       runtime: {
         name: 'custom'
         version: '1.0'
@@ -143,7 +143,7 @@ var hostSettings = {
   AzureWebJobsStorage__credential: 'managedidentity'
   AzureWebJobsStorage__clientId: identityClientId
   AzureFunctionsJobHost__extensions__serviceBus__maxConcurrentCalls: string(scale.messagesPerInstance)
-  // Admits nobody: telemetry is taken with the identity's token only.
+  // Gives no access: telemetry is accepted with the identity's token only.
   APPLICATIONINSIGHTS_CONNECTION_STRING: applicationInsightsConnectionString
   APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
   ServiceBusConnection__credential: 'managedidentity'
@@ -151,7 +151,7 @@ var hostSettings = {
 }
 
 // What the handler reads (ServiceBusConnection__fullyQualifiedNamespace, PollSchedule and the names of topic and
-// subscription: the host as well). Keys, connection strings and secrets are left out: the identity takes their place.
+// subscription: the host as well). There are no keys, connection strings or secrets: the identity is used instead.
 var handlerSettings = {
   AZURE_CLIENT_ID: identityClientId
   CSUEndpoint: commerce.endpoint
@@ -186,7 +186,7 @@ var handlerSettings = {
 
 var application = commerce.?application
 
-// The one secret, as a reference. With the managed identity there is none.
+// The only secret, as a reference. With the managed identity there is none.
 var commerceIdentitySettings = application == null
   ? {}
   : {

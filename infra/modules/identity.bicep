@@ -1,5 +1,5 @@
-// The identity under which the app calls everything: storage, Service Bus, Cosmos DB, Key Vault, telemetry, Dataverse.
-// User-assigned, so that it exists, and can be given its rights, before the app does.
+// The identity with which the app calls everything: storage, Service Bus, Cosmos DB, Key Vault, telemetry, Dataverse.
+// User-assigned, so that it exists, and can get its roles, before the app exists.
 
 import { Tags } from '../types.bicep'
 

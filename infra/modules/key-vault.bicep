@@ -1,4 +1,4 @@
-// Key Vault for the one secret there is: that of the Entra application for the Commerce Scale Unit.
+// Key Vault for the only secret: that of the Entra application for the Commerce Scale Unit.
 
 import { Tags } from '../types.bicep'
 
@@ -8,7 +8,7 @@ param name string
 param location string
 param tags Tags
 
-@description('The secret to store. Left out, a secret that is there already stays as it is.')
+@description('The secret to store. If empty, an existing secret stays as it is.')
 @secure()
 param commerceClientSecret string
 
@@ -41,5 +41,5 @@ resource secret 'Microsoft.KeyVault/vaults/secrets@2026-02-01' = if (!empty(comm
   }
 }
 
-// Without a version, so that a new version is taken up within a day, without a deployment.
+// Without a version, so that the app uses a new version within a day, without a deployment.
 output commerceClientSecretUri string = '${vault.properties.vaultUri}secrets/${secretName}'

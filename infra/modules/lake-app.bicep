@@ -26,7 +26,7 @@ param preparedLocation string
 param lake Lake
 param maximumInstanceCount int
 
-// A plan of Flex Consumption takes one app.
+// A plan of Flex Consumption can have one app.
 resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
   name: planName
   location: location
@@ -75,7 +75,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
       }
       scaleAndConcurrency: {
         maximumInstanceCount: maximumInstanceCount
-        // 4096 comes with two cores, on which a preparation takes about half the time: it costs about the same.
+        // 4096 includes two cores, on which a preparation takes about half the time: it costs about the same.
         instanceMemoryMB: lake.?instanceMemoryMB ?? 4096
         alwaysReady: []
       }
@@ -103,7 +103,7 @@ var hostSettings = {
   AzureWebJobsStorage__accountName: hostStorageName
   AzureWebJobsStorage__credential: 'managedidentity'
   AzureWebJobsStorage__clientId: identityClientId
-  // Admits nobody: telemetry is taken with the identity's token only.
+  // Gives no access: telemetry is accepted with the identity's token only.
   APPLICATIONINSIGHTS_CONNECTION_STRING: applicationInsightsConnectionString
   APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
   PrepareSchedule: lake.?schedule ?? '0 0 3,9,15,21 * * *'

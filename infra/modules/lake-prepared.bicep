@@ -30,8 +30,8 @@ resource account 'Microsoft.Storage/storageAccounts@2025-08-01' = {
   resource blobs 'blobServices' = {
     name: 'default'
     properties: {
-      // Against a folder that is deleted by mistake: Customer Insights - Data cannot go on with tables made anew. (With
-      // a hierarchical namespace there is no versioning; the tables keep versions of their own.)
+      // For a folder that is deleted by mistake: Customer Insights - Data cannot continue with new tables. (With a
+      // hierarchical namespace there is no versioning; the tables have their own versions.)
       deleteRetentionPolicy: {
         enabled: true
         days: 7

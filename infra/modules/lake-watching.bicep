@@ -1,5 +1,4 @@
-// Who is told when the lake side is not well, and the page to look at. Names and fields of the queries are those of
-// docs/lake/logging.md.
+// Alerts and workbook of the lake side. Names and fields of the queries are those of docs/lake/logging.md.
 
 import { LakeAlertThresholds, Tags } from '../types.bicep'
 
@@ -9,7 +8,7 @@ param tags Tags
 param thresholds LakeAlertThresholds
 param applicationInsightsId string
 
-@description('Who gets the alarms.')
+@description('Who gets the alerts.')
 param actionGroupId string
 param workbookName string
 
@@ -17,7 +16,7 @@ var rules = [
   {
     name: 'preparation-failed'
     title: 'A preparation failed'
-    description: 'The export could not be read, or the prepared tables not be written: preparationFailed in the log says what was tried. What was published is whole, and the next preparation goes on from it.'
+    description: 'The export could not be read, or the prepared tables could not be written: preparationFailed in the log contains the error. Published tables are complete, and the next preparation continues from them.'
     severity: 2
     frequency: 'PT15M'
     window: 'PT1H'
@@ -31,7 +30,7 @@ var rules = [
   {
     name: 'preparation-stopped'
     title: 'The quality gate stopped a preparation'
-    description: 'What was to be published would be wrong, by the check named in the alert. Customer Insights - Data goes on with the tables of the last preparation that passed. The workbook shows the checks; the table of rejected rows has the reasons.'
+    description: 'The result would be wrong, by the check in the alert. Customer Insights - Data continues to use the tables of the last successful preparation. The workbook shows the checks; the table of rejected rows has the reasons.'
     severity: 1
     frequency: 'PT15M'
     window: 'PT1H'
@@ -45,7 +44,7 @@ var rules = [
   {
     name: 'no-preparation'
     title: 'No preparation has finished for hours'
-    description: 'Preparations fail, are stopped, are killed, or do not run: the workbook tells which. Customer Insights - Data goes on with what it has.'
+    description: 'Preparations fail, are stopped, are killed, or do not run: the workbook shows which. Customer Insights - Data continues to use the last tables.'
     severity: 1
     frequency: 'PT15M'
     window: 'P1D'
@@ -73,7 +72,7 @@ var rules = [
   {
     name: 'rejected-rows'
     title: 'Many rows are rejected'
-    description: 'The prepared tables leave out more rows than the threshold allows. The workbook has the reasons, the table of rejected rows the rows.'
+    description: 'More rows are rejected than the threshold allows. The workbook shows the reasons, the table of rejected rows contains the rows.'
     severity: 3
     frequency: 'PT15M'
     window: 'P1D'

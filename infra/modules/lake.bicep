@@ -1,5 +1,5 @@
-// The lake side, whole: a function app of its own that prepares what Commerce exported, the storage of the result, its
-// rights, its alarms. It shares nothing with the real-time app but Application Insights and the action group.
+// The lake side: a second function app that prepares what Commerce exported, the storage of the result, its roles, its
+// alerts. It shares only Application Insights and the action group with the real-time app.
 
 import { Lake, Tags } from '../types.bicep'
 
@@ -11,14 +11,14 @@ param location string
 param tags Tags
 param lake Lake
 
-@description('As for the real-time app: some regions take no small values. The timer runs on one instance whatever it says.')
+@description('As for the real-time app: some regions accept no small values. The timer runs on one instance in any case.')
 param maximumInstanceCount int
 
 param applicationInsightsId string
 param applicationInsightsName string
 param applicationInsightsConnectionString string
 
-@description('Who gets the alarms.')
+@description('Who gets the alerts.')
 param actionGroupId string
 
 @description('The workbook\'s name.')
@@ -87,7 +87,7 @@ module reader 'lake-reader.bicep' = if (account != null) {
 }
 
 module app 'lake-app.bicep' = {
-  // The app starts with its rights in place.
+  // The app starts after its roles are assigned.
   dependsOn: [
     access
     reader

@@ -1,4 +1,4 @@
-// Alarms that queries of the log raise.
+// Log alerts: one rule for each query.
 
 import { LogAlert, Tags } from '../types.bicep'
 
@@ -8,7 +8,7 @@ param tags Tags
 param rules LogAlert[]
 param applicationInsightsId string
 
-@description('Who gets the alarms.')
+@description('Who gets the alerts.')
 param actionGroupId string
 
 resource alerts 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = [

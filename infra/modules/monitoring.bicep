@@ -1,5 +1,5 @@
-// Log Analytics and Application Insights. Telemetry is taken from Entra identities only: the key in the connection
-// string admits nobody by itself.
+// Log Analytics and Application Insights. Telemetry is accepted from Entra identities only: the key in the connection
+// string alone gives no access.
 
 import { Tags } from '../types.bicep'
 
@@ -8,7 +8,7 @@ param applicationInsightsName string
 param location string
 param tags Tags
 
-@description('Days that telemetry is kept. Beyond 31 (Log Analytics) or 90 (Application Insights) it is billed.')
+@description('Days that telemetry is kept. More than 31 (Log Analytics) or 90 (Application Insights) it is billed.')
 @minValue(30)
 @maxValue(730)
 param retentionInDays int

@@ -29,14 +29,14 @@ resource orderTopic 'Microsoft.ServiceBus/namespaces/topics@2026-01-01' = {
   parent: serviceBus
   name: topicName
   properties: {
-    // poll-events publishes an event under its id. It does so again when it died between sending and recording that:
+    // poll-events publishes an event with its id. It does so again if it crashed between sending and recording that:
     // after LeaseDuration (2 min) and the next poll. The window must be longer than that, and shorter than twice
-    // RetryHorizon (2 days), when an event whose message vanished is rightly published once more. Copies for a later
-    // attempt carry an id of their own and pass. Duplicates after the window cost one read each.
+    // RetryHorizon (2 days), when an event whose message was lost is published once more, as intended. Rescheduled
+    // messages have another id and pass. Duplicates after the window cost one read each.
     requiresDuplicateDetection: true
     duplicateDetectionHistoryTimeWindow: 'PT10M'
-    // Longer than RetryHorizon (1 day) by far: nothing expires while it is being retried, and a weekend without the app
-    // expires nothing either.
+    // Much longer than RetryHorizon (1 day): no message expires while it is retried, or when the app is off for a
+    // weekend.
     defaultMessageTimeToLive: 'P14D'
     // Room for a long outage of Dataverse: about 250,000 messages of 20 kB.
     maxSizeInMegabytes: 5120
@@ -45,17 +45,17 @@ resource orderTopic 'Microsoft.ServiceBus/namespaces/topics@2026-01-01' = {
   }
 }
 
-// No autoDeleteOnIdle: a subscription that disappears over a quiet fortnight takes later messages with it.
+// No autoDeleteOnIdle: a subscription that is deleted after two quiet weeks would lose later messages.
 resource orderSubscription 'Microsoft.ServiceBus/namespaces/topics/subscriptions@2026-01-01' = {
   parent: orderTopic
   name: subscriptionName
   properties: {
-    // The time until a message comes back after its instance was killed. The host renews the lock while a delivery is
-    // at work (maxAutoLockRenewalDuration in host.json, 5 min), so a longer one would only delay recovery.
+    // The time until a message is delivered again after its instance was killed. The host renews the lock while a delivery
+    // is processed (maxAutoLockRenewalDuration in host.json, 5 min), so a longer time would only delay recovery.
     lockDuration: 'PT1M'
-    // Outages burn no deliveries: process-message schedules a copy and completes the original. What is left are crashes
-    // (each one delivery) and outages of Service Bus and Dataverse at once (one per three and a half minutes). A message
-    // that has failed for good is refused on every delivery, at one read, until this count sends it to the dead letters.
+    // Outages use no deliveries: process-message reschedules the message and completes the original. The rest are crashes
+    // (one delivery each) and outages of Service Bus and Dataverse at the same time (one per three and a half minutes). A
+    // message that failed permanently fails on every delivery, with one read, until this count dead-letters it.
     maxDeliveryCount: 10
     deadLetteringOnMessageExpiration: true
     deadLetteringOnFilterEvaluationExceptions: true

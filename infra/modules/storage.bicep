@@ -29,7 +29,7 @@ resource account 'Microsoft.Storage/storageAccounts@2025-08-01' = {
   resource blobs 'blobServices' = {
     name: 'default'
     properties: {
-      // A package that was overwritten or deleted by mistake can be had back: it is what a roll-back needs.
+      // A package that was overwritten or deleted by mistake can be restored: a roll-back needs it.
       isVersioningEnabled: true
       deleteRetentionPolicy: {
         enabled: true

@@ -1,4 +1,4 @@
-// The operator's page in the portal: Application Insights > Workbooks > Commerce Journeys.
+// The operator's workbook in the portal: Application Insights > Workbooks > Commerce Journeys.
 
 import { Tags } from '../types.bicep'
 
