@@ -1,4 +1,4 @@
-//! Rights: the right roles, each for what it is meant for, and no way in beside them.
+//! Access: the right roles at the right scopes, and no keys or passwords.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,7 +42,7 @@ fn role<'a>(file: &'a Bicep, assignment: &Declaration<'a>) -> &'a str {
 }
 
 #[test]
-fn the_app_may_do_what_it_needs_and_nothing_else() {
+fn the_app_has_only_the_roles_that_it_needs() {
     let access = Bicep::read("modules/access.bicep");
     let rights: BTreeSet<(&str, &str)> = assignments(&access)
         .iter()
@@ -100,7 +100,7 @@ fn the_lake_side_reads_the_export_and_writes_nothing_but_its_own() {
 }
 
 #[test]
-fn an_assignments_name_follows_from_what_it_says() {
+fn an_assignments_name_is_derived_from_scope_principal_and_role() {
     for name in
         ["modules/access.bicep", "modules/deployer.bicep", "modules/lake-access.bicep", "modules/lake-reader.bicep"]
     {

@@ -48,7 +48,7 @@ pub(crate) struct Declaration<'a> {
     pub(crate) kind: Kind,
     pub(crate) name: &'a str,
     pub(crate) node: Node<'a>,
-    /// What stands before it, as `@description('…')`.
+    /// Its decorators, as `@description('…')`.
     pub(crate) decorators: &'a str,
 }
 
@@ -90,14 +90,14 @@ impl Bicep {
         below(self.tree.root_node())
     }
 
-    /// The places where the text is no Bicep, as `line: text`.
-    pub(crate) fn mistakes(&self) -> Vec<String> {
+    /// Syntax errors, as `line: text`.
+    pub(crate) fn syntax_errors(&self) -> Vec<String> {
         let wrong = self.nodes().into_iter().filter(|node| node.is_error() || node.is_missing());
         let line = |node: Node<'_>| self.text_of(node).lines().next().unwrap_or_default().to_owned();
         wrong.map(|node| format!("{}: {}", node.start_position().row + 1, line(node))).collect()
     }
 
-    /// The words and signs of the file in order, comments left out; a string's fixed parts are one word each.
+    /// The tokens of the file in order, without comments; each fixed part of a string is one token.
     pub(crate) fn tokens(&self) -> Vec<&str> {
         let leaves =
             self.nodes().into_iter().filter(|node| node.child_count() == 0 && !node.kind().contains("comment"));
@@ -140,7 +140,7 @@ impl Bicep {
         imports
     }
 
-    /// The outermost object of a declaration: its body, whatever conditions and loops stand around it.
+    /// The outermost object of a declaration: its body, without the conditions and loops around it.
     pub(crate) fn body<'a>(&'a self, declaration: &Declaration<'a>) -> BTreeMap<&'a str, Node<'a>> {
         let object =
             below(declaration.node).into_iter().find(|node| node.kind() == "object" && node.named_child_count() > 0);
@@ -188,6 +188,6 @@ pub(crate) fn unquoted(text: &str) -> &str {
 #[test]
 fn every_file_is_bicep() {
     for file in Bicep::all() {
-        assert_eq!(file.mistakes(), Vec::<String>::new(), "{}", file.path.display());
+        assert_eq!(file.syntax_errors(), Vec::<String>::new(), "{}", file.path.display());
     }
 }

@@ -1,5 +1,4 @@
-//! What a compiler would find, as far as it can be found without one: names that nobody declared, parameters that are
-//! missing or unknown, outputs that do not exist.
+//! Errors that a compiler would find: undeclared names, missing or unknown parameters, outputs that do not exist.
 
 use std::collections::BTreeSet;
 
@@ -60,7 +59,7 @@ fn declared(file: &Bicep) -> BTreeSet<&str> {
     declarations.chain(imports).chain(loops.chain(of_lambdas).map(|node| file.text_of(node))).collect()
 }
 
-/// Whether an identifier names something of its own instead of referring to a declaration.
+/// Whether an identifier is a name and not a reference to a declaration.
 fn is_name(node: Node<'_>) -> bool {
     let Some(parent) = node.parent() else { return false };
     let is_first = parent.named_child(0) == Some(node);
@@ -92,7 +91,7 @@ fn every_name_is_declared() {
 }
 
 #[test]
-fn nothing_is_declared_in_vain() {
+fn every_declaration_is_used() {
     for file in Bicep::all().into_iter().filter(|file| !file.path.ends_with("main.bicepparam")) {
         let tokens = file.tokens();
         for declaration in file.declarations() {
@@ -121,7 +120,7 @@ fn every_resource_has_a_stable_api_version() {
     for file in Bicep::all() {
         for resource in file.declared(Kind::Resource) {
             let kind = unquoted(file.text_of(resource.node.named_child(1).unwrap()));
-            // A nested resource has the version of the one around it.
+            // A nested resource has the version of its parent.
             let Some((_, version)) = kind.split_once('@') else { continue };
             let is_date = version.len() == 10 && version.chars().all(|c| c.is_ascii_digit() || c == '-');
             assert!(is_date, "{}: {kind}", file.path.display());
@@ -154,7 +153,7 @@ fn every_module_gets_its_parameters() {
             let target = module_file(&file, module.node);
             let given: BTreeSet<&str> = file.properties(file.body(&module)["params"]).into_keys().collect();
             let declared: BTreeSet<&str> = target.declared(Kind::Parameter).into_iter().map(|it| it.name).collect();
-            // None of them has a default, so that nothing is forgotten.
+            // No parameter has a default, so that none is forgotten.
             assert_eq!(given, declared, "{}", target.path.display());
         }
     }

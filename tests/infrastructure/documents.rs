@@ -1,11 +1,11 @@
-//! What the deployment pages name exists.
+//! The deployment pages name only what exists.
 
 use serde_json::Value;
 
 use crate::bicep::{Bicep, Kind};
 use crate::file;
 
-/// What every custom trigger has without being told.
+/// The attributes that every custom trigger has.
 const OF_EVERY_TRIGGER: [&str; 5] =
     ["signaltimestamp", "signalingestiontimestamp", "signaluserauthid", "profileid", "bindingid"];
 

@@ -1,4 +1,4 @@
-//! The lake side: off unless it is asked for, and of one mind with the folder of its function app.
+//! The lake side: off by default, and consistent with the folder of its function app.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ fn made(variable: &str) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn a_deployment_without_it_has_nothing_of_it() {
+fn a_deployment_without_the_lake_side_has_no_resource_of_it() {
     let main = Bicep::read("main.bicep");
     let parameter = main.find(Kind::Parameter, "lake");
     assert_eq!(main.text_of(parameter.node.named_child(1).unwrap()), "Lake?");
@@ -59,10 +59,10 @@ fn the_timer_is_set_by_a_setting() {
 }
 
 #[test]
-fn what_a_deployment_sets_itself_cannot_displace_what_the_template_sets() {
+fn additional_settings_cannot_replace_those_of_the_template() {
     let app = Bicep::read("modules/lake-app.bicep");
     let settings = app.find(Kind::Resource, "settings");
-    // The later ones win.
+    // Later values have priority.
     assert_eq!(app.value(&settings, "properties"), "union(lake.?settings ?? {}, hostSettings, handlerSettings)");
 }
 

@@ -1,5 +1,4 @@
-//! What is in `infra/` and beside it: the Bicep files are sound, and say the same as code, settings and documentation;
-//! the deployment package runs.
+//! The Bicep files are valid and agree with code, settings and pages; the deployment package runs.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 

@@ -1,4 +1,4 @@
-//! Names, times and limits that are written down here and elsewhere are the same.
+//! Names, times and limits in the templates equal those in the code.
 
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ fn topic_subscription_database_and_container_have_one_name_each() {
         let variable = main.find(Kind::Variable, variable);
         let name = unquoted(main.text_of(variable.node.named_child(1).unwrap()));
         assert_eq!(name, default_of(setting));
-        // Where it says nothing, the default holds.
+        // Without a value, the default applies.
         assert_eq!(local["Values"][setting].as_str().unwrap_or(name), name, "local.settings.json");
         if setting.starts_with("ServiceBus") {
             assert!([TOPIC, SUBSCRIPTION].contains(&name), "the sandbox has no {name}");
@@ -99,7 +99,7 @@ fn service_bus_fits_the_retry_design() {
     let default = |name| parse_duration(default_of(name)).unwrap();
     assert_eq!(bus.value(&topic, "properties.requiresDuplicateDetection"), "true");
     let window = time(bus.value(&topic, "properties.duplicateDetectionHistoryTimeWindow"));
-    // A run that died between sending and recording sends again; a message that vanished is published again.
+    // A run that crashed between sending and recording sends again; a lost message is published again.
     assert!(window > default("LeaseDuration") + default("PollTimeBudget"));
     assert!(window < 2 * default("RetryHorizon"));
     assert!(time(bus.value(&topic, "properties.defaultMessageTimeToLive")) > 2 * default("RetryHorizon"));
@@ -114,11 +114,11 @@ fn service_bus_fits_the_retry_design() {
     assert!(!bus.body(&subscription).contains_key("autoDeleteOnIdle"));
 }
 
-/// Requests that Dataverse takes at once from one user on one web server.
+/// Parallel requests that Dataverse accepts from one user on one web server.
 const AT_ONCE: u64 = 52;
 
 #[test]
-fn the_app_cannot_call_dataverse_more_often_at_once_than_it_may() {
+fn the_apps_parallel_requests_respect_the_limit_of_dataverse() {
     let main = Bicep::read("main.bicep");
     let scale = main.find(Kind::Parameter, "scale");
     let parameters = Bicep::read("main.bicepparam");

@@ -17,7 +17,7 @@ use zip::ZipArchive;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_commerce-journeys");
 
-/// The binary at hand was built for this machine, whatever its C library.
+/// The binary was built for this machine, so any version of its C library is accepted.
 const THIS_MACHINE: Glibc = Glibc(999, 0);
 
 fn folder(name: &str) -> PathBuf {
@@ -98,8 +98,8 @@ fn a_binary_for_a_newer_c_library_is_refused() {
     assert!(refusal.to_string().contains("leave --binary out"), "{refusal}");
 }
 
-/// A repository of which one file is different.
-fn spoiled(name: &str, file: &str, from: &str, to: &str) -> PathBuf {
+/// A copy of the repository with one file changed.
+fn repository_with(name: &str, file: &str, from: &str, to: &str) -> PathBuf {
     let copy = folder(name);
     for app in [FunctionApp::CommerceJourneys, FunctionApp::PrepareData] {
         let (from, to) = (app.root(&repository()), app.root(&copy));
@@ -115,7 +115,7 @@ fn spoiled(name: &str, file: &str, from: &str, to: &str) -> PathBuf {
 }
 
 #[test]
-fn what_would_not_start_is_not_packed() {
+fn a_package_that_would_not_start_is_refused() {
     use FunctionApp::{CommerceJourneys, PrepareData};
     let (lake_host, timer) = ("prepare-data/functions/host.json", "prepare-data/functions/prepare-data/function.json");
     for (name, app, file, from, to, complaint) in [
@@ -156,7 +156,7 @@ fn what_would_not_start_is_not_packed() {
         ("lake-timeout", PrepareData, lake_host, "01:00:00", "an hour", "is not a duration"),
         ("lake-schedule", PrepareData, timer, "%PrepareSchedule%", "%Elsewhen%", "Elsewhen"),
     ] {
-        let repository = spoiled(name, file, from, to);
+        let repository = repository_with(name, file, from, to);
         let refusal = pack(&repository, app, Path::new(BINARY), &repository.join("target"), THIS_MACHINE).unwrap_err();
         assert!(refusal.to_string().contains(complaint), "{file}: {refusal}");
     }

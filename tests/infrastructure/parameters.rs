@@ -17,7 +17,7 @@ fn type_of<'a>(file: &'a Bicep, parameter: &Declaration<'a>) -> &'a str {
     file.text_of(parameter.node.named_child(1).unwrap())
 }
 
-/// Whether a deployment must give it: it has no default, and is not nullable.
+/// Whether a deployment must set it: it has no default and is not nullable.
 fn is_required(file: &Bicep, parameter: &Declaration<'_>) -> bool {
     parameter.node.named_child_count() == 2 && !type_of(file, parameter).ends_with('?')
 }

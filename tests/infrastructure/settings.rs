@@ -1,4 +1,4 @@
-//! The app settings that the template makes: all that the handler reads, none that nobody reads, no secret.
+//! The app settings of the template: all that the app reads, no unknown one, no secret.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,8 +10,8 @@ use tree_sitter::Node;
 use crate::bicep::{Bicep, Kind, unquoted};
 use crate::file;
 
-/// Settings of the handler that the template does not make: the managed identity takes the place of keys and of an
-/// application for Dataverse.
+/// Settings of the app that the template does not make: it uses the managed identity, not keys or an application for
+/// Dataverse.
 const LEFT_OUT: [&str; 6] = [
     "CosmosDbKey",
     "ServiceBusConnection",
@@ -55,7 +55,7 @@ fn triggers() -> BTreeSet<String> {
 }
 
 #[test]
-fn the_handler_finds_every_setting_and_no_unknown_one() {
+fn the_template_makes_every_setting_and_no_unknown_one() {
     let app = Bicep::read("modules/function-app.bicep");
     let made: BTreeSet<String> = for_the_handler(&app).into_keys().collect();
     let read = SETTINGS.iter().map(|setting| setting.name).filter(|name| !LEFT_OUT.contains(name));
@@ -63,7 +63,7 @@ fn the_handler_finds_every_setting_and_no_unknown_one() {
 }
 
 #[test]
-fn the_host_finds_its_settings() {
+fn the_template_makes_the_settings_of_the_host() {
     let app = Bicep::read("modules/function-app.bicep");
     let made: BTreeSet<String> = made(&app, "hostSettings").into_keys().collect();
     assert_eq!(made, FOR_THE_HOST.map(str::to_owned).into());
@@ -82,7 +82,7 @@ fn the_triggers_are_those_of_the_shipped_journeys() {
 }
 
 #[test]
-fn defaults_are_the_handlers_own() {
+fn defaults_equal_those_of_the_app() {
     let app = Bicep::read("modules/function-app.bicep");
     let made = for_the_handler(&app);
     let mut compared = 0;
@@ -98,7 +98,7 @@ fn defaults_are_the_handlers_own() {
     assert!(compared > 14, "{compared}");
 }
 
-/// What an expression of the template could come to.
+/// A possible value of an expression of the template.
 fn example(name: &str) -> &str {
     match name {
         "CSUEndpoint" => "https://contoso.scale.commerce.dynamics.com/",
@@ -112,7 +112,7 @@ fn example(name: &str) -> &str {
 }
 
 #[test]
-fn the_handler_starts_with_them() {
+fn the_app_accepts_these_settings() {
     let app = Bicep::read("modules/function-app.bicep");
     let made = for_the_handler(&app);
     let value = |name: &str| {

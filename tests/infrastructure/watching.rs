@@ -9,8 +9,8 @@ use serde_json::Value;
 use crate::bicep::{Bicep, Kind};
 use crate::{file, repository};
 
-/// What watches one of the apps.
-struct Watch {
+/// Alerts and workbook of one app.
+struct Monitoring {
     /// The page with the contract of its log.
     pages: &'static [&'static str],
     /// The folder of its alerts' queries.
@@ -26,8 +26,8 @@ struct Watch {
     shown: [&'static str; 3],
 }
 
-const APPS: [Watch; 2] = [
-    Watch {
+const APPS: [Monitoring; 2] = [
+    Monitoring {
         pages: &["docs/logging.md"],
         queries: "infra/queries",
         alerts: "modules/alerts.bicep",
@@ -36,8 +36,8 @@ const APPS: [Watch; 2] = [
         template: "modules/workbook.bicep",
         shown: ["funnel", "latency", "failed-events"],
     },
-    Watch {
-        // What every line has is on the other app's page.
+    Monitoring {
+        // The common fields are on the other app's page.
         pages: &["docs/lake/logging.md", "docs/logging.md"],
         queries: "infra/queries/lake",
         alerts: "modules/lake-watching.bicep",
@@ -48,14 +48,14 @@ const APPS: [Watch; 2] = [
     },
 ];
 
-impl Watch {
+impl Monitoring {
     /// The files of the alerts' queries.
     fn alert_queries(&self) -> Vec<PathBuf> {
         let folder = fs::read_dir(repository(self.queries)).unwrap().map(|entry| entry.unwrap().path());
         folder.filter(|path| path.is_file()).collect()
     }
 
-    /// The queries of the alerts and of the workbook, with where they are.
+    /// The queries of the alerts and of the workbook, with their place.
     fn queries(&self) -> Vec<(String, String)> {
         let alerts = self.alert_queries().into_iter();
         let alerts = alerts.map(|path| (path.display().to_string(), fs::read_to_string(&path).unwrap()));
@@ -84,8 +84,8 @@ fn fields(query: &str) -> BTreeSet<String> {
     rest.map(name).filter(|name| !name.is_empty()).collect()
 }
 
-/// The names of events, functions and outcomes that a query compares with: its quoted words. Texts for people have
-/// spaces or digits, the host's category has dots.
+/// The names of events, functions and outcomes that a query compares with: its quoted words. Labels contain spaces or
+/// digits, the host's category contains dots.
 fn compared(query: &str) -> BTreeSet<String> {
     let quoted = query.split('"').skip(1).step_by(2);
     let is_name = |text: &&str| text.chars().all(|c| c.is_ascii_alphabetic() || c == '-');
@@ -113,7 +113,7 @@ fn queries_use_names_of_the_contract() {
 }
 
 #[test]
-fn every_query_of_a_folder_raises_an_alarm() {
+fn every_query_of_a_folder_has_an_alert() {
     for app in APPS {
         let alerts = Bicep::read(app.alerts);
         let rules = alerts.find(Kind::Variable, "rules");
@@ -135,12 +135,12 @@ fn every_query_of_a_folder_raises_an_alarm() {
     assert!(alerts.text_of(dead.node).contains("'DeadletteredMessages'"));
 }
 
-/// How often a log alert may be asked, and about how much time, in minutes: the values that Azure Monitor takes.
+/// Frequencies and windows of log alerts that Azure Monitor accepts, in minutes.
 const FREQUENCIES: [(&str, u32); 2] = [("PT5M", 5), ("PT15M", 15)];
 const WINDOWS: [(&str, u32); 5] = [("PT10M", 10), ("PT15M", 15), ("PT30M", 30), ("PT1H", 60), ("P1D", 1440)];
 
 #[test]
-fn alarms_look_at_no_less_than_has_passed() {
+fn an_alerts_window_is_not_shorter_than_its_interval() {
     for app in APPS {
         let alerts = Bicep::read(app.alerts);
         let rules = alerts.find(Kind::Variable, "rules");
@@ -170,7 +170,7 @@ fn the_workbooks_are_gallery_templates() {
         assert_eq!(template.value(&template.find(Kind::Resource, "workbook"), "properties.serializedData"), data);
         let mut names = BTreeSet::new();
         for item in workbook["items"].as_array().unwrap() {
-            assert!(names.insert(item["name"].as_str().unwrap()), "{} is there twice", item["name"]);
+            assert!(names.insert(item["name"].as_str().unwrap()), "{} occurs twice", item["name"]);
             check_item(item);
         }
         assert!(app.shown.iter().all(|shown| names.contains(shown)), "{names:?}");
