@@ -12,13 +12,13 @@ use sandbox::host::{App, Process};
 use sandbox::shop::{CHANNELS, CartOpening, Checkout, Item, PRODUCTS};
 use sandbox::stage::repository;
 use serde_json::{Value, json};
-use xtask::{App as FunctionApp, BinaryProblem, Glibc, PackProblem, pack};
+use xtask::{App as FunctionApp, BinaryError, Glibc, PackError, PackOptions, pack};
 use zip::ZipArchive;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_commerce-journeys");
 
 /// The binary was built for this machine, so any version of its C library is accepted.
-const THIS_MACHINE: Glibc = Glibc(999, 0);
+const THIS_MACHINE: PackOptions = PackOptions { glibc: Glibc(999, 0), messages_per_instance: None };
 
 fn folder(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
@@ -30,7 +30,7 @@ fn folder(name: &str) -> PathBuf {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_package_serves_invocations() {
     let into = folder("package");
-    let package = pack(&repository(), FunctionApp::CommerceJourneys, Path::new(BINARY), &into, THIS_MACHINE).unwrap();
+    let package = pack(&repository(), FunctionApp::CommerceJourneys, Path::new(BINARY), &into, &THIS_MACHINE).unwrap();
 
     let unpacked = into.join("unpacked");
     ZipArchive::new(File::open(&package.archive).unwrap()).unwrap().extract(&unpacked).unwrap();
@@ -91,9 +91,10 @@ fn walk(root: &Path, folder: &Path) -> Vec<String> {
 
 #[test]
 fn a_binary_for_a_newer_c_library_is_refused() {
-    let refusal = pack(&repository(), FunctionApp::CommerceJourneys, Path::new(BINARY), &folder("newer"), Glibc(2, 2))
-        .unwrap_err();
-    let PackProblem::Binary(BinaryProblem::NewerGlibc { limit, needed, .. }) = &refusal else { panic!("{refusal}") };
+    let old = PackOptions { glibc: Glibc(2, 2), ..PackOptions::default() };
+    let refusal =
+        pack(&repository(), FunctionApp::CommerceJourneys, Path::new(BINARY), &folder("newer"), &old).unwrap_err();
+    let PackError::Binary(BinaryError::NewerGlibc { limit, needed, .. }) = &refusal else { panic!("{refusal}") };
     assert!(*limit == Glibc(2, 2) && needed > limit);
     assert!(refusal.to_string().contains("leave --binary out"), "{refusal}");
 }
@@ -157,7 +158,7 @@ fn a_package_that_would_not_start_is_refused() {
         ("lake-schedule", PrepareData, timer, "%PrepareSchedule%", "%Elsewhen%", "Elsewhen"),
     ] {
         let repository = repository_with(name, file, from, to);
-        let refusal = pack(&repository, app, Path::new(BINARY), &repository.join("target"), THIS_MACHINE).unwrap_err();
+        let refusal = pack(&repository, app, Path::new(BINARY), &repository.join("target"), &THIS_MACHINE).unwrap_err();
         assert!(refusal.to_string().contains(complaint), "{file}: {refusal}");
     }
 }
@@ -166,7 +167,7 @@ fn a_package_that_would_not_start_is_refused() {
 fn each_app_has_a_package_of_its_own() {
     let into = folder("both");
     for app in [FunctionApp::CommerceJourneys, FunctionApp::PrepareData] {
-        let package = pack(&repository(), app, Path::new(BINARY), &into, THIS_MACHINE).unwrap();
+        let package = pack(&repository(), app, Path::new(BINARY), &into, &THIS_MACHINE).unwrap();
         assert_eq!(package.archive, into.join(format!("{}.zip", app.name())));
         let mut archive = ZipArchive::new(File::open(&package.archive).unwrap()).unwrap();
         let mut found: Vec<String> = archive.file_names().map(|name| name.unwrap().into_owned()).collect();
@@ -177,4 +178,20 @@ fn each_app_has_a_package_of_its_own() {
         assert_eq!(found, expected, "only what belongs in it: no settings of this machine");
         assert_eq!(archive.by_name(app.program()).unwrap().unix_mode().unwrap() & 0o777, 0o755);
     }
+}
+
+/// The platform's scale controller divides by the number in this file.
+#[test]
+fn the_package_has_the_deployments_number_of_messages() {
+    let into = folder("messages");
+    let one = PackOptions { messages_per_instance: Some(1), ..THIS_MACHINE };
+    let package = pack(&repository(), FunctionApp::CommerceJourneys, Path::new(BINARY), &into, &one).unwrap();
+    let json = |path: &Path| serde_json::from_str::<Value>(&fs::read_to_string(path).unwrap()).unwrap();
+    let mut packed = json(&package.folder.join("host.json"));
+    let calls = packed.pointer_mut("/extensions/serviceBus/maxConcurrentCalls").unwrap();
+    assert_eq!(calls.take(), 1);
+    *calls = json!(16);
+    assert_eq!(packed, json(&repository().join("host.json")), "and nothing else is different");
+    let refusal = pack(&repository(), FunctionApp::PrepareData, Path::new(BINARY), &into, &one).unwrap_err();
+    assert!(matches!(refusal, PackError::NoMessages), "{refusal}");
 }

@@ -1,9 +1,11 @@
 //! A handler's binary: for Linux on x86-64, and for no newer C library than the platform's.
 
+use std::env;
 use std::ffi::OsString;
 use std::fmt;
 use std::fs;
 use std::io;
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::str::FromStr;
@@ -48,14 +50,15 @@ impl FromStr for Glibc {
 
 /// Why there is no binary to deploy.
 #[derive(Debug, thiserror::Error)]
-pub enum BinaryProblem {
+pub enum BinaryError {
     /// Cargo could not be started.
     #[error("cargo cannot be started: {0}")]
     Cargo(io::Error),
     /// It does not compile, or the linker for the platform is missing.
     #[error(
         "cargo zigbuild has failed. It needs Zig, which links for the platform's C library on any machine:\n  \
-         pip install cargo-zigbuild\n  rustup target add {TARGET}"
+         python3 -m venv target/zig && target/zig/bin/pip install --requirement xtask/requirements.txt\n  \
+         rustup target add {TARGET}"
     )]
     Build,
     /// The file cannot be read.
@@ -87,23 +90,38 @@ pub enum BinaryProblem {
 }
 
 /// Builds an app's handler in the workspace at `repository` with this Cargo profile, linked against the platform's C library
-/// whatever this machine is, and returns where it is. Cargo tells its progress on standard error.
+/// whatever this machine is, and returns where it is. Cargo reports its progress on standard error.
 ///
 /// # Errors
 ///
 /// When Cargo or Zig is not there, or the handler does not compile.
-pub fn build(repository: &Path, app: App, profile: &str) -> Result<PathBuf, BinaryProblem> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+pub fn build(repository: &Path, app: App, profile: &str) -> Result<PathBuf, BinaryError> {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let output = Command::new(cargo)
         .current_dir(repository)
+        .envs(zig(repository))
         .args(["zigbuild", "--locked", "--package", app.name(), "--bin", app.name(), "--profile", profile])
         .args(["--target", &format!("{TARGET}.{}", Glibc::PLATFORM), "--message-format=json-render-diagnostics"])
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()
-        .map_err(BinaryProblem::Cargo)?;
+        .map_err(BinaryError::Cargo)?;
     let messages = String::from_utf8_lossy(&output.stdout);
-    executable(&messages, app).filter(|_| output.status.success()).ok_or(BinaryProblem::Build)
+    executable(&messages, app).filter(|_| output.status.success()).ok_or(BinaryError::Build)
+}
+
+/// The variables with which Cargo finds `cargo-zigbuild`, and that finds Zig, in the virtual environment `target/zig`. None
+/// without that folder: then both must be on the PATH.
+fn zig(repository: &Path) -> Vec<(&'static str, OsString)> {
+    let (folder, python) = if cfg!(windows) { ("Scripts", "python.exe") } else { ("bin", "python") };
+    let programs = repository.join("target").join("zig").join(folder);
+    if !programs.is_dir() {
+        return Vec::new();
+    }
+    let others = env::var_os("PATH").unwrap_or_default();
+    let python = ("CARGO_ZIGBUILD_PYTHON_PATH", programs.join(python).into_os_string());
+    let path = env::join_paths(iter::once(programs).chain(env::split_paths(&others)));
+    path.ok().map(|path| ("PATH", path)).into_iter().chain([python]).collect()
 }
 
 /// The handler among Cargo's messages.
@@ -118,12 +136,12 @@ fn executable(messages: &str, app: App) -> Option<PathBuf> {
 /// # Errors
 ///
 /// When it cannot.
-pub fn check(path: &Path, limit: Glibc) -> Result<Option<Glibc>, BinaryProblem> {
+pub fn check(path: &Path, limit: Glibc) -> Result<Option<Glibc>, BinaryError> {
     let path = path.to_owned();
-    let data = fs::read(&path).map_err(|source| BinaryProblem::Unreadable { path: path.clone(), source })?;
-    let Some(needed) = needed_versions(&data) else { return Err(BinaryProblem::WrongPlatform { path }) };
+    let data = fs::read(&path).map_err(|source| BinaryError::Unreadable { path: path.clone(), source })?;
+    let Some(needed) = needed_versions(&data) else { return Err(BinaryError::WrongPlatform { path }) };
     match needed.into_iter().max() {
-        Some(needed) if needed > limit => Err(BinaryProblem::NewerGlibc { path, needed, limit }),
+        Some(needed) if needed > limit => Err(BinaryError::NewerGlibc { path, needed, limit }),
         newest => Ok(newest),
     }
 }
@@ -182,8 +200,8 @@ mod tests {
     #[test]
     fn what_is_no_linux_program_is_refused() {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
-        assert!(matches!(check(&script, Glibc::PLATFORM), Err(BinaryProblem::WrongPlatform { .. })));
+        assert!(matches!(check(&script, Glibc::PLATFORM), Err(BinaryError::WrongPlatform { .. })));
         let missing = Path::new("no-such-file");
-        assert!(matches!(check(missing, Glibc::PLATFORM), Err(BinaryProblem::Unreadable { .. })));
+        assert!(matches!(check(missing, Glibc::PLATFORM), Err(BinaryError::Unreadable { .. })));
     }
 }

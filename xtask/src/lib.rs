@@ -13,5 +13,5 @@ pub mod pack;
 pub mod snapshots;
 
 pub use app::App;
-pub use binary::{BinaryProblem, Glibc};
-pub use pack::{PackProblem, Package, pack};
+pub use binary::{BinaryError, Glibc};
+pub use pack::{PackError, PackOptions, Package, pack};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use clap::{Args, Parser, Subcommand};
-use xtask::{App, Glibc, Package, binary, pack, snapshots};
+use xtask::{App, Glibc, PackOptions, Package, binary, pack, snapshots};
 
 /// The tasks of this repository that are more than one command.
 #[derive(Parser)]
@@ -37,6 +37,9 @@ struct PackageArgs {
     /// The newest glibc that the platform is taken to have
     #[arg(long, value_name = "VERSION", default_value_t = Glibc::PLATFORM)]
     glibc: Glibc,
+    /// Messages that one instance takes at once, if not as in host.json: the parameter scale.messagesPerInstance
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=16))]
+    messages_per_instance: Option<u16>,
     /// Where to put the package
     #[arg(long, value_name = "FOLDER")]
     output: Option<PathBuf>,
@@ -66,7 +69,8 @@ fn package(args: &PackageArgs) -> Result<(), Box<dyn Error>> {
         None => binary::build(&repository, args.app, args.profile.as_deref().unwrap_or(args.app.profile()))?,
     };
     let output = args.output.clone().unwrap_or_else(|| repository.join("target").join("package"));
-    let package = pack(&repository, args.app, &binary, &output, args.glibc)?;
+    let options = PackOptions { glibc: args.glibc, messages_per_instance: args.messages_per_instance };
+    let package = pack(&repository, args.app, &binary, &output, &options)?;
     show(&package);
     match &args.publish {
         Some(app) => publish(&package.folder, app),

@@ -12,7 +12,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use crate::app::App;
-use crate::binary::{self, BinaryProblem, Glibc};
+use crate::binary::{self, BinaryError, Glibc};
 
 /// What was put together.
 #[derive(Clone, Debug)]
@@ -29,10 +29,10 @@ pub struct Package {
 
 /// Why there is nothing to send.
 #[derive(Debug, thiserror::Error)]
-pub enum PackProblem {
+pub enum PackError {
     /// The platform would not run the handler.
     #[error(transparent)]
-    Binary(#[from] BinaryProblem),
+    Binary(#[from] BinaryError),
     /// The folder could not be put together.
     #[error(transparent)]
     Stage(#[from] StageProblem),
@@ -69,51 +69,89 @@ pub enum PackProblem {
     /// `local.settings.json` is not what it should be.
     #[error("local.settings.json: {0}")]
     LocalSettings(serde_json::Error),
+    /// `host.json` is not what it should be.
+    #[error("host.json: {0}")]
+    HostJson(serde_json::Error),
+    /// The app takes no messages.
+    #[error("host.json has no extensions.serviceBus.maxConcurrentCalls: this app takes no messages")]
+    NoMessages,
     /// The zip file could not be written.
     #[error("the zip file cannot be written: {0}")]
     Zip(#[from] zip::result::ZipError),
 }
 
-/// Puts the package of an app of the repository together in the folder `into`, with the handler at `binary`, for a
-/// platform whose C library is `limit`.
+/// How a package differs from the repository's files.
+#[derive(Clone, Copy, Debug)]
+pub struct PackOptions {
+    /// The newest C library that the platform is taken to have.
+    pub glibc: Glibc,
+    /// `maxConcurrentCalls` of `host.json`. The platform's scale controller reads this file and not the app settings.
+    pub messages_per_instance: Option<u16>,
+}
+
+impl Default for PackOptions {
+    fn default() -> Self {
+        Self { glibc: Glibc::PLATFORM, messages_per_instance: None }
+    }
+}
+
+/// Puts the package of an app of the repository together in the folder `into`, with the handler at `binary`.
 ///
 /// # Errors
 ///
 /// When the platform or the Functions host would refuse it.
-pub fn pack(repository: &Path, app: App, binary: &Path, into: &Path, limit: Glibc) -> Result<Package, PackProblem> {
-    let glibc = binary::check(binary, limit)?;
+pub fn pack(
+    repository: &Path,
+    app: App,
+    binary: &Path,
+    into: &Path,
+    options: &PackOptions,
+) -> Result<Package, PackError> {
+    let glibc = binary::check(binary, options.glibc)?;
     let (root, folder) = (app.root(repository), into.join(app.folder()));
     stage::copy_files(&root, app.files(), &folder)?;
+    if let Some(messages) = options.messages_per_instance {
+        set_messages_per_instance(&folder.join("host.json"), messages)?;
+    }
     copy_program(binary, &folder.join(app.program()))?;
     check(app, &root, &folder)?;
     let archive = into.join(app.name()).with_extension("zip");
     let names: Vec<&str> = app.files().iter().copied().chain([app.program()]).collect();
     write_archive(&folder, &names, app.program(), &archive)?;
-    let size = |name: &str| fs::metadata(folder.join(name)).map(|file| file.len()).map_err(file_problem(&folder));
-    let files = names.iter().map(|name| Ok(((*name).to_owned(), size(name)?))).collect::<Result<_, PackProblem>>()?;
+    let size = |name: &str| fs::metadata(folder.join(name)).map(|file| file.len()).map_err(file_error(&folder));
+    let files = names.iter().map(|name| Ok(((*name).to_owned(), size(name)?))).collect::<Result<_, PackError>>()?;
     Ok(Package { folder, archive, files, glibc })
 }
 
+fn set_messages_per_instance(host: &Path, messages: u16) -> Result<(), PackError> {
+    let mut file: serde_json::Value = serde_json::from_str(&read(host)?).map_err(PackError::HostJson)?;
+    let Some(calls) = file.pointer_mut("/extensions/serviceBus/maxConcurrentCalls") else {
+        return Err(PackError::NoMessages);
+    };
+    *calls = messages.into();
+    fs::write(host, format!("{file:#}\n")).map_err(file_error(host))
+}
+
 /// Without the `.exe` of this machine, if it has one: the platform's is Linux.
-fn copy_program(binary: &Path, to: &Path) -> Result<(), PackProblem> {
+fn copy_program(binary: &Path, to: &Path) -> Result<(), PackError> {
     if let Some(folder) = to.parent() {
-        fs::create_dir_all(folder).map_err(file_problem(folder))?;
+        fs::create_dir_all(folder).map_err(file_error(folder))?;
     }
-    fs::copy(binary, to).map(drop).map_err(file_problem(binary))
+    fs::copy(binary, to).map(drop).map_err(file_error(binary))
 }
 
 /// Everything that would otherwise show only after the deployment, as an app that does not start.
-fn check(app: App, root: &Path, folder: &Path) -> Result<(), PackProblem> {
+fn check(app: App, root: &Path, folder: &Path) -> Result<(), PackError> {
     // Only so that every %Setting% has a value; the values themselves do not matter here.
     let hosted = host::App::read(folder, &local_settings(root)?)?;
     if hosted.executable != Path::new(app.program()) || hosted.directory != folder.join("") {
-        return Err(PackProblem::Executable { found: hosted.executable, handler: app.program() });
+        return Err(PackError::Executable { found: hosted.executable, handler: app.program() });
     }
     let mut served: Vec<String> = app.functions().iter().map(|name| (*name).to_owned()).collect();
     served.sort();
     let found: Vec<String> = hosted.functions.into_iter().map(|function| function.name).collect();
     if found != served {
-        return Err(PackProblem::Functions { found, served });
+        return Err(PackError::Functions { found, served });
     }
     match app {
         App::CommerceJourneys => check_journeys(folder),
@@ -121,41 +159,41 @@ fn check(app: App, root: &Path, folder: &Path) -> Result<(), PackProblem> {
     }
 }
 
-fn check_journeys(folder: &Path) -> Result<(), PackProblem> {
+fn check_journeys(folder: &Path) -> Result<(), PackError> {
     let journeys = read(&folder.join("journeys.json"))?;
     // The triggers' names are settings of each deployment.
     Journeys::read(&journeys, |_| Some("trigger".to_owned())).map(drop).map_err(|problems| {
-        PackProblem::Journeys(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+        PackError::Journeys(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
     })
 }
 
-fn local_settings(root: &Path) -> Result<BTreeMap<String, String>, PackProblem> {
+fn local_settings(root: &Path) -> Result<BTreeMap<String, String>, PackError> {
     let text = read(&root.join("local.settings.json"))?;
-    let file: serde_json::Value = serde_json::from_str(&text).map_err(PackProblem::LocalSettings)?;
-    serde_json::from_value(file["Values"].clone()).map_err(PackProblem::LocalSettings)
+    let file: serde_json::Value = serde_json::from_str(&text).map_err(PackError::LocalSettings)?;
+    serde_json::from_value(file["Values"].clone()).map_err(PackError::LocalSettings)
 }
 
 /// Without times, so that the same files make the same package; with the execute bit, without which the host cannot
 /// start the handler.
-fn write_archive(folder: &Path, names: &[&str], handler: &str, archive: &Path) -> Result<(), PackProblem> {
-    let mut zip = ZipWriter::new(File::create(archive).map_err(file_problem(archive))?);
+fn write_archive(folder: &Path, names: &[&str], handler: &str, archive: &Path) -> Result<(), PackError> {
+    let mut zip = ZipWriter::new(File::create(archive).map_err(file_error(archive))?);
     for name in names {
         let path = folder.join(name);
         let mode = if *name == handler { 0o755 } else { 0o644 };
         let options =
             SimpleFileOptions::default().compression_method(CompressionMethod::Deflated).unix_permissions(mode);
         zip.start_file(*name, options)?;
-        let mut file = File::open(&path).map_err(file_problem(&path))?;
-        io::copy(&mut file, &mut zip).map_err(file_problem(&path))?;
+        let mut file = File::open(&path).map_err(file_error(&path))?;
+        io::copy(&mut file, &mut zip).map_err(file_error(&path))?;
     }
     zip.finish()?;
     Ok(())
 }
 
-fn read(path: &Path) -> Result<String, PackProblem> {
-    fs::read_to_string(path).map_err(file_problem(path))
+fn read(path: &Path) -> Result<String, PackError> {
+    fs::read_to_string(path).map_err(file_error(path))
 }
 
-fn file_problem(path: &Path) -> impl FnOnce(io::Error) -> PackProblem + Copy {
-    move |source| PackProblem::File { path: path.to_owned(), source }
+fn file_error(path: &Path) -> impl FnOnce(io::Error) -> PackError + Copy {
+    move |source| PackError::File { path: path.to_owned(), source }
 }
