@@ -75,7 +75,7 @@ param additionalSettings AdditionalSettings = {}
 @maxValue(730)
 param telemetryRetentionInDays int = 30
 
-@description('Object id of the Entra group that may read the event records in Cosmos DB; empty for none.')
+@description('Object id of the Entra group that may read the event records in Cosmos DB and the prepared tables; empty for none.')
 param operatorsGroupId string = ''
 
 var prefix = toLower('${workload}-${environmentName}')
@@ -187,6 +187,7 @@ module access 'modules/access.bicep' = {
     identityId: identityId
     principalId: identity.outputs.principalId
     operatorsGroupId: operatorsGroupId
+    readQueueLength: scale.?readQueueLength ?? false
     storageAccountName: storageName
     cosmosAccountName: cosmosName
     serviceBusNamespaceName: serviceBusName
@@ -271,6 +272,7 @@ module lakeSide 'modules/lake.bicep' = if (lake != null) {
     applicationInsightsName: applicationInsightsName
     applicationInsightsConnectionString: monitoring.outputs.connectionString
     actionGroupId: alerts.outputs.actionGroupId
+    operatorsGroupId: operatorsGroupId
     workbookName: 'Prepared data (${environmentName})'
   }
 }
@@ -308,11 +310,11 @@ output deployerClientId string = github == null ? '' : deployer!.outputs.clientI
 @description('What is left to do outside Azure. docs/deployment.md contains the menu paths.')
 output nextSteps string[] = concat(
   [
-    '1. Publish: cargo xtask package --publish ${functionAppName}'
+    '1. Publish: cargo xtask package --publish ${functionAppName}${scale.messagesPerInstance == 16 ? '' : ' --messages-per-instance ${scale.messagesPerInstance}'}'
     '2. Dataverse (${dataverseUrl}): an application user for client id ${identity.outputs.clientId}, with the role Commerce Journeys'
     commerce.?application == null
-      ? '3. Commerce: accept client id ${identity.outputs.clientId} as relying party, server resource id ${commerce.?audience ?? commerce.endpoint}; then run job 1110'
-      : '3. Commerce: accept client id ${commerce.?application.?clientId ?? ''} as relying party, server resource id ${commerce.?audience ?? commerce.endpoint}; then run job 1110'
+      ? '3. Commerce: accept client id ${identity.outputs.clientId} as relying party, server resource id ${commerce.audience}; then run job 1110'
+      : '3. Commerce: accept client id ${commerce.?application.?clientId ?? ''} as relying party, server resource id ${commerce.audience}; then run job 1110'
     '4. Customer Insights - Journeys: publish the custom trigger ${triggers.OrderConfirmationTrigger}, and a journey that starts with it'
     '5. Watch: the workbook "Commerce Journeys (${environmentName})" in Application Insights appi-${namePrefix}'
   ],

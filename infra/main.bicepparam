@@ -8,6 +8,8 @@ param environmentName = 'prod'
 param commerce = {
   endpoint: 'https://contoso.scale.commerce.dynamics.com/'
   operatingUnitNumber: '052'
+  // Application ID URI of the Retail Server's app registration: the server resource id in headquarters.
+  audience: 'api://00000000-0000-0000-0000-000000000000'
   // The Entra application that may call the Scale Unit (docs/deployment.md, step 2).
   application: {
     tenantId: '00000000-0000-0000-0000-000000000000'
@@ -28,12 +30,13 @@ param triggers = {
 
 param alertEmail = 'operators@contoso.com'
 
-// See docs/sizing.md before you change it.
+// See docs/sizing.md before you change it. One instance is always ready: without it, the first message after a quiet time
+// waits until the platform starts one.
 param scale = {
   maximumInstanceCount: 3
   messagesPerInstance: 16
   instanceMemoryMB: 2048
-  alwaysReady: 0
+  alwaysReady: 1
 }
 
 // The lake side, if Customer Insights - Data is to have prepared tables (docs/deployment.md, "The lake side").

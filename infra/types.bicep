@@ -19,8 +19,9 @@ type Commerce = {
   @minLength(1)
   operatingUnitNumber: string
 
-  @description('Audience of the Scale Unit\'s tokens: its server resource id. Default: the endpoint.')
-  audience: string?
+  @description('Audience of the Scale Unit\'s tokens: the server resource id in headquarters, which is the Application ID URI (api://...) of the Retail Server\'s app registration. In older environments it is the Retail Server URL.')
+  @minLength(6)
+  audience: string
 
   @description('Authorization scheme of the Scale Unit.')
   scheme: ('Bearer' | 'id_token')?
@@ -82,6 +83,9 @@ type Scale = {
   @minValue(0)
   @maxValue(20)
   alwaysReady: int
+
+  @description('Give the app Azure Service Bus Data Owner on the subscription, so that the platform can read how many messages wait. Default: false. Set it if messages wait and no instance of process-message starts.')
+  readQueueLength: bool?
 }
 
 @export()
@@ -125,13 +129,9 @@ type AlertThresholds = {
 @export()
 @description('The repository whose workflow may deploy, by federated credentials.')
 type GitHub = {
-  @description('Owner and name, such as contoso/commerce-journeys.')
-  @minLength(3)
-  repository: string
-
-  @description('The environment of the workflow\'s deploy job; approvals are set there.')
-  @minLength(1)
-  environment: string
+  @description('Subject of the tokens of the workflow\'s deploy job, exactly as GitHub writes it: it contains the immutable ids of owner and repository in newer repositories. docs/deployment.md, "GitHub Actions", shows where to copy it from.')
+  @minLength(10)
+  subject: string
 }
 
 @export()
@@ -148,6 +148,9 @@ type Lake = {
   @minLength(36)
   @maxLength(36)
   customerInsightsPrincipalId: string?
+
+  @description('Object id of the Entra group whose members may read the prepared tables: whoever adds the data source in Customer Insights - Data must be in it. Default: operatorsGroupId.')
+  readersGroupId: string?
 
   @description('When to prepare: six fields, UTC. Four times a day by default, at 3, 9, 15 and 21 o\'clock; shortly before Customer Insights - Data refreshes is best.')
   schedule: string?

@@ -26,14 +26,14 @@ param scale = {
   messagesPerInstance: 1
   instanceMemoryMB: 512
   alwaysReady: 1
+  readQueueLength: true
 }
 param tuning = {
   eventTypes: 'Checkout'
 }
 param operatorsGroupId = '00000000-0000-0000-0000-000000000004'
 param github = {
-  repository: 'contoso/commerce-journeys'
-  environment: 'production'
+  subject: 'repo:contoso@1234567/commerce-journeys@7654321:environment:production'
 }
 param lake = {
   location: 'abfss://dataverse-contoso-unq123@contosolake.dfs.core.windows.net/deltalake'

@@ -11,6 +11,9 @@ param principalId string
 @description('Object id of the Entra group that may read the event records; empty for none. Account keys are switched off, so nobody else may, including subscription owners.')
 param operatorsGroupId string
 
+@description('Whether the app may read how many messages wait.')
+param readQueueLength bool
+
 param storageAccountName string
 param cosmosAccountName string
 param serviceBusNamespaceName string
@@ -91,9 +94,8 @@ resource send 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
-// The trigger of process-message, and trigger-journey on the dead-letter queue. The right to read the
-// subscription's length is in Data Owner only. Without it the platform scales by peeking, which is enough for so few
-// instances.
+// The trigger of process-message, and trigger-journey on the dead-letter queue. Without the right to read the
+// subscription's length the platform scales by peeking, which is enough for so few instances.
 resource receive 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   name: guid(orderSubscription.id, identityId, builtInRoles.serviceBusDataReceiver)
   scope: orderSubscription
@@ -103,6 +105,21 @@ resource receive 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
     roleDefinitionId: subscriptionResourceId(
       'Microsoft.Authorization/roleDefinitions',
       builtInRoles.serviceBusDataReceiver
+    )
+  }
+}
+
+// The right to read the subscription's length comes with Data Owner only. It is off by default, because it also allows
+// to change and delete the subscription.
+resource readQueueLengthRight 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (readQueueLength) {
+  name: guid(orderSubscription.id, identityId, builtInRoles.serviceBusDataOwner)
+  scope: orderSubscription
+  properties: {
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId(
+      'Microsoft.Authorization/roleDefinitions',
+      builtInRoles.serviceBusDataOwner
     )
   }
 }
@@ -148,6 +165,10 @@ resource records 'Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments@2026-
 }
 
 resource operatorsReadRecords 'Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments@2026-03-15' = if (!empty(operatorsGroupId)) {
+  // The account takes one change of its roles at a time and refuses a second one with 412.
+  dependsOn: [
+    records
+  ]
   parent: cosmos
   name: guid(cosmos.id, operatorsGroupId, cosmosRoles.dataReader)
   properties: {

@@ -122,7 +122,7 @@ var rules = [
   {
     name: 'throttled'
     title: 'A dependency throttles us'
-    description: 'The dependency named in the alert answers 429 more often than the threshold allows. The app waits as Retry-After requires. docs/sizing.md lists what to change.'
+    description: 'The dependency named in the alert answers 429 more often than the threshold allows. The app waits as long as Retry-After says. Dataverse has three limits: 0x80072322 (requests), 0x80072326 (requests at once), 0x80072321 (execution time). docs/sizing.md has the settings to change.'
     severity: 3
     frequency: 'PT5M'
     window: 'PT15M'

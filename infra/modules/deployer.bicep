@@ -21,10 +21,10 @@ resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' 
   tags: tags
 
   resource credential 'federatedIdentityCredentials' = {
-    name: 'github-${github.environment}'
+    name: 'github-actions'
     properties: {
       issuer: 'https://token.actions.githubusercontent.com'
-      subject: 'repo:${github.repository}:environment:${github.environment}'
+      subject: github.subject
       audiences: [
         'api://AzureADTokenExchange'
       ]

@@ -57,16 +57,20 @@ resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
 
 // How far to scale. Dataverse limits each user (here: the managed identity), on each of its web servers, to
 //
-//     52 requests at once, and 6000 requests in 300 seconds, that is 20 a second.
+//     52 requests at once,
+//     6000 requests in 300 seconds, that is 20 a second,
+//     1200 seconds of execution in 300 seconds, that is 4 requests of one second each at any time.
 //
 // A message of a known customer costs two requests, one after the other: find the contact, invoke the trigger. With j
 // journeys enabled for one event type, its triggers are invoked together: up to j at once.
 //
 //     at once:     maximumInstanceCount x messagesPerInstance x j  <=  52      3 x 16 x 1 = 48
 //     per second:  20 / (1 + j) messages                                       10 messages, 36,000 an hour
+//     execution:   4 / ((1 + j) x t) messages a second, t seconds a request    10 messages at t = 0.2
 //
-// The first bound must hold by construction, because Dataverse refuses the 53rd request at once; the second is reached
-// only while a backlog is processed, and then Dataverse answers 429 and the app waits as Retry-After requires.
+// The first bound must hold by construction, because Dataverse refuses the 53rd request at once. The others are reached
+// only while a backlog is processed; then Dataverse answers 429, and the app waits as long as Retry-After says. The third
+// one is reached before the second where a request takes more than 200 ms.
 // So with j journeys for one event type: maximumInstanceCount = 52 / (16 x j), rounded down, but at least 1.
 // (Most environments have several web servers, which multiplies both; how many is not published.)
 //
@@ -129,7 +133,11 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
     }
   }
 
+  // One after the other: a site takes one change at a time and refuses a second one with 409.
   resource scm 'basicPublishingCredentialsPolicies' = {
+    dependsOn: [
+      ftp
+    ]
     name: 'scm'
     properties: {
       allow: false
@@ -157,7 +165,7 @@ var handlerSettings = {
   CSUEndpoint: commerce.endpoint
   OperatingUnitNumber: commerce.operatingUnitNumber
   AuthSchemeD365Commerce: commerce.?scheme ?? 'Bearer'
-  AudienceD365Commerce: commerce.?audience ?? commerce.endpoint
+  AudienceD365Commerce: commerce.audience
   CosmosDbEndpoint: cosmosEndpoint
   CosmosDbDatabaseId: databaseName
   CosmosDbContainerId: containerName
@@ -197,6 +205,9 @@ var commerceIdentitySettings = application == null
     }
 
 resource settings 'Microsoft.Web/sites/config@2025-03-01' = {
+  dependsOn: [
+    app::scm
+  ]
   parent: app
   name: 'appsettings'
   properties: union(additionalSettings, hostSettings, handlerSettings, commerceIdentitySettings, triggers)

@@ -12,6 +12,9 @@ param principalId string
 @description('Object id of the service principal of Customer Insights - Data; empty for none.')
 param customerInsightsPrincipalId string
 
+@description('Object id of the Entra group that may read the prepared tables; empty for none. With shared keys switched off, nobody may otherwise, subscription owners included.')
+param readersGroupId string
+
 param hostStorageName string
 param preparedStorageName string
 param preparedContainerName string
@@ -104,6 +107,20 @@ resource customerInsights 'Microsoft.Authorization/roleAssignments@2022-04-01' =
     roleDefinitionId: subscriptionResourceId(
       'Microsoft.Authorization/roleDefinitions',
       builtInRoles.storageBlobDataContributor
+    )
+  }
+}
+
+// Whoever adds the data source in Customer Insights - Data needs this role too, to browse to the tables.
+resource readers 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(readersGroupId)) {
+  name: guid(preparedStorage.id, readersGroupId, builtInRoles.storageBlobDataReader)
+  scope: preparedStorage
+  properties: {
+    principalId: readersGroupId
+    principalType: 'Group'
+    roleDefinitionId: subscriptionResourceId(
+      'Microsoft.Authorization/roleDefinitions',
+      builtInRoles.storageBlobDataReader
     )
   }
 }

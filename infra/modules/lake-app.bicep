@@ -90,7 +90,11 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
     }
   }
 
+  // One after the other: a site takes one change at a time and refuses a second one with 409.
   resource scm 'basicPublishingCredentialsPolicies' = {
+    dependsOn: [
+      ftp
+    ]
     name: 'scm'
     properties: {
       allow: false
@@ -119,6 +123,9 @@ var handlerSettings = {
 }
 
 resource settings 'Microsoft.Web/sites/config@2025-03-01' = {
+  dependsOn: [
+    app::scm
+  ]
   parent: app
   name: 'appsettings'
   properties: union(lake.?settings ?? {}, hostSettings, handlerSettings)

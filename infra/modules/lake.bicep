@@ -21,6 +21,9 @@ param applicationInsightsConnectionString string
 @description('Who gets the alerts.')
 param actionGroupId string
 
+@description('Object id of the Entra group of the operators; empty for none.')
+param operatorsGroupId string
+
 @description('The workbook\'s name.')
 param workbookName string
 
@@ -64,6 +67,7 @@ module access 'lake-access.bicep' = {
     identityId: identityId
     principalId: identity.outputs.principalId
     customerInsightsPrincipalId: lake.?customerInsightsPrincipalId ?? ''
+    readersGroupId: lake.?readersGroupId ?? operatorsGroupId
     hostStorageName: hostStorageName
     preparedStorageName: preparedStorageName
     preparedContainerName: preparedContainerName

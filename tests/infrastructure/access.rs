@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::bicep::{Bicep, Declaration, Kind, unquoted};
 
 /// Built-in roles and their ids, from "Azure built-in roles" and from Cosmos DB's "Data plane security reference".
-const ROLES: [(&str, &str); 11] = [
+const ROLES: [(&str, &str); 12] = [
     ("storageBlobDataOwner", "b7e6dc6d-f1e8-4753-8033-0f276bb0955b"),
     ("storageBlobDataContributor", "ba92f5b4-2d11-453d-a403-e96b0029c9fe"),
     ("storageBlobDataReader", "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"),
     ("storageTableDataContributor", "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3"),
     ("serviceBusDataSender", "69a216fc-b8fb-44d8-bc22-1f3c2cd27a39"),
+    ("serviceBusDataOwner", "090c5cfd-751d-490a-894a-3ce6f1109419"),
     ("serviceBusDataReceiver", "4f6d3b9b-027b-4f4c-9142-0e5a2a2247e0"),
     ("keyVaultSecretsUser", "4633458b-17de-408a-b874-0445c86b69e6"),
     ("monitoringMetricsPublisher", "3913510d-42f4-4e42-8a64-420c390055eb"),
@@ -54,11 +55,39 @@ fn the_app_has_only_the_roles_that_it_needs() {
         ("storageTableDataContributor", "storage"),
         ("serviceBusDataSender", "orderTopic"),
         ("serviceBusDataReceiver", "orderSubscription"),
+        // Only if it is asked for, see below.
+        ("serviceBusDataOwner", "orderSubscription"),
         ("keyVaultSecretsUser", "vault"),
         ("monitoringMetricsPublisher", "applicationInsights"),
         ("dataContributor", "cosmos"),
     ];
     assert_eq!(rights, expected.into());
+}
+
+#[test]
+fn the_right_to_change_the_subscription_is_off_by_default() {
+    let access = Bicep::read("modules/access.bicep");
+    let right = access.find(Kind::Resource, "readQueueLengthRight");
+    assert!(access.text_of(right.node).contains("@2022-04-01' = if (readQueueLength) {"));
+    let main = Bicep::read("main.bicep");
+    let given = main.value(&main.find(Kind::Module, "access"), "params.readQueueLength");
+    assert_eq!(given, "scale.?readQueueLength ?? false");
+}
+
+/// Cosmos DB refuses two changes of its roles at once, and a site two changes of its configuration.
+#[test]
+fn what_cannot_be_changed_at_once_has_an_order() {
+    for (file, resource, earlier) in [
+        ("modules/access.bicep", "operatorsReadRecords", "records"),
+        ("modules/function-app.bicep", "scm", "ftp"),
+        ("modules/function-app.bicep", "settings", "app::scm"),
+        ("modules/lake-app.bicep", "scm", "ftp"),
+        ("modules/lake-app.bicep", "settings", "app::scm"),
+    ] {
+        let bicep = Bicep::read(file);
+        let order = bicep.value(&bicep.find(Kind::Resource, resource), "dependsOn");
+        assert_eq!(order.trim_matches(['[', ']']).trim(), earlier, "{file}: {resource}");
+    }
 }
 
 #[test]
@@ -93,6 +122,7 @@ fn the_lake_side_reads_the_export_and_writes_nothing_but_its_own() {
         ("storageBlobDataContributor", "principalId", "preparedStorage::blobs::container"),
         ("monitoringMetricsPublisher", "principalId", "applicationInsights"),
         ("storageBlobDataContributor", "customerInsightsPrincipalId", "preparedStorage"),
+        ("storageBlobDataReader", "readersGroupId", "preparedStorage"),
     ];
     assert_eq!(rights(&Bicep::read("modules/lake-access.bicep")), expected.into());
     let export = [("storageBlobDataReader", "principalId", "account::blobs::container")];

@@ -83,7 +83,7 @@ fn the_linter_reports_nothing() {
 #[test]
 fn a_wrong_property_and_a_broken_rule_are_reported() {
     for (name, file, from, to, complaint) in [
-        ("property", "modules/function-app.bicep", "httpsOnly: true", "httpOnly: true", "BCP037"),
+        ("property", "modules/function-app.bicep", "httpsOnly: true", "httpOnly: true", "is not allowed on objects"),
         ("rule", "modules/cosmos.bicep", "param tags Tags", "param tags object", "use-user-defined-types"),
         ("what-if", "main.bicep", "topicName: topicName", "topicName: cosmos.outputs.endpoint", "what-if"),
     ] {
