@@ -53,7 +53,7 @@ const SOLD_AT_ONCE: usize = 50;
 /// published, because the in-memory account copies a whole partition for every batch and would grow slower by itself.
 pub(crate) async fn measure(args: &Args) -> Result<BacklogFigures, Failure> {
     let clock = Clock::simulated(Utc::now() - GROWN_IN);
-    let mut still = clock.busy();
+    let mut still = clock.hold();
     let environment =
         Environment::start(EnvironmentOptions { clock: clock.clone(), ..options(&ExactLatency::new(Duration::ZERO)) })
             .await?;

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use reqwest::Client;
+use sandbox::app_folder::{self, Enabled};
 use sandbox::host::{Exit, Launch, Launched, Process, Sink, Start};
-use sandbox::stage::{self, Enabled};
 use serde_json::Value;
 
 use crate::Failure;
@@ -27,7 +27,7 @@ impl Site {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("site-{}-{number}", std::process::id()));
-        stage::stage(&stage::repository(), Some(Path::new(BINARY)), &folder, Enabled::AsShipped)?;
+        app_folder::assemble(&app_folder::repository(), Some(Path::new(BINARY)), &folder, Enabled::AsShipped)?;
         Ok(Self(folder))
     }
 
@@ -63,7 +63,7 @@ impl Handler {
         let http = Client::builder().no_proxy().build()?;
         let (output, log) = log();
         let start = Start {
-            executable: stage::EXECUTABLE.into(),
+            executable: app_folder::EXECUTABLE.into(),
             arguments: Vec::new(),
             directory: site.path().to_owned(),
             environment,

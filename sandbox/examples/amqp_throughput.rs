@@ -35,8 +35,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let amqp = ServiceBusAmqp::new(broker.clone(), &options, Arc::new(AnyToken));
     let rest = ServiceBusRest::new(broker, options, Arc::new(AnyToken));
     let listener = Network::bind(None).await?;
-    let wire = Network::new(NoFaults::default());
-    let served = wire.serve_both_on(Dependency::ServiceBus, rest.router(), Some(amqp.foreign()), listener)?;
+    let network = Network::new(NoFaults::default());
+    let served =
+        network.serve_with_protocol(Dependency::ServiceBus, rest.router(), Some(amqp.protocol_handler()), listener)?;
 
     let profile = SaslProfile::Plain { username: "root".to_owned(), password: "key".to_owned() };
     let url = format!("amqp://127.0.0.1:{}", served.port());

@@ -1,20 +1,20 @@
-// Puts the page together.
+// Loads all parts of the page.
 
-import { $, tell } from "./dom.js";
+import { $, setText } from "./dom.js";
 import { connect } from "./store.js";
+import "./actions.js";
 import "./audit.js";
-import "./detail.js";
 import "./flow.js";
 import "./latency.js";
 import "./list.js";
 import "./mail.js";
-import "./try.js";
+import "./timeline.js";
 
-const WORDS = { live: "live", away: "not reachable, trying again" };
+const LINK_STATES = { live: "live", away: "not reachable, retrying" };
 
 connect((state) => {
   $("link").dataset.state = state;
-  tell($("link").lastElementChild, WORDS[state]);
+  setText($("link").lastElementChild, LINK_STATES[state]);
 });
 
 const dark = matchMedia("(prefers-color-scheme: dark)");

@@ -1,55 +1,55 @@
-// The audit in plain words.
+// Shows the result of the audit.
 
-import { $, h, tell } from "./dom.js";
+import { $, h, setText } from "./dom.js";
+import { count, duration, journey, plural } from "./format.js";
 import { onChange, store } from "./store.js";
-import { count, journey, many, span } from "./words.js";
 
 function headline(audit) {
-  const { expected, started, onTheWay, parked, lost, doubled, misdirected } = audit;
-  if (lost) return `${many(lost, "journey")} lost.`;
-  if (doubled || misdirected) return `${many(doubled + misdirected, "journey")} started that should not have.`;
-  if (!expected) return "Nothing is due yet.";
-  if (parked) return `${many(parked, "journey")} ${parked === 1 ? "waits" : "wait"} for a person; nothing is lost.`;
-  if (onTheWay) return `${count(started)} of ${many(expected, "journey")} started, ${count(onTheWay)} on the way.`;
-  return `All ${many(expected, "journey")} that were due have started, each once.`;
+  const { expected, started, pending, needsOperator, lost, duplicates, misdirected } = audit;
+  if (lost) return `${plural(lost, "journey")} lost.`;
+  if (duplicates || misdirected) return `${plural(duplicates + misdirected, "journey")} started wrongly.`;
+  if (!expected) return "No journeys are expected yet.";
+  if (needsOperator) return `${plural(needsOperator, "journey")} ${needsOperator === 1 ? "needs" : "need"} an operator; nothing is lost.`;
+  if (pending) return `${count(started)} of ${plural(expected, "journey")} started, ${count(pending)} in progress.`;
+  return `All ${plural(expected, "expected journey")} have started, each once.`;
 }
 
-function words(audit) {
-  const { onTheWay, parked, lost, doubled, uncertain, misdirected, duplicateContacts, deadLettered, findings } = audit;
+function lines(audit) {
+  const { pending, needsOperator, lost, duplicates, uncertain, misdirected, duplicateContacts, deadLettered, findings } = audit;
   const line = (bad, wrong, right) => [bad ? "bad" : "good", bad ? wrong : right];
   return [
-    line(lost, `${many(lost, "journey")} never started and nobody is at it.`, "Nothing is lost."),
-    line(doubled, `${many(doubled, "journey")} started again without a reason.`, "No journey started twice without a reason."),
-    line(misdirected, `${many(misdirected, "start")} reached the wrong contact, with wrong values, or for nothing.`, "Each went to the right contact, with the amounts of the receipt."),
-    line(duplicateContacts, `${many(duplicateContacts, "contact")} there more than once.`, "No contact is there twice."),
-    onTheWay ? ["wait", `${many(onTheWay, "journey")} on the way: somebody is at it, or a retry is due.`] : null,
-    parked || deadLettered ? ["bad", `${many(deadLettered, "dead letter")}${parked ? `, ${many(parked, "journey")} not started for it` : ""}: a person puts the cause right and redrives them.`] : null,
-    uncertain ? ["wait", `${many(uncertain, "journey")} started again because an answer was lost on the way: the one window that cannot be closed.`] : null,
+    line(lost, `${plural(lost, "journey")} not started, and not being processed.`, "Nothing is lost."),
+    line(duplicates, `${plural(duplicates, "journey")} started twice without a reason.`, "No journey started twice without a reason."),
+    line(misdirected, `${plural(misdirected, "journey")} started for the wrong contact, with wrong values, or unexpectedly.`, "Each journey has the right contact and the amounts of the receipt."),
+    line(duplicateContacts, `${plural(duplicateContacts, "duplicate contact")}.`, "There are no duplicate contacts."),
+    pending ? ["wait", `${plural(pending, "journey")} in progress or waiting for a retry.`] : null,
+    needsOperator || deadLettered ? ["bad", `${plural(deadLettered, "dead letter")}${needsOperator ? `, ${plural(needsOperator, "journey")} not started` : ""}: an operator corrects the cause and redrives them.`] : null,
+    uncertain ? ["wait", `${plural(uncertain, "journey")} started again because an answer was lost. This is the one case that cannot be prevented.`] : null,
     ...findings.map((finding) => ["bad", finding]),
   ].filter(Boolean);
 }
 
 function figure(id, number, tone) {
   const element = $(id);
-  tell(element, count(number));
+  setText(element, count(number));
   element.dataset.tone = number ? tone : "plain";
 }
 
 onChange(({ audit: changed }) => {
   const { audit } = store;
   if (!changed || !audit) return;
-  tell($("headline"), headline(audit));
-  $("headline").dataset.tone = audit.lost || audit.doubled || audit.misdirected ? "bad" : "plain";
-  figure("f-way", audit.onTheWay, "wait");
+  setText($("headline"), headline(audit));
+  $("headline").dataset.tone = audit.lost || audit.duplicates || audit.misdirected ? "bad" : "plain";
+  figure("f-pending", audit.pending, "wait");
   figure("f-lost", audit.lost, "bad");
-  figure("f-doubled", audit.doubled, "bad");
+  figure("f-duplicates", audit.duplicates, "bad");
   figure("f-uncertain", audit.uncertain, "wait");
   figure("f-dead", audit.deadLettered, "bad");
-  tell($("f-p50"), span(audit.p50Ms));
-  tell($("f-p99"), span(audit.p99Ms));
-  $("audit-words").replaceChildren(...words(audit).map(([tone, text]) => h("li", { "data-tone": tone }, text)));
+  setText($("f-p50"), duration(audit.p50Ms));
+  setText($("f-p99"), duration(audit.p99Ms));
+  $("audit-lines").replaceChildren(...lines(audit).map(([tone, text]) => h("li", { "data-tone": tone }, text)));
   $("audit-table").tBodies[0].replaceChildren(...audit.journeys.map((it) => h("tr", {},
     h("th", { scope: "row" }, journey(it.journey)),
     ...[it.expected, it.started, it.duplicated, it.misdirected].map((number) => h("td", {}, count(number))),
-    h("td", {}, span(it.latency?.p50Ms)), h("td", {}, span(it.latency?.p99Ms)))));
+    h("td", {}, duration(it.latency?.p50Ms)), h("td", {}, duration(it.latency?.p99Ms)))));
 });

@@ -1,6 +1,6 @@
-// Small helpers around the DOM. Text only ever goes in as text.
+// Small DOM helpers. Text is never interpreted as HTML.
 
-/** An element with attributes and children; `class` and `data-*` are attributes as all others. */
+/** An element with attributes and children. `class` and `data-*` are ordinary attributes. */
 export function h(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -14,7 +14,7 @@ export function h(tag, attributes = {}, ...children) {
 
 const present = (children) => children.flat().filter((child) => child !== null && child !== undefined && child !== false);
 
-/** Replaces whatever is in an element. */
+/** Replaces the content of an element. */
 export const put = (element, ...children) => element.replaceChildren(...present(children));
 
 /** The same for SVG. */
@@ -27,12 +27,12 @@ export function s(tag, attributes = {}, ...children) {
 
 export const $ = (id) => document.getElementById(id);
 
-/** Sets a text that may be there already: most of what a frame says has not changed. */
-export function tell(element, text) {
+/** Sets a text if it has changed. Most texts of a frame are unchanged. */
+export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** Asks the sandbox to do something; the answer, or an error with its words. */
+/** Sends a request to the sandbox. Returns the answer, or throws an error with its message. */
 export async function post(path, body) {
   const reply = await fetch(path, {
     method: "POST",

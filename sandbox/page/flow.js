@@ -1,13 +1,13 @@
-// The flow: stations with their counts, wires between them, and what travels on these. A dot stands for something that
-// really passed; more than a few at a time are shown as a few.
+// The flow: services with their counts, connections between them, and moving dots. A dot is a real call or message; many at
+// the same time are shown as a few.
 
-import { $, h, post, s, tell } from "./dom.js";
+import { $, h, post, s, setText } from "./dom.js";
+import { clock, count, duration, journey, plural } from "./format.js";
 import { onChange, store } from "./store.js";
-import { clock, count, journey, many, span } from "./words.js";
 
-const SETTINGS = { fair: "fair", slow: "slow", throttled: "throttled", down: "down" };
-/** Which wires there are, by the stations they connect, and whose weather they feel. */
-const WIRES = [
+const AVAILABILITY = { normal: "normal", slow: "slow", failing: "failing", down: "down" };
+/** The connections: from, to, and the dependency whose availability they show. */
+const CONNECTIONS = [
   ["commerce", "poll", "commerce"],
   ["poll", "bus", "serviceBus"],
   ["bus", "process", "serviceBus"],
@@ -17,60 +17,60 @@ const WIRES = [
   ["process", "cosmos", "cosmos"],
   ["process", "bus", null],
 ];
-/** The way back: what is put off waits on Service Bus for its time. */
+/** The way back: rescheduled messages wait on Service Bus. */
 const BACK = "process bus";
-const DOTS = 48;
-const AT_ONCE = 4;
-const TRAVEL = 900;
+const MAX_DOTS = 48;
+const MAX_PER_CHANGE = 4;
+const TRAVEL_TIME = 900;
 
 const map = $("map");
-const wires = $("wires");
-const stations = Object.fromEntries([...map.querySelectorAll("[data-station]")].map((it) => [it.dataset.station, it]));
+const connections = $("connections");
+const services = Object.fromEntries([...map.querySelectorAll("[data-service]")].map((it) => [it.dataset.service, it]));
 const fields = Object.fromEntries([...map.querySelectorAll("[data-field]")].map((it) => [it.dataset.field, it]));
 const rates = Object.fromEntries([...map.querySelectorAll("[data-rate]")].map((it) => [it.dataset.rate, it]));
-const still = matchMedia("(prefers-reduced-motion: reduce)");
+const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 const paths = new Map();
 const dots = [];
 let before = null;
 
 const sum = (counts) => Object.values(counts).reduce((total, one) => total + one, 0);
 
-// ---- weather
+// ---- availability
 
-/** Where the weather is being changed at this moment. */
-let setting = null;
+/** The control that is being saved. */
+let saving = null;
 
-for (const select of map.querySelectorAll("[data-weather]")) {
-  select.append(...Object.entries(SETTINGS).map(([value, text]) => h("option", { value }, text)));
+for (const select of map.querySelectorAll("[data-faults]")) {
+  select.append(...Object.entries(AVAILABILITY).map(([value, text]) => h("option", { value }, text)));
   select.addEventListener("change", async () => {
-    setting = select;
+    saving = select;
     try {
-      await post("/api/weather", { dependency: select.dataset.weather, weather: select.value });
+      await post("/api/faults", { dependency: select.dataset.faults, availability: select.value });
     } catch (error) {
-      tell($("done"), error.message);
-      select.value = weatherOf(store.flow.dependencies[select.dataset.weather]);
+      setText($("result"), error.message);
+      select.value = availabilityOf(store.flow.dependencies[select.dataset.faults]);
     }
-    setting = null;
+    saving = null;
   });
 }
 
-/** What it is, not what was asked for: others take dependencies off the network and put them back, too. */
-function weatherOf({ reachable, weather }) {
+/** The actual availability. A fault schedule can take dependencies off the network as well. */
+function availabilityOf({ reachable, availability }) {
   if (!reachable) return "down";
-  return weather === "down" ? "fair" : weather;
+  return availability === "down" ? "normal" : availability;
 }
 
-function showWeather(flow) {
-  for (const select of map.querySelectorAll("[data-weather]")) {
-    const actual = weatherOf(flow.dependencies[select.dataset.weather]);
-    // Whoever is choosing is not interrupted.
-    if (document.activeElement !== select && select !== setting) select.value = actual;
-    select.closest(".station").dataset.state = actual;
+function showAvailability(flow) {
+  for (const select of map.querySelectorAll("[data-faults]")) {
+    const actual = availabilityOf(flow.dependencies[select.dataset.faults]);
+    // A focused control is not changed.
+    if (document.activeElement !== select && select !== saving) select.value = actual;
+    select.closest(".service").dataset.state = actual;
   }
   const back = flow.bus.scheduled ? "back" : "idle";
-  for (const [from, to, dependency] of WIRES) {
+  for (const [from, to, dependency] of CONNECTIONS) {
     const key = `${from} ${to}`;
-    const state = dependency ? weatherOf(flow.dependencies[dependency]) : "fair";
+    const state = dependency ? availabilityOf(flow.dependencies[dependency]) : "normal";
     paths.get(key)?.setAttribute("data-state", key === BACK ? back : state);
   }
 }
@@ -79,21 +79,21 @@ function showWeather(flow) {
 
 function calls(dependency) {
   const failures = dependency.failures ? `, ${count(dependency.failures)} failed` : "";
-  return `${many(dependency.calls, "call")}${failures}`;
+  return `${plural(dependency.calls, "call")}${failures}`;
 }
 
 function handlers(flow) {
   const up = flow.handlers.filter((handler) => handler.up).length;
-  const deaths = flow.handlers.reduce((all, handler) => all + handler.deaths, 0);
+  const exits = flow.handlers.reduce((all, handler) => all + handler.exits, 0);
   const state = up === flow.handlers.length ? "handler up" : "handler starting";
-  return deaths ? `${state}, died ${deaths === 1 ? "once" : `${count(deaths)} times`}` : state;
+  return exits ? `${state}, ${plural(exits, "restart")}` : state;
 }
 
-function heartbeat(flow) {
+function lastPoll(flow) {
   const poll = flow.functions["poll-events"];
-  if (!poll?.lastBegan) return "not polled yet";
-  const took = poll.lastTookMs === null ? "" : `, took ${span(poll.lastTookMs)}`;
-  return `last poll ${clock(poll.lastBegan)}${took}`;
+  if (!poll?.lastStart) return "not polled yet";
+  const took = poll.lastTookMs === null ? "" : `, took ${duration(poll.lastTookMs)}`;
+  return `last poll ${clock(poll.lastStart)}${took}`;
 }
 
 function texts(flow) {
@@ -105,37 +105,37 @@ function texts(flow) {
     events: count(flow.events),
     commerce: calls(dependencies.commerce),
     published: count(flow.published),
-    poll: heartbeat(flow),
+    poll: lastPoll(flow),
     handler: handlers(flow),
     waiting: count(bus.active + bus.locked + bus.scheduled),
-    queue: `${count(bus.locked)} at work · ${count(bus.scheduled)} for later · ${count(bus.deadLettered)} dead`,
+    queue: `${count(bus.locked)} in process · ${count(bus.scheduled)} scheduled · ${count(bus.deadLettered)} dead-lettered`,
     processed: count(process.succeeded),
     process: `${count(process.inFlight)} in flight${process.failed ? ` · ${count(process.failed)} failed` : ""}`,
-    replays: replay ? `${count(replay.started)} by hand (trigger-journey)` : "",
+    replays: replay ? `${count(replay.started)} by trigger-journey` : "",
     contacts: count(flow.contacts),
-    dataverse: `${count(flow.contacts - flow.contactsBefore)} created · ${calls(dependencies.dataverse)}`,
+    dataverse: `${count(flow.contacts - flow.initialContacts)} created · ${calls(dependencies.dataverse)}`,
     started: count(sum(started)),
     records: count(sum(records)),
     states: `${count(open)} open · ${count(records.retrying)} retrying · ${count(records.failed)} failed`,
     tokens: count(dependencies.entra.calls),
-    entra: dependencies.entra.failures ? `${count(dependencies.entra.failures)} failed` : "each is good for an hour",
+    entra: dependencies.entra.failures ? `${count(dependencies.entra.failures)} failed` : "valid for one hour",
   };
 }
 
-// ---- wires
+// ---- connections
 
-/** Straight where stations stand side by side or below each other, with a bend where they do not. */
+/** A straight line between services in one row or column, a curve between others. */
 function route(from, to) {
-  const [a, b] = [from, to].map((station) => station.querySelector(".stop").getBoundingClientRect());
+  const [a, b] = [from, to].map((service) => service.querySelector(".marker").getBoundingClientRect());
   const origin = map.getBoundingClientRect();
   const [x1, y1] = [a.left + a.width / 2 - origin.left, a.top + a.height / 2 - origin.top];
   const [x2, y2] = [b.left + b.width / 2 - origin.left, b.top + b.height / 2 - origin.top];
-  if (from === stations.process && to === stations.bus) {
+  if (from === services.process && to === services.bus) {
     return y1 === y2 ? `M${x1} ${y1}C${x1 - 10} ${y1 - 34} ${x2 + 10} ${y2 - 34} ${x2} ${y2}` : "M0 0";
   }
   if (Math.abs(x1 - x2) < 2 || Math.abs(y1 - y2) < 2) return `M${x1} ${y1}L${x2} ${y2}`;
   if (x1 > x2 && y2 > y1) {
-    // Between the columns: texts stand below the stops.
+    // Between the columns, because the texts are below the markers.
     const lane = x1 - 14;
     return `M${x1} ${y1}C${lane} ${y1} ${lane} ${y1} ${lane} ${y1 + 20}L${lane} ${y2 - 20}C${lane} ${y2} ${lane} ${y2} ${lane - 20} ${y2}L${x2} ${y2}`;
   }
@@ -145,27 +145,27 @@ function route(from, to) {
 
 function draw() {
   const { width, height } = map.getBoundingClientRect();
-  wires.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  for (const [from, to] of WIRES) {
+  connections.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  for (const [from, to] of CONNECTIONS) {
     const key = `${from} ${to}`;
     if (!paths.has(key)) {
-      paths.set(key, s("path", { "data-state": "fair" }));
-      wires.append(paths.get(key));
+      paths.set(key, s("path", { "data-state": "normal" }));
+      connections.append(paths.get(key));
     }
-    paths.get(key).setAttribute("d", route(stations[from], stations[to]));
+    paths.get(key).setAttribute("d", route(services[from], services[to]));
   }
 }
 
 new ResizeObserver(draw).observe(map);
 
-// ---- what travels
+// ---- moving dots
 
-function travel(key, number) {
+function send(key, number) {
   const path = paths.get(key);
-  if (!path || still.matches || document.hidden) return;
-  for (let i = 0; i < Math.min(number, AT_ONCE) && dots.length < DOTS; i++) {
+  if (!path || reducedMotion.matches || document.hidden) return;
+  for (let i = 0; i < Math.min(number, MAX_PER_CHANGE) && dots.length < MAX_DOTS; i++) {
     const circle = s("circle", { r: 3.5, class: "dot", opacity: 0 });
-    wires.append(circle);
+    connections.append(circle);
     dots.push({ circle, path, length: path.getTotalLength(), begin: performance.now() + i * 110 });
   }
   if (dots.length && !moving) moving = requestAnimationFrame(move);
@@ -176,7 +176,7 @@ let moving = null;
 function move(time) {
   for (let i = dots.length - 1; i >= 0; i--) {
     const { circle, path, length, begin } = dots[i];
-    const part = (time - begin) / TRAVEL;
+    const part = (time - begin) / TRAVEL_TIME;
     if (part < 0) continue;
     if (part > 1) {
       circle.remove();
@@ -191,7 +191,7 @@ function move(time) {
   moving = dots.length ? requestAnimationFrame(move) : null;
 }
 
-function passed(flow) {
+function traffic(flow) {
   return {
     "commerce poll": sum(flow.records),
     "poll bus": flow.published,
@@ -206,7 +206,7 @@ function passed(flow) {
 
 // ---- rates
 
-const STRETCH = 5000;
+const RATE_PERIOD = 5000;
 const samples = [];
 
 function totals(flow) {
@@ -226,31 +226,31 @@ function showRates() {
   const at = performance.now();
   const latest = totals(store.flow);
   samples.push({ at, latest });
-  while (samples.length > 2 && samples[1].at <= at - STRETCH) samples.shift();
+  while (samples.length > 2 && samples[1].at <= at - RATE_PERIOD) samples.shift();
   const seconds = (at - samples[0].at) / 1000;
   for (const [name, element] of Object.entries(rates)) {
     const passed = latest[name] - (samples[0].latest[name] ?? latest[name]);
     const rate = seconds > 0.5 && passed > 0 ? passed / seconds : 0;
-    tell(element, rate ? `${rate < 10 ? rate.toFixed(1) : Math.round(rate)}/s` : "");
+    setText(element, rate ? `${rate < 10 ? rate.toFixed(1) : Math.round(rate)}/s` : "");
   }
 }
 
 setInterval(showRates, 1000);
 
-// ---- all together
+// ---- updates
 
 onChange(({ notices, whole }) => {
   const { flow } = store;
-  for (const [field, text] of Object.entries(texts(flow))) tell(fields[field], text);
+  for (const [field, text] of Object.entries(texts(flow))) setText(fields[field], text);
   showKinds(flow.started);
-  stations.poll.dataset.state = stations.process.dataset.state = flow.handlers.every((it) => it.up) ? "fair" : "down";
-  stations.bus.dataset.dead = flow.bus.deadLettered > 0;
-  showWeather(flow);
-  const counts = passed(flow);
+  services.poll.dataset.state = services.process.dataset.state = flow.handlers.every((it) => it.up) ? "normal" : "down";
+  services.bus.dataset.dead = flow.bus.deadLettered > 0;
+  showAvailability(flow);
+  const counts = traffic(flow);
   if (before && !whole) {
-    for (const [key, number] of Object.entries(counts)) if (number > before[key]) travel(key, number - before[key]);
+    for (const [key, number] of Object.entries(counts)) if (number > before[key]) send(key, number - before[key]);
   }
-  if (before && flow.functions["poll-events"]?.started !== before.polls && !still.matches) beat();
+  if (before && flow.functions["poll-events"]?.started !== before.polls && !reducedMotion.matches) pulse();
   before = { ...counts, polls: flow.functions["poll-events"]?.started };
   if (notices) showNotices();
 });
@@ -260,11 +260,11 @@ function showKinds(started) {
   if (list.children.length !== store.enabled.length) {
     list.replaceChildren(...store.enabled.map((name) => h("li", {}, h("b"), ` ${journey(name).toLowerCase()}`)));
   }
-  store.enabled.forEach((name, place) => tell(list.children[place].firstChild, count(started[name])));
+  store.enabled.forEach((name, place) => setText(list.children[place].firstChild, count(started[name])));
 }
 
-function beat() {
-  stations.poll.querySelector(".stop").animate(
+function pulse() {
+  services.poll.querySelector(".marker").animate(
     [{ boxShadow: "0 0 0 0 var(--accent-soft)" }, { boxShadow: "0 0 0 9px transparent" }], { duration: 700, easing: "ease-out" });
 }
 

@@ -1,14 +1,14 @@
-// The events, newest first. Only the rows that can be seen are in the page, however many there are.
+// The list of events, newest first. Only the visible rows are in the DOM.
 
-import { $, h, tell } from "./dom.js";
+import { $, h, setText } from "./dom.js";
+import { JOURNEY_STATES, clock, count, duration, journey, money, reason, state } from "./format.js";
 import { onChange, store } from "./store.js";
-import { MARKS, clock, count, journey, money, reason, span, state } from "./words.js";
 
 const box = $("rows");
-const runway = $("runway");
+const spacer = $("spacer");
 const SPARE = 6;
 const phone = matchMedia("(max-width: 820px)");
-const still = matchMedia("(prefers-reduced-motion: reduce)");
+const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
 /** Numbers of the events that match the filter, oldest first. */
 let shown = [];
@@ -19,12 +19,12 @@ const listeners = [];
 
 export const onSelect = (listener) => listeners.push(listener);
 
-/** Chooses an event and brings it into view. */
+/** Selects an event and scrolls to it. */
 export function select(number, focus = false) {
   selected = number;
   const index = shown.indexOf(number);
   if (index < 0 && number) {
-    // What was chosen elsewhere is shown here, whatever the filter.
+    // An event that is selected elsewhere is shown regardless of the filter.
     $("search").value = "";
     document.querySelector("#filter input[value=all]").checked = true;
     refilter();
@@ -39,8 +39,8 @@ export function select(number, focus = false) {
 
 const MATCHES = {
   all: () => true,
-  open: (row) => ["unseen", "new", "processing", "retrying"].includes(row.status),
-  trouble: (row) => ["retrying", "failed"].includes(row.status),
+  open: (row) => ["notPolled", "new", "processing", "retrying"].includes(row.status),
+  problems: (row) => ["retrying", "failed"].includes(row.status),
 };
 
 function matches(row) {
@@ -53,7 +53,7 @@ function refilter() {
   shown = store.events.filter((row) => row && matches(row)).map((row) => row.number);
 }
 
-/** Without a filter, only what is new need be looked at. */
+/** Without a filter, only new events are added. */
 function update(changed) {
   const plain = $("search").value === "" && document.querySelector("#filter input:checked").value === "all";
   if (!plain || changed.whole) return refilter();
@@ -66,13 +66,13 @@ $("filter").addEventListener("change", () => { refilter(); box.scrollTop = 0; re
 // ---- rows
 
 function build() {
-  const parts = Object.fromEntries(["time", "who", "what", "amount", "marks", "state", "wait"]
+  const parts = Object.fromEntries(["time", "who", "what", "amount", "marks", "state", "latency"]
     .map((name) => [name, h("span", { class: name })]));
-  const dot = h("i", { class: "lamp", "aria-hidden": "true" });
+  const indicator = h("i", { class: "indicator", "aria-hidden": "true" });
   const word = h("span");
-  parts.state.append(dot, word);
+  parts.state.append(indicator, word);
   const row = h("div", { class: "row", role: "option" }, ...Object.values(parts));
-  return { row, parts, word, told: null };
+  return { row, parts, word, shown: null };
 }
 
 function fill(slot, event, position) {
@@ -81,33 +81,33 @@ function fill(slot, event, position) {
   row.setAttribute("aria-posinset", position + 1);
   row.setAttribute("aria-setsize", shown.length);
   row.setAttribute("aria-selected", String(event.number === selected));
-  if (slot.told === event) return;
-  slot.told = event;
+  if (slot.shown === event) return;
+  slot.shown = event;
   row.id = `event-${event.number}`;
   row.dataset.number = event.number;
   const [text, tone] = state(event.status);
   row.dataset.tone = tone;
-  tell(parts.time, clock(event.at));
-  tell(parts.who, event.who);
-  tell(parts.what, `${event.type === "AddCartLines" ? "Cart" : event.type}, ${event.place}`);
-  tell(parts.amount, event.amount === null ? "" : money(event.amount, event.currency));
+  setText(parts.time, clock(event.at));
+  setText(parts.who, event.who);
+  setText(parts.what, `${event.type === "AddCartLines" ? "Cart" : event.type}, ${event.place}`);
+  setText(parts.amount, event.amount === null ? "" : money(event.amount, event.currency));
   parts.marks.replaceChildren(...event.journeys.map(mark));
-  tell(word, event.reason && tone !== "good" ? `${text}: ${reason(event.reason)}` : text);
+  setText(word, event.reason && tone !== "good" ? `${text}: ${reason(event.reason)}` : text);
   parts.state.title = word.textContent;
-  const first = event.journeys.find((it) => it.waitMs !== null);
-  tell(parts.wait, first ? span(first.waitMs) : "");
+  const first = event.journeys.find((it) => it.latencyMs !== null);
+  setText(parts.latency, first ? duration(first.latencyMs) : "");
 }
 
 function mark({ journey: name, state: its, times }) {
-  const [glyph, text] = MARKS[its] ?? ["?", its];
-  const words = `${journey(name)}: ${times > 1 ? `started ${times} times` : text}`;
-  return h("span", { class: "mark", "data-state": its, title: words },
-    h("span", { "aria-hidden": "true" }, times > 1 ? `${times}×` : glyph), h("span", { class: "unseen" }, `${words}.`));
+  const [glyph, text] = JOURNEY_STATES[its] ?? ["?", its];
+  const label = `${journey(name)}: ${times > 1 ? `started ${times} times` : text}`;
+  return h("span", { class: "mark", "data-state": its, title: label },
+    h("span", { "aria-hidden": "true" }, times > 1 ? `${times}×` : glyph), h("span", { class: "visually-hidden" }, `${label}.`));
 }
 
 function render() {
   height = parseFloat(getComputedStyle(box).getPropertyValue("--row")) || 44;
-  runway.style.height = `${shown.length * height}px`;
+  spacer.style.height = `${shown.length * height}px`;
   const from = Math.max(0, Math.floor(box.scrollTop / height) - SPARE);
   const to = Math.min(shown.length, Math.ceil((box.scrollTop + box.clientHeight) / height) + SPARE);
   const wanted = new Map();
@@ -120,7 +120,7 @@ function render() {
       if (old !== null) pool.delete(old);
       slot = spare;
       pool.set(number, slot);
-      if (!slot.row.isConnected) runway.append(slot.row);
+      if (!slot.row.isConnected) spacer.append(slot.row);
     }
     fill(slot, store.events[number - 1], position);
   }
@@ -131,8 +131,8 @@ function render() {
   if (selected && pool.has(selected)) box.setAttribute("aria-activedescendant", `event-${selected}`);
   else box.removeAttribute("aria-activedescendant");
   const all = store.events.length;
-  tell($("events-count"), shown.length === all ? count(all) : `${count(shown.length)} of ${count(all)}`);
-  box.dataset.empty = shown.length ? "" : all ? "Nothing like that here." : "The shop has sold nothing yet.";
+  setText($("events-count"), shown.length === all ? count(all) : `${count(shown.length)} of ${count(all)}`);
+  box.dataset.empty = shown.length ? "" : all ? "No matching events." : "There are no events yet.";
 }
 
 function reveal(position) {
@@ -142,7 +142,7 @@ function reveal(position) {
   else if (top + height > box.scrollTop + box.clientHeight) box.scrollTop = top + height - box.clientHeight;
 }
 
-// ---- what one does with them
+// ---- input
 
 let scrolled = false;
 box.addEventListener("scroll", () => {
@@ -155,8 +155,8 @@ box.addEventListener("click", (click) => {
   const row = click.target.closest(".row");
   if (!row) return;
   select(Number(row.dataset.number));
-  // On a phone its story is below the list.
-  if (phone.matches) $("story-title").scrollIntoView({ behavior: still.matches ? "instant" : "smooth" });
+  // On a phone the timeline is below the list.
+  if (phone.matches) $("timeline-title").scrollIntoView({ behavior: reducedMotion.matches ? "instant" : "smooth" });
 });
 
 const KEYS = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10, Home: -Infinity, End: Infinity };
@@ -181,9 +181,9 @@ onChange((changed) => {
   }
   if (!changed.events.size && !changed.whole) return;
   update(changed);
-  // Whoever reads further down keeps the place.
+  // A list that is scrolled down keeps its position.
   if (!atTop && shown.length > before) {
-    runway.style.height = `${shown.length * height}px`;
+    spacer.style.height = `${shown.length * height}px`;
     box.scrollTop += (shown.length - before) * height;
   }
   render();

@@ -1,15 +1,15 @@
-// What the customers get: each started journey as the message that it would send, made from its parameters alone.
+// The messages to the customers: each started journey as the message it would send, rendered from its parameters only.
 
 import { $, h, put } from "./dom.js";
+import { clock, journey, money } from "./format.js";
 import { select } from "./list.js";
 import { onChange, store } from "./store.js";
-import { clock, journey, money } from "./words.js";
 
 const SHOWN = 60;
-const list = $("letters");
-const paper = $("paper");
+const list = $("mail-list");
+const preview = $("mail-preview");
 let chosen = null;
-let followed = true;
+let followNewest = true;
 
 const value = (mail, name) => mail.parameters[`msdynmkt_${name}`] ?? "";
 const first = (mail) => value(mail, "firstname") || mail.name?.split(" ")[0] || "there";
@@ -60,9 +60,9 @@ function facts(rows) {
   return h("dl", {}, known.map(([name, text]) => h("div", {}, h("dt", {}, name), h("dd", {}, text))));
 }
 
-/** A cart that was bought is not abandoned: the journey waits for that, and ends. */
+/** A cart that was bought is not abandoned. The journey ends while it waits. */
 const bought = new Set();
-const isMoot = (mail) => mail.journey === "abandoned-cart" && bought.has(value(mail, "cartid"));
+const isCancelled = (mail) => mail.journey === "abandoned-cart" && bought.has(value(mail, "cartid"));
 
 const address = (mail) => value(mail, "receiptemail") || mail.email;
 const template = (mail) => TEMPLATES[mail.journey]?.(mail) ?? { subject: journey(mail.journey), body: [] };
@@ -70,40 +70,40 @@ const template = (mail) => TEMPLATES[mail.journey]?.(mail) ?? { subject: journey
 function show(mail) {
   const { subject, body, text } = template(mail);
   const to = text && mail.phone ? mail.phone : address(mail);
-  paper.dataset.kind = text && mail.phone ? "text" : "letter";
-  put(paper,
+  preview.dataset.kind = text && mail.phone ? "text" : "email";
+  put(preview,
     h("header", {},
-      h("p", {}, h("span", {}, text && mail.phone ? "SMS to" : "To"), to ?? "nobody: the contact has neither address nor number"),
+      h("p", {}, h("span", {}, text && mail.phone ? "SMS to" : "To"), to ?? "no recipient: the contact has no e-mail address and no phone number"),
       h("p", {}, h("span", {}, "Subject"), subject)),
     h("div", { class: "body" }, body.map((part) => (typeof part === "string" ? h("p", {}, part) : part))),
-    isMoot(mail) ? h("p", { class: "moot" }, "Not sent: the cart was bought, which ends this journey while it waits.") : null,
+    isCancelled(mail) ? h("p", { class: "cancelled" }, "Not sent: the cart was bought, so the journey ended.") : null,
     h("footer", {}, `${journey(mail.journey)}, started at ${clock(mail.at)}. `,
-      mail.event ? h("button", { type: "button", class: "textual", onclick: () => select(mail.event, true) }, "Follow its event") : null));
+      mail.event ? h("button", { type: "button", class: "textual", onclick: () => select(mail.event, true) }, "Show its event") : null));
 }
 
 function render() {
   const mails = [...store.mails.values()].slice(-SHOWN).reverse();
   if (!mails.length) return;
-  if (followed || !store.mails.has(chosen)) chosen = mails[0].number;
+  if (followNewest || !store.mails.has(chosen)) chosen = mails[0].number;
   list.replaceChildren(...mails.map((mail) => h("div", {
-    class: "letter", role: "option", id: `mail-${mail.number}`, "data-number": mail.number, "aria-selected": String(mail.number === chosen),
-  }, h("span", { class: "who" }, mail.name ?? address(mail) ?? "Somebody"), h("time", {}, clock(mail.at)), h("span", { class: "what" }, isMoot(mail) ? "Bought after all: nothing is sent" : template(mail).subject))));
+    class: "mail-item", role: "option", id: `mail-${mail.number}`, "data-number": mail.number, "aria-selected": String(mail.number === chosen),
+  }, h("span", { class: "who" }, mail.name ?? address(mail) ?? "Unknown"), h("time", {}, clock(mail.at)), h("span", { class: "what" }, isCancelled(mail) ? "Not sent: the cart was bought" : template(mail).subject))));
   list.setAttribute("aria-activedescendant", `mail-${chosen}`);
   show(store.mails.get(chosen));
 }
 
 function choose(number) {
   const newest = Math.max(...store.mails.keys());
-  // At the top of the list, what is new is shown as it comes.
-  followed = number === newest;
+  // While the newest message is selected, new messages are selected as they arrive.
+  followNewest = number === newest;
   chosen = number;
   render();
   document.getElementById(`mail-${number}`)?.scrollIntoView({ block: "nearest" });
 }
 
 list.addEventListener("click", (click) => {
-  const letter = click.target.closest(".letter");
-  if (letter) choose(Number(letter.dataset.number));
+  const item = click.target.closest(".mail-item");
+  if (item) choose(Number(item.dataset.number));
 });
 
 list.addEventListener("keydown", (key) => {

@@ -1,5 +1,5 @@
-// What the sandbox has told so far. Frames come as server-sent events; whoever shows something is called at most once
-// per animation frame, however many frames came in between.
+// The state that was received from the sandbox. Frames arrive as server-sent events. Listeners are called at most once per
+// animation frame, even if several frames have arrived.
 
 export const store = {
   enabled: [],
@@ -8,10 +8,10 @@ export const store = {
   events: [],
   mails: new Map(),
   notices: [],
-  /** Percentiles by the time at which their stretch began. */
+  /** Percentiles by the start of their period. */
   latency: new Map(),
   audit: null,
-  /** By how much the sandbox's clock is ahead of the browser's. */
+  /** How far the sandbox's clock is ahead of the browser's clock. */
   ahead: 0,
 };
 
@@ -29,7 +29,7 @@ export function onChange(show) {
   listeners.push(show);
 }
 
-/** Connects, and keeps connected; `link` is told how it is. */
+/** Connects, and reconnects when necessary. `link` is called with the state of the connection. */
 export function connect(link) {
   const source = new EventSource("/api/stream");
   source.onopen = () => link("live");
@@ -37,11 +37,11 @@ export function connect(link) {
     link("away");
     if (source.readyState === EventSource.CLOSED) setTimeout(() => connect(link), 1000);
   };
-  source.onmessage = (message) => take(JSON.parse(message.data));
+  source.onmessage = (message) => apply(JSON.parse(message.data));
 }
 
-function take(frame) {
-  if (frame.whole || frame.run !== run) forget(frame.run);
+function apply(frame) {
+  if (frame.whole || frame.run !== run) reset(frame.run);
   store.ahead = frame.now - Date.now();
   store.enabled = frame.enabled;
   store.flow = frame.flow;
@@ -50,12 +50,12 @@ function take(frame) {
   while (store.mails.size > MAILS) store.mails.delete(store.mails.keys().next().value);
   store.notices.push(...frame.notices);
   store.notices.splice(0, store.notices.length - NOTICES);
-  for (const stretch of frame.latency) store.latency.set(stretch.at, stretch);
+  for (const period of frame.latency) store.latency.set(period.at, period);
   if (frame.audit) store.audit = frame.audit;
-  announce(frame);
+  schedule(frame);
 }
 
-function forget(newRun) {
+function reset(newRun) {
   run = newRun;
   store.events = [];
   store.mails.clear();
@@ -64,10 +64,10 @@ function forget(newRun) {
   store.audit = null;
 }
 
-function announce(frame) {
+function schedule(frame) {
   if (!waiting) {
     waiting = { events: new Set(), mails: false, notices: false, latency: false, audit: false, whole: false };
-    // A page in the background paints nothing, and must not fall behind for it.
+    // A page in the background has no animation frames, but must stay up to date.
     (document.hidden ? (show) => setTimeout(show, 500) : requestAnimationFrame)(flush);
   }
   for (const row of frame.events) waiting.events.add(row.number);

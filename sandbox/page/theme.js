@@ -1,3 +1,3 @@
-// Before the first paint: the theme that was chosen last, if one was.
+// Runs before the first paint: applies the theme that was selected last.
 const chosen = localStorage.getItem("theme");
 if (chosen) document.documentElement.dataset.theme = chosen;

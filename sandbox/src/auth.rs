@@ -1,49 +1,49 @@
-//! What a dependency asks about a request's access token, whoever issued it.
+//! Checks of access tokens, independent of their issuer.
 
-/// Decides whether a request's `Authorization` header lets it in.
+/// Decides whether a request's `Authorization` header is valid.
 pub trait TokenCheck: Send + Sync {
-    /// Checks the header's whole value, scheme included.
-    fn check(&self, authorization: Option<&str>) -> Result<(), TokenProblem>;
+    /// Checks the whole value of the header, including the scheme.
+    fn check(&self, authorization: Option<&str>) -> Result<(), TokenError>;
 }
 
-/// Why a request is not let in.
+/// Why a token is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TokenProblem {
+pub enum TokenError {
     /// There is no `Authorization` header.
     #[error("the request carries no access token")]
     Missing,
-    /// The header is not a scheme and one token, or the token is not a token.
+    /// The header is not a scheme and one token, or the token is malformed.
     #[error("the access token is malformed")]
     Malformed,
-    /// The token was good once.
+    /// The token has expired.
     #[error("the access token has expired")]
     Expired,
-    /// The token is meant for somebody else.
-    #[error("the access token is meant for another audience")]
+    /// The token has another audience.
+    #[error("the access token has another audience")]
     WrongAudience,
-    /// The token's issuer or signature is not one that is trusted here.
-    #[error("the access token was issued by a party that is not trusted here")]
+    /// The token's issuer or signature is not trusted.
+    #[error("the issuer of the access token is not trusted")]
     Forged,
 }
 
-/// Lets every request in that carries any token at all.
+/// Accepts every request that has any token.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AnyToken;
 
 impl TokenCheck for AnyToken {
-    fn check(&self, authorization: Option<&str>) -> Result<(), TokenProblem> {
+    fn check(&self, authorization: Option<&str>) -> Result<(), TokenError> {
         token(authorization).map(|_| ())
     }
 }
 
-/// The token of an `Authorization` header, after `Bearer` or after the Retail Server's own `id_token`.
-pub fn token(authorization: Option<&str>) -> Result<&str, TokenProblem> {
-    let (scheme, token) = authorization.ok_or(TokenProblem::Missing)?.split_once(' ').ok_or(TokenProblem::Malformed)?;
+/// The token of an `Authorization` header with the scheme `Bearer` or the Retail Server's `id_token`.
+pub fn token(authorization: Option<&str>) -> Result<&str, TokenError> {
+    let (scheme, token) = authorization.ok_or(TokenError::Missing)?.split_once(' ').ok_or(TokenError::Malformed)?;
     let known = ["Bearer", "id_token"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
     if known && !token.is_empty() && !token.contains(char::is_whitespace) {
         Ok(token)
     } else {
-        Err(TokenProblem::Malformed)
+        Err(TokenError::Malformed)
     }
 }
 
@@ -52,18 +52,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_schemes_are_read_and_nothing_else() {
+    fn only_the_two_schemes_are_accepted() {
         assert_eq!(token(Some("Bearer abc")), Ok("abc"));
         assert_eq!(token(Some("id_token abc")), Ok("abc"));
-        assert_eq!(token(None), Err(TokenProblem::Missing));
+        assert_eq!(token(None), Err(TokenError::Missing));
         for malformed in ["", "abc", "Bearer", "Bearer ", "Bearer a b", "Basic abc"] {
-            assert_eq!(token(Some(malformed)), Err(TokenProblem::Malformed), "{malformed:?}");
+            assert_eq!(token(Some(malformed)), Err(TokenError::Malformed), "{malformed:?}");
         }
     }
 
     #[test]
-    fn any_token_is_still_a_token() {
+    fn any_token_still_needs_a_token() {
         assert_eq!(AnyToken.check(Some("Bearer whatever")), Ok(()));
-        assert_eq!(AnyToken.check(None), Err(TokenProblem::Missing));
+        assert_eq!(AnyToken.check(None), Err(TokenError::Missing));
     }
 }

@@ -1,5 +1,10 @@
-//! Everything around Commerce Journeys, on one machine and with no account anywhere.
+//! Everything around Commerce Journeys on one machine, without any account.
+//!
+//! Modules import only from the layers below them:
+//! `page` → `faults` → `environment` → `audit`, `csu`, `app_folder` → `cosmos`, `dataverse`, `entra`, `host`,
+//! `service_bus` → `auth`, `network`, `shop` → `clock`. The command line (`cli`, in the binary) is above `page`.
 
+pub mod app_folder;
 pub mod audit;
 pub mod auth;
 pub mod clock;
@@ -14,5 +19,4 @@ pub mod network;
 pub mod page;
 pub mod service_bus;
 pub mod shop;
-pub mod stage;
 mod urlencoded;

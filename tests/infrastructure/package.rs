@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use sandbox::app_folder::repository;
 use sandbox::clock::Clock;
 use sandbox::environment::{Environment, EnvironmentOptions, FUNCTION_KEY};
 use sandbox::host::{App, Process};
 use sandbox::shop::{CHANNELS, CartOpening, Checkout, Item, PRODUCTS};
-use sandbox::stage::repository;
 use serde_json::{Value, json};
 use xtask::{App as FunctionApp, BinaryError, Glibc, PackError, PackOptions, pack};
 use zip::ZipArchive;

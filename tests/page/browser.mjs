@@ -1,6 +1,6 @@
-// What a person does on the page, and what must be seen then. Started by main.rs with the page's address and a folder
-// for screenshots. Waits for conditions, each with a deadline; never for a time. CHROMIUM names another executable than
-// Debian's.
+// Uses the page like a person, and checks what the page shows. Started by main.rs with the page's address and a folder
+// for screenshots. It waits for conditions with a deadline, never for a fixed time. Set CHROMIUM to use another executable
+// than Debian's.
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -15,15 +15,15 @@ const browser = await chromium.launch({
   args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync"],
 });
-const complaints = [];
+const problems = [];
 
 async function open(options) {
   const context = await browser.newContext({ viewport: { width: 1440, height: 1010 }, ...options });
   const page = await context.newPage();
   page.setDefaultTimeout(DEADLINE);
-  page.on("console", (message) => ["error", "warning"].includes(message.type()) && complaints.push(message.text()));
-  page.on("pageerror", (error) => complaints.push(error.message));
-  page.on("request", (request) => request.url().startsWith(url) || complaints.push(`a request to ${request.url()}`));
+  page.on("console", (message) => ["error", "warning"].includes(message.type()) && problems.push(message.text()));
+  page.on("pageerror", (error) => problems.push(error.message));
+  page.on("request", (request) => request.url().startsWith(url) || problems.push(`a request to ${request.url()}`));
   await page.addInitScript(() => {
     window.shift = 0;
     new PerformanceObserver((list) => {
@@ -37,146 +37,146 @@ async function open(options) {
 
 const page = await open({ colorScheme: "light" });
 process.once("uncaughtException", async (error) => {
-  console.log(error, "complaints:", complaints);
+  console.log(error, "problems:", problems);
   await page.screenshot({ path: join(pictures, "failed.png"), fullPage: true }).catch(() => {});
   process.exit(1);
 });
 const see = (selector, text, timeout = DEADLINE) => page.locator(selector).filter({ hasText: text }).first().waitFor({ timeout });
-const tell = (step) => console.log(`- ${step}`);
+const step = (text) => console.log(`- ${text}`);
 
-/** A screenshot of the page's top, for the eye. */
+/** A screenshot of the top of the page. */
 async function picture(name, of = page) {
   await of.evaluate(() => scrollTo(0, 0));
   await of.screenshot({ path: join(pictures, `${name}.png`) });
 }
 
 const field = (name) => page.locator(`[data-field=${name}]`);
-const calm = (timeout) => see("#headline", /^All [\d,]+ journeys that were due have started, each once\.$/, timeout);
-const emptied = () => page.waitForFunction(() => !document.querySelector("[data-crowd]").disabled, null, { timeout: 5 * DEADLINE });
-const weather = (dependency, setting) => page.selectOption(`[data-weather=${dependency}]`, setting);
+const settled = (timeout) => see("#headline", /^All [\d,]+ expected journeys have started, each once\.$/, timeout);
+const bulkFinished = () => page.waitForFunction(() => !document.querySelector("[data-orders]").disabled, null, { timeout: 5 * DEADLINE });
+const setFaults = (dependency, setting) => page.selectOption(`[data-faults=${dependency}]`, setting);
 
-/** Shops, and waits until the new event is the one that is followed. */
-async function shop({ who = "Customer", where = "Online", email = true, ending = "Check out" }) {
+/** Places an order, and waits until its event is selected. */
+async function shop({ who = "Existing", where = "Online", email = true, outcome = "Check out" }) {
   const events = Number((await field("events").textContent()).replace(",", ""));
   await page.getByLabel(who, { exact: true }).check();
   await page.getByLabel(where, { exact: true }).check();
-  await page.getByLabel("can be reached by e-mail").setChecked(email);
-  await page.getByRole("button", { name: ending, exact: true }).click();
-  const last = events + (ending === "Check out" ? 2 : 1);
+  await page.getByLabel("has an e-mail address").setChecked(email);
+  await page.getByRole("button", { name: outcome, exact: true }).click();
+  const last = events + (outcome === "Check out" ? 2 : 1);
   await page.locator(`#event-${last}[aria-selected=true]`).waitFor();
   return last;
 }
 
-tell("a day of fifty buyers fills the page");
-await page.getByRole("button", { name: "50 buyers" }).click();
-await see("#notices", "A crowd of 50 buyers");
+step("fifty orders fill the page");
+await page.getByRole("button", { name: "50 orders" }).click();
+await see("#notices", "50 orders are being placed");
 await page.waitForFunction(() => Number(document.querySelector("[data-field=events]").textContent) > 100);
-await emptied();
-await calm();
+await bulkFinished();
+await settled();
 
-tell("a guest checks out, and the journeys start");
+step("a guest checks out, and the journeys start");
 await shop({ who: "Guest" });
-await see("#story .steps", "Committed by the shop");
-await see("#story .steps", "Order confirmation started");
-await see("#story .head", "done");
-await see("#story", "Created after this event");
-await calm();
-const guest = await page.locator("#story .name").evaluate((it) => it.firstChild.textContent);
-await page.locator(".letter", { hasText: "Thank you for your order" }).first().click();
-await see("#paper", `Hello ${guest},`);
-await see("#paper", "visitor.");
-await see("#paper", "Paid");
+await see("#timeline .steps", "Committed by the shop");
+await see("#timeline .steps", "Order confirmation started");
+await see("#timeline .head", "processed");
+await see("#timeline", "Created after this event");
+await settled();
+const guest = await page.locator("#timeline .name").evaluate((it) => it.firstChild.textContent);
+await page.locator(".mail-item", { hasText: "Thank you for your order" }).first().click();
+await see("#mail-preview", `Hello ${guest},`);
+await see("#mail-preview", "visitor.");
+await see("#mail-preview", "Paid");
 await picture("desktop");
 
-tell("somebody walks away from a cart");
-await shop({ who: "New one", ending: "Walk away" });
-await see("#story .steps", "Abandoned cart started");
-await see(".letter", "You left something behind");
+step("a customer leaves without buying");
+await shop({ who: "New customer", outcome: "Leave without buying" });
+await see("#timeline .steps", "Abandoned cart started");
+await see(".mail-item", "You left something behind");
 
-tell("a guest whom nobody can reach gets nothing, and that is right");
+step("a guest without an address gets no message");
 await shop({ who: "Guest", where: "In store", email: false });
-await see("#story", "Nobody can be reached about this event.");
-await calm();
+await see("#timeline", "There is no reachable customer for this event.");
+await settled();
 
-tell("Dataverse goes down, and the event is tried again");
-await weather("dataverse", "down");
-await see("#notices", "Dataverse is off the network");
-await shop({ who: "Customer" });
-await see("#story .steps", "Will be tried again");
-await see("#story .steps", "Dataverse does not answer");
-await see("#headline", "on the way");
-await see("[data-field=queue]", /[1-9]\d* for later/);
-await page.getByLabel("In trouble").check();
+step("Dataverse is down, and the event is retried");
+await setFaults("dataverse", "down");
+await see("#notices", "Dataverse is down now");
+await shop({ who: "Existing" });
+await see("#timeline .steps", "Retry scheduled");
+await see("#timeline .steps", "Dataverse does not answer");
+await see("#headline", "in progress");
+await see("[data-field=queue]", /[1-9]\d* scheduled/);
+await page.getByLabel("Problems").check();
 await see("#rows .row", "retrying");
 await page.getByLabel("All", { exact: true }).check();
-await picture("trouble");
+await picture("problems");
 
-tell("Dataverse is mended, and the backlog drains");
-await weather("dataverse", "fair");
-await see("#notices", "Dataverse is well again");
-await see("#story .steps", "Order confirmation started");
-await see("#story .head", "done");
-await calm();
-await see("[data-field=queue]", "0 for later");
+step("Dataverse works again, and the backlog is processed");
+await setFaults("dataverse", "normal");
+await see("#notices", "Dataverse works normally again");
+await see("#timeline .steps", "Order confirmation started");
+await see("#timeline .head", "processed");
+await settled();
+await see("[data-field=queue]", "0 scheduled");
 
-tell("the trigger is changed, the message dies, and a redrive brings it back");
+step("the trigger is changed, the message is dead-lettered, and a redrive processes it");
 await page.selectOption("#trigger-journey", "order-confirmation");
 await page.selectOption("#trigger-state", "changed");
-await see("#done", "is changed");
-await shop({ who: "Customer", where: "In store" });
-await see("#story .head", "failed");
-await see("#story .steps", "the custom trigger refuses its parameters");
-await see("#story", "Dead letter (MaxDeliveryCountExceeded)");
-await see("#headline", "waits for a person; nothing is lost.");
+await see("#result", "now requires one more value");
+await shop({ who: "Existing", where: "In store" });
+await see("#timeline .head", "failed");
+await see("#timeline .steps", "the custom trigger rejects its parameters");
+await see("#timeline", "Dead letter (MaxDeliveryCountExceeded)");
+await see("#headline", "needs an operator; nothing is lost.");
 await page.selectOption("#trigger-state", "published");
-await see("#done", "is published");
+await see("#result", "is published");
 await page.getByRole("button", { name: "Redrive 1 dead letter" }).click();
-await see("#done", "1 dead letter taken up, all done.");
-await see("#story .head", "done");
+await see("#result", "1 dead letter processed.");
+await see("#timeline .head", "processed");
 await see("#f-dead", "0");
-await calm();
+await settled();
 
-tell("a replay starts nothing again, and a trial changes nothing");
+step("a replay starts no journey again, and a dry run changes nothing");
 const before = await field("started").textContent();
 await page.getByRole("button", { name: "Replay" }).click();
-await see("#story .answer", "What had started was not started again.");
-await page.getByRole("button", { name: "Try out" }).click();
-await see("#story .answer", "Tried out, nothing changed. Contact: found.");
+await see("#timeline .answer", "Journeys that had started were not started again.");
+await page.getByRole("button", { name: "Dry run" }).click();
+await see("#timeline .answer", "Dry run, nothing was changed. Contact: found.");
 assert.equal(await field("started").textContent(), before);
 
-tell("the handler is killed, and another takes its place");
+step("the handler is killed and replaced");
 await page.getByRole("button", { name: "Kill the handler" }).click();
-await see("#notices", "The handler is gone: it was killed");
-await see("#notices", "A new handler answers");
-await see("[data-field=handler]", "handler up, died once");
-await shop({ who: "New one" });
-await see("#story .head", "done");
-await calm();
+await see("#notices", "The handler stopped: it was killed");
+await see("#notices", "A new handler is running");
+await see("[data-field=handler]", "handler up, 1 restart");
+await shop({ who: "New customer" });
+await see("#timeline .head", "processed");
+await settled();
 
-tell("the audit says so in plain words");
-for (const text of ["Nothing is lost.", "No journey started twice without a reason.", "Each went to the right contact", "No contact is there twice."]) {
-  await see("#audit-words li[data-tone=good]", text);
+step("the audit reports no problems");
+for (const text of ["Nothing is lost.", "No journey started twice without a reason.", "Each journey has the right contact", "There are no duplicate contacts."]) {
+  await see("#audit-lines li[data-tone=good]", text);
 }
 assert.equal(await page.locator("#audit-table tbody tr").count(), 4);
-await see("#latency-text", /half waited at most \d/);
+await see("#latency-text", /half started within \d/);
 
-tell("hundreds of events do not make the page heavy");
-const answer = await page.evaluate(() => fetch("/api/crowd", { method: "POST", headers: { "Content-Type": "application/json" }, body: '{"orders":150}' }).then((it) => it.status));
+step("hundreds of events keep the page fast");
+const answer = await page.evaluate(() => fetch("/api/bulk-orders", { method: "POST", headers: { "Content-Type": "application/json" }, body: '{"orders":150}' }).then((it) => it.status));
 assert.equal(answer, 202);
 await page.waitForFunction(() => Number(document.querySelector("[data-field=events]").textContent.replace(",", "")) > 400, null, { timeout: 5 * DEADLINE });
 assert.ok((await page.locator("#rows .row").count()) < 60);
-await emptied();
-await calm(5 * DEADLINE);
+await bulkFinished();
+await settled(5 * DEADLINE);
 const events = await field("events").textContent();
 
-tell("a reload loses nothing");
+step("a reload keeps everything");
 const shifted = await page.evaluate(() => window.shift);
 await page.reload();
-await calm();
+await settled();
 assert.equal(await field("events").textContent(), events);
-await see("#notices", "crowd of 150");
+await see("#notices", "150 orders are being placed");
 
-tell("the keyboard is enough");
+step("the page can be used with the keyboard");
 await page.keyboard.press("Tab");
 assert.equal(await page.evaluate(() => document.activeElement.className), "skip");
 await page.locator("#rows").focus();
@@ -188,16 +188,16 @@ await page.locator("#rows .row[aria-selected=true][aria-posinset='2']").waitFor(
 assert.ok(await page.locator("#rows").getAttribute("aria-activedescendant"));
 await page.keyboard.press("End");
 await page.locator("#rows .row[aria-selected=true] .who").waitFor();
-await see("#story .steps", "Committed by the shop");
+await see("#timeline .steps", "Committed by the shop");
 await page.locator("#search").fill("no such customer");
 await see("#events-count", "0 of");
 await page.locator("#search").fill("");
-await page.locator("[data-weather=commerce]").focus();
+await page.locator("[data-faults=commerce]").focus();
 await page.keyboard.press("s");
 await see("#notices", "Commerce is slow now");
-await weather("commerce", "fair");
+await setFaults("commerce", "normal");
 
-tell("everything has a name, and can be read, in both themes");
+step("all controls have names, and all texts have enough contrast, in both themes");
 assert.deepEqual(await page.evaluate(labels), []);
 assert.deepEqual(await page.evaluate(contrast), []);
 await page.getByRole("button", { name: "Dark" }).click();
@@ -205,10 +205,10 @@ assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), 
 assert.deepEqual(await page.evaluate(contrast), []);
 await page.locator("#rows").focus();
 await page.keyboard.press("Home");
-await see("#story .head", "done");
+await see("#timeline .head", "processed");
 await picture("dark");
 
-tell("a phone shows it all, without a sideways scroll");
+step("a phone shows everything without horizontal scrolling");
 const phone = await open({ viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, colorScheme: "dark", isMobile: true, hasTouch: true, reducedMotion: "reduce" });
 await phone.locator("#rows .row").first().waitFor();
 assert.ok(await phone.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
@@ -217,8 +217,8 @@ assert.deepEqual(await phone.evaluate(contrast), []);
 await picture("phone", phone);
 const shiftedOnPhone = await phone.evaluate(() => window.shift);
 
-tell(`the layout shifted by ${shifted.toFixed(4)}, on the phone by ${shiftedOnPhone.toFixed(4)}`);
+step(`the layout shifted by ${shifted.toFixed(4)}, on the phone by ${shiftedOnPhone.toFixed(4)}`);
 assert.ok(shifted < 0.05, `the layout shifted by ${shifted}`);
 assert.ok(shiftedOnPhone < 0.05, `on the phone the layout shifted by ${shiftedOnPhone}`);
-assert.deepEqual(complaints, []);
+assert.deepEqual(problems, []);
 await browser.close();

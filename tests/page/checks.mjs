@@ -1,6 +1,6 @@
-// Checks that run inside the page. Each returns what is wrong.
+// Checks that run inside the page. Each returns a list of problems.
 
-/** Controls without a name that could be read out. */
+/** Controls without an accessible name. */
 export function labels() {
   const name = (it) => {
     const by = it.getAttribute("aria-labelledby")?.split(" ").map((id) => document.getElementById(id)?.textContent).join(" ");
@@ -16,7 +16,7 @@ export function labels() {
   return [...nameless, ...pictures, ...groups.map((it) => it.id), ...twice];
 }
 
-/** Texts whose contrast is below WCAG 2.2 AA: 4.5, or 3 for large ones. */
+/** Texts with less contrast than WCAG 2.2 AA requires: 4.5, or 3 for large texts. */
 export function contrast() {
   const context = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
   const rgba = (color) => {
@@ -38,7 +38,7 @@ export function contrast() {
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (texts.nextNode()) {
     const element = texts.currentNode.parentElement;
-    if (!texts.currentNode.data.trim() || !element.checkVisibility() || element.closest(".unseen, :disabled, option")) continue;
+    if (!texts.currentNode.data.trim() || !element.checkVisibility() || element.closest(".visually-hidden, :disabled, option")) continue;
     const style = getComputedStyle(element);
     const back = ground(element);
     const front = over(rgba(style.color), back);

@@ -1,7 +1,6 @@
-//! The sandbox's page over the real handler: what a person would do, and see.
+//! Tests of the sandbox's page with the real handler.
 //!
-//! The part in a real browser needs Chromium and Node.js, so it runs only when asked for: `BROWSER_TESTS=1`, as
-//! `.ci/run` does.
+//! The browser test needs Chromium and Node.js. It runs only with `BROWSER_TESTS=1`, as in `.ci/run`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
@@ -10,13 +9,13 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use sandbox::app_folder::{Enabled, assemble, repository};
 use sandbox::audit::Journey;
 use sandbox::clock::Clock;
 use sandbox::environment::{Environment, EnvironmentOptions, FunctionApp};
 use sandbox::faults::{FaultProfile, explained};
 use sandbox::host::{App, Level, Process, Sink};
 use sandbox::page::{Page, PageOptions};
-use sandbox::stage::{Enabled, repository, stage};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -24,8 +23,8 @@ use tokio::process::Command;
 const DEADLINE: Duration = Duration::from_secs(900);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_person_sees_sales_become_journeys_and_mends_what_goes_wrong() {
-    if std::env::var_os("BROWSER_TESTS").is_none_or(|asked| asked.is_empty()) {
+async fn a_user_sees_orders_become_journeys_and_resolves_problems() {
+    if std::env::var_os("BROWSER_TESTS").is_none_or(|value| value.is_empty()) {
         eprintln!("skipped: the browser test needs Chromium and Node.js, and runs only with BROWSER_TESTS=1");
         return;
     }
@@ -39,10 +38,10 @@ async fn a_person_sees_sales_become_journeys_and_mends_what_goes_wrong() {
     let log = log.lock().unwrap().lines().rev().take(20).collect::<Vec<_>>().join("\n");
     assert!(
         matches!(seen, Ok(true)),
-        "the browser is not content ({seen:?}); the handler's last words, latest first:\n{log}"
+        "the browser test failed ({seen:?}); the last lines of the handler's log, latest first:\n{log}"
     );
 
-    // The page has told the truth: the ledger agrees.
+    // The page agrees with the ledger.
     let audit = environment.audit(&Journey::ALL, &explained(&environment, &page.kills()));
     assert!(audit.is_clean(), "{audit:?}");
     assert!(!page.kills().is_empty());
@@ -51,25 +50,25 @@ async fn a_person_sees_sales_become_journeys_and_mends_what_goes_wrong() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_event_is_followed_from_the_shop_to_its_journeys() {
+async fn an_event_has_a_timeline_from_the_shop_to_its_journeys() {
     let environment = Arc::new(Environment::start(EnvironmentOptions::new(Clock::real())).await.unwrap());
     let apps = [host(&environment, "followed", &Arc::default()).await];
     let options = PageOptions { environment: environment.clone(), apps: &apps, enabled: &Journey::ALL, port: Some(0) };
     let page = Page::open(options).await.unwrap();
     let client = Client { url: page.url(), http: reqwest::Client::builder().no_proxy().build().unwrap() };
 
-    let visit = json!({"who": "new", "email": true, "loyaltyCard": true, "place": "online", "ending": "checkout"});
+    let visit = json!({"who": "new", "email": true, "loyaltyCard": true, "place": "online", "outcome": "checkout"});
     let sold = client.post("api/shop", &visit).await;
     let event = sold["events"][1].as_u64().unwrap();
     let path = format!("api/events/{event}");
-    let settled = |story: &Value| story["steps"].as_array().unwrap().iter().any(|step| step["kind"] == "settled");
-    let story = client.until(&path, |story| story["row"]["status"] == "processed" && settled(story)).await;
+    let settled = |details: &Value| details["steps"].as_array().unwrap().iter().any(|step| step["kind"] == "settled");
+    let details = client.until(&path, |details| details["row"]["status"] == "processed" && settled(details)).await;
     for kind in ["committed", "recorded", "delivered", "started", "settled"] {
-        assert!(story["steps"].as_array().unwrap().iter().any(|step| step["kind"] == kind), "{kind}: {story}");
+        assert!(details["steps"].as_array().unwrap().iter().any(|step| step["kind"] == kind), "{kind}: {details}");
     }
-    let marks: Vec<_> = story["row"]["journeys"].as_array().unwrap().iter().map(|mark| &mark["state"]).collect();
-    assert_eq!(marks, ["started", "started", "skipped"], "who has a card is not invited: {story}");
-    assert_eq!((&story["contact"]["createdSince"], &story["contact"]["byNumber"]), (&json!(true), &json!(true)));
+    let marks: Vec<_> = details["row"]["journeys"].as_array().unwrap().iter().map(|mark| &mark["state"]).collect();
+    assert_eq!(marks, ["started", "started", "skipped"], "a customer with a loyalty card is not invited: {details}");
+    assert_eq!((&details["contact"]["createdSince"], &details["contact"]["byNumber"]), (&json!(true), &json!(true)));
 
     let started = environment.dataverse().started().len();
     let replayed = client.post("api/replay", &json!({"event": event})).await;
@@ -81,12 +80,12 @@ async fn an_event_is_followed_from_the_shop_to_its_journeys() {
     client.post("api/kill", &json!({})).await;
     let up_again = |snapshot: &Value| {
         let handler = &snapshot["flow"]["handlers"][0];
-        handler["up"] == true && handler["deaths"] == 1
+        handler["up"] == true && handler["exits"] == 1
     };
     client.until("api/snapshot", up_again).await;
     let audited = |snapshot: &Value| {
         let audit = &snapshot["audit"];
-        audit["expected"] == 3 && audit["started"] == 3 && audit["onTheWay"] == 0 && audit["lost"] == 0
+        audit["expected"] == 3 && audit["started"] == 3 && audit["pending"] == 0 && audit["lost"] == 0
     };
     client.until("api/snapshot", audited).await;
     assert_eq!(page.kills().len(), 1);
@@ -94,7 +93,7 @@ async fn an_event_is_followed_from_the_shop_to_its_journeys() {
     app.shutdown().await;
 }
 
-/// The page's paths, for programs.
+/// A client of the page's HTTP API.
 struct Client {
     url: String,
     http: reqwest::Client,
@@ -107,9 +106,9 @@ impl Client {
         reply.json().await.unwrap()
     }
 
-    /// Asks until the answer is as `wanted`.
+    /// Repeats the request until the answer is as `wanted`.
     async fn until(&self, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        let asking = async {
+        let polling = async {
             loop {
                 let answer = self.http.get(format!("{}{path}", self.url)).send().await.unwrap();
                 let answer: Value = answer.json().await.unwrap();
@@ -119,15 +118,17 @@ impl Client {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(120), asking).await.unwrap_or_else(|_| panic!("{path} never tells so"))
+        tokio::time::timeout(Duration::from_secs(120), polling)
+            .await
+            .unwrap_or_else(|_| panic!("{path} does not reach the expected state"))
     }
 }
 
-/// The app as it is shipped, with the patience of a sandbox.
+/// The app as shipped, with the sandbox's short time-outs.
 async fn host(environment: &Environment, name: &str, log: &Arc<Mutex<String>>) -> FunctionApp {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let binary = Path::new(env!("CARGO_BIN_EXE_commerce-journeys"));
-    stage(&repository(), Some(binary), &folder, Enabled::All).unwrap();
+    assemble(&repository(), Some(binary), &folder, Enabled::All).unwrap();
     let mut settings = environment.settings();
     settings.extend(FaultProfile::storm().suggested_settings());
     let log = log.clone();
@@ -141,7 +142,7 @@ async fn host(environment: &Environment, name: &str, log: &Arc<Mutex<String>>) -
     app
 }
 
-/// Lets the browser do its part; screenshots go to `target/page`.
+/// Runs the browser test; screenshots are written to `target/page`.
 async fn drive(url: &str) -> bool {
     let script: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests", "page", "browser.mjs"].iter().collect();
     let pictures = repository().join("target").join("page");

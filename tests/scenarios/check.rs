@@ -101,7 +101,7 @@ async fn there_are_no_problems_in_the_sandbox() {
     assert_eq!(environment.cosmos().documents().await.unwrap(), before);
     assert_eq!(environment.counts(), sandbox::service_bus::Counts::default());
     assert!(environment.dataverse().started().is_empty());
-    assert_eq!(environment.dataverse().contacts().len(), environment.contacts_before().len());
+    assert_eq!(environment.dataverse().contacts().len(), environment.initial_contacts().len());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -93,7 +93,7 @@ impl TestEnvironment {
     async fn open(plan: Plan) -> Self {
         log();
         let clock = plan.environment.clock.clone();
-        let busy = clock.busy();
+        let busy = clock.hold();
         let environment = Environment::start(plan.environment).await.unwrap();
         let mut settings = environment.settings_with_secrets();
         // Long enough for a slow machine, short enough for a test of hanging dependencies.
@@ -207,7 +207,7 @@ impl TestEnvironment {
         while !condition(self) {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
-        self.busy = Some(self.environment.clock().busy());
+        self.busy = Some(self.environment.clock().hold());
     }
 
     /// Calls `trigger-journey` through the host. Returns status and body.
@@ -221,7 +221,7 @@ impl TestEnvironment {
         let url = format!("{}api/trigger-journey", self.app.url());
         let request = reqwest::Client::new().post(url).header("x-functions-key", FUNCTION_KEY);
         let reply = request.header("content-type", "application/json").body(body).send().await.unwrap();
-        self.busy = Some(self.environment.clock().busy());
+        self.busy = Some(self.environment.clock().hold());
         let status = reply.status().as_u16();
         (status, serde_json::from_str(&reply.text().await.unwrap()).unwrap_or(Value::Null))
     }

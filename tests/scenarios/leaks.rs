@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use sandbox::app_folder::{Enabled, assemble, repository};
 use sandbox::clock::Clock;
 use sandbox::environment::{Environment, EnvironmentOptions};
 use sandbox::faults::{FaultProfile, FaultSchedule};
 use sandbox::host::{App, KillScope, Level, Process, Sink};
 use sandbox::shop::{CHANNELS, CartOpening, Checkout, Customer, Item, PRODUCTS};
-use sandbox::stage::{Enabled, repository, stage};
 
 use crate::log::assert_documented;
 
@@ -56,7 +56,7 @@ async fn no_secret_and_no_customer_is_ever_printed_or_recorded() {
     let environment = Environment::start(EnvironmentOptions::new(clock.clone())).await.unwrap();
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("leaks");
     let binary = Path::new(env!("CARGO_BIN_EXE_commerce-journeys"));
-    stage(&repository(), Some(binary), &folder, Enabled::All).unwrap();
+    assemble(&repository(), Some(binary), &folder, Enabled::All).unwrap();
     let profile = FaultProfile::storm();
     let mut settings = environment.settings_with_secrets();
     settings.extend(profile.suggested_settings());
@@ -82,7 +82,7 @@ async fn no_secret_and_no_customer_is_ever_printed_or_recorded() {
         }
         app.host().replace_handler(KillScope::Process).await;
     }
-    faults.calm();
+    faults.stop();
     while environment.dataverse().started().len() < 60 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

@@ -15,11 +15,11 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use prost::Message as _;
+use sandbox::app_folder::{Enabled, assemble, repository};
 use sandbox::clock::Clock;
 use sandbox::environment::{Environment, EnvironmentOptions, FunctionApp};
 use sandbox::host::{App, Process, Sink};
 use sandbox::shop::{CHANNELS, CartOpening, Checkout, Item, PRODUCTS};
-use sandbox::stage::{Enabled, repository, stage};
 use tokio::net::TcpListener;
 
 /// Receives and stores spans.
@@ -88,7 +88,7 @@ fn hex(bytes: &[u8]) -> String {
 
 async fn open(environment: &Environment, folder: &str, otel: &[(&str, &str)]) -> FunctionApp {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(folder);
-    stage(&repository(), Some(Path::new(env!("CARGO_BIN_EXE_commerce-journeys"))), &folder, Enabled::AsShipped)
+    assemble(&repository(), Some(Path::new(env!("CARGO_BIN_EXE_commerce-journeys"))), &folder, Enabled::AsShipped)
         .unwrap();
     let mut settings = environment.settings_with_secrets();
     settings.extend(otel.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));

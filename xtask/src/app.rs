@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use commerce_journeys::host::FUNCTIONS;
-use sandbox::stage;
+use sandbox::app_folder;
 
 /// One of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -43,7 +43,7 @@ impl App {
     /// Its files, beside the program.
     pub fn files(self) -> &'static [&'static str] {
         match self {
-            Self::CommerceJourneys => &stage::FILES,
+            Self::CommerceJourneys => &app_folder::FILES,
             Self::PrepareData => &["host.json", "prepare-data/function.json"],
         }
     }

@@ -51,7 +51,7 @@ struct PackageArgs {
 fn main() -> ExitCode {
     let result = match Cli::parse().task {
         Task::Package(args) => package(&args),
-        Task::Snapshots => snapshots::write(&sandbox::stage::repository()).map_err(Into::into),
+        Task::Snapshots => snapshots::write(&sandbox::app_folder::repository()).map_err(Into::into),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -63,7 +63,7 @@ fn main() -> ExitCode {
 }
 
 fn package(args: &PackageArgs) -> Result<(), Box<dyn Error>> {
-    let repository = sandbox::stage::repository();
+    let repository = sandbox::app_folder::repository();
     let binary = match &args.binary {
         Some(binary) => binary.clone(),
         None => binary::build(&repository, args.app, args.profile.as_deref().unwrap_or(args.app.profile()))?,

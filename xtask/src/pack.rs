@@ -6,8 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use commerce_journeys::journeys::Journeys;
-use sandbox::host::{self, AppProblem};
-use sandbox::stage::{self, StageProblem};
+use sandbox::app_folder::{self, AppFolderError};
+use sandbox::host::{self, AppError};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
@@ -35,10 +35,10 @@ pub enum PackError {
     Binary(#[from] BinaryError),
     /// The folder could not be put together.
     #[error(transparent)]
-    Stage(#[from] StageProblem),
+    Stage(#[from] AppFolderError),
     /// The Functions host would refuse it.
     #[error("the Functions host would refuse it: {0}")]
-    Host(#[from] AppProblem),
+    Host(#[from] AppError),
     /// `host.json` starts something else.
     #[error("host.json starts '{found}'; the handler is '{handler}'")]
     Executable {
@@ -109,7 +109,7 @@ pub fn pack(
 ) -> Result<Package, PackError> {
     let glibc = binary::check(binary, options.glibc)?;
     let (root, folder) = (app.root(repository), into.join(app.folder()));
-    stage::copy_files(&root, app.files(), &folder)?;
+    app_folder::copy_files(&root, app.files(), &folder)?;
     if let Some(messages) = options.messages_per_instance {
         set_messages_per_instance(&folder.join("host.json"), messages)?;
     }

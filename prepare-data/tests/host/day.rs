@@ -67,7 +67,7 @@ impl Day {
     fn new(course: Course) -> (Self, TimeHold) {
         let midnight: DateTime<Utc> = "2026-03-02T00:00:00Z".parse().unwrap();
         let clock = Clock::simulated(midnight);
-        let busy = clock.busy();
+        let busy = clock.hold();
         let script = Script::new(course, clock.clone());
         let host = Host::start(HostOptions {
             app: app(),
@@ -126,7 +126,7 @@ async fn a_preparation_that_died_with_its_instance_is_made_up_for_at_once() {
     drop(busy);
     day.script.until_started(1).await;
     day.script.set(Course::Ends(Ok(Report::default())));
-    let held = day.clock.busy();
+    let held = day.clock.hold();
     day.host.replace_handler(KillScope::Instance).await;
     drop(held);
     assert_eq!(day.ended().await, Outcome::Lost);

@@ -16,7 +16,7 @@ impl<'a> Contacts<'a> {
     }
 
     /// Why a journey with this contact does not reach the customer of `entry`.
-    pub(super) fn objection(&self, contact: Option<Uuid>, entry: &LedgerEntry) -> Option<&'static str> {
+    pub(super) fn mismatch(&self, contact: Option<Uuid>, entry: &LedgerEntry) -> Option<&'static str> {
         let Some(contact) = contact.and_then(|id| self.0.get(&id)) else {
             return Some("its contact does not exist");
         };
@@ -35,7 +35,7 @@ impl<'a> Contacts<'a> {
 
 /// Descriptions of contacts that there should be once: by customer number, and by the e-mail of guests of whom at least
 /// one contact is younger than the day.
-pub(super) fn duplicates(contacts: &[Contact], before: &BTreeSet<Uuid>) -> Vec<String> {
+pub(super) fn duplicates(contacts: &[Contact], initial_contacts: &BTreeSet<Uuid>) -> Vec<String> {
     let mut by_number = BTreeMap::<_, Vec<&Contact>>::new();
     let mut by_email = BTreeMap::<_, Vec<&Contact>>::new();
     for contact in contacts {
@@ -46,9 +46,10 @@ pub(super) fn duplicates(contacts: &[Contact], before: &BTreeSet<Uuid>) -> Vec<S
         }
     }
     let numbers = by_number.iter().filter(|(_, same)| same.len() > 1);
-    let emails = by_email.iter().filter(|(_, same)| same.len() > 1 && same.iter().any(|it| !before.contains(&it.id)));
+    let emails =
+        by_email.iter().filter(|(_, same)| same.len() > 1 && same.iter().any(|it| !initial_contacts.contains(&it.id)));
     let describe = |kind: &str, value: &str, same: &[&Contact]| {
-        let each: Vec<_> = same.iter().map(|contact| describe(contact, before)).collect();
+        let each: Vec<_> = same.iter().map(|contact| describe(contact, initial_contacts)).collect();
         format!("{kind} {value}: {}", each.join(", "))
     };
     let numbers = numbers.map(|(number, same)| describe("customer number", number, same));
@@ -56,7 +57,7 @@ pub(super) fn duplicates(contacts: &[Contact], before: &BTreeSet<Uuid>) -> Vec<S
     numbers.chain(emails).collect()
 }
 
-fn describe(contact: &Contact, before: &BTreeSet<Uuid>) -> String {
-    let age = if before.contains(&contact.id) { "there before" } else { "new" };
+fn describe(contact: &Contact, initial_contacts: &BTreeSet<Uuid>) -> String {
+    let age = if initial_contacts.contains(&contact.id) { "existing" } else { "new" };
     format!("{} ({age}, {})", contact.id, contact.email.as_deref().unwrap_or("no e-mail"))
 }

@@ -37,7 +37,7 @@ pub struct Evidence<'a> {
     /// All contacts as they are now.
     pub contacts: &'a [Contact],
     /// The contacts that were there before the day began.
-    pub before: &'a BTreeSet<Uuid>,
+    pub initial_contacts: &'a BTreeSet<Uuid>,
     /// The journeys that are enabled.
     pub enabled: &'a [Journey],
     /// Starts whose answers were lost on the way.
@@ -116,7 +116,7 @@ impl Audit {
         let expected = expected(evidence.ledger, evidence.enabled);
         let mut audit = Self {
             events: evidence.ledger.len(),
-            duplicate_contacts: contacts::duplicates(evidence.contacts, evidence.before),
+            duplicate_contacts: contacts::duplicates(evidence.contacts, evidence.initial_contacts),
             left_over: evidence.left_over,
             ..Self::default()
         };
@@ -152,10 +152,10 @@ impl Audit {
             };
             let wrong = occasion.journey.errors(entry, started);
             let wrong = (!wrong.is_empty()).then(|| format!("not what was sold: {}", wrong.join(", ")));
-            let objection = contacts.objection(started.contact, entry).map(str::to_owned);
-            let objections: Vec<_> = objection.into_iter().chain(wrong).collect();
-            if !objections.is_empty() {
-                self.misdirected.push(finding(occasion.journey, entry, objections.join("; ")));
+            let mismatch = contacts.mismatch(started.contact, entry).map(str::to_owned);
+            let mismatches: Vec<_> = mismatch.into_iter().chain(wrong).collect();
+            if !mismatches.is_empty() {
+                self.misdirected.push(finding(occasion.journey, entry, mismatches.join("; ")));
             }
             known.entry(occasion.clone()).or_default().push(started);
         }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::clock::Clock;
-use crate::shop::{Action, CloseReason, Item, PRODUCTS, Shop, Shopper};
+use crate::shop::{Action, Item, PRODUCTS, Shop, Shopper, VisitOutcome};
 
 /// A shop's little day, and what a faultless handler would have made of it.
 struct Day {
@@ -14,7 +14,7 @@ struct Day {
     ledger: Vec<LedgerEntry>,
     started: Vec<StartedJourney>,
     contacts: Vec<Contact>,
-    before: BTreeSet<Uuid>,
+    initial_contacts: BTreeSet<Uuid>,
     explained: Vec<Explained>,
     left_over: Counts,
     enabled: Vec<Journey>,
@@ -31,7 +31,7 @@ impl Day {
             shop,
             started: Vec::new(),
             contacts: Vec::new(),
-            before: BTreeSet::new(),
+            initial_contacts: BTreeSet::new(),
             explained: Vec::new(),
             left_over: Counts::default(),
             enabled: Journey::ALL.to_vec(),
@@ -98,7 +98,7 @@ impl Day {
             ledger: &self.ledger,
             started: &self.started,
             contacts: &self.contacts,
-            before: &self.before,
+            initial_contacts: &self.initial_contacts,
             enabled: &self.enabled,
             explained: &self.explained,
             left_over: self.left_over,
@@ -202,7 +202,7 @@ fn the_second_filling_of_a_cart_is_an_occasion_of_its_own() {
         channel: crate::shop::CHANNELS[0].id,
         shopper: Shopper::Known(account),
         adds: vec![vec![item], vec![item]],
-        ending: CloseReason::WalkAway,
+        outcome: VisitOutcome::LeaveWithoutBuying,
     };
     day.shop.perform(&action).unwrap();
     day.ledger = day.shop.ledger();
@@ -307,7 +307,7 @@ fn contacts_that_are_there_twice_are_found() {
     let email = guest.email.as_ref().map(|email| email.to_uppercase());
     day.contacts.push(Contact { id: Uuid::new_v4(), email, ..guest.clone() });
     assert_eq!(day.findings(), [0, 0, 0, 0, 2]);
-    day.before = day.contacts.iter().map(|contact| contact.id).collect();
+    day.initial_contacts = day.contacts.iter().map(|contact| contact.id).collect();
     assert_eq!(day.findings(), [0, 0, 0, 0, 1], "guests' contacts of old are nobody's fault");
 }
 

@@ -9,53 +9,55 @@ use sandbox::clock::Clock;
 use sandbox::environment::{self, EnvironmentOptions, PORT_BASE};
 use sandbox::faults::FaultProfile;
 use sandbox::network::{Network, NoFaults};
-use sandbox::stage::{self, Enabled};
 
-/// Puts Commerce Journeys and all its dependencies on this machine, and a demo shop through its day: Commerce Scale Unit,
-/// Entra, Cosmos DB, Service Bus, Dataverse and the Functions host. No account is needed anywhere.
+use super::files::folder;
+use sandbox::app_folder::Enabled;
+
+/// Runs Commerce Journeys on this machine with local stand-ins for all its dependencies: Commerce Scale Unit, Entra,
+/// Cosmos DB, Service Bus, Dataverse and the Functions host. A demo shop sells orders. No account is needed.
 #[derive(Debug, Parser)]
 #[command(name = "sandbox")]
 pub(crate) struct Args {
-    /// How many orders the shop sells
+    /// Number of orders that the shop sells
     #[arg(long, value_name = "N", default_value_t = 200)]
     pub(crate) orders: usize,
-    /// End when everything has settled, instead of serving until Ctrl-C
+    /// Stop when all events are processed, instead of running until Ctrl-C
     #[arg(long)]
     pub(crate) once: bool,
-    /// Print the result as one JSON object, the last line of standard output
+    /// Print the result as one JSON object on the last line of standard output
     #[arg(long)]
     pub(crate) json: bool,
-    /// How long each call of a dependency takes at least, in milliseconds
+    /// Minimum latency of each call of a dependency, in milliseconds
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) latency_ms: u64,
-    /// Which journeys of journeys.json are enabled: as it is shipped, or all four [default: all, as shipped with --once]
+    /// Enabled journeys: as in the shipped journeys.json, or all four [default: all; with --once: default]
     #[arg(long, value_enum)]
     pub(crate) journeys: Option<Journeys>,
-    /// Decides who shops what; the same seed makes the same day
+    /// Seed of the generated customers, orders and faults
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
     /// Orders per second, 0 for all at once [default: 12, or 50 with --once or --json]
     #[arg(long, value_name = "N", value_parser = rate)]
     pub(crate) rate: Option<f64>,
-    /// What goes wrong among the dependencies: none, rough, storm, or by dependency as in dataverse=storm,cosmos=rough
-    #[arg(long, value_name = "CLIMATE", default_value = "none")]
+    /// Faults of the dependencies: none, rough, storm, or per dependency, for example dataverse=storm,cosmos=rough
+    #[arg(long, value_name = "PROFILE", default_value = "none")]
     pub(crate) faults: FaultProfile,
-    /// Kill a handler (SIGKILL) about every so many seconds
+    /// Kill a handler (SIGKILL) about every N seconds
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) kill_every: Option<f64>,
-    /// How the Functions host receives messages: within the process, or over AMQP as the real one does
+    /// How the Functions host receives messages: in process, or over AMQP like the real host
     #[arg(long, value_enum, default_value_t = Deliver::InProcess)]
     pub(crate) deliver: Deliver,
-    /// Start the dependencies only, and print the settings with which `func start` finds them
+    /// Start only the dependencies, and print the settings for `func start`
     #[arg(long)]
     pub(crate) no_host: bool,
     /// First port of a block of six [default: any free ports; 7700 with --no-host]
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1024..65000))]
     pub(crate) port_base: Option<u16>,
-    /// Port of the page on which everything can be watched [default: 7780, or any free one if that is taken]
+    /// Port of the web page [default: 7780, or a free port if that is taken]
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1024..), conflicts_with_all = ["once", "no_host"])]
     pub(crate) page_port: Option<u16>,
-    /// Where the handler's output goes [default: target/sandbox/handler.log]
+    /// File for the handler's output [default: target/sandbox/handler.log]
     #[arg(long, value_name = "FILE")]
     pub(crate) handler_log: Option<PathBuf>,
 }
@@ -79,11 +81,11 @@ fn rate(text: &str) -> Result<f64, String> {
 
 fn seconds(text: &str) -> Result<f64, String> {
     let seconds = text.parse::<f64>().ok().filter(|seconds| seconds.is_finite() && *seconds >= 0.1);
-    seconds.ok_or_else(|| "not a number of seconds, of which a tenth is the least".to_owned())
+    seconds.ok_or_else(|| "not a number of seconds; the minimum is 0.1".to_owned())
 }
 
 impl Args {
-    /// Between one visit to the shop and the next, if `visits` of them make the day.
+    /// The pause between two visits, for this number of visits.
     pub(crate) fn pause(&self, visits: usize) -> Duration {
         let usual = if self.once || self.json { 50.0 } else { 12.0 };
         let rate = self.rate.unwrap_or(usual);
@@ -93,13 +95,13 @@ impl Args {
         Duration::try_from_secs_f64(self.orders as f64 / rate / visits as f64).unwrap_or_default()
     }
 
-    /// All journeys where somebody watches them.
+    /// All journeys if there is a page.
     fn journeys(&self) -> Journeys {
         let usual = if self.has_page() { Journeys::All } else { Journeys::Default };
         self.journeys.unwrap_or(usual)
     }
 
-    /// Whether there is a page: nobody would have the time to look at it otherwise.
+    /// Whether there is a page. A run that ends by itself has none.
     pub(crate) fn has_page(&self) -> bool {
         !self.once && !self.no_host
     }
@@ -111,7 +113,7 @@ impl Args {
         }
     }
 
-    /// What the audit expects.
+    /// The journeys that the audit expects.
     pub(crate) fn expected(&self) -> &'static [Journey] {
         match self.journeys() {
             Journeys::Default => &Journey::DEFAULT,
@@ -139,11 +141,6 @@ impl Args {
     }
 }
 
-/// Where the sandbox keeps its things.
-pub(crate) fn folder() -> PathBuf {
-    stage::repository().join("target").join("sandbox")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn the_day_is_paced_by_its_orders() {
+    fn the_pause_depends_on_the_number_of_orders() {
         assert_eq!(parse("").unwrap().pause(400).as_millis(), 41);
         assert_eq!(parse("--once").unwrap().pause(400).as_millis(), 10);
         assert_eq!(parse("--rate 0").unwrap().pause(400), Duration::ZERO);
@@ -162,20 +159,20 @@ mod tests {
     }
 
     #[test]
-    fn whoever_watches_sees_all_journeys() {
+    fn all_journeys_are_enabled_with_a_page() {
         let expected = |text| parse(text).unwrap().expected().len();
         assert_eq!(["", "--once", "--once --journeys all", "--journeys default"].map(expected), [4, 1, 4, 1]);
         assert!(parse("--once --page-port 7781").is_err());
     }
 
     #[test]
-    fn trouble_is_read_as_it_is_asked_for() {
+    fn fault_options_are_parsed() {
         assert!(parse("").unwrap().faults.is_none());
         assert_eq!(parse("").unwrap().instances(), 1);
         assert_eq!(parse("--faults storm").unwrap().faults, FaultProfile::storm());
         assert!(!parse("--faults dataverse=storm,cosmos=rough").unwrap().faults.is_none());
         assert_eq!(parse("--kill-every 2").unwrap().instances(), 2);
-        assert!(parse("--faults fog").is_err());
+        assert!(parse("--faults unknown").is_err());
         assert!(parse("--kill-every 0").is_err());
     }
 }

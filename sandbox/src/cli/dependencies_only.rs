@@ -1,4 +1,4 @@
-//! The dependencies without a host, for Core Tools' `func start`.
+//! Serves the dependencies without a Functions host, for `func start` of Core Tools.
 
 use std::collections::BTreeMap;
 
@@ -7,42 +7,42 @@ use sandbox::network::Dependency;
 use serde_json::json;
 
 use super::args::Args;
-use super::{Failure, interruptible, play};
+use super::{Failure, ctrl_c, interruptible};
 
-/// Serves the dependencies until Ctrl-C, while the shop goes through its day. Nothing is written anywhere.
+/// Serves the dependencies until Ctrl-C, while the shop sells its orders.
 pub(crate) async fn serve(args: &Args) -> Result<bool, Failure> {
     let environment = interruptible(start(args)).await?;
     tokio::select! {
         sold = sell(args, &environment) => {
             sold?;
-            eprintln!("The shop has closed; the dependencies stay up.");
-            play::serve().await?;
+            eprintln!("All orders are placed; the dependencies keep running.");
+            ctrl_c().await?;
         }
-        interrupted = play::serve() => interrupted?,
+        interrupted = ctrl_c() => interrupted?,
     }
     Ok(true)
 }
 
 async fn start(args: &Args) -> Result<Environment, Failure> {
     let environment = Environment::start(args.environment()).await?;
-    println!("The dependencies are up:");
+    println!("The dependencies are running:");
     for dependency in Dependency::ALL {
         println!("  {:12} {}", dependency.to_string(), environment.url(dependency));
     }
     if args.port_base.is_none_or(|base| base == PORT_BASE) {
-        println!("local.settings.json is right for them as it is. Next, in the repository:");
+        println!("local.settings.json already contains these addresses. Next, in the repository:");
     } else {
         println!(
-            "local.settings.json must say where they are:\n{}\nThen, in the repository:",
+            "Put this into local.settings.json:\n{}\nThen, in the repository:",
             local_settings(environment.settings())?
         );
     }
     println!(
         "  cargo build --release && cp target/release/commerce-journeys .\n  \
          ./commerce-journeys check --settings local.settings.json\n  \
-         npx azurite --silent --inMemoryPersistence   (another terminal: the host keeps its timers there)\n  \
-         func start                                   (and another)\n\
-         The shop sells {orders} orders meanwhile, to be found whenever the host comes. Press Ctrl-C to end.",
+         npx azurite --silent --inMemoryPersistence   (in another terminal: the host stores its timers there)\n  \
+         func start                                   (in another terminal)\n\
+         Meanwhile the shop sells {orders} orders. The host finds them whenever it starts. Press Ctrl-C to stop.",
         orders = args.orders,
     );
     Ok(environment)
@@ -58,7 +58,7 @@ async fn sell(args: &Args, environment: &Environment) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The settings as Core Tools reads them.
+/// The settings in the format of Core Tools.
 fn local_settings(settings: BTreeMap<String, String>) -> serde_json::Result<String> {
     serde_json::to_string_pretty(&json!({ "IsEncrypted": false, "Values": settings }))
 }

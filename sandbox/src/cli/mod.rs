@@ -1,14 +1,15 @@
-//! Plays a day in the shop against the real handler, and tells what came of it.
+//! The command line: runs the demo shop against the real handler and reports the result.
 
 mod args;
-mod day;
+mod chaos;
 mod dependencies_only;
+mod files;
+mod next_steps;
 mod outcome;
-mod play;
 mod progress;
 mod run;
+mod scenario;
 mod summary;
-mod trouble;
 
 use std::process::ExitCode;
 
@@ -17,7 +18,7 @@ use tracing_subscriber::EnvFilter;
 
 use self::args::Args;
 
-/// What keeps the sandbox from doing what it was asked, in words for whoever asked.
+/// An error as text for the user.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 pub(crate) fn main() -> ExitCode {
@@ -39,13 +40,18 @@ async fn run(args: &Args) -> Result<bool, Failure> {
     if args.no_host { dependencies_only::serve(args).await } else { run::run(args).await }
 }
 
-/// Does `work`, unless Ctrl-C comes first.
+/// Runs `work` unless Ctrl-C is pressed first.
 async fn interruptible<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     tokio::select! {
         result = work => result,
-        interrupted = tokio::signal::ctrl_c() => {
+        interrupted = ctrl_c() => {
             interrupted?;
             Err("interrupted".into())
         }
     }
+}
+
+/// Waits for Ctrl-C.
+async fn ctrl_c() -> Result<(), Failure> {
+    Ok(tokio::signal::ctrl_c().await?)
 }

@@ -1,4 +1,4 @@
-//! Everything that is told about a day, and its form for programs.
+//! The result of a run, and its JSON format.
 
 use std::collections::BTreeMap;
 
@@ -12,22 +12,22 @@ use sandbox::service_bus::Counts;
 use serde::Serialize;
 
 use super::args::Args;
-use super::day::Times;
+use super::scenario::Times;
 
-/// What came of the day.
+/// The result of a run.
 pub(crate) struct Outcome {
     pub(crate) audit: Audit,
     pub(crate) times: Times,
     pub(crate) orders: usize,
-    /// Orders of buyers who left neither account nor address.
+    /// Orders without an account and without an e-mail address.
     pub(crate) unreachable: usize,
     pub(crate) started: usize,
     pub(crate) published: u64,
-    pub(crate) contacts_before: usize,
+    pub(crate) initial_contacts: usize,
     pub(crate) contacts: usize,
     pub(crate) calls: BTreeMap<Dependency, u64>,
     pub(crate) request_units: f64,
-    /// How often a handler was killed.
+    /// The number of kills.
     pub(crate) kills: usize,
     pub(crate) hosts: Vec<Counters>,
 }
@@ -76,7 +76,7 @@ impl Outcome {
             unreachable: orders().filter(|entry| entry.account.is_none() && entry.email.is_none()).count(),
             started: environment.dataverse().started().len(),
             published: environment.broker().enqueued(TOPIC).unwrap_or_default(),
-            contacts_before: environment.contacts_before().len(),
+            initial_contacts: environment.initial_contacts().len(),
             contacts: environment.dataverse().contacts().len(),
             calls: environment.network().calls(),
             request_units: environment.cosmos().usage().charge,
@@ -131,7 +131,7 @@ mod tests {
             unreachable: 0,
             started: 2,
             published: 5,
-            contacts_before: 1,
+            initial_contacts: 1,
             contacts: 2,
             calls: Dependency::ALL.into_iter().zip(1..).collect(),
             request_units: 0.0,
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn programs_find_everything_by_its_name() {
+    fn the_json_has_all_contract_fields() {
         let json: Value = serde_json::from_str(&outcome().json().unwrap()).unwrap();
         for name in [
             "events",
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn people_are_told_what_went_wrong_and_where() {
+    fn the_summary_lists_what_went_wrong() {
         let mut outcome = outcome();
         assert!(outcome.to_string().contains("Clean:"));
         outcome.audit.lost =

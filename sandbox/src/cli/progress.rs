@@ -1,4 +1,4 @@
-//! One line on standard error that tells how far things are.
+//! The progress line on standard error.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -10,7 +10,7 @@ use sandbox::audit::{self, Journey, Occasion};
 use sandbox::environment::{Environment, TOPIC};
 use sandbox::service_bus::Counts;
 
-/// How far things are.
+/// The progress of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     pub(crate) sold: usize,
@@ -23,18 +23,18 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// Messages that somebody still has to do with.
+    /// Messages that are not yet processed.
     fn in_flight(&self) -> usize {
         self.bus.active + self.bus.locked + self.bus.scheduled
     }
 
-    /// Whether nothing is left to be done, for better or worse.
+    /// Whether every event has a final state.
     pub(crate) fn is_complete(&self) -> bool {
         self.sold >= self.orders && self.in_flight() == 0 && self.started + self.bus.dead_lettered >= self.due
     }
 }
 
-/// Counts what is new at each look: a long day is not read from its beginning again and again.
+/// Updates the tally with what is new, so that a long run is not counted from the beginning each time.
 pub(crate) struct Counter {
     enabled: &'static [Journey],
     calls: u64,
@@ -49,7 +49,7 @@ impl Counter {
         Self { enabled, calls: 0, tally, due: HashSet::new(), started: HashSet::new() }
     }
 
-    pub(crate) fn look(&mut self, environment: &Environment) -> Tally {
+    pub(crate) fn update(&mut self, environment: &Environment) -> Tally {
         for entry in environment.shop().ledger_after(self.tally.events) {
             self.tally.events += 1;
             self.tally.sold += usize::from(entry.order.is_some());
@@ -60,7 +60,7 @@ impl Counter {
             self.started.extend(Journey::occasion_of(&started));
         }
         self.tally.due = self.due.len();
-        // Repetitions and mistakes do not count: somebody else may still wait for theirs.
+        // Repeated and wrong starts do not count, because others may still be missing.
         self.tally.started = self.started.iter().filter(|occasion| self.due.contains(occasion)).count();
         self.tally.published = environment.broker().enqueued(TOPIC).unwrap_or_default();
         self.tally.bus = environment.counts();
@@ -75,28 +75,29 @@ impl fmt::Display for Tally {
         write!(
             f,
             "{sold}/{orders} sold, {events} events, {published} published, {started}/{due} journeys started; \
-             queue: {active} waiting, {locked} at work, {scheduled} for later, {dead_lettered} dead"
+             queue: {active} waiting, {locked} in process, {scheduled} scheduled, {dead_lettered} dead-lettered"
         )
     }
 }
 
-/// The line: refreshed where it stands on a terminal, a new one now and then elsewhere.
+/// The progress line. On a terminal it is updated in place; elsewhere a new line is printed every few seconds.
 pub(crate) struct Progress {
     terminal: bool,
     shown: Option<(DateTime<Utc>, Tally)>,
 }
 
 impl Progress {
-    /// How often to call [`Progress::show`].
-    pub(crate) const EVERY: Duration = Duration::from_millis(200);
-    const ELSEWHERE: TimeDelta = TimeDelta::seconds(4);
+    /// The interval for [`Progress::show`].
+    pub(crate) const INTERVAL: Duration = Duration::from_millis(200);
+    const WITHOUT_TERMINAL: TimeDelta = TimeDelta::seconds(4);
 
     pub(crate) fn new() -> Self {
         Self { terminal: std::io::stderr().is_terminal(), shown: None }
     }
 
     pub(crate) fn show(&mut self, now: DateTime<Utc>, tally: &Tally) {
-        let due = self.shown.is_none_or(|(at, last)| last != *tally && (self.terminal || now - at >= Self::ELSEWHERE));
+        let due =
+            self.shown.is_none_or(|(at, last)| last != *tally && (self.terminal || now - at >= Self::WITHOUT_TERMINAL));
         if due {
             self.print(now, tally);
         }
@@ -116,7 +117,7 @@ impl Progress {
         self.shown = Some((now, *tally));
         let (before, after) = if self.terminal { ("\r\x1b[2K", "") } else { ("", "\n") };
         let mut stderr = std::io::stderr();
-        // Nobody may be looking.
+        // Standard error may be closed.
         let _ = write!(stderr, "{before}{tally}{after}");
         let _ = stderr.flush();
     }

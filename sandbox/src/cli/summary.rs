@@ -1,4 +1,4 @@
-//! What came of the day, in words and two tables.
+//! The result of a run as text and two tables.
 
 use std::fmt;
 
@@ -9,38 +9,34 @@ use sandbox::service_bus::Counts;
 
 use super::outcome::Outcome;
 
-/// So many findings of a kind are listed.
+/// The number of findings of each kind that are listed.
 const LISTED: usize = 8;
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.story(f)?;
+        self.overview(f)?;
         journeys(f, &self.audit.journeys)?;
         self.dependencies(f)?;
-        verdict(f, self)
+        audit_result(f, self)
     }
 }
 
 impl Outcome {
-    fn story(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn overview(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Counts { active, locked, scheduled, dead_lettered } = self.audit.left_over;
         let shopping = seconds(self.times.sold_out - self.times.began);
         let rest = seconds(self.times.settled - self.times.sold_out);
         let adds = self.audit.events - self.orders.min(self.audit.events);
-        writeln!(
-            f,
-            "The shop sold {} orders in {shopping}, after things were put into carts {adds} times.",
-            self.orders
-        )?;
-        writeln!(f, "{} buyers left neither account nor address: nobody can write to them.", self.unreachable)?;
+        writeln!(f, "The shop sold {} orders in {shopping}; products were added to carts {adds} times.", self.orders)?;
+        writeln!(f, "{} orders have no account and no e-mail address, so no message can be sent.", self.unreachable)?;
         writeln!(
             f,
             "The handler published {} messages; {} are waiting, {dead_lettered} are dead letters.",
             self.published,
             active + locked + scheduled
         )?;
-        writeln!(f, "Dataverse knew {} contacts, and has {} now.", self.contacts_before, self.contacts)?;
-        writeln!(f, "The last thing happened {rest} after the shop had closed.\n")
+        writeln!(f, "Dataverse had {} contacts at the start, and has {} now.", self.initial_contacts, self.contacts)?;
+        writeln!(f, "The last change was {rest} after the last order.\n")
     }
 
     fn dependencies(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -60,10 +56,10 @@ impl Outcome {
 }
 
 fn journeys(f: &mut fmt::Formatter<'_>, journeys: &[JourneyAudit]) -> fmt::Result {
-    let heads = ["due", "started", "lost", "twice", "wrong"];
+    let heads = ["expected", "started", "lost", "twice", "wrong"];
     write!(f, "{:20}", "Journey")?;
     heads.iter().try_for_each(|head| write!(f, " {head:>8}"))?;
-    writeln!(f, "   event to journey: median, 99 %, longest")?;
+    writeln!(f, "   latency: median, 99 %, maximum")?;
     for journey in journeys {
         let JourneyAudit { expected, started, lost, duplicated, misdirected, .. } = journey;
         write!(f, "{:20}", journey.journey.name())?;
@@ -79,22 +75,22 @@ fn journeys(f: &mut fmt::Formatter<'_>, journeys: &[JourneyAudit]) -> fmt::Resul
     writeln!(f)
 }
 
-fn verdict(f: &mut fmt::Formatter<'_>, outcome: &Outcome) -> fmt::Result {
+fn audit_result(f: &mut fmt::Formatter<'_>, outcome: &Outcome) -> fmt::Result {
     let audit = &outcome.audit;
-    writeln!(f, "Audit of the shop's ledger against the journeys that Dataverse really started:")?;
+    writeln!(f, "Audit: the shop's ledger compared with the journeys that Dataverse started:")?;
     if audit.is_clean() {
-        writeln!(f, "  Clean: each of the {} journeys that were due started once, for the right", audit.expected())?;
-        writeln!(f, "  contact and with the amounts of the receipt; no contact is there twice.")?;
+        writeln!(f, "  Clean: each of the {} expected journeys started once, for the right contact", audit.expected())?;
+        writeln!(f, "  and with the amounts of the receipt. There are no duplicate contacts.")?;
     } else {
         writeln!(f, "  NOT CLEAN.")?;
     }
     findings(f, "never started", &audit.lost)?;
-    findings(f, "started again without reason", &audit.duplicated)?;
-    findings(f, "started for the wrong contact, with wrong values, or for nothing", &audit.misdirected)?;
-    list(f, "contacts that should be there once", &audit.duplicate_contacts)?;
+    findings(f, "duplicates (started again without a reason)", &audit.duplicated)?;
+    findings(f, "started for the wrong contact, with wrong values, or unexpectedly", &audit.misdirected)?;
+    list(f, "duplicate contacts", &audit.duplicate_contacts)?;
     left_over(f, audit)?;
     if !audit.uncertain.is_empty() {
-        writeln!(f, "  {} started again because the first answer was lost on the way.", audit.uncertain.len())?;
+        writeln!(f, "  {} started again because the first answer was lost (uncertain).", audit.uncertain.len())?;
     }
     Ok(())
 }

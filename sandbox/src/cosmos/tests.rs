@@ -11,7 +11,7 @@ use azure_data_cosmos::{
 use futures::TryStreamExt as _;
 
 use super::*;
-use crate::auth::TokenProblem;
+use crate::auth::TokenError;
 use crate::network::NoFaults;
 
 async fn account() -> CosmosAccount {
@@ -171,9 +171,9 @@ impl TokenCredential for Token {
 }
 
 impl TokenCheck for Token {
-    fn check(&self, authorization: Option<&str>) -> Result<(), TokenProblem> {
+    fn check(&self, authorization: Option<&str>) -> Result<(), TokenError> {
         let token = authorization.and_then(|header| header.strip_prefix("Bearer "));
-        if token == Some(self.0) { Ok(()) } else { Err(TokenProblem::Forged) }
+        if token == Some(self.0) { Ok(()) } else { Err(TokenError::Forged) }
     }
 }
 

@@ -4,7 +4,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use serde_json::json;
 
-use crate::auth::TokenProblem;
+use crate::auth::TokenError;
 use crate::shop::ShopError;
 
 /// Why a request is refused.
@@ -14,7 +14,7 @@ pub(super) enum ErrorReply {
     NotFound,
     ApiVersion,
     InvalidChannel,
-    Token(TokenProblem),
+    Token(TokenError),
     /// The caller's role may not make this call.
     Forbidden,
     /// What the client asks makes no sense; says what.
@@ -47,9 +47,9 @@ impl ErrorReply {
             Self::NotFound => "Microsoft_Dynamics_Commerce_Runtime_ObjectNotFound",
             Self::ApiVersion => "Microsoft_Dynamics_Commerce_Runtime_RetailServerApiVersionNotSupported",
             Self::InvalidChannel => "Microsoft_Dynamics_Commerce_Runtime_InvalidChannel",
-            Self::Token(TokenProblem::WrongAudience) => "Microsoft_Dynamics_Commerce_Runtime_InvalidAudience",
-            Self::Token(TokenProblem::Forged) => "Microsoft_Dynamics_Commerce_Runtime_InvalidIssuer",
-            Self::Token(TokenProblem::Missing | TokenProblem::Malformed | TokenProblem::Expired) => {
+            Self::Token(TokenError::WrongAudience) => "Microsoft_Dynamics_Commerce_Runtime_InvalidAudience",
+            Self::Token(TokenError::Forged) => "Microsoft_Dynamics_Commerce_Runtime_InvalidIssuer",
+            Self::Token(TokenError::Missing | TokenError::Malformed | TokenError::Expired) => {
                 "Microsoft_Dynamics_Commerce_Runtime_AuthenticationFailed"
             }
             Self::Forbidden => "Microsoft_Dynamics_Commerce_Runtime_AuthorizationFailed",
@@ -85,8 +85,8 @@ impl ErrorReply {
     }
 }
 
-impl From<TokenProblem> for ErrorReply {
-    fn from(problem: TokenProblem) -> Self {
+impl From<TokenError> for ErrorReply {
+    fn from(problem: TokenError) -> Self {
         Self::Token(problem)
     }
 }

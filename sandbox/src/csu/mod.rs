@@ -109,7 +109,7 @@ impl Csu {
 
 async fn serve(State(csu): State<Csu>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
     // One request is one moment: simulated time does not pass within it.
-    let _busy = csu.0.shop.clock().busy();
+    let _hold = csu.0.shop.clock().hold();
     match csu.answer(&method, &uri, &headers, &body) {
         Ok(response) => response,
         Err(refusal) => refusal.into_response(),

@@ -3,7 +3,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::auth::{AnyToken, TokenProblem};
+use crate::auth::{AnyToken, TokenError};
 use crate::clock::{Clock, TimeHold};
 use crate::network::{Dependency, Network, NoFaults, Served};
 use crate::shop::{CartOpening, Checkout, EventRow, Item, PRODUCTS};
@@ -15,7 +15,7 @@ struct Environment {
     shop: Shop,
     served: Served,
     client: reqwest::Client,
-    busy: Option<TimeHold>,
+    hold: Option<TimeHold>,
 }
 
 impl Environment {
@@ -25,17 +25,17 @@ impl Environment {
 
     async fn with(tokens: impl TokenCheck + 'static) -> Self {
         let clock = Clock::simulated("2025-10-09T08:53:20.5Z".parse().unwrap());
-        let busy = Some(clock.busy());
+        let hold = Some(clock.hold());
         let shop = Shop::new(clock, 7);
         let csu = Csu::new(shop.clone(), Arc::new(tokens), CsuOptions::default());
         let served = Network::new(NoFaults::default()).serve(Dependency::Commerce, csu.router(), None).await.unwrap();
-        Self { shop, served, client: reqwest::Client::new(), busy }
+        Self { shop, served, client: reqwest::Client::new(), hold }
     }
 
     async fn pass(&mut self, millis: u64) {
         let clock = self.shop.clock().clone();
-        self.busy = None;
-        self.busy = Some(clock.sleep(Duration::from_millis(millis)).await);
+        self.hold = None;
+        self.hold = Some(clock.sleep(Duration::from_millis(millis)).await);
     }
 
     fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
@@ -289,10 +289,10 @@ async fn requests_without_version_or_unit_are_refused_by_name() {
     assert_eq!(environment.post("Commerce/Customers('1')?api-version=7.3", &json!({})).await.0, 404);
 }
 
-struct Refuses(TokenProblem);
+struct Refuses(TokenError);
 
 impl TokenCheck for Refuses {
-    fn check(&self, _: Option<&str>) -> Result<(), TokenProblem> {
+    fn check(&self, _: Option<&str>) -> Result<(), TokenError> {
         Err(self.0)
     }
 }
@@ -300,10 +300,10 @@ impl TokenCheck for Refuses {
 #[tokio::test]
 async fn tokens_are_refused_by_name() {
     for (problem, name) in [
-        (TokenProblem::Missing, "AuthenticationFailed"),
-        (TokenProblem::Expired, "AuthenticationFailed"),
-        (TokenProblem::WrongAudience, "InvalidAudience"),
-        (TokenProblem::Forged, "InvalidIssuer"),
+        (TokenError::Missing, "AuthenticationFailed"),
+        (TokenError::Expired, "AuthenticationFailed"),
+        (TokenError::WrongAudience, "InvalidAudience"),
+        (TokenError::Forged, "InvalidIssuer"),
     ] {
         let environment = Environment::with(Refuses(problem)).await;
         let (status, answer) = environment.get("Commerce/Customers('1')?api-version=7.3").await;
@@ -315,16 +315,16 @@ async fn tokens_are_refused_by_name() {
 async fn a_sale_can_be_made_over_the_wire() {
     let environment = Environment::new().await;
     let account = "001000";
-    let cart = json!({ "Id": "wire", "CustomerId": account, "LoyaltyCardId": "L1" });
+    let cart = json!({ "Id": "network", "CustomerId": account, "LoyaltyCardId": "L1" });
     let (status, cart) = environment.post("Commerce/Carts?api-version=7.3", &cart).await;
     assert_eq!((status, &cart["CustomerId"]), (201, &json!(account)));
     let lines = json!({ "cartLines": [{ "ProductId": PRODUCTS[1].id, "Quantity": 2.0 }] });
-    let (status, cart) = environment.post("Commerce/Carts('wire')/AddCartLines?api-version=7.3", &lines).await;
+    let (status, cart) = environment.post("Commerce/Carts('network')/AddCartLines?api-version=7.3", &lines).await;
     assert_eq!((status, &cart["CartLines"][0]["ItemId"]), (200, &json!("0002")));
     let checkout = json!({ "receiptEmail": "a+b@example.com" });
-    let (status, order) = environment.post("Commerce/Carts('wire')/Checkout?api-version=7.3", &checkout).await;
+    let (status, order) = environment.post("Commerce/Carts('network')/Checkout?api-version=7.3", &checkout).await;
     assert_eq!((status, &order["ReceiptEmail"]), (200, &json!("a+b@example.com")));
-    let (status, again) = environment.post("Commerce/Carts('wire')/Checkout?api-version=7.3", &checkout).await;
+    let (status, again) = environment.post("Commerce/Carts('network')/Checkout?api-version=7.3", &checkout).await;
     assert_eq!((status, &again["error"]["code"]), (400, &json!(error("CartAlreadyCheckedOut"))));
     assert_eq!(environment.post("Commerce/Carts('none')/Checkout?api-version=7.3", &checkout).await.0, 404);
     let ledger = environment.shop.ledger();
@@ -351,7 +351,7 @@ async fn a_role_that_may_not_read_orders_may_read_everything_else() {
     let options = CsuOptions { application_reads_orders: false, ..CsuOptions::default() };
     let csu = Csu::new(shop.clone(), Arc::new(AnyToken), options);
     let served = Network::new(NoFaults::default()).serve(Dependency::Commerce, csu.router(), None).await.unwrap();
-    let environment = Environment { shop, served, client: reqwest::Client::new(), busy: Some(clock.busy()) };
+    let environment = Environment { shop, served, client: reqwest::Client::new(), hold: Some(clock.hold()) };
     let order = "Commerce/SalesOrders/GetSalesOrderDetailsByTransactionId(transactionId='x',searchLocationValue=1)?api-version=7.3";
     let (status, body) = environment.get(order).await;
     assert_eq!(

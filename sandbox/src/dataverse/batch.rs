@@ -9,8 +9,8 @@ use axum::response::{IntoResponse, Response};
 use uuid::Uuid;
 
 use super::Dataverse;
-use super::asked::{Asked, ROOT, Target};
-use super::refusal::ErrorReply;
+use super::error::ODataError;
+use super::request::{ApiRequest, ROOT, Target};
 
 /// Most requests that a batch can have.
 const MOST_REQUESTS: usize = 1000;
@@ -28,14 +28,14 @@ pub(super) struct Batch {
 
 impl Batch {
     /// Takes a batch apart.
-    pub(super) fn read(outer: &Parts, body: &Bytes) -> Result<Self, ErrorReply> {
+    pub(super) fn read(outer: &Parts, body: &Bytes) -> Result<Self, ODataError> {
         if outer.method != Method::POST {
             let message = format!("The requested resource does not support http method '{}'.", outer.method);
-            return Err(ErrorReply::new(StatusCode::METHOD_NOT_ALLOWED, "", message));
+            return Err(ODataError::new(StatusCode::METHOD_NOT_ALLOWED, "", message));
         }
         let boundary = boundary(outer).ok_or_else(|| {
             let message = "A batch must have the content type multipart/mixed, with a boundary.";
-            ErrorReply::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "", message)
+            ODataError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "", message)
         })?;
         let text = std::str::from_utf8(body).map_err(|_| malformed("it is not UTF-8"))?;
         let mut requests = Vec::new();
@@ -62,7 +62,7 @@ impl Batch {
     }
 
     /// Carries the requests out one after the other, up to the first error unless the caller wants all.
-    pub(super) async fn run(self, dataverse: &Dataverse) -> Result<Response, ErrorReply> {
+    pub(super) async fn run(self, dataverse: &Dataverse) -> Result<Response, ODataError> {
         let mut answers = Vec::with_capacity(self.requests.len());
         let mut status = StatusCode::OK;
         for (parts, body) in self.requests {
@@ -85,17 +85,17 @@ impl Batch {
     }
 }
 
-fn answer(dataverse: &Dataverse, parts: Parts, body: Bytes) -> Result<Response, ErrorReply> {
-    let asked = Asked::new(parts, body, dataverse.inner.options.dual_write)?;
-    match asked.target {
+fn answer(dataverse: &Dataverse, parts: Parts, body: Bytes) -> Result<Response, ODataError> {
+    let request = ApiRequest::new(parts, body, dataverse.inner.options.dual_write)?;
+    match request.target {
         // Which of several journeys the caller was told of could not be said.
-        Target::Named(_) => Err(ErrorReply::not_here("An action within a batch")),
-        _ => dataverse.dispatch(&asked),
+        Target::Named(_) => Err(ODataError::not_here("An action within a batch")),
+        _ => dataverse.dispatch(&request),
     }
 }
 
-fn malformed(why: &str) -> ErrorReply {
-    ErrorReply::bad_request("", format!("The batch cannot be read: {why}."))
+fn malformed(why: &str) -> ODataError {
+    ODataError::bad_request("", format!("The batch cannot be read: {why}."))
 }
 
 /// The boundary in the batch's content type.
@@ -112,7 +112,7 @@ fn continues_on_error(outer: &Parts) -> bool {
 }
 
 /// One part: its headers, an empty line, and a request.
-fn request(outer: &Parts, part: &str) -> Result<(Parts, Bytes), ErrorReply> {
+fn request(outer: &Parts, part: &str) -> Result<(Parts, Bytes), ODataError> {
     let part = part.strip_prefix("\r\n").ok_or_else(|| malformed("its lines must end with CR LF"))?;
     let (head, http) = part.split_once("\r\n\r\n").ok_or_else(|| malformed("a part has no empty line"))?;
     let has = |name: &str, value: &str| {
@@ -120,7 +120,7 @@ fn request(outer: &Parts, part: &str) -> Result<(Parts, Bytes), ErrorReply> {
         headers.any(|(its_name, its)| its_name.trim().eq_ignore_ascii_case(name) && its.trim().starts_with(value))
     };
     if has("Content-Type", "multipart/mixed") {
-        return Err(ErrorReply::not_here("A change set"));
+        return Err(ODataError::not_here("A change set"));
     }
     if !has("Content-Type", "application/http") || !has("Content-Transfer-Encoding", "binary") {
         return Err(malformed("a part must be application/http, in binary"));
@@ -147,10 +147,10 @@ fn request(outer: &Parts, part: &str) -> Result<(Parts, Bytes), ErrorReply> {
     Ok((parts, Bytes::copy_from_slice(body.trim_end_matches("\r\n").as_bytes())))
 }
 
-async fn part(boundary: &str, answer: Response) -> Result<String, ErrorReply> {
+async fn part(boundary: &str, answer: Response) -> Result<String, ODataError> {
     let (parts, body) = answer.into_parts();
     let body = to_bytes(Body::new(body), usize::MAX).await;
-    let body = body.map_err(|_| ErrorReply::new(StatusCode::INTERNAL_SERVER_ERROR, "", "An answer cannot be read."))?;
+    let body = body.map_err(|_| ODataError::new(StatusCode::INTERNAL_SERVER_ERROR, "", "An answer cannot be read."))?;
     let mut text = format!(
         "--{boundary}\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n\r\nHTTP/1.1 {} {}\r\nOData-Version: 4.0\r\n",
         parts.status.as_u16(),

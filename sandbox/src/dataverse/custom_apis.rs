@@ -5,9 +5,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::asked::Asked;
+use super::error::ODataError;
 use super::lexer::{Token, tokens};
-use super::refusal::ErrorReply;
+use super::request::ApiRequest;
 use super::triggers::{Parameter, Trigger};
 
 const LOGICAL: &str = "customapi";
@@ -26,18 +26,18 @@ pub(super) struct Query<'a> {
 
 impl<'a> Query<'a> {
     /// Reads the options of a request.
-    pub(super) fn parse(asked: &'a Asked) -> Result<Self, ErrorReply> {
+    pub(super) fn parse(request: &'a ApiRequest) -> Result<Self, ODataError> {
         let mut query = Self { name: String::new(), columns: COLUMNS.to_vec(), parameters: None };
-        for (option, value) in &asked.options {
+        for (option, value) in &request.options {
             match option.as_str() {
                 "$select" => query.columns = columns(value, &COLUMNS, LOGICAL)?,
                 "$expand" => query.parameters = Some(expanded(value)?),
                 "$filter" => query.name = by_name(value)?,
-                _ => return Err(ErrorReply::not_here(&format!("The query option '{option}' on {LOGICAL}"))),
+                _ => return Err(ODataError::not_here(&format!("The query option '{option}' on {LOGICAL}"))),
             }
         }
         if query.name.is_empty() {
-            return Err(ErrorReply::not_here("A list of all custom APIs"));
+            return Err(ODataError::not_here("A list of all custom APIs"));
         }
         Ok(query)
     }
@@ -83,31 +83,31 @@ fn id(name: &str) -> uuid::Uuid {
     uuid::Uuid::from_slice(half).unwrap_or_default()
 }
 
-fn columns<'a>(text: &'a str, known: &[&str], logical: &str) -> Result<Vec<&'a str>, ErrorReply> {
+fn columns<'a>(text: &'a str, known: &[&str], logical: &str) -> Result<Vec<&'a str>, ODataError> {
     let column = |name: &'a str| {
         let name = name.trim();
-        if known.contains(&name) { Ok(name) } else { Err(ErrorReply::unknown_property(name, logical)) }
+        if known.contains(&name) { Ok(name) } else { Err(ODataError::unknown_property(name, logical)) }
     };
     text.split(',').map(column).collect()
 }
 
 /// `CustomAPIRequestParameters($select=…)`
-fn expanded(text: &str) -> Result<Vec<&str>, ErrorReply> {
+fn expanded(text: &str) -> Result<Vec<&str>, ODataError> {
     let inside = text.strip_prefix(NAVIGATION).and_then(|rest| rest.strip_prefix('(')?.strip_suffix(')'));
     match inside.and_then(|inside| inside.strip_prefix("$select=")) {
         Some(names) => columns(names, &PARAMETER_COLUMNS, "customapirequestparameter"),
         None if text == NAVIGATION => Ok(PARAMETER_COLUMNS.to_vec()),
-        None => Err(ErrorReply::unknown_property(text.split('(').next().unwrap_or_default(), LOGICAL)),
+        None => Err(ODataError::unknown_property(text.split('(').next().unwrap_or_default(), LOGICAL)),
     }
 }
 
 /// `uniquename eq '…'`
-fn by_name(text: &str) -> Result<String, ErrorReply> {
+fn by_name(text: &str) -> Result<String, ODataError> {
     let tokens: Vec<Token> = tokens(text)?.into_iter().map(|(_, token)| token).collect();
     match tokens.as_slice() {
         [Token::Word(column), Token::Word(eq), Token::Text(name)] if column == "uniquename" && eq == "eq" => {
             Ok(name.clone())
         }
-        _ => Err(ErrorReply::not_here("Another filter on customapi")),
+        _ => Err(ODataError::not_here("Another filter on customapi")),
     }
 }

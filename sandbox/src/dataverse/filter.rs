@@ -4,9 +4,9 @@ use std::cmp::Ordering;
 
 use chrono::{DateTime, Utc};
 
+use super::error::{self, ODataError};
 use super::lexer::{Token, tokens};
 use super::payload::guid;
-use super::refusal::{self, ErrorReply};
 use super::rows::{Row, Value};
 use super::schema::{Column, Kind, Table};
 
@@ -39,7 +39,7 @@ pub(super) enum Comparison {
 
 impl Filter {
     /// Reads a filter on `table` from its decoded text.
-    pub(super) fn parse(table: Table, dual_write: bool, text: &str) -> Result<Self, ErrorReply> {
+    pub(super) fn parse(table: Table, dual_write: bool, text: &str) -> Result<Self, ODataError> {
         let mut parser = Parser { table, dual_write, text, tokens: tokens(text)?, next: 0, depth: 0, conditions: 0 };
         let filter = parser.or()?;
         if parser.next < parser.tokens.len() { Err(parser.unexpected()) } else { Ok(filter) }
@@ -96,7 +96,7 @@ struct Parser<'a> {
 }
 
 impl Parser<'_> {
-    fn or(&mut self) -> Result<Filter, ErrorReply> {
+    fn or(&mut self) -> Result<Filter, ODataError> {
         let mut left = self.and()?;
         while self.take_word("or") {
             left = Filter::Or(Box::new(left), Box::new(self.and()?));
@@ -104,7 +104,7 @@ impl Parser<'_> {
         Ok(left)
     }
 
-    fn and(&mut self) -> Result<Filter, ErrorReply> {
+    fn and(&mut self) -> Result<Filter, ODataError> {
         let mut left = self.term()?;
         while self.take_word("and") {
             left = Filter::And(Box::new(left), Box::new(self.term()?));
@@ -112,10 +112,10 @@ impl Parser<'_> {
         Ok(left)
     }
 
-    fn term(&mut self) -> Result<Filter, ErrorReply> {
+    fn term(&mut self) -> Result<Filter, ODataError> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
-            return Err(ErrorReply::syntax("The recursion limit of the filter has been exceeded."));
+            return Err(ODataError::syntax("The recursion limit of the filter has been exceeded."));
         }
         let term = if self.take_word("not") {
             Filter::Not(Box::new(self.term()?))
@@ -132,14 +132,14 @@ impl Parser<'_> {
         Ok(term)
     }
 
-    fn comparison(&mut self) -> Result<Filter, ErrorReply> {
+    fn comparison(&mut self) -> Result<Filter, ODataError> {
         let Some(Token::Word(name)) = self.peek().cloned() else { return Err(self.unexpected()) };
         self.next += 1;
         if self.peek() == Some(&Token::Open) {
-            return Err(ErrorReply::not_here(&format!("The filter function '{name}'")));
+            return Err(ODataError::not_here(&format!("The filter function '{name}'")));
         }
         let column = self.table.column(&name, self.dual_write);
-        let column = column.ok_or_else(|| ErrorReply::unknown_property(&name, self.table.logical()))?;
+        let column = column.ok_or_else(|| ODataError::unknown_property(&name, self.table.logical()))?;
         let Some(Token::Word(word)) = self.peek() else { return Err(self.unexpected()) };
         let Some(comparison) = Comparison::named(word) else { return Err(self.unexpected()) };
         self.next += 1;
@@ -149,12 +149,12 @@ impl Parser<'_> {
         self.conditions += 1;
         if self.conditions > MAX_CONDITIONS {
             let message = "Number of conditions in query exceeded maximum limit.";
-            return Err(ErrorReply::bad_request(refusal::CONDITIONS, message));
+            return Err(ODataError::bad_request(error::CONDITIONS, message));
         }
         Ok(Filter::Compare(column, comparison, literal))
     }
 
-    fn literal(&self, column: &Column, token: &Token) -> Result<Option<Value>, ErrorReply> {
+    fn literal(&self, column: &Column, token: &Token) -> Result<Option<Value>, ODataError> {
         let value = match (column.kind, token) {
             (_, Token::Word(word)) if word == "null" => return Ok(None),
             (Kind::Text(_), Token::Text(text)) => Some(Value::Text(text.clone())),
@@ -168,7 +168,7 @@ impl Parser<'_> {
         };
         match value {
             Some(value) => Ok(Some(value)),
-            None => Err(ErrorReply::syntax(format!(
+            None => Err(ODataError::syntax(format!(
                 "A binary operator with incompatible types was detected: '{}' is of type '{}'.",
                 column.name,
                 column.kind.edm()
@@ -190,9 +190,9 @@ impl Parser<'_> {
         self.take(&Token::Word(word.to_owned()))
     }
 
-    fn unexpected(&self) -> ErrorReply {
+    fn unexpected(&self) -> ODataError {
         let position = self.tokens.get(self.next).map_or(self.text.chars().count(), |(position, _)| *position);
-        ErrorReply::syntax(format!("Syntax error at position {position} in '{}'.", self.text))
+        ODataError::syntax(format!("Syntax error at position {position} in '{}'.", self.text))
     }
 }
 

@@ -8,8 +8,8 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::State;
+use super::error::ODataError;
 use super::payload::guid;
-use super::refusal::ErrorReply;
 use super::schema::Table;
 
 /// An accepted call of a custom trigger.
@@ -49,12 +49,12 @@ pub(super) fn start(
     body: &[u8],
     traceparent: Option<&str>,
     at: DateTime<Utc>,
-) -> Result<u64, ErrorReply> {
+) -> Result<u64, ODataError> {
     let published = state.triggers.get(name).filter(|trigger| trigger.published);
-    let trigger = published.ok_or_else(|| ErrorReply::unknown_segment(name))?.trigger.clone();
-    let body = std::str::from_utf8(body).map_err(|error| ErrorReply::payload("", error))?;
+    let trigger = published.ok_or_else(|| ODataError::unknown_segment(name))?.trigger.clone();
+    let body = std::str::from_utf8(body).map_err(|error| ODataError::payload("", error))?;
     trigger.check(body)?;
-    let parameters = serde_json::from_str(body).map_err(|error| ErrorReply::payload("", error))?;
+    let parameters = serde_json::from_str(body).map_err(|error| ODataError::payload("", error))?;
     let number = state.started.len() as u64 + 1;
     state.started.push(StartedJourney {
         number,

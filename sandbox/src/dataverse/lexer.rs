@@ -1,6 +1,6 @@
 //! The words of a `$filter`.
 
-use super::refusal::ErrorReply;
+use super::error::ODataError;
 
 /// A piece of a filter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub(super) enum Token {
 }
 
 /// Splits a filter into tokens, each with its position in characters.
-pub(super) fn tokens(text: &str) -> Result<Vec<(usize, Token)>, ErrorReply> {
+pub(super) fn tokens(text: &str) -> Result<Vec<(usize, Token)>, ODataError> {
     let chars: Vec<char> = text.chars().collect();
     let mut tokens = Vec::new();
     let mut at = 0;
@@ -64,8 +64,8 @@ fn quoted(chars: &[char], at: usize) -> Option<(String, usize)> {
     }
 }
 
-fn unterminated(position: usize, text: &str) -> ErrorReply {
-    ErrorReply::syntax(format!("There is an unterminated literal at position {position} in '{text}'."))
+fn unterminated(position: usize, text: &str) -> ODataError {
+    ODataError::syntax(format!("There is an unterminated literal at position {position} in '{text}'."))
 }
 
 #[cfg(test)]
@@ -83,8 +83,8 @@ mod tests {
 
     #[test]
     fn a_single_quote_inside_leaves_a_literal_open() {
-        let refusal = tokens("lastname eq 'O'Bryan'").unwrap_err();
-        assert!(refusal.message.contains("unterminated literal at position 20"), "{}", refusal.message);
+        let error = tokens("lastname eq 'O'Bryan'").unwrap_err();
+        assert!(error.message.contains("unterminated literal at position 20"), "{}", error.message);
     }
 
     #[test]

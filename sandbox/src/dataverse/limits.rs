@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 
-use super::refusal::{self, ErrorReply};
+use super::error::{self, ODataError};
 
 /// What one application user may ask of one server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +59,7 @@ impl Gate {
     }
 
     /// Lets a request in, or says when to come again.
-    pub(super) fn enter(self: &Arc<Self>, now: DateTime<Utc>) -> Result<Pass, ErrorReply> {
+    pub(super) fn enter(self: &Arc<Self>, now: DateTime<Utc>) -> Result<Pass, ODataError> {
         let Limits { requests, window, concurrent, .. } = self.limits;
         let mut state = self.lock();
         while state.arrivals.front().is_some_and(|arrival| *arrival + window <= now) {
@@ -89,16 +89,16 @@ impl Drop for Pass {
     }
 }
 
-fn too_many_requests(requests: usize, window: Duration, wait: chrono::TimeDelta) -> ErrorReply {
+fn too_many_requests(requests: usize, window: Duration, wait: chrono::TimeDelta) -> ODataError {
     let seconds = window.as_secs();
     let message = format!("Number of requests exceeded the limit of {requests} over time window of {seconds} seconds.");
     // Rounded up: whoever waits exactly so long gets in.
     let wait = wait.num_milliseconds().max(1).unsigned_abs().div_ceil(1000);
-    ErrorReply { retry_after: Some(wait), ..ErrorReply::new(StatusCode::TOO_MANY_REQUESTS, refusal::REQUESTS, message) }
+    ODataError { retry_after: Some(wait), ..ODataError::new(StatusCode::TOO_MANY_REQUESTS, error::REQUESTS, message) }
 }
 
-fn too_many_at_once(concurrent: usize) -> ErrorReply {
+fn too_many_at_once(concurrent: usize) -> ODataError {
     let message = format!("Number of concurrent requests exceeded the limit of {concurrent}.");
     // How long Dataverse asks to wait here is not documented.
-    ErrorReply { retry_after: Some(2), ..ErrorReply::new(StatusCode::TOO_MANY_REQUESTS, refusal::CONCURRENT, message) }
+    ODataError { retry_after: Some(2), ..ODataError::new(StatusCode::TOO_MANY_REQUESTS, error::CONCURRENT, message) }
 }

@@ -3,19 +3,19 @@
 //! Network formats: Microsoft's "Use the Microsoft Dataverse Web API", "Service protection API limits" and "Troubleshoot
 //! Dataverse Web API client errors".
 
-mod asked;
 mod batch;
 mod contact;
 mod custom_apis;
 mod demo;
+mod error;
 mod filter;
 mod journeys;
 mod lexer;
 mod limits;
 mod payload;
+mod permissions;
 mod query;
-mod refusal;
-mod role;
+mod request;
 mod rows;
 mod schema;
 mod service;
@@ -75,7 +75,7 @@ struct State {
     rows: Rows,
     triggers: BTreeMap<String, Published>,
     started: Vec<StartedJourney>,
-    role: role::Role,
+    role: permissions::SecurityRole,
 }
 
 struct Published {
@@ -182,8 +182,8 @@ impl Dataverse {
 
     fn seed(&self, table: Table, id: Uuid, changes: Changes) -> Uuid {
         let now = self.inner.clock.now();
-        if let Err(refusal) = self.lock().rows.save(table, id, changes, Condition::Upsert, now) {
-            tracing::error!(table = table.set(), ?refusal, "a row that refers to nothing was not added");
+        if let Err(error) = self.lock().rows.save(table, id, changes, Condition::Upsert, now) {
+            tracing::error!(table = table.set(), ?error, "a row that refers to nothing was not added");
         }
         id
     }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
-use super::refusal::{self, ErrorReply};
+use super::error::{self, ODataError};
 use super::rows::{Changes, Value};
 use super::schema::{Column, Kind, Table};
 
@@ -11,9 +11,9 @@ use super::schema::{Column, Kind, Table};
 ///
 /// The real Dataverse drops some values for columns that it fills in itself (`createdon`, `fullname`) without a word;
 /// here they are refused, because sending them is a mistake.
-pub(super) fn read(table: Table, dual_write: bool, body: &[u8]) -> Result<Changes, ErrorReply> {
+pub(super) fn read(table: Table, dual_write: bool, body: &[u8]) -> Result<Changes, ODataError> {
     let object: Map<String, Json> =
-        serde_json::from_slice(body).map_err(|error| ErrorReply::payload(table.set(), error.to_string()))?;
+        serde_json::from_slice(body).map_err(|error| ODataError::payload(table.set(), error.to_string()))?;
     object.iter().map(|(name, value)| change(table, dual_write, name, value)).collect()
 }
 
@@ -22,33 +22,33 @@ fn change(
     dual_write: bool,
     name: &str,
     value: &Json,
-) -> Result<(&'static str, Option<Value>), ErrorReply> {
+) -> Result<(&'static str, Option<Value>), ODataError> {
     if let Some(navigation) = name.strip_suffix("@odata.bind") {
         return bind(table, dual_write, navigation, value);
     }
     let column = table.column(name, dual_write).ok_or_else(|| invalid_property(table, name))?;
     match column.kind {
-        Kind::Lookup { .. } => Err(ErrorReply::payload(table.set(), "a lookup is set through its navigation property")),
-        _ if !column.writable => Err(ErrorReply::payload(table.set(), format!("'{name}' cannot be written"))),
+        Kind::Lookup { .. } => Err(ODataError::payload(table.set(), "a lookup is set through its navigation property")),
+        _ if !column.writable => Err(ODataError::payload(table.set(), format!("'{name}' cannot be written"))),
         _ => Ok((column.name, convert(table, column, value)?)),
     }
 }
 
-fn invalid_property(table: Table, name: &str) -> ErrorReply {
+fn invalid_property(table: Table, name: &str) -> ODataError {
     let message = format!(
         "An error occurred while validating input parameters: Invalid property '{name}' was found in entity \
          'Microsoft.Dynamics.CRM.{}'.",
         table.logical()
     );
-    ErrorReply::bad_request(refusal::UNKNOWN_PROPERTY, message)
+    ODataError::bad_request(error::UNKNOWN_PROPERTY, message)
 }
 
 /// The value of a plain column. An empty text is stored as null.
-fn convert(table: Table, column: &Column, value: &Json) -> Result<Option<Value>, ErrorReply> {
+fn convert(table: Table, column: &Column, value: &Json) -> Result<Option<Value>, ODataError> {
     let mismatch = || {
         let reason =
             format!("Cannot convert the value of '{}' to the expected type '{}'.", column.name, column.kind.edm());
-        ErrorReply::payload(table.set(), reason)
+        ODataError::payload(table.set(), reason)
     };
     let converted = match (column.kind, value) {
         (Kind::Key, Json::Null) => return Err(mismatch()),
@@ -66,7 +66,7 @@ fn convert(table: Table, column: &Column, value: &Json) -> Result<Option<Value>,
     Ok(Some(converted))
 }
 
-fn fitting(table: Table, column: &Column, text: &str, max: usize) -> Result<String, ErrorReply> {
+fn fitting(table: Table, column: &Column, text: &str, max: usize) -> Result<String, ODataError> {
     if text.encode_utf16().count() <= max {
         return Ok(text.to_owned());
     }
@@ -76,7 +76,7 @@ fn fitting(table: Table, column: &Column, text: &str, max: usize) -> Result<Stri
         column.name,
         table.logical()
     );
-    Err(ErrorReply::bad_request(refusal::TOO_LONG, message))
+    Err(ODataError::bad_request(error::TOO_LONG, message))
 }
 
 /// `"<navigation>@odata.bind": "/<entity set>(<guid>)"`; null takes the reference away.
@@ -85,7 +85,7 @@ fn bind(
     dual_write: bool,
     navigation: &str,
     value: &Json,
-) -> Result<(&'static str, Option<Value>), ErrorReply> {
+) -> Result<(&'static str, Option<Value>), ODataError> {
     let found = table.columns(dual_write).find_map(|column| match column.kind {
         Kind::Lookup { navigation: name, target } if name == navigation => Some((column.name, target)),
         _ => None,
@@ -95,17 +95,17 @@ fn bind(
             "An undeclared property '{navigation}' which only has property annotations in the payload but no \
              property value was found in the payload."
         );
-        return Err(ErrorReply::payload(table.set(), reason));
+        return Err(ODataError::payload(table.set(), reason));
     };
     match value {
         Json::Null => Ok((column, None)),
         Json::String(uri) => {
             let id = bound(uri, target);
             let id =
-                id.ok_or_else(|| ErrorReply::payload(table.set(), format!("'{navigation}' is bound to no row.")))?;
+                id.ok_or_else(|| ODataError::payload(table.set(), format!("'{navigation}' is bound to no row.")))?;
             Ok((column, Some(Value::Id(id))))
         }
-        _ => Err(ErrorReply::payload(table.set(), format!("'{navigation}' must be bound to an address."))),
+        _ => Err(ODataError::payload(table.set(), format!("'{navigation}' must be bound to an address."))),
     }
 }
 

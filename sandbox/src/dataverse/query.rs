@@ -4,8 +4,8 @@ use std::cmp::Ordering;
 
 use serde_json::{Map, Value as Json, json};
 
+use super::error::ODataError;
 use super::filter::Filter;
-use super::refusal::ErrorReply;
 use super::rows::{Row, Rows, Value};
 use super::schema::{Column, Table};
 
@@ -33,16 +33,16 @@ impl Select {
         Self { table, columns: table.columns(dual_write).collect(), text: None }
     }
 
-    fn parse(table: Table, dual_write: bool, text: &str) -> Result<Self, ErrorReply> {
+    fn parse(table: Table, dual_write: bool, text: &str) -> Result<Self, ODataError> {
         let column = |name: &str| {
-            table.column(name, dual_write).ok_or_else(|| ErrorReply::unknown_property(name, table.logical()))
+            table.column(name, dual_write).ok_or_else(|| ODataError::unknown_property(name, table.logical()))
         };
         let columns = text.split(',').map(|name| column(name.trim())).collect::<Result<_, _>>()?;
         Ok(Self { table, columns, text: Some(text.to_owned()) })
     }
 
     /// Reads the options of a request that concerns one row, which may only ask for its columns.
-    pub(super) fn of_row(table: Table, dual_write: bool, options: &[(String, String)]) -> Result<Self, ErrorReply> {
+    pub(super) fn of_row(table: Table, dual_write: bool, options: &[(String, String)]) -> Result<Self, ODataError> {
         let mut select = Self::all(table, dual_write);
         for (name, value) in options {
             match name.as_str() {
@@ -76,19 +76,19 @@ pub(super) struct Page {
 
 impl Query {
     /// Reads decoded query options.
-    pub(super) fn parse(table: Table, dual_write: bool, options: &[(String, String)]) -> Result<Self, ErrorReply> {
+    pub(super) fn parse(table: Table, dual_write: bool, options: &[(String, String)]) -> Result<Self, ODataError> {
         let select = Select::all(table, dual_write);
         let mut query = Self { table, select, filter: None, order: Vec::new(), top: None, count: false, skip: 0 };
         for (position, (name, value)) in options.iter().enumerate() {
             if options[..position].iter().any(|(earlier, _)| earlier == name) {
-                return Err(ErrorReply::syntax(format!("The query option '{name}' must be given once.")));
+                return Err(ODataError::syntax(format!("The query option '{name}' must be given once.")));
             }
             query.option(dual_write, name, value)?;
         }
         Ok(query)
     }
 
-    fn option(&mut self, dual_write: bool, name: &str, value: &str) -> Result<(), ErrorReply> {
+    fn option(&mut self, dual_write: bool, name: &str, value: &str) -> Result<(), ODataError> {
         match name {
             "$select" => self.select = Select::parse(self.table, dual_write, value)?,
             "$filter" => self.filter = Some(Filter::parse(self.table, dual_write, value)?),
@@ -156,12 +156,12 @@ fn compare(a: Option<&Value>, b: Option<&Value>) -> Ordering {
     }
 }
 
-fn order(table: Table, dual_write: bool, text: &str) -> Result<Vec<(&'static Column, bool)>, ErrorReply> {
+fn order(table: Table, dual_write: bool, text: &str) -> Result<Vec<(&'static Column, bool)>, ODataError> {
     let item = |item: &str| {
         let mut words = item.split_whitespace();
         let name = words.next().unwrap_or_default();
         let column =
-            table.column(name, dual_write).ok_or_else(|| ErrorReply::unknown_property(name, table.logical()))?;
+            table.column(name, dual_write).ok_or_else(|| ODataError::unknown_property(name, table.logical()))?;
         match (words.next(), words.next()) {
             (None | Some("asc"), None) => Ok((column, false)),
             (Some("desc"), None) => Ok((column, true)),
@@ -183,13 +183,13 @@ fn offset(value: &str) -> Option<usize> {
     value.strip_prefix("<cookie offset=\"")?.strip_suffix("\" />")?.parse().ok()
 }
 
-fn invalid(name: &str, value: &str) -> ErrorReply {
-    ErrorReply::syntax(format!("'{value}' is not a valid value for the query option '{name}'."))
+fn invalid(name: &str, value: &str) -> ODataError {
+    ODataError::syntax(format!("'{value}' is not a valid value for the query option '{name}'."))
 }
 
-fn unsupported(name: &str) -> ErrorReply {
+fn unsupported(name: &str) -> ODataError {
     match name {
-        "$expand" | "$apply" | "fetchXml" => ErrorReply::not_here(&format!("The query option '{name}'")),
-        _ => ErrorReply::syntax(format!("The query option '{name}' is not supported.")),
+        "$expand" | "$apply" | "fetchXml" => ODataError::not_here(&format!("The query option '{name}'")),
+        _ => ODataError::syntax(format!("The query option '{name}' is not supported.")),
     }
 }

@@ -8,7 +8,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, json};
 use uuid::Uuid;
 
-use super::refusal::{self, ErrorReply};
+use super::error::{self, ODataError};
 use super::schema::{Column, Kind, Table};
 
 /// What a column holds when it is not null.
@@ -153,7 +153,7 @@ impl Rows {
         changes: Changes,
         condition: Condition,
         now: DateTime<Utc>,
-    ) -> Result<Saved, ErrorReply> {
+    ) -> Result<Saved, ODataError> {
         let saved = self.permit(table, id, condition)?;
         self.check_links(table, &changes)?;
         self.version += 1;
@@ -173,14 +173,14 @@ impl Rows {
     }
 
     /// Removes a row, or refuses.
-    pub(super) fn delete(&mut self, table: Table, id: Uuid, condition: Condition) -> Result<(), ErrorReply> {
+    pub(super) fn delete(&mut self, table: Table, id: Uuid, condition: Condition) -> Result<(), ODataError> {
         let condition = if condition == Condition::Upsert { Condition::Update } else { condition };
         self.permit(table, id, condition)?;
         self.tables.remove(&(table, id));
         Ok(())
     }
 
-    fn permit(&self, table: Table, id: Uuid, condition: Condition) -> Result<Saved, ErrorReply> {
+    fn permit(&self, table: Table, id: Uuid, condition: Condition) -> Result<Saved, ODataError> {
         match (self.get(table, id), condition) {
             (None, Condition::Upsert | Condition::Create) => Ok(Saved::Created),
             (Some(_), Condition::Upsert | Condition::Update) => Ok(Saved::Updated),
@@ -189,12 +189,12 @@ impl Rows {
             (Some(_), Condition::Create) => Err(duplicate()),
             // The documentation's example of this very case has no code.
             (None, Condition::Update | Condition::UpdateVersion(_)) => {
-                Err(ErrorReply { code: "", ..absent(table, id) })
+                Err(ODataError { code: "", ..absent(table, id) })
             }
         }
     }
 
-    fn check_links(&self, table: Table, changes: &Changes) -> Result<(), ErrorReply> {
+    fn check_links(&self, table: Table, changes: &Changes) -> Result<(), ODataError> {
         for column in table.columns(true) {
             let Kind::Lookup { target, .. } = column.kind else { continue };
             if let Some(Some(Value::Id(id))) = changes.get(column.name)
@@ -230,17 +230,17 @@ fn compute(row: &mut Row, now: DateTime<Utc>) {
 }
 
 /// There is no such row.
-pub(super) fn absent(table: Table, id: Uuid) -> ErrorReply {
+pub(super) fn absent(table: Table, id: Uuid) -> ODataError {
     let message = format!("Entity '{}' With Id = {id} Does Not Exist", table.logical());
-    ErrorReply::new(StatusCode::NOT_FOUND, refusal::NO_ROW, message)
+    ODataError::new(StatusCode::NOT_FOUND, error::NO_ROW, message)
 }
 
-fn duplicate() -> ErrorReply {
+fn duplicate() -> ODataError {
     let message = "A record with matching key values already exists.";
-    ErrorReply::new(StatusCode::PRECONDITION_FAILED, refusal::DUPLICATE, message)
+    ODataError::new(StatusCode::PRECONDITION_FAILED, error::DUPLICATE, message)
 }
 
-fn stale() -> ErrorReply {
+fn stale() -> ODataError {
     let message = "The version of the existing record doesn't match the RowVersion property provided.";
-    ErrorReply::new(StatusCode::PRECONDITION_FAILED, refusal::STALE, message)
+    ODataError::new(StatusCode::PRECONDITION_FAILED, error::STALE, message)
 }

@@ -8,8 +8,8 @@ use chrono::DateTime;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::error::{self, ODataError};
 use super::payload::guid;
-use super::refusal::{self, ErrorReply};
 
 /// A custom trigger.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -71,17 +71,17 @@ impl Trigger {
     }
 
     /// Checks a call's body: every parameter of the right type, none missing and none that is not declared.
-    pub(super) fn check(&self, body: &str) -> Result<(), ErrorReply> {
+    pub(super) fn check(&self, body: &str) -> Result<(), ODataError> {
         // Numbers stay text here: a decimal must not pass through a binary fraction.
         let values: BTreeMap<String, &RawValue> =
-            serde_json::from_str(body).map_err(|error| ErrorReply::payload("", error.to_string()))?;
+            serde_json::from_str(body).map_err(|error| ODataError::payload("", error.to_string()))?;
         for name in values.keys() {
             if !self.parameters.iter().any(|parameter| parameter.name == *name) {
                 let reason = format!(
                     "The parameter '{name}' in the request payload is not a valid parameter for the operation '{}'.",
                     self.name
                 );
-                return Err(ErrorReply::payload("", reason));
+                return Err(ODataError::payload("", reason));
             }
         }
         self.parameters.iter().try_for_each(|parameter| parameter.check(values.get(&parameter.name).copied()))
@@ -100,7 +100,7 @@ impl Parameter {
     }
 
     /// A required parameter must have a value, and null is none; an empty text is one.
-    fn check(&self, value: Option<&RawValue>) -> Result<(), ErrorReply> {
+    fn check(&self, value: Option<&RawValue>) -> Result<(), ODataError> {
         let Some(value) = value.map(RawValue::get).filter(|value| *value != "null") else {
             return if self.optional { Ok(()) } else { Err(self.missing()) };
         };
@@ -108,12 +108,12 @@ impl Parameter {
             return Ok(());
         }
         let reason = format!("Cannot convert the value of '{}' to the expected type {:?}.", self.name, self.kind);
-        Err(ErrorReply::payload("", reason))
+        Err(ODataError::payload("", reason))
     }
 
-    fn missing(&self) -> ErrorReply {
+    fn missing(&self) -> ODataError {
         let message = format!("The required parameter '{}' is missing.", self.name);
-        ErrorReply::bad_request(refusal::MISSING_PARAMETER, message)
+        ODataError::bad_request(error::MISSING_PARAMETER, message)
     }
 }
 

@@ -37,7 +37,7 @@ pub(super) async fn token(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let _busy = entra.inner.clock.busy();
+    let _hold = entra.inner.clock.hold();
     match issue(&entra, &tenant, &form(&headers, &body)) {
         Ok(token) => granted(&entra, token),
         Err(refusal) => refused(&entra, &refusal),

@@ -13,7 +13,7 @@ use crate::urlencoded;
 ///
 /// Unlike App Service, which hands out one cached token for a day, every call gets a new one.
 pub(super) async fn token(State(entra): State<Entra>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
-    let _busy = entra.inner.clock.busy();
+    let _hold = entra.inner.clock.hold();
     let query = urlencoded::pairs(query.as_deref().unwrap_or_default()).unwrap_or_default();
     let secret = headers.get("X-IDENTITY-HEADER").and_then(|value| value.to_str().ok());
     let resource = resource(&entra, &query, secret);

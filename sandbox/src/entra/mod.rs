@@ -13,7 +13,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::{get, post};
 
-use crate::auth::{TokenCheck, TokenProblem};
+use crate::auth::{TokenCheck, TokenError};
 use crate::clock::Clock;
 use token::{Claims, Mint};
 
@@ -179,23 +179,23 @@ pub struct AudienceCheck {
 }
 
 impl TokenCheck for AudienceCheck {
-    fn check(&self, authorization: Option<&str>) -> Result<(), TokenProblem> {
+    fn check(&self, authorization: Option<&str>) -> Result<(), TokenError> {
         let claims = self.entra.inner.mint.read(credentials(authorization)?)?;
         let revoked = claims.jti <= self.entra.lock().revoked;
         if revoked || self.entra.inner.clock.now().timestamp() >= claims.exp {
-            return Err(TokenProblem::Expired);
+            return Err(TokenError::Expired);
         }
         let known = self.audiences.iter().any(|audience| audience.eq_ignore_ascii_case(bare(&claims.aud)));
-        if known { Ok(()) } else { Err(TokenProblem::WrongAudience) }
+        if known { Ok(()) } else { Err(TokenError::WrongAudience) }
     }
 }
 
 /// The token of a header. Commerce takes `id_token` beside `Bearer`; who takes only one of them checks that first.
-fn credentials(authorization: Option<&str>) -> Result<&str, TokenProblem> {
-    let (scheme, token) = authorization.ok_or(TokenProblem::Missing)?.split_once(' ').ok_or(TokenProblem::Malformed)?;
+fn credentials(authorization: Option<&str>) -> Result<&str, TokenError> {
+    let (scheme, token) = authorization.ok_or(TokenError::Missing)?.split_once(' ').ok_or(TokenError::Malformed)?;
     let known = scheme.eq_ignore_ascii_case("Bearer") || scheme.eq_ignore_ascii_case("id_token");
     let token = token.trim();
-    if known && !token.is_empty() { Ok(token) } else { Err(TokenProblem::Malformed) }
+    if known && !token.is_empty() { Ok(token) } else { Err(TokenError::Malformed) }
 }
 
 fn bare(audience: &str) -> &str {

@@ -58,7 +58,7 @@ impl Environment {
         body["access_token"].as_str().unwrap().to_owned()
     }
 
-    fn judge(&self, token: &str) -> Result<(), TokenProblem> {
+    fn judge(&self, token: &str) -> Result<(), TokenError> {
         self.entra.check_for(&[AUDIENCE]).check(Some(&format!("Bearer {token}")))
     }
 }
@@ -137,7 +137,7 @@ async fn a_new_secret_replaces_the_old_one() {
 #[tokio::test]
 async fn no_two_tokens_are_equal() {
     let environment = Environment::new().await;
-    let _busy = environment.clock.busy();
+    let _hold = environment.clock.hold();
     assert_ne!(environment.token().await, environment.token().await);
 }
 
@@ -148,7 +148,7 @@ async fn a_token_expires_to_the_second() {
     drop(environment.clock.sleep(Duration::from_secs(3599)).await);
     assert_eq!(environment.judge(&token), Ok(()));
     drop(environment.clock.sleep(Duration::from_secs(1)).await);
-    assert_eq!(environment.judge(&token), Err(TokenProblem::Expired));
+    assert_eq!(environment.judge(&token), Err(TokenError::Expired));
     assert_eq!(environment.judge(&environment.token().await), Ok(()));
 }
 
@@ -157,7 +157,7 @@ async fn revocation_reaches_all_tokens_so_far_and_no_later_one() {
     let environment = Environment::new().await;
     let token = environment.token().await;
     environment.entra.revoke_all();
-    assert_eq!(environment.judge(&token), Err(TokenProblem::Expired));
+    assert_eq!(environment.judge(&token), Err(TokenError::Expired));
     assert_eq!(environment.judge(&environment.token().await), Ok(()));
 }
 
@@ -167,7 +167,7 @@ async fn audiences_differ_but_not_by_a_slash() {
     let header = format!("Bearer {}", environment.token().await);
     let judge = |audience: &str| environment.entra.check_for(&[audience]).check(Some(&header));
     assert_eq!(judge("https://contoso.crm.dynamics.com/"), Ok(()));
-    assert_eq!(judge("https://fabrikam.crm.dynamics.com"), Err(TokenProblem::WrongAudience));
+    assert_eq!(judge("https://fabrikam.crm.dynamics.com"), Err(TokenError::WrongAudience));
     assert_eq!(environment.entra.check_for(&["https://a", AUDIENCE]).check(Some(&header)), Ok(()));
 }
 
@@ -177,7 +177,7 @@ async fn a_stranger_token_is_forged() {
     let token = environment.token().await;
     let (head, signature) = token.rsplit_once('.').unwrap();
     for forged in [other.token().await, format!("{head}x.{signature}"), "x.y.z".to_owned(), "x".to_owned()] {
-        assert_eq!(environment.judge(&forged), Err(TokenProblem::Forged));
+        assert_eq!(environment.judge(&forged), Err(TokenError::Forged));
     }
 }
 
@@ -186,9 +186,9 @@ async fn the_header_is_read_strictly() {
     let environment = Environment::new().await;
     let token = environment.token().await;
     let check = environment.entra.check_for(&[AUDIENCE]);
-    assert_eq!(check.check(None), Err(TokenProblem::Missing));
+    assert_eq!(check.check(None), Err(TokenError::Missing));
     for header in ["Bearer", "Bearer ", "Basic abc", token.as_str()] {
-        assert_eq!(check.check(Some(header)), Err(TokenProblem::Malformed));
+        assert_eq!(check.check(Some(header)), Err(TokenError::Malformed));
     }
     assert_eq!(check.check(Some(&format!("id_token {token}"))), Ok(()));
 }

@@ -6,7 +6,7 @@ use hmac::{Hmac, Mac as _};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-use crate::auth::TokenProblem;
+use crate::auth::TokenError;
 
 /// Signs tokens and knows its own again.
 ///
@@ -52,13 +52,13 @@ impl Mint {
     }
 
     /// The claims of a token that this mint signed.
-    pub(super) fn read(&self, token: &str) -> Result<Claims, TokenProblem> {
-        let (signed, signature) = token.rsplit_once('.').ok_or(TokenProblem::Forged)?;
-        let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| TokenProblem::Forged)?;
-        self.mac(signed).verify_slice(&signature).map_err(|_| TokenProblem::Forged)?;
-        let (_, body) = signed.split_once('.').ok_or(TokenProblem::Forged)?;
-        let body = URL_SAFE_NO_PAD.decode(body).map_err(|_| TokenProblem::Forged)?;
-        serde_json::from_slice(&body).map_err(|_| TokenProblem::Forged)
+    pub(super) fn read(&self, token: &str) -> Result<Claims, TokenError> {
+        let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::Forged)?;
+        let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| TokenError::Forged)?;
+        self.mac(signed).verify_slice(&signature).map_err(|_| TokenError::Forged)?;
+        let (_, body) = signed.split_once('.').ok_or(TokenError::Forged)?;
+        let body = URL_SAFE_NO_PAD.decode(body).map_err(|_| TokenError::Forged)?;
+        serde_json::from_slice(&body).map_err(|_| TokenError::Forged)
     }
 
     fn mac(&self, signed: &str) -> Hmac<Sha256> {

@@ -1,4 +1,4 @@
-//! The function app in this environment: its host, and its address on the network.
+//! The function app in this environment: its host and its address.
 
 use std::io;
 use std::sync::Arc;
@@ -7,40 +7,40 @@ use std::sync::atomic::Ordering;
 use tokio::task::JoinSet;
 
 use super::Environment;
-use crate::host::{App, AppProblem, Host, HostOptions, Keys, Launch, Sink};
+use crate::host::{App, AppError, Host, HostOptions, Keys, Launch, Sink};
 use crate::network::{Dependency, Network};
 
-/// Opens the app's functions of level `function`.
+/// The key for the app's functions of level `function`.
 pub const FUNCTION_KEY: &str = "sandbox-function-key";
-/// Opens everything in the app.
+/// The app's master key.
 pub const MASTER_KEY: &str = "sandbox-master-key";
 
-/// A function app that is being hosted; gone when dropped.
+/// A function app that is being hosted until dropped.
 pub struct FunctionApp {
     host: Host,
     url: String,
     _front: JoinSet<()>,
 }
 
-/// Why an app is not hosted.
+/// Why an app could not be hosted.
 #[derive(Debug, thiserror::Error)]
-pub enum HostingProblem {
-    /// The host refuses it.
+pub enum HostingError {
+    /// The host does not accept the app.
     #[error(transparent)]
-    App(#[from] AppProblem),
+    App(#[from] AppError),
     /// Its port is taken.
     #[error("the function app cannot listen: {0}")]
     Port(#[from] io::Error),
 }
 
 impl Environment {
-    /// Hosts an app and serves its HTTP functions, on the port after the dependencies' if those are a block. Called
-    /// again, it starts another instance beside the first, on any free port.
+    /// Hosts an app and serves its HTTP functions. With fixed ports, it uses the port after the dependencies' ports.
+    /// A second call starts another instance on a free port.
     ///
     /// # Errors
     ///
-    /// When the app asks for what is not there, or the port is taken.
-    pub async fn host(&self, app: App, launch: Arc<dyn Launch>, output: Sink) -> Result<FunctionApp, HostingProblem> {
+    /// When the app needs something that does not exist, or the port is taken.
+    pub async fn host(&self, app: App, launch: Arc<dyn Launch>, output: Sink) -> Result<FunctionApp, HostingError> {
         let place = u16::try_from(Dependency::ALL.len()).unwrap_or_default();
         let first = self.hosts.fetch_add(1, Ordering::Relaxed) == 0;
         let port = self.ports.filter(|_| first).map(|base| base.saturating_add(place));

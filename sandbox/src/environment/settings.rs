@@ -10,8 +10,8 @@ use crate::network::Dependency;
 use crate::shop::CHANNELS;
 
 impl Environment {
-    /// All app settings of the handler and of the Functions host. Dataverse is called with the managed identity, which
-    /// the handler finds through environment variables.
+    /// All app settings of the handler and of the Functions host. The handler calls Dataverse with the managed identity,
+    /// which it finds through environment variables.
     pub fn settings(&self) -> BTreeMap<String, String> {
         let identity = EntraOptions::default().managed_identity;
         let mut settings = self.common();
@@ -23,8 +23,8 @@ impl Environment {
         settings
     }
 
-    /// The same with a client secret for Dataverse: for a handler that shares its process, and so its environment,
-    /// with others.
+    /// The same settings with a client secret for Dataverse, for a handler that shares its process (and so its environment
+    /// variables) with others.
     pub fn settings_with_secrets(&self) -> BTreeMap<String, String> {
         let (client, secret) = DATAVERSE_CLIENT;
         let mut settings = self.common();
@@ -42,7 +42,7 @@ impl Environment {
         let commerce = self.url(Dependency::Commerce);
         let mut settings: BTreeMap<_, _> = owned([
             ("CSUEndpoint", commerce.clone()),
-            // The store in Houston. Which one is of no matter: the event store is the whole retailer's.
+            // The store in Houston. Any store would do: all stores share one event store.
             ("OperatingUnitNumber", CHANNELS[0].oun.to_owned()),
             ("AuthorityD365Commerce", self.url(Dependency::Entra)),
             ("TenantIdD365Commerce", self.tenant.clone()),

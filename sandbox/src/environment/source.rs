@@ -1,4 +1,4 @@
-//! The broker as the Functions host's source of messages.
+//! The broker as a message source of the Functions host.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,36 +13,36 @@ use uuid::Uuid;
 
 use super::amqp_source::{Address, AmqpSource};
 use super::{Environment, SAS};
-use crate::host::{Connection, Delivery, Entity, Message, MessageSource, ServiceBusTrigger, SettleProblem, Sources};
+use crate::host::{Connection, Delivery, Entity, Message, MessageSource, ServiceBusTrigger, SettlementError, Sources};
 use crate::network::Dependency;
 use crate::service_bus::{self, Broker, EntityPath, Property, SettleError};
 
-/// How the Functions host gets its messages.
+/// How the Functions host receives messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Deliver {
-    /// From the broker itself, within this process: also in simulated time.
+    /// Directly from the broker in this process. Works in simulated time.
     #[default]
     InProcess,
-    /// Over AMQP, as the real host: by the machine's time only.
+    /// Over AMQP, like the real host. Works in real time only.
     Amqp,
 }
 
-/// A subscription, for as long as Service Bus is on the network.
+/// A subscription that can be read while Service Bus is on the network.
 #[derive(Clone)]
 pub struct BrokerSource {
     broker: Broker,
     entity: EntityPath,
     reachable: watch::Receiver<bool>,
-    settling: SettleFaults,
+    settle_faults: SettleFaults,
 }
 
-/// Luck when messages are completed: without it the link is gone, the broker never hears of it, and the message comes
-/// again when its lock has run out. Clones share it.
+/// The rate at which completing a message fails. A failed completion never reaches the broker, so the message is
+/// delivered again after its lock expires. Clones share the rate.
 #[derive(Clone, Default)]
 pub struct SettleFaults(Arc<Mutex<Option<(f64, StdRng)>>>);
 
 impl SettleFaults {
-    /// From now on this share of the attempts to complete a message fails.
+    /// From now on this share of the completions fails.
     pub fn set_failing(&self, share: f64, seed: u64) {
         *self.lock() = (share > 0.0).then(|| (share.min(1.0), StdRng::seed_from_u64(seed)));
     }
@@ -57,22 +57,22 @@ impl SettleFaults {
 }
 
 impl Environment {
-    /// Where the Functions host gets its messages.
+    /// The message sources of the Functions host.
     pub fn sources(&self) -> Box<Sources> {
         let broker = self.broker().clone();
         let reachable = self.served(Dependency::ServiceBus).reachability();
         let connection = self.connection_string.clone();
-        let settling = self.settling().clone();
+        let settle_faults = self.settle_faults().clone();
         let (deliver, port) = (self.deliver, self.served(Dependency::ServiceBus).port());
         Box::new(move |trigger| {
             let entity = entity(trigger, &connection, &broker)?;
             if deliver == Deliver::Amqp {
                 let (policy, key) = SAS;
                 let address = Address { port, policy, key, entity };
-                return Ok(Arc::new(AmqpSource::new(address, settling.clone(), broker.clock().clone())));
+                return Ok(Arc::new(AmqpSource::new(address, settle_faults.clone(), broker.clock().clone())));
             }
-            let (broker, reachable, settling) = (broker.clone(), reachable.clone(), settling.clone());
-            Ok(Arc::new(BrokerSource { broker, entity, reachable, settling }))
+            let (broker, reachable, settle_faults) = (broker.clone(), reachable.clone(), settle_faults.clone());
+            Ok(Arc::new(BrokerSource { broker, entity, reachable, settle_faults }))
         })
     }
 }
@@ -92,18 +92,18 @@ fn entity(trigger: &ServiceBusTrigger, connection: &str, broker: &Broker) -> Res
 }
 
 impl BrokerSource {
-    /// Waits until Service Bus can be reached. A network that is gone for good is waited for as long.
+    /// Waits until Service Bus is reachable (or unreachable).
     async fn until_reachable(&self, wanted: bool) {
         if self.reachable.clone().wait_for(|reachable| *reachable == wanted).await.is_err() {
             std::future::pending().await
         }
     }
 
-    fn connected(&self) -> Result<&Broker, SettleProblem> {
+    fn connected(&self) -> Result<&Broker, SettlementError> {
         if *self.reachable.borrow() {
             Ok(&self.broker)
         } else {
-            Err(SettleProblem::Unreachable("connection refused".to_owned()))
+            Err(SettlementError::Unreachable("connection refused".to_owned()))
         }
     }
 }
@@ -115,9 +115,9 @@ impl MessageSource for BrokerSource {
             self.until_reachable(true).await;
             tokio::select! {
                 received = self.broker.receive(&self.entity) => match received {
-                    Ok(delivery) => return translated(delivery),
+                    Ok(delivery) => return host_delivery(delivery),
                     Err(error) => {
-                        tracing::error!(%error, entity = %self.entity, "no message will ever come");
+                        tracing::error!(%error, entity = %self.entity, "messages can no longer be received");
                         std::future::pending().await
                     }
                 },
@@ -126,33 +126,33 @@ impl MessageSource for BrokerSource {
         }
     }
 
-    async fn complete(&self, lock_token: Uuid) -> Result<(), SettleProblem> {
+    async fn complete(&self, lock_token: Uuid) -> Result<(), SettlementError> {
         let broker = self.connected()?;
-        if self.settling.fails() {
-            return Err(SettleProblem::Unreachable("the link was detached".to_owned()));
+        if self.settle_faults.fails() {
+            return Err(SettlementError::Unreachable("the link was detached".to_owned()));
         }
-        broker.complete(lock_token).map_err(problem)
+        broker.complete(lock_token).map_err(settlement_error)
     }
 
-    async fn abandon(&self, lock_token: Uuid) -> Result<(), SettleProblem> {
-        self.connected()?.abandon(lock_token).map_err(problem)
+    async fn abandon(&self, lock_token: Uuid) -> Result<(), SettlementError> {
+        self.connected()?.abandon(lock_token).map_err(settlement_error)
     }
 
-    async fn renew(&self, lock_token: Uuid) -> Result<DateTime<Utc>, SettleProblem> {
-        self.connected()?.renew(lock_token).map_err(problem)
+    async fn renew(&self, lock_token: Uuid) -> Result<DateTime<Utc>, SettlementError> {
+        self.connected()?.renew(lock_token).map_err(settlement_error)
     }
 }
 
-fn problem(error: SettleError) -> SettleProblem {
+fn settlement_error(error: SettleError) -> SettlementError {
     match error {
-        SettleError::LockLost => SettleProblem::LockLost,
-        // Only asked of dead letters, which the host does not receive.
-        SettleError::AlreadyDead => SettleProblem::Unreachable(error.to_string()),
+        SettleError::LockLost => SettlementError::LockLost,
+        // Only possible for dead letters, which the host does not receive.
+        SettleError::AlreadyDead => SettlementError::Unreachable(error.to_string()),
     }
 }
 
-fn translated(delivery: service_bus::Delivery) -> Delivery {
-    let service_bus::Delivery { lock_token, locked_until, message, busy } = delivery;
+fn host_delivery(delivery: service_bus::Delivery) -> Delivery {
+    let service_bus::Delivery { lock_token, locked_until, message, hold } = delivery;
     let expires_at = message.expires_at();
     let content = &message.content;
     let message = Message {
@@ -173,7 +173,7 @@ fn translated(delivery: service_bus::Delivery) -> Delivery {
         dead_letter_source: message.dead_letter.as_ref().map(|dead| dead.source.clone()),
         application_properties: properties(&message),
     };
-    Delivery { lock_token, locked_until, message, busy }
+    Delivery { lock_token, locked_until, message, hold }
 }
 
 fn properties(message: &service_bus::Message) -> BTreeMap<String, Value> {

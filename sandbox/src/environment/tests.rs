@@ -52,10 +52,10 @@ async fn the_managed_identity_opens_dataverse() {
 }
 
 #[tokio::test]
-async fn some_people_are_known_beforehand_and_nobody_twice() {
+async fn some_customers_are_contacts_at_the_start_and_none_twice() {
     let environment = environment().await;
     let contacts = environment.dataverse().contacts();
-    assert_eq!(contacts.len(), environment.contacts_before().len());
+    assert_eq!(contacts.len(), environment.initial_contacts().len());
     assert!(contacts.iter().any(|contact| contact.contact_number.is_none() && contact.email.is_some()));
     let shop = environment.shop();
     let mut companies = BTreeSet::new();
@@ -73,7 +73,7 @@ async fn some_people_are_known_beforehand_and_nobody_twice() {
 }
 
 #[tokio::test]
-async fn messages_come_only_over_a_network() {
+async fn messages_are_received_only_while_service_bus_is_reachable() {
     let environment = environment().await;
     let mut trigger = ServiceBusTrigger {
         binding: "message".to_owned(),
@@ -102,7 +102,7 @@ async fn messages_come_only_over_a_network() {
 }
 
 #[tokio::test]
-async fn a_taken_port_is_named() {
+async fn a_taken_port_is_reported() {
     let taken = Network::bind(None).await.unwrap();
     let ports = Some(taken.local_addr().unwrap().port());
     let refused = Environment::start(EnvironmentOptions { ports, ..EnvironmentOptions::new(Clock::real()) }).await;
@@ -112,16 +112,16 @@ async fn a_taken_port_is_named() {
 }
 
 #[tokio::test]
-async fn the_local_settings_of_the_repository_find_the_sandbox_on_its_usual_ports() {
+async fn local_settings_json_matches_the_sandbox_on_its_fixed_ports() {
     let environment = environment().await;
-    let file = std::fs::read_to_string(crate::stage::repository().join("local.settings.json")).unwrap();
+    let file = std::fs::read_to_string(crate::app_folder::repository().join("local.settings.json")).unwrap();
     let file: Value = serde_json::from_str(&file).unwrap();
-    let usual = |text: &String| {
+    let fixed = |text: &String| {
         let ports = Dependency::ALL.map(|it| (environment.served(it).port(), port(Some(PORT_BASE), it).unwrap()));
-        ports.iter().fold(text.clone(), |text, (here, usual)| text.replace(&format!(":{here}"), &format!(":{usual}")))
+        ports.iter().fold(text.clone(), |text, (here, fixed)| text.replace(&format!(":{here}"), &format!(":{fixed}")))
     };
     let settings: BTreeMap<_, _> =
-        environment.settings().iter().map(|(name, value)| (name.clone(), usual(value))).collect();
+        environment.settings().iter().map(|(name, value)| (name.clone(), fixed(value))).collect();
     assert_eq!(file["Values"], serde_json::to_value(settings).unwrap());
     assert_eq!(file["IsEncrypted"], false);
 }
@@ -161,8 +161,8 @@ async fn the_host_receives_over_amqp_what_it_would_receive_in_process() {
         assert_ne!(first.lock_token, second.lock_token);
         assert!(source.renew(second.lock_token).await.unwrap() >= second.locked_until);
         source.complete(second.lock_token).await.unwrap();
-        // The renewal stands behind the completion in the same line.
-        assert_eq!(source.renew(second.lock_token).await, Err(crate::host::SettleProblem::LockLost));
+        // The renewal is sent after the completion on the same connection.
+        assert_eq!(source.renew(second.lock_token).await, Err(crate::host::SettlementError::LockLost));
         assert_eq!(environment.counts(), Counts::default());
         let enqueued = second.message.enqueued_time;
         (
@@ -178,13 +178,13 @@ async fn the_host_receives_over_amqp_what_it_would_receive_in_process() {
 }
 
 #[tokio::test]
-async fn receiving_over_amqp_survives_an_outage_and_calls_that_give_up() {
+async fn receiving_over_amqp_survives_an_outage_and_cancelled_calls() {
     let options = EnvironmentOptions { deliver: Deliver::Amqp, ..EnvironmentOptions::new(Clock::real()) };
     let environment = Environment::start(options).await.unwrap();
     let source = source(&environment);
-    let mut given_up = source.receive();
-    assert!(futures::poll!(&mut given_up).is_pending());
-    drop(given_up);
+    let mut cancelled = source.receive();
+    assert!(futures::poll!(&mut cancelled).is_pending());
+    drop(cancelled);
     environment.served(Dependency::ServiceBus).set_reachable(false);
     environment.served(Dependency::ServiceBus).set_reachable(true);
     environment.broker().send(TOPIC, vec![NewMessage { body: "{}".into(), ..NewMessage::default() }]).unwrap();

@@ -1,4 +1,4 @@
-//! Ends the handler at random moments, as a platform does that replaces instances.
+//! Kills handlers at random times, like a platform that replaces instances.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,19 +13,19 @@ use super::{mix, pause};
 use crate::clock::Clock;
 use crate::host::{KillScope, Platform};
 
-/// One handler that was ended.
+/// A handler that was killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kill {
-    /// Whose handler, counted from 0.
+    /// The index of the host, from 0.
     pub host: usize,
-    /// What died.
-    pub death: KillScope,
-    /// By when it was surely dead.
+    /// What was killed.
+    pub scope: KillScope,
+    /// A time at which the handler was certainly dead.
     pub at: DateTime<Utc>,
 }
 
-/// Kills handlers until it is stopped. [`ChaosKiller::stop`] it rather than drop it: a kill that is under way when it is
-/// dropped may happen and be missing in the list.
+/// Kills handlers until it is stopped. [`ChaosKiller::stop`] it rather than drop it: a kill that is in progress when it is
+/// dropped may happen and be missing from the list.
 pub struct ChaosKiller {
     stop: watch::Sender<bool>,
     kills: Arc<Mutex<Vec<Kill>>>,
@@ -33,7 +33,7 @@ pub struct ChaosKiller {
 }
 
 impl ChaosKiller {
-    /// Replaces one of the handlers at random moments, `mean` apart in the mean; `Process` and `Instance` die in turn.
+    /// Kills one of the handlers at random times, on average every `mean`. `Process` and `Instance` alternate.
     pub fn start(hosts: Vec<Platform>, clock: Clock, mean: Duration, seed: u64) -> Self {
         let (stop, stopped) = watch::channel(false);
         let kills = Arc::<Mutex<Vec<Kill>>>::default();
@@ -46,13 +46,13 @@ impl ChaosKiller {
         self.kills.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Ends the killing, not in the middle of a kill, and returns all of them.
+    /// Stops after the current kill, and returns all kills.
     pub async fn stop(mut self) -> Vec<Kill> {
         self.stop.send_replace(true);
         if let Some(task) = self.task.take()
             && let Err(error) = task.await
         {
-            tracing::error!(%error, "the killer died of itself");
+            tracing::error!(%error, "the chaos killer failed");
         }
         self.kills()
     }
@@ -75,18 +75,18 @@ async fn kill_every(
     mut stopped: watch::Receiver<bool>,
 ) {
     let mut rng = StdRng::seed_from_u64(mix(seed, &[0xdead]));
-    let mut deaths = [KillScope::Process, KillScope::Instance].into_iter().cycle();
+    let mut scopes = [KillScope::Process, KillScope::Instance].into_iter().cycle();
     while !hosts.is_empty() {
         let wait = pause(&mut rng, mean);
-        let busy = tokio::select! {
+        let hold = tokio::select! {
             _ = stopped.wait_for(|stopped| *stopped) => return,
-            busy = clock.sleep(wait) => busy,
+            hold = clock.sleep(wait) => hold,
         };
-        let (host, death) = (rng.random_range(0..hosts.len()), deaths.next().unwrap_or(KillScope::Process));
-        hosts[host].replace_handler(death).await;
-        let kill = Kill { host, death, at: clock.now() };
+        let (host, scope) = (rng.random_range(0..hosts.len()), scopes.next().unwrap_or(KillScope::Process));
+        hosts[host].replace_handler(scope).await;
+        let kill = Kill { host, scope, at: clock.now() };
         kills.lock().unwrap_or_else(PoisonError::into_inner).push(kill);
-        drop(busy);
+        drop(hold);
     }
 }
 
@@ -100,15 +100,15 @@ mod tests {
     use tokio::sync::Notify;
 
     use super::*;
+    use crate::app_folder::{Enabled, assemble, repository};
     use crate::environment::{Environment, EnvironmentOptions, FunctionApp};
     use crate::host::{App, Exit, Launch, Launched, Start};
-    use crate::stage::{Enabled, repository, stage};
 
-    /// A handler that answers everything at once and lives until it is killed.
-    struct Simple;
+    /// A handler that answers everything at once and runs until it is killed.
+    struct InstantHandler;
 
     #[async_trait]
-    impl Launch for Simple {
+    impl Launch for InstantHandler {
         async fn launch(&self, start: Start) -> io::Result<Launched> {
             let listener = tokio::net::TcpListener::bind(("127.0.0.1", start.port)).await?;
             let router = axum::Router::new().fallback(|| async { axum::Json(BTreeMap::<String, String>::new()) });
@@ -132,16 +132,16 @@ mod tests {
 
     async fn host(environment: &Environment) -> FunctionApp {
         let folder = std::env::temp_dir().join(format!("sandbox-killer-{}", uuid::Uuid::new_v4()));
-        stage(&repository(), None, &folder, Enabled::AsShipped).unwrap();
+        assemble(&repository(), None, &folder, Enabled::AsShipped).unwrap();
         let app = App::read(&folder, &environment.settings());
         std::fs::remove_dir_all(folder).unwrap();
-        environment.host(app.unwrap(), Arc::new(Simple), Arc::new(|_, _| {})).await.unwrap()
+        environment.host(app.unwrap(), Arc::new(InstantHandler), Arc::new(|_, _| {})).await.unwrap()
     }
 
     #[tokio::test]
-    async fn handlers_die_at_random_moments_and_others_take_their_place() {
+    async fn handlers_are_killed_at_random_times_and_replaced() {
         let clock = Clock::simulated(DateTime::from_timestamp(1_760_000_000, 0).unwrap());
-        let busy = clock.busy();
+        let hold = clock.hold();
         let environment = Environment::start(EnvironmentOptions::new(clock.clone())).await.unwrap();
         let apps = [host(&environment).await, host(&environment).await];
         for app in &apps {
@@ -150,15 +150,15 @@ mod tests {
         let begun = clock.now();
         let platforms = apps.iter().map(|app| app.host().platform()).collect();
         let killer = ChaosKiller::start(platforms, clock.clone(), Duration::from_secs(20), 1);
-        drop(busy);
+        drop(hold);
         drop(clock.sleep(Duration::from_secs(600)).await);
         let kills = killer.stop().await;
         assert!((15..60).contains(&kills.len()), "{}", kills.len());
         assert!(kills.is_sorted_by_key(|kill| kill.at));
         assert!(kills.iter().all(|kill| kill.at > begun && kill.at <= begun + TimeDelta::seconds(700)));
         let (even, odd): (Vec<_>, Vec<_>) = kills.iter().enumerate().partition(|(place, _)| place % 2 == 0);
-        assert!(even.iter().all(|(_, kill)| kill.death == KillScope::Process));
-        assert!(odd.iter().all(|(_, kill)| kill.death == KillScope::Instance));
+        assert!(even.iter().all(|(_, kill)| kill.scope == KillScope::Process));
+        assert!(odd.iter().all(|(_, kill)| kill.scope == KillScope::Instance));
         for (place, app) in apps.iter().enumerate() {
             let own = kills.iter().filter(|kill| kill.host == place).count() as u64;
             assert!(own > 0);

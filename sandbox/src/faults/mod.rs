@@ -1,25 +1,27 @@
-//! Hard times: everything that goes wrong between the handler and its dependencies, and around them.
+//! Fault injection: everything that goes wrong between the handler and its dependencies.
 //!
-//! A [`FaultProfile`] says how bad it is with whom; [`SeededFaults`] turns it into the fate of each call; [`FaultSchedule`] adds what is
-//! no call's fate; a [`ChaosKiller`] replaces the handler at random moments; and [`explained`] tells afterwards which
-//! repeated starts all this excuses.
+//! A [`FaultProfile`] holds the [`FaultRates`] of each dependency. [`SeededFaults`] draws an action for each call from
+//! them. A [`FaultSchedule`] adds the faults that are not part of a call. A [`ChaosKiller`] kills handlers. Afterwards
+//! [`explained`] lists the repeated starts that these faults explain.
 
-mod climate;
-mod explain;
+mod error_replies;
+mod explained;
 mod killer;
 mod parse;
-mod refusals;
+mod profile;
+mod rates;
+mod schedule;
 mod seeded;
-mod storm;
 
-pub use self::climate::{Burst, FaultProfile, FaultRates, Faults, Latency, Mischief, Outages};
-pub use self::explain::{explain, explained};
+pub use self::explained::{explain, explained};
 pub use self::killer::{ChaosKiller, Kill};
 pub use self::parse::UnknownFaultProfile;
+pub use self::profile::FaultProfile;
+pub use self::rates::{BackgroundFaults, Burst, CallFaults, FaultRates, Latency, Outages};
+pub use self::schedule::FaultSchedule;
 pub use self::seeded::SeededFaults;
-pub use self::storm::FaultSchedule;
 
-/// Numbers that have nothing to do with each other out of numbers that have (the finalizer of SplitMix64).
+/// Derives an independent number from a seed and some parts (the finalizer of SplitMix64).
 fn mix(seed: u64, parts: &[u64]) -> u64 {
     parts.iter().fold(seed, |mixed, part| {
         let mixed = mixed.wrapping_add(*part).wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -29,8 +31,7 @@ fn mix(seed: u64, parts: &[u64]) -> u64 {
     })
 }
 
-/// An exponentially distributed pause, as between things that happen at random moments; never longer than eight times
-/// the mean.
+/// An exponentially distributed pause, at most eight times the mean.
 fn pause(rng: &mut impl rand::Rng, mean: std::time::Duration) -> std::time::Duration {
     use rand::RngExt as _;
     let unit: f64 = rng.random();

@@ -1,4 +1,4 @@
-//! The fate of each call, out of a seed.
+//! Draws an action for each call from a seed.
 
 use std::time::Duration;
 
@@ -6,70 +6,70 @@ use chrono::{DateTime, Utc};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
-use super::{FaultProfile, FaultRates, mix, refusals};
+use super::{FaultProfile, FaultRates, error_replies, mix};
 use crate::clock::Clock;
 use crate::network::{BoxFuture, Call, Dependency, FaultAction, FaultInjector};
 
-/// The length of a stretch that can be a bad one, in milliseconds.
-const STRETCH: i64 = 10_000;
+/// The length of a period, in milliseconds.
+const PERIOD: i64 = 10_000;
 
-/// A climate's weather: the same for the same seed.
+/// The faults of a profile; the same seed gives the same faults.
 ///
-/// A call's fate depends on who is called, on how many calls that dependency had before, and on whether it has one of
-/// its bad stretches, which lie in time; never on the calls of others.
+/// The action depends on the dependency, on the number of its earlier calls, and on whether the current period is bad.
+/// It does not depend on calls of other dependencies.
 #[derive(Clone, Debug)]
 pub struct SeededFaults {
-    climate: FaultProfile,
+    profile: FaultProfile,
     seed: u64,
     clock: Clock,
     began: DateTime<Utc>,
 }
 
 impl SeededFaults {
-    /// The weather from now on.
-    pub fn new(climate: FaultProfile, seed: u64, clock: Clock) -> Self {
-        Self { climate, seed, began: clock.now(), clock }
+    /// Faults from now on.
+    pub fn new(profile: FaultProfile, seed: u64, clock: Clock) -> Self {
+        Self { profile, seed, began: clock.now(), clock }
     }
 
-    /// The latency and the fate of the dependency's `number`th call (from 0), were it made at `now`.
+    /// The latency and the action of the dependency's `number`th call (from 0), if it is made at `now`.
     pub fn plan(&self, dependency: Dependency, number: u64, now: DateTime<Utc>) -> (Duration, FaultAction) {
-        let conditions = self.climate.of(dependency);
+        let rates = self.profile.of(dependency);
         let mut rng = StdRng::seed_from_u64(mix(self.seed, &[dependency as u64, number]));
-        let latency = conditions.latency.at(rng.random());
-        let factor = if self.is_bad(dependency, &conditions, now) { conditions.burst.factor } else { 1.0 };
-        let fate = decide(dependency, &conditions, factor, &mut rng, now);
-        (latency, fate)
+        let latency = rates.latency.at(rng.random());
+        let factor = if self.is_bad(dependency, &rates, now) { rates.burst.factor } else { 1.0 };
+        let action = decide(dependency, &rates, factor, &mut rng, now);
+        (latency, action)
     }
 
-    fn is_bad(&self, dependency: Dependency, conditions: &FaultRates, now: DateTime<Utc>) -> bool {
-        let stretch = (now - self.began).num_milliseconds().div_euclid(STRETCH);
-        let place = u64::from_ne_bytes(stretch.to_ne_bytes());
+    fn is_bad(&self, dependency: Dependency, rates: &FaultRates, now: DateTime<Utc>) -> bool {
+        let period = (now - self.began).num_milliseconds().div_euclid(PERIOD);
+        let place = u64::from_ne_bytes(period.to_ne_bytes());
         let mut rng = StdRng::seed_from_u64(mix(self.seed, &[0xbad, dependency as u64, place]));
-        rng.random_bool(conditions.burst.chance.clamp(0.0, 1.0))
+        rng.random_bool(rates.burst.probability.clamp(0.0, 1.0))
     }
 }
 
 fn decide(
     dependency: Dependency,
-    conditions: &FaultRates,
+    rates: &FaultRates,
     factor: f64,
     rng: &mut StdRng,
     now: DateTime<Utc>,
 ) -> FaultAction {
-    // Even in the worst stretch some calls get through.
-    let factor = if factor == 1.0 { 1.0 } else { factor.min(0.9 / conditions.faults.sum().max(0.1)) };
+    // Even in the worst period some calls succeed.
+    let factor = if factor == 1.0 { 1.0 } else { factor.min(0.9 / rates.calls.sum().max(0.1)) };
     let mut left: f64 = rng.random();
-    let struck = conditions.faults.all().iter().position(|chance| {
-        left -= chance * factor;
+    let fault = rates.calls.all().iter().position(|probability| {
+        left -= probability * factor;
         left < 0.0
     });
-    // In the order of the fields of `Faults`.
-    match struck {
-        Some(0) => FaultAction::Refuse(refusals::throttled(dependency, rng, now)),
-        Some(1) => FaultAction::Refuse(refusals::unavailable(dependency, rng, now)),
-        Some(2) => FaultAction::Refuse(refusals::failing(dependency, rng)),
-        Some(3) => FaultAction::Refuse(refusals::gateway(rng)),
-        Some(4) => FaultAction::ReplaceReply(refusals::gateway(rng)),
+    // In the order of the fields of `CallFaults`.
+    match fault {
+        Some(0) => FaultAction::Refuse(error_replies::throttled(dependency, rng, now)),
+        Some(1) => FaultAction::Refuse(error_replies::unavailable(dependency, rng, now)),
+        Some(2) => FaultAction::Refuse(error_replies::server_error(dependency, rng)),
+        Some(3) => FaultAction::Refuse(error_replies::gateway(rng)),
+        Some(4) => FaultAction::ReplaceReply(error_replies::gateway(rng)),
         Some(5) => FaultAction::ResetBefore,
         Some(6) => FaultAction::ResetAfter,
         Some(7) => FaultAction::TruncateReply,
@@ -80,13 +80,13 @@ fn decide(
 
 impl FaultInjector for SeededFaults {
     fn decide(&self, call: &Call) -> BoxFuture<FaultAction> {
-        let (latency, fate) = self.plan(call.dependency, call.own_number, self.clock.now());
+        let (latency, action) = self.plan(call.dependency, call.own_number, self.clock.now());
         Box::pin(async move {
             if !latency.is_zero() {
-                // The network takes the machine's time, in simulated time too: there it takes none.
+                // Latency uses the machine's clock. In simulated time it takes no time.
                 tokio::time::sleep(latency).await;
             }
-            fate
+            action
         })
     }
 }
@@ -99,7 +99,7 @@ mod tests {
     use axum::routing::get;
 
     use super::*;
-    use crate::faults::{Burst, Faults};
+    use crate::faults::{Burst, CallFaults};
     use crate::network::{Network, Served};
 
     fn plans(seeded: &SeededFaults, dependency: Dependency, calls: u64) -> Vec<(Duration, FaultAction)> {
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn one_seed_is_one_weather() {
+    fn the_same_seed_gives_the_same_faults() {
         for dependency in Dependency::ALL {
             assert_eq!(plans(&storm(7), dependency, 500), plans(&storm(7), dependency, 500));
             assert_ne!(plans(&storm(7), dependency, 500), plans(&storm(8), dependency, 500));
@@ -121,9 +121,9 @@ mod tests {
         assert_ne!(plans(&storm(7), Dependency::Cosmos, 500), plans(&storm(7), Dependency::Entra, 500));
     }
 
-    /// The share of disturbed calls, calls being spread over time.
-    fn share(climate: &FaultProfile, seed: u64) -> f64 {
-        let seeded = SeededFaults::new(climate.clone(), seed, Clock::real());
+    /// The share of calls with a fault; the calls are spread over time.
+    fn share(profile: &FaultProfile, seed: u64) -> f64 {
+        let seeded = SeededFaults::new(profile.clone(), seed, Clock::real());
         let now = |number: u64| seeded.began + Duration::from_millis(number * 1000);
         let calls = (0..3_000_u64).flat_map(|number| Dependency::ALL.map(|dependency| (dependency, number)));
         let bad = calls
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn the_weather_is_as_bad_as_it_is_called() {
+    fn profiles_have_the_documented_fault_rates() {
         for seed in 1..=3 {
             let (rough, storm) = (share(&FaultProfile::rough(), seed), share(&FaultProfile::storm(), seed));
             assert!((0.02..=0.03).contains(&rough), "{rough}");
@@ -143,38 +143,37 @@ mod tests {
 
     #[test]
     fn a_bad_stretch_is_worse_and_lasts_ten_seconds() {
-        let mut conditions =
-            FaultRates { faults: Faults { failing: 0.1, ..Faults::default() }, ..FaultRates::default() };
-        let calm = SeededFaults::new(FaultProfile::everywhere(conditions), 1, Clock::real());
-        conditions.burst = Burst { chance: 1.0, factor: 4.0 };
-        let bad = SeededFaults { climate: FaultProfile::everywhere(conditions), ..calm.clone() };
-        let disturbed = |seeded: &SeededFaults| {
-            plans(seeded, Dependency::Entra, 2000).iter().filter(|(_, fate)| *fate != FaultAction::Serve).count()
+        let mut rates =
+            FaultRates { calls: CallFaults { server_error: 0.1, ..CallFaults::default() }, ..FaultRates::default() };
+        let normal = SeededFaults::new(FaultProfile::everywhere(rates), 1, Clock::real());
+        rates.burst = Burst { probability: 1.0, factor: 4.0 };
+        let bad = SeededFaults { profile: FaultProfile::everywhere(rates), ..normal.clone() };
+        let faulty = |seeded: &SeededFaults| {
+            plans(seeded, Dependency::Entra, 2000).iter().filter(|(_, action)| *action != FaultAction::Serve).count()
         };
-        assert!((150..250).contains(&disturbed(&calm)));
-        assert!((700..900).contains(&disturbed(&bad)));
+        assert!((150..250).contains(&faulty(&normal)));
+        assert!((700..900).contains(&faulty(&bad)));
 
         let seeded = storm(1);
-        let conditions = seeded.climate.of(Dependency::Cosmos);
-        let is_bad =
-            |seconds| seeded.is_bad(Dependency::Cosmos, &conditions, seeded.began + Duration::from_secs(seconds));
-        let stretches: Vec<_> = (0..200).map(|stretch| is_bad(stretch * 10)).collect();
-        assert!(stretches.iter().any(|bad| *bad) && !stretches.iter().all(|bad| *bad));
+        let rates = seeded.profile.of(Dependency::Cosmos);
+        let is_bad = |seconds| seeded.is_bad(Dependency::Cosmos, &rates, seeded.began + Duration::from_secs(seconds));
+        let periods: Vec<_> = (0..200).map(|period| is_bad(period * 10)).collect();
+        assert!(periods.iter().any(|bad| *bad) && !periods.iter().all(|bad| *bad));
         assert!((0..2000).all(|second| is_bad(second) == is_bad(second / 10 * 10)));
     }
 
-    /// A dependency to whom only this happens.
-    async fn only(dependency: Dependency, faults: Faults) -> Served {
-        let conditions = FaultRates { faults, ..FaultRates::default() };
-        let climate = FaultProfile::none().with(dependency, conditions);
-        let wire = Network::new(SeededFaults::new(climate, 5, Clock::real()));
-        wire.serve(dependency, Router::new().route("/", get(|| async { "all is well" })), None).await.unwrap()
+    /// A dependency with these faults only.
+    async fn only(dependency: Dependency, faults: CallFaults) -> Served {
+        let rates = FaultRates { calls: faults, ..FaultRates::default() };
+        let profile = FaultProfile::none().with(dependency, rates);
+        let network = Network::new(SeededFaults::new(profile, 5, Clock::real()));
+        network.serve(dependency, Router::new().route("/", get(|| async { "all is well" })), None).await.unwrap()
     }
 
     #[tokio::test]
-    async fn throttling_is_said_as_each_dependency_says_it() {
+    async fn each_dependency_reports_throttling_in_its_own_format() {
         for dependency in Dependency::ALL {
-            let served = only(dependency, Faults { throttled: 1.0, ..Faults::default() }).await;
+            let served = only(dependency, CallFaults { throttled: 1.0, ..CallFaults::default() }).await;
             let mut forms = BTreeSet::new();
             for _ in 0..20 {
                 let reply = reqwest::get(served.url()).await.unwrap();
@@ -200,8 +199,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn servers_fail_with_and_without_a_word_of_their_own() {
-        let served = only(Dependency::Dataverse, Faults { failing: 1.0, ..Faults::default() }).await;
+    async fn server_errors_come_with_and_without_an_error_body() {
+        let served = only(Dependency::Dataverse, CallFaults { server_error: 1.0, ..CallFaults::default() }).await;
         let mut own = BTreeSet::new();
         for _ in 0..20 {
             let reply = reqwest::get(served.url()).await.unwrap();
@@ -209,9 +208,9 @@ mod tests {
             own.insert(reply.json::<serde_json::Value>().await.is_ok());
         }
         assert_eq!(own.len(), 2);
-        let served = only(Dependency::Entra, Faults { unavailable: 1.0, ..Faults::default() }).await;
+        let served = only(Dependency::Entra, CallFaults { unavailable: 1.0, ..CallFaults::default() }).await;
         assert_eq!(reqwest::get(served.url()).await.unwrap().status(), 503);
-        let served = only(Dependency::Commerce, Faults { gateway: 1.0, ..Faults::default() }).await;
+        let served = only(Dependency::Commerce, CallFaults { gateway_before: 1.0, ..CallFaults::default() }).await;
         let mut statuses = BTreeSet::new();
         for _ in 0..20 {
             statuses.insert(reqwest::get(served.url()).await.unwrap().status().as_u16());
@@ -220,13 +219,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn connections_break_and_replies_end_early() {
-        let fault = Faults { broken_before: 1.0, ..Faults::default() };
+    async fn connections_are_reset_and_replies_are_truncated() {
+        let fault = CallFaults { reset_before: 1.0, ..CallFaults::default() };
         assert!(reqwest::get(only(Dependency::Cosmos, fault).await.url()).await.is_err());
-        let fault = Faults { broken_after: 1.0, ..Faults::default() };
+        let fault = CallFaults { reset_after: 1.0, ..CallFaults::default() };
         let served = only(Dependency::Cosmos, fault).await;
         assert!(reqwest::get(served.url()).await.unwrap().text().await.is_err());
-        let fault = Faults { cut_short: 1.0, ..Faults::default() };
+        let fault = CallFaults { truncated: 1.0, ..CallFaults::default() };
         let served = only(Dependency::Cosmos, fault).await;
         assert_eq!(reqwest::get(served.url()).await.unwrap().text().await.unwrap(), "all i");
     }

@@ -16,7 +16,7 @@ pub type Settings = BTreeMap<String, String>;
 
 /// Why an app cannot be hosted.
 #[derive(Debug, thiserror::Error)]
-pub enum AppProblem {
+pub enum AppError {
     /// A file or folder cannot be read.
     #[error("{path}: {source}")]
     Unreadable {
@@ -159,14 +159,14 @@ impl App {
     ///
     /// Whatever would keep the host, or any one function, from starting. The real host starts without a function
     /// whose settings are missing; here that is an error, because nobody would notice.
-    pub fn read(root: &Path, settings: &Settings) -> Result<Self, AppProblem> {
+    pub fn read(root: &Path, settings: &Settings) -> Result<Self, AppError> {
         let host: HostJson = read_json(&root.join("host.json"))?;
         if host.version.as_deref() != Some("2.0") {
-            return Err(AppProblem::Host("version must be \"2.0\"".to_owned()));
+            return Err(AppError::Host("version must be \"2.0\"".to_owned()));
         }
-        let handler = host.custom_handler.ok_or_else(|| AppProblem::Host("there is no customHandler".to_owned()))?;
+        let handler = host.custom_handler.ok_or_else(|| AppError::Host("there is no customHandler".to_owned()))?;
         if handler.description.default_executable_path.is_empty() {
-            return Err(AppProblem::Host("customHandler.description.defaultExecutablePath is empty".to_owned()));
+            return Err(AppError::Host("customHandler.description.defaultExecutablePath is empty".to_owned()));
         }
         check_runtime(settings)?;
         let app = Self {
@@ -191,27 +191,27 @@ impl App {
         self.functions.iter().any(|function| wanted(&function.trigger))
     }
 
-    fn check_bundle(&self, bundle: Option<&ExtensionBundle>, auto_complete: bool) -> Result<(), AppProblem> {
+    fn check_bundle(&self, bundle: Option<&ExtensionBundle>, auto_complete: bool) -> Result<(), AppError> {
         if !self.any(|trigger| matches!(trigger, Trigger::ServiceBus(_))) {
             return Ok(());
         }
         // Only HTTP and timer triggers come with the host itself.
         if !bundle.is_some_and(|it| it.id == "Microsoft.Azure.Functions.ExtensionBundle" && !it.version.is_empty()) {
-            return Err(AppProblem::Host("a Service Bus trigger needs the extensionBundle".to_owned()));
+            return Err(AppError::Host("a Service Bus trigger needs the extensionBundle".to_owned()));
         }
         if !auto_complete {
             // A custom handler has no means to settle a message itself: each would be delivered until dead.
-            return Err(AppProblem::Host("autoCompleteMessages must stay on for a custom handler".to_owned()));
+            return Err(AppError::Host("autoCompleteMessages must stay on for a custom handler".to_owned()));
         }
         if self.max_concurrent_calls == Some(0) {
-            return Err(AppProblem::Host("maxConcurrentCalls must be at least 1".to_owned()));
+            return Err(AppError::Host("maxConcurrentCalls must be at least 1".to_owned()));
         }
         Ok(())
     }
 
-    fn check_forwarding(&self, forwarding: bool) -> Result<(), AppProblem> {
+    fn check_forwarding(&self, forwarding: bool) -> Result<(), AppError> {
         if !forwarding && self.any(|trigger| matches!(trigger, Trigger::Http(_))) {
-            return Err(AppProblem::Host(
+            return Err(AppError::Host(
                 "HTTP functions are served only with customHandler.enableForwardingHttpRequest here".to_owned(),
             ));
         }
@@ -219,7 +219,7 @@ impl App {
     }
 
     /// A timer's lock and status live in the host's storage account.
-    fn check_storage(&self) -> Result<(), AppProblem> {
+    fn check_storage(&self) -> Result<(), AppError> {
         let names = ["AzureWebJobsStorage", "AzureWebJobsStorage__accountName", "AzureWebJobsStorage__blobServiceUri"];
         let stored = names.iter().any(|name| self.settings.get(*name).is_some_and(|value| !value.is_empty()));
         if !stored && self.any(|trigger| matches!(trigger, Trigger::Timer(_))) {
@@ -229,25 +229,25 @@ impl App {
     }
 }
 
-fn check_runtime(settings: &Settings) -> Result<(), AppProblem> {
+fn check_runtime(settings: &Settings) -> Result<(), AppError> {
     match settings.get("FUNCTIONS_WORKER_RUNTIME").map(String::as_str) {
         None | Some("custom") => Ok(()),
-        Some(other) => Err(AppProblem::Host(format!("FUNCTIONS_WORKER_RUNTIME is '{other}' instead of 'custom'"))),
+        Some(other) => Err(AppError::Host(format!("FUNCTIONS_WORKER_RUNTIME is '{other}' instead of 'custom'"))),
     }
 }
 
-pub(super) fn missing(wanted_by: &str, name: &str) -> AppProblem {
-    AppProblem::MissingSetting { wanted_by: wanted_by.to_owned(), name: name.to_owned() }
+pub(super) fn missing(wanted_by: &str, name: &str) -> AppError {
+    AppError::MissingSetting { wanted_by: wanted_by.to_owned(), name: name.to_owned() }
 }
 
-pub(super) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, AppProblem> {
+pub(super) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, AppError> {
     let name = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|source| AppProblem::Unreadable { path: name.clone(), source })?;
-    serde_json::from_str(&text).map_err(|source| AppProblem::Malformed { path: name, source })
+    let text = std::fs::read_to_string(path).map_err(|source| AppError::Unreadable { path: name.clone(), source })?;
+    serde_json::from_str(&text).map_err(|source| AppError::Malformed { path: name, source })
 }
 
 /// `-1` is for ever, nothing is the default of every plan but Consumption.
-fn function_timeout(text: Option<&str>) -> Result<Option<Duration>, AppProblem> {
+fn function_timeout(text: Option<&str>) -> Result<Option<Duration>, AppError> {
     match text {
         Some("-1") => Ok(None),
         Some(text) => duration(text).map(Some),
@@ -256,8 +256,8 @@ fn function_timeout(text: Option<&str>) -> Result<Option<Duration>, AppProblem> 
 }
 
 /// `[d.]hh:mm:ss`.
-fn duration(text: &str) -> Result<Duration, AppProblem> {
-    parse_duration(text).ok_or_else(|| AppProblem::Host(format!("'{text}' is not a duration [d.]hh:mm:ss")))
+fn duration(text: &str) -> Result<Duration, AppError> {
+    parse_duration(text).ok_or_else(|| AppError::Host(format!("'{text}' is not a duration [d.]hh:mm:ss")))
 }
 
 fn parse_duration(text: &str) -> Option<Duration> {

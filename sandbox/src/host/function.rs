@@ -8,7 +8,7 @@ use croner::Cron;
 use croner::parser::{CronParser, Seconds};
 use serde::Deserialize;
 
-use super::app::{AppProblem, Settings, missing, read_json};
+use super::app::{AppError, Settings, missing, read_json};
 
 /// A function and what sets it off.
 #[derive(Clone, Debug)]
@@ -133,8 +133,8 @@ struct Binding {
 }
 
 /// Reads every function of an app, in the order of their names.
-pub(super) fn read_all(root: &Path, settings: &Settings) -> Result<Vec<Function>, AppProblem> {
-    let unreadable = |source| AppProblem::Unreadable { path: root.display().to_string(), source };
+pub(super) fn read_all(root: &Path, settings: &Settings) -> Result<Vec<Function>, AppError> {
+    let unreadable = |source| AppError::Unreadable { path: root.display().to_string(), source };
     let mut folders = Vec::new();
     for entry in std::fs::read_dir(root).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
@@ -148,15 +148,15 @@ pub(super) fn read_all(root: &Path, settings: &Settings) -> Result<Vec<Function>
         functions.extend(read(&folder, settings)?);
     }
     if functions.is_empty() {
-        return Err(AppProblem::Host("no job functions found".to_owned()));
+        return Err(AppError::Host("no job functions found".to_owned()));
     }
     Ok(functions)
 }
 
 /// Reads one function; a disabled one is none.
-fn read(folder: &Path, settings: &Settings) -> Result<Option<Function>, AppProblem> {
+fn read(folder: &Path, settings: &Settings) -> Result<Option<Function>, AppError> {
     let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let problem = |reason: String| AppProblem::Function { function: name.clone(), reason };
+    let problem = |reason: String| AppError::Function { function: name.clone(), reason };
     if !is_function_name(&name) {
         return Err(problem("this is no function name".to_owned()));
     }
@@ -195,15 +195,15 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn problem(&self, reason: impl Into<String>) -> AppProblem {
-        AppProblem::Function { function: self.function.to_owned(), reason: reason.into() }
+    fn problem(&self, reason: impl Into<String>) -> AppError {
+        AppError::Function { function: self.function.to_owned(), reason: reason.into() }
     }
 
-    fn missing(&self, name: &str) -> AppProblem {
+    fn missing(&self, name: &str) -> AppError {
         missing(&format!("function '{}'", self.function), name)
     }
 
-    fn trigger(&self, bindings: Vec<Binding>) -> Result<Trigger, AppProblem> {
+    fn trigger(&self, bindings: Vec<Binding>) -> Result<Trigger, AppError> {
         let (mut triggers, mut outputs) = (Vec::new(), Vec::new());
         for binding in bindings {
             match (binding.kind.as_str(), binding.direction.as_deref()) {
@@ -228,7 +228,7 @@ impl Reader<'_> {
         }
     }
 
-    fn timer(&self, binding: Binding) -> Result<TimerTrigger, AppProblem> {
+    fn timer(&self, binding: Binding) -> Result<TimerTrigger, AppError> {
         let text = self.required(binding.schedule.as_deref(), "schedule")?;
         let schedule = schedule(&text).map_err(|reason| self.problem(format!("schedule '{text}': {reason}")))?;
         Ok(TimerTrigger {
@@ -239,7 +239,7 @@ impl Reader<'_> {
         })
     }
 
-    fn service_bus(&self, binding: Binding) -> Result<ServiceBusTrigger, AppProblem> {
+    fn service_bus(&self, binding: Binding) -> Result<ServiceBusTrigger, AppError> {
         if binding.cardinality.as_deref().is_some_and(|cardinality| cardinality != "one") {
             return Err(self.problem("only cardinality 'one' is served here"));
         }
@@ -255,7 +255,7 @@ impl Reader<'_> {
         Ok(ServiceBusTrigger { entity: self.entity(&binding)?, binding: binding.name, connection, binary })
     }
 
-    fn entity(&self, binding: &Binding) -> Result<Entity, AppProblem> {
+    fn entity(&self, binding: &Binding) -> Result<Entity, AppError> {
         if binding.queue_name.is_some() {
             return self.required(binding.queue_name.as_deref(), "queueName").map(Entity::Queue);
         }
@@ -267,7 +267,7 @@ impl Reader<'_> {
 
     /// The setting of the name itself wins over `<name>__fullyQualifiedNamespace`; either may be prefixed
     /// `AzureWebJobs`.
-    fn connection(&self, name: &str) -> Result<Connection, AppProblem> {
+    fn connection(&self, name: &str) -> Result<Connection, AppError> {
         let find = |name: String| self.settings.get(&name).filter(|value| !value.is_empty()).cloned();
         let either = |name: &str| find(format!("AzureWebJobs{name}")).or_else(|| find(name.to_owned()));
         if let Some(text) = either(name) {
@@ -276,7 +276,7 @@ impl Reader<'_> {
         either(&format!("{name}__fullyQualifiedNamespace")).map(Connection::Namespace).ok_or_else(|| self.missing(name))
     }
 
-    fn http(&self, binding: Binding) -> Result<HttpTrigger, AppProblem> {
+    fn http(&self, binding: Binding) -> Result<HttpTrigger, AppError> {
         let route = binding.route.unwrap_or_else(|| self.function.to_owned());
         if route.contains(['{', '}', '*', ':']) {
             return Err(self.problem("routes with parameters are not served here"));
@@ -290,7 +290,7 @@ impl Reader<'_> {
         })
     }
 
-    fn required(&self, text: Option<&str>, property: &str) -> Result<String, AppProblem> {
+    fn required(&self, text: Option<&str>, property: &str) -> Result<String, AppError> {
         match text.map(|text| self.expand(text)).transpose()? {
             Some(text) if !text.is_empty() => Ok(text),
             _ => Err(self.problem(format!("'{property}' is missing"))),
@@ -298,7 +298,7 @@ impl Reader<'_> {
     }
 
     /// Puts settings in place of `%Name%`.
-    fn expand(&self, text: &str) -> Result<String, AppProblem> {
+    fn expand(&self, text: &str) -> Result<String, AppError> {
         let mut expanded = String::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('%') {

@@ -113,7 +113,7 @@ impl Inner {
 /// One handler from its start to its end.
 async fn live(inner: &Inner, orders: &mut mpsc::UnboundedReceiver<Order>) -> End {
     // A start costs real time only: no simulated second passes while the handler is on its way.
-    let busy = inner.clock.busy();
+    let hold = inner.clock.hold();
     let mut launched = match launch(inner).await {
         Ok(launched) => launched,
         Err(error) => return Cause::NotStarted(error.to_string()).into(),
@@ -130,7 +130,7 @@ async fn live(inner: &Inner, orders: &mut mpsc::UnboundedReceiver<Order>) -> End
         None => {
             inner.life.send_modify(|life| life.phase = Phase::Ready(launched.port));
             inner.report(HostEvent::HandlerStarted { port: launched.port });
-            drop(busy);
+            drop(hold);
             tokio::select! {
                 exit = &mut launched.exited => return Cause::Exited(exit).into(),
                 end = obey(inner, orders) => end,

@@ -68,7 +68,7 @@ async fn serve(inner: &Inner, function: &str, trigger: &HttpTrigger, request: Re
     let mut headers = parts.headers;
     without_connection(&mut headers);
     let call = Call { method: parts.method, path_and_query, headers, body };
-    let mut invocation = Invocation::begin(inner, function, inner.clock.busy());
+    let mut invocation = Invocation::begin(inner, function, inner.clock.hold());
     match invocation.forward(call).await {
         Ok(answer) => {
             invocation.end(&Outcome::Succeeded);

@@ -30,7 +30,7 @@ pub(super) struct Invocation<'a> {
     pub id: Uuid,
     began: DateTime<Utc>,
     /// Stands still unless the handler sleeps on the clock; let go of when the handler will never answer.
-    busy: Option<TimeHold>,
+    hold: Option<TimeHold>,
     instance: u64,
 }
 
@@ -59,12 +59,12 @@ enum Verdict {
 }
 
 impl<'a> Invocation<'a> {
-    pub(super) fn begin(inner: &'a Inner, function: &'a str, busy: TimeHold) -> Self {
+    pub(super) fn begin(inner: &'a Inner, function: &'a str, hold: TimeHold) -> Self {
         let id = Uuid::new_v4();
         let instance = inner.life.borrow().instance;
         inner.in_flight.send_modify(|count| *count += 1);
         inner.report(HostEvent::Started { function: function.to_owned(), id });
-        Self { inner, function, id, began: inner.clock.now(), busy: Some(busy), instance }
+        Self { inner, function, id, began: inner.clock.now(), hold: Some(hold), instance }
     }
 
     /// Sends the host's own form of invocation and judges the answer.
@@ -114,7 +114,7 @@ impl<'a> Invocation<'a> {
                     Some(verdict) => verdict,
                     None => {
                         // Nobody acts on behalf of this invocation any more.
-                        self.busy = None;
+                        self.hold = None;
                         pending().await
                     }
                 },
@@ -130,8 +130,8 @@ impl<'a> Invocation<'a> {
                 let lost = life.is_none_or(|life| life.instance != instance);
                 Err(if lost { Outcome::Lost } else { Outcome::Failed("the handler died".to_owned()) })
             }
-            busy = deadline => {
-                self.busy = Some(busy);
+            hold = deadline => {
+                self.hold = Some(hold);
                 inner.order(Order::TimedOut(handler));
                 Err(Outcome::Failed("the function timed out".to_owned()))
             }

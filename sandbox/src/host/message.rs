@@ -57,12 +57,12 @@ pub struct Delivery {
     /// The message.
     pub message: Message,
     /// Holds simulated time while the message is handled: the one guard of its invocation.
-    pub busy: TimeHold,
+    pub hold: TimeHold,
 }
 
 /// Why the broker did not do what was asked of a delivery.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SettleProblem {
+pub enum SettlementError {
     /// The lock is over: the message is, or will be, with somebody else.
     #[error("the lock is lost")]
     LockLost,
@@ -79,11 +79,11 @@ pub trait MessageSource: Send + Sync {
     async fn receive(&self) -> Delivery;
 
     /// Removes the message for good.
-    async fn complete(&self, lock_token: Uuid) -> Result<(), SettleProblem>;
+    async fn complete(&self, lock_token: Uuid) -> Result<(), SettlementError>;
 
     /// Makes the message available again at once.
-    async fn abandon(&self, lock_token: Uuid) -> Result<(), SettleProblem>;
+    async fn abandon(&self, lock_token: Uuid) -> Result<(), SettlementError>;
 
     /// Prolongs the lock; returns until when.
-    async fn renew(&self, lock_token: Uuid) -> Result<DateTime<Utc>, SettleProblem>;
+    async fn renew(&self, lock_token: Uuid) -> Result<DateTime<Utc>, SettlementError>;
 }

@@ -173,7 +173,7 @@ mod tests {
     fn payload(body: &str, binary: bool) -> Value {
         let clock = Clock::real();
         let delivery =
-            Delivery { lock_token: Uuid::nil(), locked_until: clock.now(), message: plain(body), busy: clock.busy() };
+            Delivery { lock_token: Uuid::nil(), locked_until: clock.now(), message: plain(body), hold: clock.hold() };
         message("process-message", &trigger(binary), clock.now(), &delivery)
     }
 

@@ -41,8 +41,8 @@ async fn handle(
     delivery: Delivery,
 ) {
     let payload = payload::message(function, trigger, inner.clock.now(), &delivery);
-    let Delivery { lock_token, locked_until, message, busy } = delivery;
-    let mut invocation = Invocation::begin(inner, function, busy);
+    let Delivery { lock_token, locked_until, message, hold } = delivery;
+    let mut invocation = Invocation::begin(inner, function, hold);
     let (message_id, delivery_count) = (message.message_id, message.delivery_count);
     inner.report(HostEvent::Delivered { id: invocation.id, message_id, delivery_count });
     let outcome = tokio::select! {
@@ -78,7 +78,7 @@ async fn renew(
         if at > last {
             return pending().await;
         }
-        let _busy = inner.clock.sleep_until(at).await;
+        let _hold = inner.clock.sleep_until(at).await;
         if inner.life.borrow().instance != instance {
             return pending().await;
         }

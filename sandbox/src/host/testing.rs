@@ -111,14 +111,14 @@ impl Queue {
         let message = state.waiting.pop_front()?;
         let (lock_token, locked_until) = (Uuid::new_v4(), self.clock.now() + TimeDelta::minutes(1));
         state.locked.insert(lock_token, (message.clone(), locked_until));
-        Some(Delivery { lock_token, locked_until, message, busy: self.clock.busy() })
+        Some(Delivery { lock_token, locked_until, message, hold: self.clock.hold() })
     }
 
-    fn unlock(&self, lock_token: Uuid) -> Result<Message, SettleProblem> {
+    fn unlock(&self, lock_token: Uuid) -> Result<Message, SettlementError> {
         let mut state = self.state.lock().unwrap();
         match state.locked.remove(&lock_token) {
             Some((message, until)) if until > self.clock.now() => Ok(message),
-            _ => Err(SettleProblem::LockLost),
+            _ => Err(SettlementError::LockLost),
         }
     }
 }
@@ -134,13 +134,13 @@ impl MessageSource for Queue {
         }
     }
 
-    async fn complete(&self, lock_token: Uuid) -> Result<(), SettleProblem> {
+    async fn complete(&self, lock_token: Uuid) -> Result<(), SettlementError> {
         self.unlock(lock_token)?;
         self.state.lock().unwrap().completed += 1;
         Ok(())
     }
 
-    async fn abandon(&self, lock_token: Uuid) -> Result<(), SettleProblem> {
+    async fn abandon(&self, lock_token: Uuid) -> Result<(), SettlementError> {
         let mut message = self.unlock(lock_token)?;
         message.delivery_count += 1;
         let mut state = self.state.lock().unwrap();
@@ -151,7 +151,7 @@ impl MessageSource for Queue {
         Ok(())
     }
 
-    async fn renew(&self, lock_token: Uuid) -> Result<DateTime<Utc>, SettleProblem> {
+    async fn renew(&self, lock_token: Uuid) -> Result<DateTime<Utc>, SettlementError> {
         let message = self.unlock(lock_token)?;
         let until = self.clock.now() + TimeDelta::minutes(1);
         self.state.lock().unwrap().locked.insert(lock_token, (message, until));

@@ -95,7 +95,7 @@ fn world_with_exits(
     exits: &[i32],
 ) -> (Environment, crate::clock::TimeHold) {
     let clock = Clock::simulated(midnight());
-    let busy = clock.busy();
+    let hold = clock.hold();
     let seen = Arc::new(Seen::default());
     *seen.clock.lock().unwrap() = Some(clock.clone());
     let router = Router::new()
@@ -117,7 +117,7 @@ fn world_with_exits(
         output: Arc::new(|_, _| {}),
     })
     .unwrap();
-    (Environment { seen, queue, launch, host }, busy)
+    (Environment { seen, queue, launch, host }, hold)
 }
 
 /// Waits for the `count`th end of an invocation.
@@ -140,7 +140,7 @@ async fn wait_for(events: &mut broadcast::Receiver<HostEvent>, wanted: impl Fn(&
 
 #[tokio::test]
 async fn the_handler_is_told_its_port_and_its_settings() {
-    let (environment, _busy) = environment(&ALL, &settings());
+    let (environment, _hold) = environment(&ALL, &settings());
     assert!(environment.host.ready().await);
     let started = environment.launch.started.lock().unwrap();
     let environment = &started[0].environment;
@@ -151,9 +151,9 @@ async fn the_handler_is_told_its_port_and_its_settings() {
 
 #[tokio::test]
 async fn a_timer_runs_by_its_schedule() {
-    let (environment, busy) = environment(&ALL[..2], &settings());
+    let (environment, hold) = environment(&ALL[..2], &settings());
     let mut events = environment.host.events();
-    drop(busy);
+    drop(hold);
     for _ in 0..3 {
         assert_eq!(ended(&mut events).await.1, Outcome::Succeeded);
     }
@@ -173,10 +173,10 @@ async fn a_timer_runs_by_its_schedule() {
 
 #[tokio::test]
 async fn an_occurrence_within_a_run_is_skipped() {
-    let (environment, busy) = environment(&ALL[..2], &settings());
+    let (environment, hold) = environment(&ALL[..2], &settings());
     let mut events = environment.host.events();
     *environment.seen.sleep.lock().unwrap() = Duration::from_secs(30);
-    drop(busy);
+    drop(hold);
     let (_, _, took) = ended(&mut events).await;
     assert_eq!(took, TimeDelta::seconds(30));
     ended(&mut events).await;
@@ -190,10 +190,10 @@ async fn an_occurrence_within_a_run_is_skipped() {
 async fn a_monitored_timer_makes_up_for_a_lost_run() {
     let mut settings = settings();
     settings.insert("PollSchedule".to_owned(), "0 */5 * * * *".to_owned());
-    let (environment, busy) = environment(&ALL[..2], &settings);
+    let (environment, hold) = environment(&ALL[..2], &settings);
     let mut events = environment.host.events();
     environment.seen.stuck.store(1, Ordering::SeqCst);
-    drop(busy);
+    drop(hold);
     wait_for(&mut events, |event| matches!(event, HostEvent::Started { .. })).await;
     while environment.seen.calls().is_empty() {
         tokio::task::yield_now().await;
@@ -208,7 +208,7 @@ async fn a_monitored_timer_makes_up_for_a_lost_run() {
 
 #[tokio::test]
 async fn a_message_arrives_encoded_twice_and_is_completed() {
-    let (environment, _busy) =
+    let (environment, _hold) =
         environment(&ALL[2..3].iter().chain(&ALL[..1]).copied().collect::<Vec<_>>(), &settings());
     let mut events = environment.host.events();
     environment.queue.send(r#"{"a":1}"#);
@@ -226,7 +226,7 @@ fn with_queue() -> (Environment, crate::clock::TimeHold) {
 
 #[tokio::test]
 async fn a_failure_gives_the_message_back() {
-    let (environment, _busy) = with_queue();
+    let (environment, _hold) = with_queue();
     let mut events = environment.host.events();
     environment.seen.answers.lock().unwrap().extend([(200, "text/plain", "fine"), (500, "application/json", "{}")]);
     environment.queue.send("x");
@@ -239,11 +239,11 @@ async fn a_failure_gives_the_message_back() {
 
 #[tokio::test]
 async fn a_lock_is_renewed_while_the_handler_works() {
-    let (environment, busy) = with_queue();
+    let (environment, hold) = with_queue();
     let mut events = environment.host.events();
     *environment.seen.sleep.lock().unwrap() = Duration::from_secs(240);
     environment.queue.send("x");
-    drop(busy);
+    drop(hold);
     let (_, outcome, took) = ended(&mut events).await;
     assert_eq!((outcome, took), (Outcome::Succeeded, TimeDelta::minutes(4)));
     assert_eq!(environment.queue.counts(), (1, 0, 0, 0));
@@ -252,11 +252,11 @@ async fn a_lock_is_renewed_while_the_handler_works() {
 
 #[tokio::test]
 async fn a_lock_is_not_renewed_for_ever() {
-    let (environment, busy) = with_queue();
+    let (environment, hold) = with_queue();
     let mut events = environment.host.events();
     *environment.seen.sleep.lock().unwrap() = Duration::from_secs(420);
     environment.queue.send("x");
-    drop(busy);
+    drop(hold);
     let unsettled = wait_for(&mut events, |event| matches!(event, HostEvent::Unsettled { .. })).await;
     assert!(matches!(unsettled, HostEvent::Unsettled { reason, .. } if reason == "the lock is lost"));
     assert_eq!(ended(&mut events).await.1, Outcome::Succeeded);
@@ -264,11 +264,11 @@ async fn a_lock_is_not_renewed_for_ever() {
 
 #[tokio::test]
 async fn an_empty_200_hangs_until_the_handler_is_killed() {
-    let (environment, busy) = with_queue();
+    let (environment, hold) = with_queue();
     let mut events = environment.host.events();
     environment.seen.answers.lock().unwrap().push((200, "application/json", ""));
     environment.queue.send("x");
-    drop(busy);
+    drop(hold);
     let (_, outcome, took) = ended(&mut events).await;
     assert_eq!((outcome, took), (Outcome::Failed("the function timed out".to_owned()), TimeDelta::minutes(10)));
     wait_for(&mut events, |event| matches!(event, HostEvent::HandlerStarted { .. })).await;
@@ -285,7 +285,7 @@ async fn stuck(environment: &Environment) {
 
 #[tokio::test]
 async fn a_killed_process_gives_its_messages_back() {
-    let (environment, _busy) = with_queue();
+    let (environment, _hold) = with_queue();
     let mut events = environment.host.events();
     stuck(&environment).await;
     assert!(!environment.host.idle());
@@ -298,7 +298,7 @@ async fn a_killed_process_gives_its_messages_back() {
 
 #[tokio::test]
 async fn a_replaced_instance_leaves_its_locks() {
-    let (environment, _busy) = with_queue();
+    let (environment, _hold) = with_queue();
     let mut events = environment.host.events();
     stuck(&environment).await;
     environment.host.replace_handler(KillScope::Instance).await;
@@ -311,7 +311,7 @@ async fn a_replaced_instance_leaves_its_locks() {
 
 #[tokio::test]
 async fn the_third_error_stops_the_host() {
-    let (environment, _busy) = world_with_exits(&[ALL[0], ALL[2]], &settings(), &[1, 200, 1, 1]);
+    let (environment, _hold) = world_with_exits(&[ALL[0], ALL[2]], &settings(), &[1, 200, 1, 1]);
     let mut events = environment.host.events();
     wait_for(&mut events, |event| *event == HostEvent::Stopped).await;
     assert!(!environment.host.ready().await);
@@ -323,7 +323,7 @@ async fn the_third_error_stops_the_host() {
 
 #[tokio::test]
 async fn nothing_restarts_a_handler_that_ends_in_peace() {
-    let (environment, _busy) = world_with_exits(&[ALL[0], ALL[2]], &settings(), &[0]);
+    let (environment, _hold) = world_with_exits(&[ALL[0], ALL[2]], &settings(), &[0]);
     assert!(!environment.host.ready().await);
     let mut events = environment.host.events();
     environment.queue.send("x");
@@ -341,7 +341,7 @@ async fn served(environment: &Environment) -> (String, tokio::task::JoinHandle<(
 
 #[tokio::test]
 async fn requests_are_passed_on_as_they_came() {
-    let (environment, _busy) = environment(&[ALL[0], ALL[3]], &settings());
+    let (environment, _hold) = environment(&[ALL[0], ALL[3]], &settings());
     let (url, _server) = served(&environment).await;
     let client = reqwest::Client::new();
     let url = format!("{url}?code=f-key&x=1");
@@ -359,7 +359,7 @@ async fn requests_are_passed_on_as_they_came() {
 
 #[tokio::test]
 async fn a_wrong_key_or_method_reaches_nobody() {
-    let (environment, _busy) = environment(&[ALL[0], ALL[3]], &settings());
+    let (environment, _hold) = environment(&[ALL[0], ALL[3]], &settings());
     let (url, _server) = served(&environment).await;
     let client = reqwest::Client::new();
     assert_eq!(client.post(&url).send().await.unwrap().status(), 401);

@@ -37,7 +37,7 @@ impl Timer<'_> {
         let born = *self.inner.life.borrow();
         let past_due = self.status.is_some_and(|status| status.next <= self.inner.clock.now());
         if past_due || self.trigger.run_on_startup {
-            self.invoke(self.inner.clock.busy(), past_due).await;
+            self.invoke(self.inner.clock.hold(), past_due).await;
         }
         loop {
             let Some(next) = next(&self.trigger.schedule, self.inner.clock.now()) else {
@@ -51,18 +51,18 @@ impl Timer<'_> {
             }
             tokio::select! {
                 _ = self.inner.until(|life| life.instance != born.instance || life.phase == Phase::Stopped) => return,
-                busy = self.inner.clock.sleep_until(next) => self.invoke(busy, false).await,
+                hold = self.inner.clock.sleep_until(next) => self.invoke(hold, false).await,
             }
             let missed = self.trigger.schedule.iter_after(next).take_while(|time| *time <= self.inner.clock.now());
             self.inner.count(|counters| counters.skipped += missed.count() as u64);
         }
     }
 
-    async fn invoke(&mut self, busy: TimeHold, past_due: bool) {
+    async fn invoke(&mut self, hold: TimeHold, past_due: bool) {
         let began = self.inner.clock.now();
         let status = self.status.filter(|_| self.trigger.monitored);
         let payload = payload::timer(self.function, &self.trigger.binding, began, status, past_due);
-        let mut invocation = Invocation::begin(self.inner, self.function, busy);
+        let mut invocation = Invocation::begin(self.inner, self.function, hold);
         let outcome = invocation.post(&payload).await;
         invocation.end(&outcome);
         if self.trigger.monitored && outcome != Outcome::Lost {

@@ -1,22 +1,26 @@
+use std::collections::BTreeSet;
 use std::pin::Pin;
+use std::time::Duration;
 
 use axum::http::StatusCode;
 use axum::routing::{get, post};
+use hyper_util::rt::TokioIo;
 
+use super::reply_tracker::TrackedStream;
 use super::*;
 
-/// Every call has this fate.
+/// The same action for every call.
 struct Always(FaultAction);
 
 impl FaultInjector for Always {
     fn decide(&self, _: &Call) -> BoxFuture<FaultAction> {
-        let fate = self.0.clone();
-        Box::pin(async move { fate })
+        let action = self.0.clone();
+        Box::pin(async move { action })
     }
 }
 
-/// A dependency that counts its effects, and tells of each.
-async fn counter(wire: &Network) -> (Served, Arc<AtomicU64>) {
+/// A dependency that counts its effects and puts the number into each reply.
+async fn counter(network: &Network) -> (Served, Arc<AtomicU64>) {
     let count = Arc::new(AtomicU64::new(0));
     let counting = count.clone();
     let effect = move || {
@@ -29,14 +33,14 @@ async fn counter(wire: &Network) -> (Served, Arc<AtomicU64>) {
         }
     };
     let router = Router::new().route("/effect", post(effect)).route("/text", get(|| async { "0123456789" }));
-    (wire.serve(Dependency::Dataverse, router, None).await.unwrap(), count)
+    (network.serve(Dependency::Dataverse, router, None).await.unwrap(), count)
 }
 
-async fn under(fate: FaultAction) -> (Network, Served, Arc<AtomicU64>, reqwest::Result<reqwest::Response>) {
-    let wire = Network::new(Always(fate));
-    let (served, count) = counter(&wire).await;
+async fn under(action: FaultAction) -> (Network, Served, Arc<AtomicU64>, reqwest::Result<reqwest::Response>) {
+    let network = Network::new(Always(action));
+    let (served, count) = counter(&network).await;
     let reply = reqwest::Client::new().post(format!("{}effect", served.url())).send().await;
-    (wire, served, count, reply)
+    (network, served, count, reply)
 }
 
 fn effects(count: &AtomicU64) -> u64 {
@@ -44,17 +48,17 @@ fn effects(count: &AtomicU64) -> u64 {
 }
 
 #[tokio::test]
-async fn a_served_reply_is_not_withheld() {
-    let (wire, served, count, reply) = under(FaultAction::Serve).await;
+async fn a_served_reply_is_delivered() {
+    let (network, served, count, reply) = under(FaultAction::Serve).await;
     assert_eq!(reply.unwrap().status(), 204);
     drop(served);
-    assert_eq!((effects(&count), wire.withheld().len()), (1, 0));
+    assert_eq!((effects(&count), network.undelivered().len()), (1, 0));
 }
 
 #[tokio::test]
-async fn a_refusal_is_said_as_the_dependency_says_it_and_has_no_effect() {
-    let refusal = ErrorReply { body: "{}".to_owned(), ..ErrorReply::bare(StatusCode::TOO_MANY_REQUESTS) };
-    let (_, _served, count, reply) = under(FaultAction::Refuse(refusal.with("retry-after", "2"))).await;
+async fn a_refused_call_gets_the_error_reply_and_has_no_effect() {
+    let error = ErrorReply { body: "{}".to_owned(), ..ErrorReply::bare(StatusCode::TOO_MANY_REQUESTS) };
+    let (_, _served, count, reply) = under(FaultAction::Refuse(error.with("retry-after", "2"))).await;
     let reply = reply.unwrap();
     assert_eq!((reply.status().as_u16(), reply.headers()["retry-after"].as_bytes()), (429, "2".as_bytes()));
     assert_eq!(reply.text().await.unwrap(), "{}");
@@ -62,89 +66,89 @@ async fn a_refusal_is_said_as_the_dependency_says_it_and_has_no_effect() {
 }
 
 #[tokio::test]
-async fn what_a_gateway_says_may_hide_an_effect() {
-    let (wire, _served, count, reply) =
+async fn a_replaced_reply_hides_an_effect() {
+    let (network, _served, count, reply) =
         under(FaultAction::ReplaceReply(ErrorReply::bare(StatusCode::GATEWAY_TIMEOUT))).await;
     assert_eq!(reply.unwrap().status(), 504);
-    assert_eq!((effects(&count), wire.withheld()), (1, BTreeSet::from([1])));
+    assert_eq!((effects(&count), network.undelivered()), (1, BTreeSet::from([1])));
 }
 
 #[tokio::test]
-async fn a_connection_breaks_before_or_after_the_effect() {
-    let (wire, _served, count, reply) = under(FaultAction::ResetBefore).await;
+async fn a_connection_is_reset_before_or_after_the_effect() {
+    let (network, _served, count, reply) = under(FaultAction::ResetBefore).await;
     assert!(!reply.unwrap_err().is_connect());
-    assert_eq!((effects(&count), wire.withheld().len()), (0, 0));
+    assert_eq!((effects(&count), network.undelivered().len()), (0, 0));
 
-    let (wire, _served, count, reply) = under(FaultAction::ResetAfter).await;
+    let (network, _served, count, reply) = under(FaultAction::ResetAfter).await;
     assert!(!reply.unwrap_err().is_connect());
-    assert_eq!((effects(&count), wire.withheld()), (1, BTreeSet::from([1])));
+    assert_eq!((effects(&count), network.undelivered()), (1, BTreeSet::from([1])));
 }
 
 #[tokio::test]
-async fn a_reply_without_body_cannot_be_cut() {
-    let (wire, served, count, reply) = under(FaultAction::TruncateReply).await;
+async fn a_reply_without_body_cannot_be_truncated() {
+    let (network, served, count, reply) = under(FaultAction::TruncateReply).await;
     assert_eq!(reply.unwrap().status(), 204);
-    assert_eq!((effects(&count), wire.withheld().len()), (1, 0));
+    assert_eq!((effects(&count), network.undelivered().len()), (1, 0));
     let text = reqwest::get(format!("{}text", served.url())).await.unwrap();
     assert_eq!(text.text().await.unwrap(), "01234");
 }
 
 #[tokio::test]
-async fn a_reply_breaks_off_in_the_middle() {
-    let wire = Network::new(Always(FaultAction::ResetAfter));
-    let (served, _) = counter(&wire).await;
+async fn a_reply_ends_in_the_middle() {
+    let network = Network::new(Always(FaultAction::ResetAfter));
+    let (served, _) = counter(&network).await;
     let reply = reqwest::get(format!("{}text", served.url())).await.unwrap();
     assert_eq!(reply.status(), 200);
     assert!(reply.text().await.is_err());
 }
 
 #[tokio::test]
-async fn a_reply_that_cannot_leave_any_more_is_withheld() {
-    let withheld = UndeliveredEffects::default();
-    let (lost, sent) = (Link::new(&withheld), Link::new(&withheld));
-    lost.is_to_send(1);
-    sent.is_to_send(2);
+async fn a_reply_that_cannot_be_sent_any_more_is_undelivered() {
+    let undelivered = UndeliveredEffects::default();
+    let (lost, sent) = (ReplyTracker::new(&undelivered), ReplyTracker::new(&undelivered));
+    lost.will_send(1);
+    sent.will_send(2);
     let (mut stream, _peer) = tokio::io::duplex(64);
-    let mut stream = Noted::new(TokioIo::new(&mut stream), sent);
+    let mut stream = TrackedStream::new(TokioIo::new(&mut stream), sent);
     let write = std::future::poll_fn(|cx| hyper::rt::Write::poll_write(Pin::new(&mut stream), cx, b"HTTP/1.1 204"));
     assert_eq!(write.await.unwrap(), 12);
     drop((lost, stream));
-    assert_eq!(withheld.all(), BTreeSet::from([1]));
+    assert_eq!(undelivered.all(), BTreeSet::from([1]));
 }
 
 #[tokio::test]
-async fn a_hanging_call_ends_with_the_callers_patience() {
-    let wire = Network::new(Always(FaultAction::Hang));
-    let (served, count) = counter(&wire).await;
-    let impatient = reqwest::Client::builder().timeout(Duration::from_millis(50)).build().unwrap();
-    let reply = impatient.post(format!("{}effect", served.url())).send().await;
+async fn a_hanging_call_ends_with_the_callers_timeout() {
+    let network = Network::new(Always(FaultAction::Hang));
+    let (served, count) = counter(&network).await;
+    let client = reqwest::Client::builder().timeout(Duration::from_millis(50)).build().unwrap();
+    let reply = client.post(format!("{}effect", served.url())).send().await;
     assert!(reply.unwrap_err().is_timeout());
     assert_eq!(effects(&count), 0);
 }
 
 #[tokio::test]
-async fn whoever_listens_is_told_how_each_call_went() {
+async fn observers_receive_the_result_of_each_call() {
     let refused = FaultAction::Refuse(ErrorReply::bare(StatusCode::SERVICE_UNAVAILABLE));
-    for (fate, status) in [
+    for (action, status) in [
         (FaultAction::Serve, Some(StatusCode::NO_CONTENT)),
         (refused, Some(StatusCode::SERVICE_UNAVAILABLE)),
         (FaultAction::ResetBefore, None),
     ] {
-        let wire = Network::new(Always(fate));
-        let (served, _) = counter(&wire).await;
-        let mut tap = wire.tap();
+        let network = Network::new(Always(action));
+        let (served, _) = counter(&network).await;
+        let mut observer = network.observe();
         drop(reqwest::Client::new().post(format!("{}effect", served.url())).send().await);
-        let passed = tap.recv().await.unwrap();
-        assert_eq!((passed.dependency, passed.status), (Dependency::Dataverse, status));
+        let event = observer.recv().await.unwrap();
+        assert_eq!((event.dependency, event.status), (Dependency::Dataverse, status));
     }
 }
 
 #[tokio::test]
-async fn a_call_that_is_given_up_is_told_too() {
-    let wire = Network::new(Always(FaultAction::Hang));
-    let (served, _) = counter(&wire).await;
-    let mut tap = wire.tap();
+async fn observers_receive_cancelled_calls_too() {
+    let network = Network::new(Always(FaultAction::Hang));
+    let (served, _) = counter(&network).await;
+    let mut observer = network.observe();
     let client = reqwest::Client::builder().timeout(Duration::from_millis(50)).build().unwrap();
     assert!(client.post(format!("{}effect", served.url())).send().await.is_err());
-    assert_eq!(tap.recv().await.unwrap().status, None);
+    assert_eq!(observer.recv().await.unwrap().status, None);
 }

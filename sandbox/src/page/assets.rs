@@ -4,23 +4,23 @@ use axum::Router;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::routing::get;
 
-/// Path, media type and content of every file.
+/// The path, media type and content of every file.
 pub(super) const FILES: [(&str, &str, &str); 15] = [
     ("/", "text/html; charset=utf-8", include_str!("../../page/index.html")),
     ("/style.css", "text/css; charset=utf-8", include_str!("../../page/style.css")),
     ("/icon.svg", "image/svg+xml", include_str!("../../page/icon.svg")),
+    script("/actions.js", include_str!("../../page/actions.js")),
     script("/app.js", include_str!("../../page/app.js")),
     script("/audit.js", include_str!("../../page/audit.js")),
-    script("/detail.js", include_str!("../../page/detail.js")),
     script("/dom.js", include_str!("../../page/dom.js")),
     script("/flow.js", include_str!("../../page/flow.js")),
+    script("/format.js", include_str!("../../page/format.js")),
     script("/latency.js", include_str!("../../page/latency.js")),
     script("/list.js", include_str!("../../page/list.js")),
     script("/mail.js", include_str!("../../page/mail.js")),
-    script("/try.js", include_str!("../../page/try.js")),
-    script("/theme.js", include_str!("../../page/theme.js")),
     script("/store.js", include_str!("../../page/store.js")),
-    script("/words.js", include_str!("../../page/words.js")),
+    script("/theme.js", include_str!("../../page/theme.js")),
+    script("/timeline.js", include_str!("../../page/timeline.js")),
 ];
 
 const fn script(path: &'static str, text: &'static str) -> (&'static str, &'static str, &'static str) {
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_page_is_light_and_asks_nobody_else() {
+    fn the_page_is_small_and_uses_no_other_host() {
         let size: usize = FILES.iter().map(|(_, _, text)| text.len()).sum();
         assert!(size < 150 * 1024, "{size} bytes");
         for (path, _, text) in FILES {

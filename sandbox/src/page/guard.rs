@@ -1,4 +1,4 @@
-//! Keeps others out: the page is for the browser of whoever runs the sandbox, and for no other site that it visits.
+//! Protects the page against requests from other web sites in the same browser.
 
 use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_TYPE, HOST, ORIGIN};
@@ -6,9 +6,9 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
-use super::routes::Refused;
+use super::routes::ApiError;
 
-/// Nothing from anywhere else, nothing inline, no frames around it.
+/// No content from other sites, no inline scripts, no frames.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -20,15 +20,15 @@ const HEADERS: [(HeaderName, &str); 5] = [
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 
-/// The page's port: its `Host` and `Origin` are known from it.
+/// The page's port, which determines the valid `Host` and `Origin`.
 #[derive(Clone, Copy)]
 pub(super) struct Guard(pub(super) u16);
 
-/// Lets a request pass, or refuses it; either way with the page's headers.
+/// Checks a request, and adds the page's headers to the answer.
 pub(super) async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     let mut response = match guard.admit(request.method(), request.headers()) {
         Ok(()) => next.run(request).await,
-        Err(refused) => refused.into_response(),
+        Err(error) => error.into_response(),
     };
     for (name, value) in HEADERS {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
@@ -37,24 +37,28 @@ pub(super) async fn check(State(guard): State<Guard>, request: Request, next: Ne
 }
 
 impl Guard {
-    fn admit(self, method: &Method, headers: &HeaderMap) -> Result<(), Refused> {
+    fn admit(self, method: &Method, headers: &HeaderMap) -> Result<(), ApiError> {
         let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-        // Another name for this address is a trick (DNS rebinding).
+        // Another host name for this address is a DNS rebinding attack.
         if !text(HOST).is_some_and(|host| self.is_own(host)) {
-            return Err(Refused::new(StatusCode::FORBIDDEN, "wrongHost", "this address is not the page's"));
+            return Err(ApiError::new(StatusCode::FORBIDDEN, "wrongHost", "this host name is not allowed"));
         }
         if matches!(*method, Method::GET | Method::HEAD) {
             return Ok(());
         }
         let foreign = |origin: &str| !origin.strip_prefix("http://").is_some_and(|host| self.is_own(host));
         if headers.contains_key(ORIGIN) && text(ORIGIN).is_none_or(foreign) {
-            return Err(Refused::new(StatusCode::FORBIDDEN, "wrongOrigin", "only the page itself may do this"));
+            return Err(ApiError::new(
+                StatusCode::FORBIDDEN,
+                "wrongOrigin",
+                "only the page itself may send this request",
+            ));
         }
-        // A form of another site cannot send JSON without asking first, and is never allowed.
+        // Another site cannot send JSON without a CORS preflight, which is never answered.
         let media_type = text(CONTENT_TYPE).unwrap_or_default().split(';').next().unwrap_or_default().trim();
         if !media_type.eq_ignore_ascii_case("application/json") {
             let message = "send the body as Content-Type: application/json";
-            return Err(Refused::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "notJson", message));
+            return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "notJson", message));
         }
         Ok(())
     }

@@ -1,20 +1,20 @@
-//! The sandbox as a web page: what happens among shop, handler and dependencies, live, and the means to meddle with it.
+//! The web page of the sandbox. It shows the shop, the handler and the dependencies live, and can inject faults.
 //!
-//! Everything that it shows is read from the stand-ins themselves: nothing is simulated for the page's sake. A board
-//! keeps what has been seen (`board`); tasks fill it (`watch`); the browser gets it as server-sent events (`stream`).
+//! All values come from the stand-ins themselves. The [`dashboard`] holds the state, the [`collector`] updates it, and the
+//! browser receives it as server-sent events ([`stream`]).
 
 mod actions;
 mod assets;
-mod board;
-mod dial;
+mod audit_status;
+mod collector;
+mod dashboard;
+mod event_timeline;
+mod fault_controls;
 mod guard;
 mod invocations;
 mod latency;
 mod routes;
 mod stream;
-mod track;
-mod verdict;
-mod watch;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -29,13 +29,13 @@ use tokio::task::JoinSet;
 use crate::audit::Journey;
 use crate::environment::{Environment, FunctionApp};
 use crate::host::Platform;
-use board::Board;
-use dial::Dial;
+use dashboard::Dashboard;
+use fault_controls::FaultControls;
 
 /// The port of the page unless another is asked for.
 pub const PORT: u16 = 7780;
 
-/// What a page is about.
+/// What a page shows.
 pub struct PageOptions<'a> {
     /// The dependencies.
     pub environment: Arc<Environment>,
@@ -43,60 +43,60 @@ pub struct PageOptions<'a> {
     pub apps: &'a [FunctionApp],
     /// The journeys that are enabled in them.
     pub enabled: &'static [Journey],
-    /// The page's port on the loopback address; [`PORT`], or any free one if that is taken, unless given.
+    /// The page's port on the loopback address. `None` uses [`PORT`], or a free port if that is taken.
     pub port: Option<u16>,
 }
 
-/// A page that is being served; gone when dropped.
+/// A page that is served until dropped.
 pub struct Page {
     address: SocketAddr,
     shared: Arc<Shared>,
     _tasks: JoinSet<()>,
 }
 
-/// What all requests and all watchers share.
+/// The state that all requests and collectors share.
 struct Shared {
     environment: Arc<Environment>,
-    board: Mutex<Board>,
-    /// The board's last published version.
+    dashboard: Mutex<Dashboard>,
+    /// The last published version of the dashboard.
     version: version::Sender<u64>,
-    dial: Dial,
+    fault_controls: FaultControls,
     /// The function app's address, if there is one.
     app: Option<String>,
     platforms: Vec<Platform>,
     client: reqwest::Client,
-    /// Counts the shop's visitors from the page, so that each is another one.
+    /// The number of visits from the page. It makes each visitor different.
     visitors: AtomicU64,
-    /// Whether a crowd is in the shop.
-    crowded: AtomicBool,
+    /// Whether a bulk order is in progress.
+    bulk_running: AtomicBool,
     /// When handlers were killed from the page.
     kills: Mutex<Vec<DateTime<Utc>>>,
 }
 
 impl Page {
-    /// Begins to watch the environment and to serve what is seen. Must be called inside a Tokio runtime.
+    /// Starts to collect data and to serve the page. Must be called inside a Tokio runtime.
     ///
     /// # Errors
     ///
-    /// When the port is taken, or the machine gives no HTTP client.
+    /// When the port is taken, or an HTTP client cannot be created.
     pub async fn open(options: PageOptions<'_>) -> io::Result<Self> {
         let listener = listen(options.port).await?;
         let address = listener.local_addr()?;
         let client = reqwest::Client::builder().no_proxy().build().map_err(io::Error::other)?;
         let shared = Arc::new(Shared {
-            board: Mutex::new(Board::new(&options.environment, options.enabled, options.apps.len())),
+            dashboard: Mutex::new(Dashboard::new(&options.environment, options.enabled, options.apps.len())),
             version: version::Sender::new(0),
-            dial: Dial::new(&options.environment),
+            fault_controls: FaultControls::new(&options.environment),
             app: options.apps.first().map(|app| app.url().to_owned()),
             platforms: options.apps.iter().map(|app| app.host().platform()).collect(),
             client,
             visitors: AtomicU64::new(0),
-            crowded: AtomicBool::new(false),
+            bulk_running: AtomicBool::new(false),
             kills: Mutex::default(),
             environment: options.environment,
         });
         let mut tasks = JoinSet::new();
-        watch::begin(&shared, options.apps, &mut tasks);
+        collector::start(&shared, options.apps, &mut tasks);
         let router = routes::router(shared.clone(), address.port());
         tasks.spawn(async move {
             if let Err(error) = axum::serve(listener, router).await {
@@ -111,15 +111,15 @@ impl Page {
         format!("http://{}/", self.address)
     }
 
-    /// When handlers were killed from the page: by then they were surely dead.
+    /// The times at which handlers killed from the page were certainly dead.
     pub fn kills(&self) -> Vec<DateTime<Utc>> {
         self.shared.kills.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 impl Shared {
-    fn board(&self) -> MutexGuard<'_, Board> {
-        self.board.lock().unwrap_or_else(PoisonError::into_inner)
+    fn dashboard(&self) -> MutexGuard<'_, Dashboard> {
+        self.dashboard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn now(&self) -> DateTime<Utc> {
@@ -127,7 +127,7 @@ impl Shared {
     }
 }
 
-/// A second sandbox finds the usual port taken and takes another; a port that was asked for must be had.
+/// Binds the port. If the default port is taken, for example by another sandbox, a free port is used.
 async fn listen(port: Option<u16>) -> io::Result<TcpListener> {
     let bind = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
     match (port, bind(port.unwrap_or(PORT)).await) {

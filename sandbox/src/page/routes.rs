@@ -1,4 +1,4 @@
-//! The page's paths.
+//! The page's routes.
 
 use std::sync::Arc;
 
@@ -13,15 +13,15 @@ use serde_json::json;
 use super::guard::{self, Guard};
 use super::{Shared, actions, assets, stream};
 
-/// An answer that is no success: status, a code for programs and words for people.
+/// An error answer: a status, a code for programs and a message for people.
 #[derive(Clone, Debug)]
-pub(super) struct Refused {
+pub(super) struct ApiError {
     status: StatusCode,
     code: &'static str,
     message: String,
 }
 
-impl Refused {
+impl ApiError {
     pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self { status, code, message: message.into() }
     }
@@ -39,7 +39,7 @@ impl Refused {
     }
 }
 
-impl IntoResponse for Refused {
+impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         (self.status, Json(json!({ "error": { "code": self.code, "message": self.message } }))).into_response()
     }
@@ -52,36 +52,36 @@ pub(super) fn router(shared: Arc<Shared>, port: u16) -> Router {
         .route("/api/stream", get(stream::serve))
         .route("/api/events/{number}", get(event))
         .route("/api/shop", post(actions::shop))
-        .route("/api/crowd", post(actions::crowd))
+        .route("/api/bulk-orders", post(actions::bulk_order))
         .route("/api/replay", post(actions::replay))
         .route("/api/redrive", post(actions::redrive))
-        .route("/api/weather", post(actions::weather))
-        .route("/api/trigger", post(actions::trigger))
+        .route("/api/faults", post(actions::set_faults))
+        .route("/api/trigger", post(actions::set_trigger))
         .route("/api/kill", post(actions::kill))
-        .fallback(|| async { Refused::not_found("there is nothing here") })
+        .fallback(|| async { ApiError::not_found("this path does not exist") })
         .method_not_allowed_fallback(|| async {
-            Refused::new(StatusCode::METHOD_NOT_ALLOWED, "wrongMethod", "this path is asked in another way")
+            ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "wrongMethod", "this path does not support the method")
         })
         .with_state(shared)
         .layer(middleware::from_fn_with_state(Guard(port), guard::check))
 }
 
-/// Everything there is to show: what the stream sends first, as a whole.
+/// The whole dashboard, like the first frame of the stream.
 async fn snapshot(State(shared): State<Arc<Shared>>) -> Response {
-    shared.take_in();
-    let frame = shared.board().frame(None, shared.now());
+    shared.collect();
+    let frame = shared.dashboard().frame(None, shared.now());
     uncached(Json(frame))
 }
 
-/// All that is known of one event.
-async fn event(State(shared): State<Arc<Shared>>, Path(number): Path<String>) -> Result<Response, Refused> {
-    let number = number.parse().map_err(|_| Refused::bad_request("an event has a number, counted from 1"))?;
-    // What a record tells of has then been taken in.
-    shared.take_in();
-    let story = shared.board().story(number, &shared.environment);
-    story
-        .map(|story| uncached(Json(story)))
-        .ok_or_else(|| Refused::not_found(format!("there is no event {number} yet")))
+/// The details of one event.
+async fn event(State(shared): State<Arc<Shared>>, Path(number): Path<String>) -> Result<Response, ApiError> {
+    let number = number.parse().map_err(|_| ApiError::bad_request("an event number is a whole number from 1"))?;
+    // Collects first, so that everything that a record reports is included.
+    shared.collect();
+    let details = shared.dashboard().details(number, &shared.environment);
+    details
+        .map(|details| uncached(Json(details)))
+        .ok_or_else(|| ApiError::not_found(format!("there is no event {number} yet")))
 }
 
 fn uncached(body: impl IntoResponse) -> Response {

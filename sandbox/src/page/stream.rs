@@ -1,7 +1,7 @@
-//! Server-sent events: the board's changes as they come.
+//! Sends the changes of the dashboard as server-sent events.
 //!
-//! Each frame's id names the run of the sandbox and the version of the board. A browser that comes back says which it
-//! saw last and gets what has changed since; one that saw another run gets everything.
+//! Each frame's id contains the run of the sandbox and the version of the dashboard. A browser that reconnects sends its
+//! last id and receives what has changed since then. After a restart of the sandbox it receives everything.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -16,12 +16,12 @@ use tokio::sync::watch;
 
 use super::Shared;
 
-/// How long a browser waits before it comes back.
+/// The delay before a browser reconnects.
 const RETRY: Duration = Duration::from_millis(500);
 
 #[derive(Deserialize)]
 pub(super) struct Since {
-    /// The same as `Last-Event-ID`, for those who cannot set a header.
+    /// The same as `Last-Event-ID`, for clients that cannot set a header.
     after: Option<String>,
 }
 
@@ -31,7 +31,7 @@ pub(super) async fn serve(
     headers: HeaderMap,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()).map(str::to_owned).or(since.after);
-    let seen = last.and_then(|last| shared.board().version_of(&last));
+    let seen = last.and_then(|last| shared.dashboard().version_of(&last));
     let reader = Reader { version: shared.version.subscribe(), shared, seen, first: true };
     let frames = futures::stream::unfold(reader, |mut reader| async {
         let event = reader.next().await?;
@@ -43,7 +43,7 @@ pub(super) async fn serve(
 struct Reader {
     shared: Arc<Shared>,
     version: watch::Receiver<u64>,
-    /// The version that the browser has; nothing if it has none of this run.
+    /// The version that the browser has. `None` if it has no version of this run.
     seen: Option<u64>,
     first: bool,
 }
@@ -54,10 +54,10 @@ impl Reader {
         if !self.first {
             self.version.wait_for(|version| seen.is_none_or(|seen| *version > seen)).await.ok()?;
         }
-        let frame = self.shared.board().frame(seen, self.shared.now());
+        let frame = self.shared.dashboard().frame(seen, self.shared.now());
         self.seen = Some(frame.version);
         let event = Event::default().id(frame.id()).json_data(&frame);
-        let event = event.inspect_err(|error| tracing::error!(%error, "a frame could not be written")).ok()?;
+        let event = event.inspect_err(|error| tracing::error!(%error, "a frame could not be serialized")).ok()?;
         Some(if std::mem::take(&mut self.first) { event.retry(RETRY) } else { event })
     }
 }

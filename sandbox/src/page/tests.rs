@@ -10,20 +10,20 @@ use crate::clock::Clock;
 use crate::environment::EnvironmentOptions;
 use crate::network::Dependency;
 
-/// A page over an environment without a function app.
-struct Visitor {
+/// A client of a page whose environment has no function app.
+struct TestClient {
     environment: Arc<Environment>,
     page: Page,
-    client: reqwest::Client,
+    http: reqwest::Client,
 }
 
-impl Visitor {
+impl TestClient {
     async fn new() -> Self {
         let environment = Arc::new(Environment::start(EnvironmentOptions::new(Clock::real())).await.unwrap());
         let options =
             PageOptions { environment: environment.clone(), apps: &[], enabled: &Journey::ALL, port: Some(0) };
         let page = Page::open(options).await.unwrap();
-        Self { environment, page, client: reqwest::Client::builder().no_proxy().build().unwrap() }
+        Self { environment, page, http: reqwest::Client::builder().no_proxy().build().unwrap() }
     }
 
     fn url(&self, path: &str) -> String {
@@ -31,26 +31,26 @@ impl Visitor {
     }
 
     async fn get(&self, path: &str) -> Value {
-        self.client.get(self.url(path)).send().await.unwrap().json().await.unwrap()
+        self.http.get(self.url(path)).send().await.unwrap().json().await.unwrap()
     }
 
     async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
-        let reply = self.client.post(self.url(path)).json(body).send().await.unwrap();
+        let reply = self.http.post(self.url(path)).json(body).send().await.unwrap();
         (reply.status().as_u16(), reply.json().await.unwrap())
     }
 
     async fn sell(&self) -> usize {
         let visit =
-            json!({"who": "guest", "email": true, "loyaltyCard": false, "place": "online", "ending": "checkout"});
+            json!({"who": "guest", "email": true, "loyaltyCard": false, "place": "online", "outcome": "checkout"});
         let (status, answer) = self.post("api/shop", &visit).await;
         assert_eq!(status, 201, "{answer}");
         let events = answer["events"].as_array().unwrap();
         usize::try_from(events.last().unwrap().as_u64().unwrap()).unwrap()
     }
 
-    /// A stream that goes on after what `last` names.
+    /// A stream that continues after the frame `last`.
     async fn stream(&self, last: Option<&str>) -> Frames {
-        let mut request = self.client.get(self.url("api/stream"));
+        let mut request = self.http.get(self.url("api/stream"));
         if let Some(last) = last {
             request = request.header("last-event-id", last);
         }
@@ -78,11 +78,11 @@ impl Frames {
                 continue;
             }
             let chunk = tokio::time::timeout(Duration::from_secs(20), self.reply.chunk()).await;
-            self.text.push_str(std::str::from_utf8(&chunk.expect("a frame comes").unwrap().unwrap()).unwrap());
+            self.text.push_str(std::str::from_utf8(&chunk.expect("a frame arrives").unwrap().unwrap()).unwrap());
         }
     }
 
-    /// Reads on until an event is told of; its row and the frame's id.
+    /// Reads until a frame contains the event. Returns the frame's id and the event's row.
     async fn until_event(&mut self, number: usize) -> (String, Value) {
         loop {
             let (id, frame) = self.next().await;
@@ -99,46 +99,46 @@ fn numbers(frame: &Value) -> Vec<u64> {
 }
 
 #[tokio::test]
-async fn the_stream_begins_with_everything_and_goes_on_with_what_is_new() {
-    let visitor = Visitor::new().await;
-    let first = visitor.sell().await;
-    let mut frames = visitor.stream(None).await;
+async fn the_stream_begins_with_everything_and_continues_with_changes() {
+    let client = TestClient::new().await;
+    let first = client.sell().await;
+    let mut frames = client.stream(None).await;
     let (_, whole) = frames.next().await;
     assert_eq!((&whole["whole"], numbers(&whole)), (&json!(true), vec![1, 2]));
-    let second = visitor.sell().await;
+    let second = client.sell().await;
     let (_, row) = frames.until_event(second).await;
     assert_eq!((&row["type"], &row["status"], &row["guest"]), (&json!("Checkout"), &json!("unseen"), &json!(true)));
     assert_eq!(second, first + 2);
 }
 
 #[tokio::test]
-async fn a_browser_that_was_away_gets_what_it_missed_and_nothing_else() {
-    let visitor = Visitor::new().await;
-    let first = visitor.sell().await;
-    let mut frames = visitor.stream(None).await;
+async fn a_browser_that_reconnects_receives_only_what_it_missed() {
+    let client = TestClient::new().await;
+    let first = client.sell().await;
+    let mut frames = client.stream(None).await;
     let (seen, _) = frames.until_event(first).await;
-    // An answer that counts as seen must have been published.
+    // The stream is closed after the event was received.
     drop(frames);
-    let second = visitor.sell().await;
-    let mut frames = visitor.stream(Some(&seen)).await;
+    let second = client.sell().await;
+    let mut frames = client.stream(Some(&seen)).await;
     let mut missed = Vec::new();
     while !missed.contains(&(second as u64)) {
         let (_, frame) = frames.next().await;
         assert_eq!(frame["whole"], false);
         missed.extend(numbers(&frame));
     }
-    let (last, _) = frames.next_after_quiet(&visitor).await;
-    let mut nothing = visitor.stream(Some(&last)).await;
+    let (last, _) = frames.next_without_events(&client).await;
+    let mut nothing = client.stream(Some(&last)).await;
     assert_eq!(numbers(&nothing.next().await.1), Vec::<u64>::new());
 }
 
 impl Frames {
-    /// The frame that follows a change that concerns no event.
-    async fn next_after_quiet(&mut self, visitor: &Visitor) -> (String, Value) {
-        visitor.post("api/weather", &json!({"dependency": "entra", "weather": "slow"})).await;
+    /// The frame after a change that does not affect any event.
+    async fn next_without_events(&mut self, client: &TestClient) -> (String, Value) {
+        client.post("api/faults", &json!({"dependency": "entra", "availability": "slow"})).await;
         loop {
             let (id, frame) = self.next().await;
-            if frame["flow"]["dependencies"]["entra"]["weather"] == "slow" {
+            if frame["flow"]["dependencies"]["entra"]["availability"] == "slow" {
                 return (id, frame);
             }
         }
@@ -146,46 +146,46 @@ impl Frames {
 }
 
 #[tokio::test]
-async fn a_browser_of_another_run_gets_everything() {
-    let visitor = Visitor::new().await;
-    visitor.sell().await;
+async fn a_browser_from_another_run_receives_everything() {
+    let client = TestClient::new().await;
+    client.sell().await;
     for last in ["00000000-1", "nonsense", "", "99999999999999999999-1"] {
-        let (_, frame) = visitor.stream(Some(last)).await.next().await;
+        let (_, frame) = client.stream(Some(last)).await.next().await;
         assert_eq!((&frame["whole"], numbers(&frame)), (&json!(true), vec![1, 2]), "{last}");
     }
 }
 
 #[tokio::test]
-async fn the_snapshot_is_the_streams_beginning() {
-    let visitor = Visitor::new().await;
-    let number = visitor.sell().await;
-    let snapshot = visitor.get("api/snapshot").await;
+async fn the_snapshot_equals_the_first_frame() {
+    let client = TestClient::new().await;
+    let number = client.sell().await;
+    let snapshot = client.get("api/snapshot").await;
     assert_eq!(numbers(&snapshot), [1, 2]);
-    let story = visitor.get(&format!("api/events/{number}")).await;
-    assert_eq!(story["event"]["type"], "Checkout");
-    assert_eq!(story["steps"][0]["kind"], "committed");
-    assert_eq!(story["due"].as_array().unwrap().len(), 3, "{story}");
-    assert_eq!(story["record"], Value::Null);
+    let details = client.get(&format!("api/events/{number}")).await;
+    assert_eq!(details["event"]["type"], "Checkout");
+    assert_eq!(details["steps"][0]["kind"], "committed");
+    assert_eq!(details["due"].as_array().unwrap().len(), 3, "{details}");
+    assert_eq!(details["record"], Value::Null);
 }
 
 #[tokio::test]
-async fn what_does_not_exist_is_not_found() {
-    let visitor = Visitor::new().await;
+async fn unknown_paths_and_events_are_not_found() {
+    let client = TestClient::new().await;
     for (path, status) in [("api/events/1", 404), ("api/events/0", 404), ("api/events/x", 400), ("api/nothing", 404)] {
-        let reply = visitor.client.get(visitor.url(path)).send().await.unwrap();
+        let reply = client.http.get(client.url(path)).send().await.unwrap();
         assert_eq!(reply.status().as_u16(), status, "{path}");
         assert!(reply.json::<Value>().await.unwrap()["error"]["message"].is_string());
     }
-    let reply = visitor.client.get(visitor.url("api/kill")).send().await.unwrap();
+    let reply = client.http.get(client.url("api/kill")).send().await.unwrap();
     assert_eq!(reply.status(), StatusCode::METHOD_NOT_ALLOWED);
 }
 
 #[tokio::test]
-async fn actions_that_make_no_sense_are_refused_with_the_reason() {
-    let visitor = Visitor::new().await;
+async fn invalid_actions_are_rejected_with_the_reason() {
+    let client = TestClient::new().await;
     let visit = |field: &str, value: Value| {
         let mut visit =
-            json!({"who": "known", "email": true, "loyaltyCard": true, "place": "store", "ending": "checkout"});
+            json!({"who": "known", "email": true, "loyaltyCard": true, "place": "store", "outcome": "checkout"});
         visit[field] = value;
         visit
     };
@@ -193,9 +193,9 @@ async fn actions_that_make_no_sense_are_refused_with_the_reason() {
         ("api/shop", json!({}), 400, "missing field `who`"),
         ("api/shop", visit("who", json!("nobody")), 400, "unknown variant `nobody`"),
         ("api/shop", visit("coupon", json!(1)), 400, "unknown field `coupon`"),
-        ("api/crowd", json!({"orders": 0}), 400, "orders: must be from 1 to 2000"),
-        ("api/weather", json!({"dependency": "moon", "weather": "fair"}), 400, "unknown variant `moon`"),
-        ("api/weather", json!({"dependency": "cosmos", "weather": "hail"}), 400, "unknown variant `hail`"),
+        ("api/bulk-orders", json!({"orders": 0}), 400, "orders: must be from 1 to 2000"),
+        ("api/faults", json!({"dependency": "moon", "availability": "normal"}), 400, "unknown variant `moon`"),
+        ("api/faults", json!({"dependency": "cosmos", "availability": "broken"}), 400, "unknown variant `broken`"),
         (
             "api/trigger",
             json!({"journey": "newsletter", "state": "published"}),
@@ -207,47 +207,48 @@ async fn actions_that_make_no_sense_are_refused_with_the_reason() {
         ("api/kill", json!({}), 409, "no handler"),
     ];
     for (path, body, status, words) in cases {
-        let (answered, answer) = visitor.post(path, &body).await;
+        let (answered, answer) = client.post(path, &body).await;
         let message = answer["error"]["message"].as_str().unwrap_or_default();
         assert!(answered == status && message.contains(words), "{path} {body}: {answered} {answer}");
     }
-    visitor.sell().await;
-    assert_eq!(visitor.post("api/replay", &json!({"event": 2})).await.0, 409, "nobody has polled it yet");
-    assert_eq!(visitor.environment.shop().ledger().len(), 2);
+    client.sell().await;
+    assert_eq!(client.post("api/replay", &json!({"event": 2})).await.0, 409, "the event was not polled yet");
+    assert_eq!(client.environment.shop().ledger().len(), 2);
 }
 
 #[tokio::test]
 async fn every_kind_of_visit_is_possible() {
-    let visitor = Visitor::new().await;
+    let client = TestClient::new().await;
     for who in ["known", "new", "guest"] {
         for place in ["store", "online"] {
             for (email, card) in [(true, false), (false, true)] {
                 let visit =
-                    json!({"who": who, "email": email, "loyaltyCard": card, "place": place, "ending": "checkout"});
-                let (status, answer) = visitor.post("api/shop", &visit).await;
+                    json!({"who": who, "email": email, "loyaltyCard": card, "place": place, "outcome": "checkout"});
+                let (status, answer) = client.post("api/shop", &visit).await;
                 assert_eq!(status, 201, "{visit} {answer}");
-                let entry = visitor.environment.shop().ledger().pop().unwrap();
+                let entry = client.environment.shop().ledger().pop().unwrap();
                 assert_eq!(entry.email.is_some(), email, "{visit}");
                 assert_eq!(entry.loyalty_card.is_some(), card, "{visit}");
                 assert_eq!(entry.account.is_some(), who != "guest", "{visit}");
             }
         }
     }
-    let visit = json!({"who": "new", "email": true, "loyaltyCard": false, "place": "store", "ending": "walkAway"});
-    assert_eq!(visitor.post("api/shop", &visit).await.0, 201);
-    assert_eq!(visitor.environment.shop().ledger().pop().unwrap().event.event_type, "AddCartLines");
+    let visit =
+        json!({"who": "new", "email": true, "loyaltyCard": false, "place": "store", "outcome": "leaveWithoutBuying"});
+    assert_eq!(client.post("api/shop", &visit).await.0, 201);
+    assert_eq!(client.environment.shop().ledger().pop().unwrap().event.event_type, "AddCartLines");
 }
 
 #[tokio::test]
-async fn only_the_page_itself_may_act() {
-    let visitor = Visitor::new().await;
-    let port = visitor.page.address.port();
+async fn only_the_page_itself_may_send_actions() {
+    let client = TestClient::new().await;
+    let port = client.page.address.port();
     let post = |headers: &[(_, String)]| {
-        let mut request = visitor.client.post(visitor.url("api/weather"));
+        let mut request = client.http.post(client.url("api/faults"));
         for (name, value) in headers {
             request = request.header(name, value);
         }
-        request.body(r#"{"dependency": "cosmos", "weather": "down"}"#).send()
+        request.body(r#"{"dependency": "cosmos", "availability": "down"}"#).send()
     };
     let json = || (CONTENT_TYPE, "application/json".to_owned());
     let refused: [(&[_], u16); 6] = [
@@ -261,20 +262,19 @@ async fn only_the_page_itself_may_act() {
     for (headers, status) in refused {
         assert_eq!(post(headers).await.unwrap().status().as_u16(), status, "{headers:?}");
     }
-    assert!(*visitor.environment.served(Dependency::Cosmos).reachability().borrow());
-    let rebound =
-        visitor.client.get(visitor.url("api/snapshot")).header(HOST, "attacker.example").send().await.unwrap();
+    assert!(*client.environment.served(Dependency::Cosmos).reachability().borrow());
+    let rebound = client.http.get(client.url("api/snapshot")).header(HOST, "attacker.example").send().await.unwrap();
     assert_eq!(rebound.status(), StatusCode::FORBIDDEN);
     let own = [json(), (ORIGIN, format!("http://localhost:{port}"))];
     assert_eq!(post(&own).await.unwrap().status(), StatusCode::OK);
-    assert!(!*visitor.environment.served(Dependency::Cosmos).reachability().borrow());
+    assert!(!*client.environment.served(Dependency::Cosmos).reachability().borrow());
 }
 
 #[tokio::test]
-async fn every_file_comes_with_the_policy() {
-    let visitor = Visitor::new().await;
+async fn every_file_has_the_content_security_policy() {
+    let client = TestClient::new().await;
     for (path, media_type, text) in assets::FILES {
-        let reply = visitor.client.get(visitor.url(path.trim_start_matches('/'))).send().await.unwrap();
+        let reply = client.http.get(client.url(path.trim_start_matches('/'))).send().await.unwrap();
         let headers: BTreeMap<_, _> = reply
             .headers()
             .iter()
@@ -287,16 +287,16 @@ async fn every_file_comes_with_the_policy() {
 }
 
 #[tokio::test]
-async fn weather_is_what_callers_meet() {
-    let visitor = Visitor::new().await;
-    let dataverse = visitor.environment.url(Dependency::Dataverse);
-    let set = async |weather: &str| {
-        let body = json!({"dependency": "dataverse", "weather": weather});
-        assert_eq!(visitor.post("api/weather", &body).await.0, 200);
+async fn callers_see_the_availability_that_is_set() {
+    let client = TestClient::new().await;
+    let dataverse = client.environment.url(Dependency::Dataverse);
+    let set = async |availability: &str| {
+        let body = json!({"dependency": "dataverse", "availability": availability});
+        assert_eq!(client.post("api/faults", &body).await.0, 200);
     };
-    let call = async || visitor.client.get(&dataverse).send().await.map(|reply| reply.status().as_u16());
+    let call = async || client.http.get(&dataverse).send().await.map(|reply| reply.status().as_u16());
     assert_eq!(call().await.unwrap(), 404);
-    set("throttled").await;
+    set("failing").await;
     let mut throttled = 0;
     for _ in 0..30 {
         throttled += usize::from(call().await.unwrap() == 429);
@@ -306,22 +306,22 @@ async fn weather_is_what_callers_meet() {
     while call().await.is_ok() {
         tokio::task::yield_now().await;
     }
-    set("fair").await;
+    set("normal").await;
     while call().await.ok() != Some(404) {
         tokio::task::yield_now().await;
     }
-    let mut frames = visitor.stream(None).await;
+    let mut frames = client.stream(None).await;
     loop {
         let (_, frame) = frames.next().await;
         let calls = &frame["flow"]["dependencies"]["dataverse"];
-        if calls["failures"].as_u64() >= Some(throttled as u64) && calls["weather"] == "fair" {
+        if calls["failures"].as_u64() >= Some(throttled as u64) && calls["availability"] == "normal" {
             break;
         }
     }
 }
 
 #[tokio::test]
-async fn a_taken_port_is_passed_by_unless_it_was_asked_for() {
+async fn a_taken_port_is_replaced_unless_it_is_fixed() {
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let port = taken.local_addr().unwrap().port();
     assert_eq!(listen(Some(port)).await.unwrap_err().kind(), io::ErrorKind::AddrInUse);

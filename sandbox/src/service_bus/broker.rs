@@ -58,7 +58,7 @@ pub struct Delivery {
     /// The message; this delivery is counted.
     pub message: Message,
     /// Keeps simulated time still from the moment at which the message was handed over; dropped by its consumer.
-    pub busy: TimeHold,
+    pub hold: TimeHold,
 }
 
 /// A cheap handle to one namespace's topics and subscriptions.
@@ -388,9 +388,9 @@ async fn keep_time(broker: Weak<Inner>, clock: Clock, rung: Arc<Notify>) {
         let slept = futures::poll!(sleep.as_mut());
         drop((woken.take(), ringing));
         woken = match slept {
-            std::task::Poll::Ready(busy) => Some(busy),
+            std::task::Poll::Ready(hold) => Some(hold),
             std::task::Poll::Pending => tokio::select! {
-                busy = sleep => Some(busy),
+                hold = sleep => Some(hold),
                 () = rung.notified() => None,
             },
         };

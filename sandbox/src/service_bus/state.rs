@@ -125,7 +125,7 @@ impl State {
         self.alarms.insert((at, alarm));
         if self.wake.is_none_or(|wake| at < wake) {
             self.wake = Some(at);
-            self.ringing.get_or_insert_with(|| self.clock.busy());
+            self.ringing.get_or_insert_with(|| self.clock.hold());
             self.rung.notify_one();
         }
     }
@@ -264,7 +264,7 @@ impl State {
         let held = Held { path: path.clone(), message: message.clone(), until: locked_until };
         self.locks.insert(lock_token, held);
         self.set_alarm(locked_until, Alarm::Lock(path.clone(), sequence, lock_token));
-        Some(Delivery { lock_token, locked_until, message, busy: self.clock.busy() })
+        Some(Delivery { lock_token, locked_until, message, hold: self.clock.hold() })
     }
 
     /// Registers a receiver; `path` exists.

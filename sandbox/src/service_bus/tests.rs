@@ -25,12 +25,12 @@ fn seconds(count: u64) -> Duration {
 /// A topic with one subscription, and a guard that keeps time still until it is dropped.
 fn broker(topic: TopicOptions, subscription: SubscriptionOptions) -> (Broker, TimeHold) {
     let clock = Clock::simulated(start());
-    let busy = clock.busy();
+    let hold = clock.hold();
     let broker = Broker::new(clock);
     let name = topic.name.clone();
     broker.create_topic(topic).unwrap();
     broker.create_subscription(&name, subscription).unwrap();
-    (broker, busy)
+    (broker, hold)
 }
 
 fn plain() -> (Broker, TimeHold) {
@@ -46,15 +46,15 @@ fn ids(messages: &[Message]) -> Vec<&str> {
 }
 
 /// Lets time go on for `duration` and stops it again.
-async fn pass(broker: &Broker, busy: &mut Option<TimeHold>, duration: Duration) {
+async fn pass(broker: &Broker, hold: &mut Option<TimeHold>, duration: Duration) {
     let sleep = broker.clock().sleep(duration);
-    busy.take();
-    *busy = Some(sleep.await);
+    hold.take();
+    *hold = Some(sleep.await);
 }
 
 #[tokio::test]
 async fn messages_come_in_the_order_of_their_sequence_numbers() {
-    let (broker, _busy) = plain();
+    let (broker, _hold) = plain();
     broker.send(TOPIC, vec![message("a"), message("b"), message("c")]).unwrap();
     let first = broker.try_receive(&orders()).unwrap().unwrap();
     let second = broker.try_receive(&orders()).unwrap().unwrap();
@@ -71,11 +71,11 @@ async fn messages_come_in_the_order_of_their_sequence_numbers() {
 
 #[tokio::test]
 async fn a_lock_that_runs_out_gives_the_message_to_the_next_receiver() {
-    let (broker, busy) = plain();
+    let (broker, hold) = plain();
     broker.send(TOPIC, vec![message("a")]).unwrap();
     let first = broker.receive(&orders()).await.unwrap();
     assert_eq!(first.locked_until, start() + TimeDelta::seconds(60));
-    drop((first.busy, busy));
+    drop((first.hold, hold));
     let second = broker.receive(&orders()).await.unwrap();
     assert_eq!(broker.clock().now(), start() + TimeDelta::seconds(60));
     assert_eq!(second.message.delivery_count, 2);
@@ -86,21 +86,21 @@ async fn a_lock_that_runs_out_gives_the_message_to_the_next_receiver() {
 
 #[tokio::test]
 async fn a_renewed_lock_lasts_longer() {
-    let (broker, busy) = plain();
-    let mut busy = Some(busy);
+    let (broker, hold) = plain();
+    let mut hold = Some(hold);
     broker.send(TOPIC, vec![message("a")]).unwrap();
     let delivery = broker.try_receive(&orders()).unwrap().unwrap();
-    drop(delivery.busy);
-    pass(&broker, &mut busy, seconds(50)).await;
+    drop(delivery.hold);
+    pass(&broker, &mut hold, seconds(50)).await;
     assert_eq!(broker.renew(delivery.lock_token).unwrap(), start() + TimeDelta::seconds(110));
-    pass(&broker, &mut busy, seconds(50)).await;
+    pass(&broker, &mut hold, seconds(50)).await;
     assert!(broker.try_receive(&orders()).unwrap().is_none());
     broker.complete(delivery.lock_token).unwrap();
 }
 
 #[tokio::test]
 async fn the_tenth_failed_delivery_is_the_last() {
-    let (broker, _busy) = plain();
+    let (broker, _hold) = plain();
     broker.send(TOPIC, vec![message("poison")]).unwrap();
     for count in 1..=10 {
         let delivery = broker.try_receive(&orders()).unwrap().unwrap();
@@ -122,7 +122,7 @@ async fn the_tenth_failed_delivery_is_the_last() {
 
 #[tokio::test]
 async fn a_receiver_dead_letters_with_a_reason() {
-    let (broker, _busy) = plain();
+    let (broker, _hold) = plain();
     broker.send(TOPIC, vec![message("a")]).unwrap();
     let delivery = broker.try_receive(&orders()).unwrap().unwrap();
     broker.dead_letter(delivery.lock_token, "Rejected", "no such customer").unwrap();
@@ -133,7 +133,7 @@ async fn a_receiver_dead_letters_with_a_reason() {
 
 #[tokio::test]
 async fn a_scheduled_message_comes_at_its_time_and_then_takes_its_place() {
-    let (broker, busy) = plain();
+    let (broker, hold) = plain();
     let later = start() + TimeDelta::minutes(5);
     let scheduled = NewMessage { scheduled_enqueue_time: Some(later), ..message("later") };
     broker.send(TOPIC, vec![scheduled, message("now")]).unwrap();
@@ -141,7 +141,7 @@ async fn a_scheduled_message_comes_at_its_time_and_then_takes_its_place() {
     let now = broker.receive(&orders()).await.unwrap();
     assert_eq!(now.message.sequence_number, 1);
     broker.complete(now.lock_token).unwrap();
-    drop((busy, now.busy));
+    drop((hold, now.hold));
     let delivery = broker.receive(&orders()).await.unwrap();
     assert_eq!(broker.clock().now(), later);
     assert_eq!((delivery.message.sequence_number, delivery.message.enqueued_time), (2, later));
@@ -149,20 +149,20 @@ async fn a_scheduled_message_comes_at_its_time_and_then_takes_its_place() {
 
 #[tokio::test]
 async fn an_earlier_deadline_is_noticed_while_the_broker_sleeps_for_a_later_one() {
-    let (broker, busy) = plain();
+    let (broker, hold) = plain();
     let at = |minutes| Some(start() + TimeDelta::minutes(minutes));
     broker.send(TOPIC, vec![NewMessage { scheduled_enqueue_time: at(60), ..message("late") }]).unwrap();
-    let mut busy = Some(busy);
-    pass(&broker, &mut busy, seconds(60)).await;
+    let mut hold = Some(hold);
+    pass(&broker, &mut hold, seconds(60)).await;
     broker.send(TOPIC, vec![NewMessage { scheduled_enqueue_time: at(2), ..message("early") }]).unwrap();
-    busy.take();
+    hold.take();
     let early = broker.receive(&orders()).await.unwrap();
     assert_eq!((early.message.message_id.as_str(), broker.clock().now()), ("early", start() + TimeDelta::minutes(2)));
 }
 
 #[tokio::test]
 async fn time_stands_still_for_whoever_was_waiting() {
-    let (broker, busy) = plain();
+    let (broker, hold) = plain();
     let receiver = tokio::spawn({
         let broker = broker.clone();
         async move {
@@ -178,7 +178,7 @@ async fn time_stands_still_for_whoever_was_waiting() {
     tokio::task::yield_now().await;
     let at = start() + TimeDelta::seconds(30);
     broker.send(TOPIC, vec![NewMessage { scheduled_enqueue_time: Some(at), ..message("a") }]).unwrap();
-    drop(busy);
+    drop(hold);
     assert_eq!(receiver.await.unwrap(), at);
 }
 
@@ -187,11 +187,11 @@ async fn expired_messages_are_dropped_or_dead_lettered() {
     for dead_letter_on_expiry in [false, true] {
         let subscription =
             SubscriptionOptions { dead_letter_on_expiry, ..SubscriptionOptions::new("order-subscription") };
-        let (broker, busy) = broker(TopicOptions::new(TOPIC), subscription);
-        let mut busy = Some(busy);
+        let (broker, hold) = broker(TopicOptions::new(TOPIC), subscription);
+        let mut hold = Some(hold);
         let short = NewMessage { time_to_live: Some(seconds(10)), ..message("short") };
         broker.send(TOPIC, vec![short, message("long")]).unwrap();
-        pass(&broker, &mut busy, seconds(10)).await;
+        pass(&broker, &mut hold, seconds(10)).await;
         assert_eq!(ids(&broker.peek(&orders(), 10).unwrap()), ["long"]);
         let dead = broker.dead_letters(TOPIC, "order-subscription").unwrap();
         assert_eq!(dead.len(), usize::from(dead_letter_on_expiry));
@@ -201,12 +201,12 @@ async fn expired_messages_are_dropped_or_dead_lettered() {
 
 #[tokio::test]
 async fn a_locked_message_expires_when_it_is_given_back() {
-    let (broker, busy) = plain();
-    let mut busy = Some(busy);
+    let (broker, hold) = plain();
+    let mut hold = Some(hold);
     broker.send(TOPIC, vec![NewMessage { time_to_live: Some(seconds(10)), ..message("a") }]).unwrap();
     let delivery = broker.try_receive(&orders()).unwrap().unwrap();
-    drop(delivery.busy);
-    pass(&broker, &mut busy, seconds(20)).await;
+    drop(delivery.hold);
+    pass(&broker, &mut hold, seconds(20)).await;
     assert_eq!(broker.counts(&orders()).unwrap().locked, 1);
     broker.abandon(delivery.lock_token).unwrap();
     assert_eq!(broker.counts(&orders()).unwrap(), Counts::default());
@@ -215,7 +215,7 @@ async fn a_locked_message_expires_when_it_is_given_back() {
 #[tokio::test]
 async fn a_time_to_live_is_never_longer_than_the_topics() {
     let topic = TopicOptions { default_ttl: seconds(100), ..TopicOptions::new(TOPIC) };
-    let (broker, _busy) = broker(topic, SubscriptionOptions::new("order-subscription"));
+    let (broker, _hold) = broker(topic, SubscriptionOptions::new("order-subscription"));
     broker.send(TOPIC, vec![NewMessage { time_to_live: Some(seconds(1000)), ..message("a") }]).unwrap();
     assert_eq!(broker.peek(&orders(), 1).unwrap()[0].time_to_live, seconds(100));
 }
@@ -223,22 +223,22 @@ async fn a_time_to_live_is_never_longer_than_the_topics() {
 #[tokio::test]
 async fn a_duplicate_is_taken_and_dropped_within_the_window() {
     let topic = TopicOptions { duplicate_detection_window: Some(seconds(600)), ..TopicOptions::new(TOPIC) };
-    let (broker, busy) = broker(topic, SubscriptionOptions::new("order-subscription"));
-    let mut busy = Some(busy);
+    let (broker, hold) = broker(topic, SubscriptionOptions::new("order-subscription"));
+    let mut hold = Some(hold);
     let later = NewMessage { scheduled_enqueue_time: Some(start() + TimeDelta::hours(1)), ..message("b") };
     broker.send(TOPIC, vec![message("a"), message("a"), later, message("b")]).unwrap();
     assert_eq!(ids(&broker.peek(&orders(), 10).unwrap()), ["a"]);
-    pass(&broker, &mut busy, seconds(599)).await;
+    pass(&broker, &mut hold, seconds(599)).await;
     broker.send(TOPIC, vec![message("a")]).unwrap();
     assert_eq!(broker.counts(&orders()).unwrap().active, 1);
-    pass(&broker, &mut busy, seconds(1)).await;
+    pass(&broker, &mut hold, seconds(1)).await;
     broker.send(TOPIC, vec![message("a")]).unwrap();
     assert_eq!(broker.counts(&orders()).unwrap().active, 2);
 }
 
 #[tokio::test]
 async fn without_detection_duplicates_are_delivered() {
-    let (broker, _busy) = plain();
+    let (broker, _hold) = plain();
     broker.send(TOPIC, vec![message("a"), message("a")]).unwrap();
     broker.duplicate_next_send();
     broker.send(TOPIC, vec![message("b"), message("c")]).unwrap();
@@ -247,7 +247,7 @@ async fn without_detection_duplicates_are_delivered() {
 
 #[tokio::test]
 async fn a_batch_is_taken_whole_or_not_at_all() {
-    let (broker, _busy) = plain();
+    let (broker, _hold) = plain();
     let bytes = |count: usize| NewMessage { body: vec![b'x'; count].into(), ..message("id") };
     let refused = broker.send(TOPIC, vec![bytes(200_000), bytes(100_000)]);
     assert_eq!(refused, Err(SendError::TooLarge { limit: 262_144, size: 300_004 }));
@@ -262,7 +262,7 @@ async fn a_batch_is_taken_whole_or_not_at_all() {
 
 #[tokio::test]
 async fn those_who_wait_are_served_in_their_order() {
-    let (broker, _busy) = plain();
+    let (broker, _hold) = plain();
     let entity = orders();
     let mut waiting: Vec<_> = (0..3).map(|_| Box::pin(broker.receive(&entity))).collect();
     for receiver in &mut waiting {
@@ -279,7 +279,7 @@ async fn those_who_wait_are_served_in_their_order() {
 
 #[tokio::test]
 async fn a_receiver_that_goes_away_takes_no_message_with_it() {
-    let (broker, _busy) = plain();
+    let (broker, _hold) = plain();
     let entity = orders();
     let mut receiver = Box::pin(broker.receive(&entity));
     assert!(futures::poll!(&mut receiver).is_pending());
@@ -292,7 +292,7 @@ async fn a_receiver_that_goes_away_takes_no_message_with_it() {
 
 #[tokio::test]
 async fn every_subscription_gets_its_own_copy_and_a_topic_without_any_drops_messages() {
-    let (broker, _busy) = plain();
+    let (broker, _hold) = plain();
     broker.create_topic(TopicOptions::new("lonely")).unwrap();
     broker.send("lonely", vec![message("a")]).unwrap();
     broker.create_subscription("lonely", SubscriptionOptions::new("late")).unwrap();
@@ -306,7 +306,7 @@ async fn every_subscription_gets_its_own_copy_and_a_topic_without_any_drops_mess
 
 #[tokio::test]
 async fn weather_takes_locks_and_messages_away() {
-    let (broker, _busy) = plain();
+    let (broker, _hold) = plain();
     broker.send(TOPIC, vec![message("a"), message("b")]).unwrap();
     let delivery = broker.try_receive(&orders()).unwrap().unwrap();
     broker.expire_lock(delivery.lock_token).unwrap();
@@ -320,7 +320,7 @@ async fn weather_takes_locks_and_messages_away() {
 
 #[tokio::test]
 async fn settings_outside_their_limits_are_refused() {
-    let (broker, _busy) = plain();
+    let (broker, _hold) = plain();
     let window = |seconds| TopicOptions { duplicate_detection_window: Some(seconds), ..TopicOptions::new("t") };
     assert!(matches!(broker.create_topic(window(seconds(19))), Err(CreateError::Invalid(_))));
     assert!(matches!(broker.create_topic(window(seconds(604_801))), Err(CreateError::Invalid(_))));
@@ -333,7 +333,7 @@ async fn settings_outside_their_limits_are_refused() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn schedules_are_punctual_among_many_receivers_and_threads() {
-    let (broker, busy) = plain();
+    let (broker, hold) = plain();
     let receivers: Vec<_> = (0..4)
         .map(|_| {
             let broker = broker.clone();
@@ -354,7 +354,7 @@ async fn schedules_are_punctual_among_many_receivers_and_threads() {
         let at = start() + TimeDelta::seconds(second);
         broker.send(TOPIC, vec![NewMessage { scheduled_enqueue_time: Some(at), ..NewMessage::default() }]).unwrap();
     }
-    drop(busy);
+    drop(hold);
     for receiver in receivers {
         receiver.await.unwrap();
     }

@@ -4,10 +4,10 @@ use std::sync::{Arc, LazyLock};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
+use super::catalog::{Channel, ChannelKind, Product};
 use super::customers::Customer;
 use super::fields::{Fields, Json};
 use super::money::Money;
-use super::retailer::{Channel, ChannelKind, Product};
 
 /// Some pieces of one product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

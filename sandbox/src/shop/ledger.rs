@@ -3,10 +3,10 @@
 use chrono::{DateTime, Utc};
 
 use super::cart::Cart;
+use super::catalog::{self, ChannelKind};
 use super::customers::Customer;
 use super::events::EventRow;
 use super::order::Sale;
-use super::retailer::{self, ChannelKind};
 
 /// One event and the truth about it, whatever the event store and the routes serve later.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,7 +75,7 @@ impl LedgerEntry {
             account: some(&event.customer_id),
             email: reachable(customer),
             loyalty_card: None,
-            kind: retailer::channel(event.channel_id).map(|channel| channel.kind),
+            kind: catalog::channel(event.channel_id).map(|channel| channel.kind),
             order: None,
             event,
             committed,

@@ -3,14 +3,14 @@
 //! The Scale Unit's routes and the demo day act on it through the same methods.
 
 mod cart;
+mod catalog;
 mod customers;
-mod day;
 mod events;
 mod fields;
 mod ledger;
 mod money;
 mod order;
-mod retailer;
+mod plan;
 mod state;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,13 +20,13 @@ use chrono::TimeDelta;
 use rand::rngs::StdRng;
 
 pub use self::cart::Item;
+pub use self::catalog::{CHANNELS, Channel, ChannelKind, PRODUCTS, Product, channel, channel_of_oun, product_by_id};
 pub use self::customers::Customer;
-pub use self::day::{Action, CloseReason, Shopper};
 pub use self::events::{EventRow, EventSearch, SqlDateTime};
 pub(crate) use self::fields::{Fields, Json, SERVICE_ROOT};
 pub use self::ledger::{LedgerEntry, OrderFacts};
 pub use self::money::{Decimals, Money};
-pub use self::retailer::{CHANNELS, Channel, ChannelKind, PRODUCTS, Product, channel, channel_of_oun, product_by_id};
+pub use self::plan::{Action, Shopper, VisitOutcome};
 use self::state::State;
 use crate::clock::Clock;
 
@@ -242,13 +242,13 @@ impl Shop {
     /// for the same customers and `seed`.
     pub fn plan(&self, orders: usize, seed: u64) -> Vec<Action> {
         let customers = self.customers();
-        day::plan(&customers, orders, <StdRng as rand::SeedableRng>::seed_from_u64(seed))
+        plan::plan(&customers, orders, <StdRng as rand::SeedableRng>::seed_from_u64(seed))
     }
 
     /// Lets somebody visit the shop; returns the events that were written.
     pub fn perform(&self, action: &Action) -> Result<Vec<EventRow>, ShopError> {
         // One visit is one moment: simulated time does not pass within it.
-        let _busy = self.0.clock.busy();
+        let _hold = self.0.clock.hold();
         action.perform(self)
     }
 

@@ -6,10 +6,10 @@ use chrono::{DateTime, FixedOffset, SecondsFormat, TimeZone as _, Utc};
 use uuid::Uuid;
 
 use super::cart::{self, Cart, Line, Totals};
+use super::catalog::ChannelKind;
 use super::customers::address;
 use super::fields::{Fields, Json};
 use super::money::Money;
-use super::retailer::ChannelKind;
 
 /// A sale: the cart as it was at its checkout, and what the checkout added.
 #[derive(Clone, Debug)]

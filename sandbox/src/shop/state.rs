@@ -10,11 +10,11 @@ use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 
 use super::cart::{Cart, Item, Line};
+use super::catalog::{self, Channel, ChannelKind};
 use super::customers::{self, Customer};
 use super::events::{EventRow, EventStore, SqlDateTime};
 use super::ledger::LedgerEntry;
 use super::order::Sale;
-use super::retailer::{self, Channel, ChannelKind};
 use super::{CartOpening, Checkout, ShopError};
 
 pub(super) struct State {
@@ -66,7 +66,7 @@ impl State {
     }
 
     pub(super) fn open_cart(&mut self, opening: CartOpening, now: DateTime<Utc>) -> Result<String, ShopError> {
-        let channel = retailer::channel(opening.channel).ok_or(ShopError::NoSuchChannel)?;
+        let channel = catalog::channel(opening.channel).ok_or(ShopError::NoSuchChannel)?;
         let customer = match &opening.customer {
             Some(account) => Some(self.served_customer(channel.data_area, account).ok_or(ShopError::NoSuchCustomer)?),
             None => None,
@@ -146,7 +146,7 @@ impl State {
     }
 
     fn line(&mut self, item: Item) -> Result<Line, ShopError> {
-        let product = retailer::product_by_id(item.product).ok_or(ShopError::NoSuchProduct)?;
+        let product = catalog::product_by_id(item.product).ok_or(ShopError::NoSuchProduct)?;
         if !(1..=10_000).contains(&item.quantity) {
             return Err(ShopError::Quantity);
         }

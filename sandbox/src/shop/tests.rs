@@ -12,8 +12,8 @@ const GERMANY: i64 = 5_637_212_326;
 
 fn shop() -> (Shop, crate::clock::TimeHold) {
     let clock = Clock::simulated(DateTime::from_timestamp(1_760_000_000, 125_000_000).unwrap());
-    let busy = clock.busy();
-    (Shop::new(clock, 7), busy)
+    let hold = clock.hold();
+    (Shop::new(clock, 7), hold)
 }
 
 fn everything() -> EventSearch {
@@ -29,7 +29,7 @@ fn buy(shop: &Shop, channel: i64, lines: usize) -> EventRow {
 
 #[tokio::test]
 async fn the_ledger_agrees_with_the_orders_that_are_served() {
-    let (shop, _busy) = shop();
+    let (shop, _hold) = shop();
     for action in shop.plan(150, 3) {
         shop.perform(&action).unwrap();
     }
@@ -76,7 +76,7 @@ struct Amounts<'a> {
 
 #[tokio::test]
 async fn a_day_is_the_same_for_a_seed_and_has_the_orders_it_was_asked_for() {
-    let (shop, _busy) = shop();
+    let (shop, _hold) = shop();
     assert!(shop.plan(0, 1).is_empty());
     for orders in [1, 2, 7, 200] {
         let day = shop.plan(orders, 5);
@@ -97,7 +97,7 @@ async fn a_day_is_the_same_for_a_seed_and_has_the_orders_it_was_asked_for() {
 
 #[tokio::test]
 async fn orders_look_like_live_ones() {
-    let (shop, _busy) = shop();
+    let (shop, _hold) = shop();
     let in_store = buy(&shop, HOUSTON, 2);
     let body = shop.order_body(HOUSTON, &in_store.transaction_id).unwrap();
     assert!((8_000..20_000).contains(&body.len()), "{}", body.len());
@@ -133,7 +133,7 @@ async fn orders_look_like_live_ones() {
 
 #[tokio::test]
 async fn sums_add_up() {
-    let (shop, _busy) = shop();
+    let (shop, _hold) = shop();
     let row = buy(&shop, ONLINE, 2);
     let order: Value = serde_json::from_slice(&shop.order_body(ONLINE, &row.transaction_id).unwrap()).unwrap();
     let amount = |name: &str| order[name].as_f64().unwrap();
@@ -145,14 +145,14 @@ async fn sums_add_up() {
 
 #[tokio::test]
 async fn a_big_basket_makes_an_order_of_megabytes() {
-    let (shop, _busy) = shop();
+    let (shop, _hold) = shop();
     let row = buy(&shop, ONLINE, 1_000);
     assert!(shop.order_body(ONLINE, &row.transaction_id).unwrap().len() > 4_500_000);
 }
 
 #[tokio::test]
 async fn a_cart_and_its_order_share_their_id_and_no_row_clashes() {
-    let (shop, _busy) = shop();
+    let (shop, _hold) = shop();
     let opening = CartOpening { channel: HOUSTON, id: Some("it's one".into()), ..CartOpening::default() };
     let cart = shop.open_cart(opening.clone()).unwrap();
     assert_eq!(shop.open_cart(opening), Err(ShopError::CartExists));
@@ -170,7 +170,7 @@ async fn a_cart_and_its_order_share_their_id_and_no_row_clashes() {
 
 #[tokio::test]
 async fn what_is_refused_leaves_nothing_behind() {
-    let (shop, _busy) = shop();
+    let (shop, _hold) = shop();
     let long = CartOpening { channel: HOUSTON, id: Some("x".repeat(45)), ..CartOpening::default() };
     let cart = shop.open_cart(long).unwrap();
     let item = [Item { product: PRODUCTS[0].id, quantity: 1 }];
@@ -185,7 +185,7 @@ async fn what_is_refused_leaves_nothing_behind() {
 
 #[tokio::test]
 async fn late_orders_come_late_and_lost_ones_never() {
-    let (shop, busy) = shop();
+    let (shop, hold) = shop();
     shop.set_commit_delay(TimeDelta::seconds(30));
     shop.set_order_delay(Some(TimeDelta::seconds(60)));
     let late = buy(&shop, HOUSTON, 1);
@@ -193,14 +193,14 @@ async fn late_orders_come_late_and_lost_ones_never() {
     let lost = buy(&shop, HOUSTON, 1);
     assert_eq!(shop.search_events(&everything()).1, 0);
     assert_eq!(shop.ledger().len(), 4, "the ledger knows what is not yet committed");
-    drop(busy);
+    drop(hold);
 
-    let _busy = shop.clock().sleep(std::time::Duration::from_secs(30)).await;
+    let _hold = shop.clock().sleep(std::time::Duration::from_secs(30)).await;
     assert_eq!(shop.search_events(&everything()).1, 4);
     assert!(shop.order_body(HOUSTON, &late.transaction_id).is_none());
-    drop(_busy);
+    drop(_hold);
 
-    let _busy = shop.clock().sleep(std::time::Duration::from_secs(60)).await;
+    let _hold = shop.clock().sleep(std::time::Duration::from_secs(60)).await;
     assert!(shop.order_body(HOUSTON, &late.transaction_id).is_some());
     assert!(shop.order_body(HOUSTON, &lost.transaction_id).is_none());
     assert!(shop.release_order(&lost.transaction_id));
@@ -211,7 +211,7 @@ async fn late_orders_come_late_and_lost_ones_never() {
 
 #[tokio::test]
 async fn an_extension_may_write_events_of_its_own() {
-    let (shop, _busy) = shop();
+    let (shop, _hold) = shop();
     let customer = shop.customers().into_iter().find(|customer| customer.reachable_at().is_some()).unwrap();
     let row = EventRow {
         transaction_id: customer.account.clone(),
@@ -234,10 +234,10 @@ async fn an_extension_may_write_events_of_its_own() {
 
 #[tokio::test]
 async fn old_rows_are_cleaned_up_and_stay_in_the_ledger() {
-    let (shop, busy) = shop();
+    let (shop, hold) = shop();
     buy(&shop, HOUSTON, 1);
-    drop(busy);
-    let _busy = shop.clock().sleep(std::time::Duration::from_secs(31 * 86_400)).await;
+    drop(hold);
+    let _hold = shop.clock().sleep(std::time::Duration::from_secs(31 * 86_400)).await;
     buy(&shop, HOUSTON, 1);
     assert_eq!(shop.clean_up(TimeDelta::days(30)), 2);
     assert_eq!(shop.search_events(&everything()).1, 2);

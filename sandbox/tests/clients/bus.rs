@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sandbox::auth::{TokenCheck, TokenProblem, token};
+use sandbox::auth::{TokenCheck, TokenError, token};
 use sandbox::clock::Clock;
 use sandbox::network::{Dependency, Network, NoFaults, Served};
 use sandbox::service_bus::amqp::ServiceBusAmqp;
@@ -16,8 +16,8 @@ pub(crate) const TOKEN: &str = "sandbox.test.token";
 struct OneToken;
 
 impl TokenCheck for OneToken {
-    fn check(&self, authorization: Option<&str>) -> Result<(), TokenProblem> {
-        if token(authorization)? == TOKEN { Ok(()) } else { Err(TokenProblem::Forged) }
+    fn check(&self, authorization: Option<&str>) -> Result<(), TokenError> {
+        if token(authorization)? == TOKEN { Ok(()) } else { Err(TokenError::Forged) }
     }
 }
 
@@ -47,8 +47,10 @@ impl Bus {
         let amqp = ServiceBusAmqp::new(broker.clone(), &options, Arc::new(OneToken));
         let rest = ServiceBusRest::new(broker.clone(), options, Arc::new(OneToken));
         let listener = Network::bind(port).await.unwrap();
-        let wire = Network::new(NoFaults::default());
-        let served = wire.serve_both_on(Dependency::ServiceBus, rest.router(), Some(amqp.foreign()), listener).unwrap();
+        let network = Network::new(NoFaults::default());
+        let served = network
+            .serve_with_protocol(Dependency::ServiceBus, rest.router(), Some(amqp.protocol_handler()), listener)
+            .unwrap();
         let connection_string = rest.connection_string(served.port()).unwrap();
         Self { broker, served, connection_string }
     }

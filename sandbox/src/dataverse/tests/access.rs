@@ -50,7 +50,7 @@ async fn a_revoked_token_closes_it() {
     let bearer = format!("Bearer {}", buy_token(&environment, &entra, AUDIENCE).await);
     hook.revoke_all();
     let answer = send(environment.http.get(environment.url("contacts")).header("Authorization", &bearer)).await;
-    assert_eq!(answer.refusal(), (401, ""));
+    assert_eq!(answer.error(), (401, ""));
     assert_eq!(answer.header("WWW-Authenticate"), Some("Bearer"));
 }
 
@@ -90,7 +90,7 @@ async fn protocol_headers_may_be_absent_but_not_wrong() {
 async fn names_are_case_sensitive_and_methods_fixed() {
     let environment = Environment::new().await;
     for path in ["Contacts", "contact", "accounts", "contacts/x", "accounts(1)"] {
-        assert_eq!(environment.get(path).await.refusal(), (404, "0x8006088a"), "{path}");
+        assert_eq!(environment.get(path).await.error(), (404, "0x8006088a"), "{path}");
     }
     let row = format!("contacts({})", id_of(1));
     for (method, path) in [(Method::PUT, "contacts"), (Method::PATCH, "contacts"), (Method::POST, row.as_str())] {
@@ -98,7 +98,7 @@ async fn names_are_case_sensitive_and_methods_fixed() {
         assert_eq!(send(request).await.status, 405);
     }
     assert_eq!(environment.get("contacts(1)").await.status, 400);
-    assert_eq!(environment.get(&format!("contacts%28{}%29", id_of(1))).await.refusal(), (404, "0x80040217"));
+    assert_eq!(environment.get(&format!("contacts%28{}%29", id_of(1))).await.error(), (404, "0x80040217"));
 }
 
 #[tokio::test]
@@ -124,7 +124,7 @@ async fn requests_beyond_the_window_wait_as_long_as_they_are_told() {
         drop(environment.clock.sleep(Duration::from_secs(10)).await);
     }
     let refused = environment.get("contacts").await;
-    assert_eq!((refused.refusal(), refused.header("Retry-After")), ((429, "0x80072322"), Some("270")));
+    assert_eq!((refused.error(), refused.header("Retry-After")), ((429, "0x80072322"), Some("270")));
     drop(environment.clock.sleep(Duration::from_secs(1)).await);
     assert_eq!(environment.get("contacts").await.header("Retry-After"), Some("279"), "pushing on makes it longer");
     drop(environment.clock.sleep(Duration::from_secs(299)).await);
@@ -144,7 +144,7 @@ async fn too_many_requests_at_once_are_refused() {
     let read = slow.read(&mut buffer).await.unwrap();
     assert!(buffer[..read].starts_with(b"HTTP/1.1 100"));
     let refused = environment.get("contacts").await;
-    assert_eq!((refused.refusal(), refused.header("Retry-After")), ((429, "0x80072326"), Some("2")));
+    assert_eq!((refused.error(), refused.header("Retry-After")), ((429, "0x80072326"), Some("2")));
     slow.write_all(b"{}").await.unwrap();
     let mut reply = String::new();
     slow.read_to_string(&mut reply).await.unwrap();

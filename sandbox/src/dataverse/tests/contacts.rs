@@ -61,7 +61,7 @@ async fn update_only_needs_the_row() {
     let environment = Environment::new().await;
     let any = ("If-Match", "*");
     let answer = environment.patch(id_of(1), any, &json!({ "lastname": "Bo" })).await;
-    assert_eq!(answer.refusal(), (404, ""));
+    assert_eq!(answer.error(), (404, ""));
     assert!(answer.message().contains("Does Not Exist"));
     assert!(environment.dataverse.contacts().is_empty());
     environment.dataverse.add_contact(&Contact { id: id_of(1), ..Default::default() });
@@ -74,7 +74,7 @@ async fn create_only_needs_its_absence() {
     let absent = ("If-None-Match", "*");
     assert_eq!(environment.patch(id_of(1), absent, &json!({ "lastname": "Bo" })).await.status, 204);
     let answer = environment.patch(id_of(1), absent, &json!({ "lastname": "Cy" })).await;
-    assert_eq!(answer.refusal(), (412, "0x80040237"));
+    assert_eq!(answer.error(), (412, "0x80040237"));
     assert_eq!(answer.message(), "A record with matching key values already exists.");
     assert_eq!(environment.dataverse.contacts()[0].last_name.as_deref(), Some("Bo"));
 }
@@ -84,7 +84,7 @@ async fn a_create_with_a_known_id_is_a_duplicate() {
     let environment = Environment::new().await;
     let body = json!({ "contactid": id_of(1).to_string() });
     assert_eq!(environment.post("contacts", &body).await.status, 204);
-    assert_eq!(environment.post("contacts", &body).await.refusal(), (412, "0x80040237"));
+    assert_eq!(environment.post("contacts", &body).await.error(), (412, "0x80040237"));
 }
 
 #[tokio::test]
@@ -94,11 +94,11 @@ async fn a_stale_version_is_refused() {
     let etag = environment.get(&format!("contacts({})", id_of(1))).await.header("ETag").unwrap().to_owned();
     assert_eq!(environment.patch(id_of(1), ("If-Match", &etag), &json!({ "lastname": "Bo" })).await.status, 204);
     let answer = environment.patch(id_of(1), ("If-Match", &etag), &json!({ "lastname": "Cy" })).await;
-    assert_eq!(answer.refusal(), (412, "0x80060882"));
+    assert_eq!(answer.error(), (412, "0x80060882"));
     let delete = environment.request(Method::DELETE, &format!("contacts({})", id_of(1)));
-    assert_eq!(send(delete.header("If-Match", &etag)).await.refusal(), (412, "0x80060882"));
+    assert_eq!(send(delete.header("If-Match", &etag)).await.error(), (412, "0x80060882"));
     assert_eq!(environment.dataverse.contacts()[0].last_name.as_deref(), Some("Bo"));
-    assert_eq!(environment.patch(id_of(2), ("If-Match", &etag), &json!({})).await.refusal(), (404, ""));
+    assert_eq!(environment.patch(id_of(2), ("If-Match", &etag), &json!({})).await.error(), (404, ""));
 }
 
 #[tokio::test]
@@ -119,7 +119,7 @@ async fn a_delete_is_final() {
     let path = format!("contacts({})", id_of(1));
     assert_eq!(send(environment.request(Method::DELETE, &path)).await.status, 204);
     assert_eq!(send(environment.request(Method::DELETE, &path)).await.status, 404);
-    assert_eq!(environment.get(&path).await.refusal(), (404, "0x80040217"));
+    assert_eq!(environment.get(&path).await.error(), (404, "0x80040217"));
     assert!(!environment.dataverse.delete_contact(id_of(1)));
 }
 
@@ -165,7 +165,7 @@ async fn only_known_columns_of_the_right_type_are_written() {
         (json!([]), "0x80048d19"),
     ];
     for (body, code) in table {
-        assert_eq!(environment.post("contacts", &body).await.refusal(), (400, code), "{body}");
+        assert_eq!(environment.post("contacts", &body).await.error(), (400, code), "{body}");
     }
     assert!(environment.dataverse.contacts().is_empty());
     let fitting = json!({ "firstname": "é".repeat(50), "lastname": "", "emailaddress1": null, "statecode": 0 });
@@ -202,7 +202,7 @@ async fn a_reference_to_nothing_is_refused() {
         (json!({ "msdyn_company@odata.bind": format!("/cdm_companies({})", id_of(9)) }), 404, "0x80040217"),
     ];
     for (body, status, code) in table {
-        assert_eq!(environment.post("contacts", &body).await.refusal(), (status, code), "{body}");
+        assert_eq!(environment.post("contacts", &body).await.error(), (status, code), "{body}");
     }
     assert!(environment.dataverse.contacts().is_empty());
 }

@@ -3,8 +3,8 @@
 mod access;
 mod batches;
 mod contacts;
+mod permissions;
 mod queries;
-mod role;
 mod triggers;
 
 use chrono::{DateTime, Utc};
@@ -43,7 +43,7 @@ impl Answer {
     }
 
     /// The status and the code of an error.
-    fn refusal(&self) -> (u16, &str) {
+    fn error(&self) -> (u16, &str) {
         (self.status, self.code())
     }
 }
@@ -64,8 +64,8 @@ impl Environment {
     }
 
     async fn serve(clock: Clock, dataverse: Dataverse) -> Self {
-        let wire = Network::new(NoFaults::default());
-        let served = wire.serve(Dependency::Dataverse, dataverse.router(), None).await.unwrap();
+        let network = Network::new(NoFaults::default());
+        let served = network.serve(Dependency::Dataverse, dataverse.router(), None).await.unwrap();
         Self { dataverse, clock, served, http: reqwest::Client::new() }
     }
 

@@ -80,7 +80,7 @@ async fn filters_that_cannot_be_read_are_refused() {
     ];
     for (filter, code, message) in table {
         let answer = environment.filter(filter).await;
-        assert_eq!(answer.refusal(), (400, code), "{filter}");
+        assert_eq!(answer.error(), (400, code), "{filter}");
         assert!(answer.message().contains(message), "{}", answer.message());
     }
     assert_eq!(environment.filter(&format!("{}statecode eq 0", "(".repeat(5000))).await.status, 400);
@@ -162,7 +162,7 @@ async fn dual_write_tables_answer_the_references_lookups() {
     assert_eq!(groups.body["value"].as_array().unwrap().len(), 1);
     assert_eq!(groups.body["value"][0]["msdyn_customergroupid"], group.to_string());
     assert_eq!(environment.get(&format!("cdm_companies({company})")).await.body["cdm_name"], "Contoso Retail");
-    assert_eq!(environment.post("cdm_companies", &json!({})).await.refusal(), (403, "0x80040220"));
+    assert_eq!(environment.post("cdm_companies", &json!({})).await.error(), (403, "0x80040220"));
 }
 
 #[tokio::test]
@@ -170,12 +170,12 @@ async fn without_dual_write_its_tables_are_unknown() {
     let environment = Environment::with(DataverseOptions { dual_write: false, ..Default::default() }).await;
     for set in ["cdm_companies", "msdyn_customergroups"] {
         let answer = environment.get(set).await;
-        assert_eq!(answer.refusal(), (404, "0x8006088a"));
+        assert_eq!(answer.error(), (404, "0x8006088a"));
         assert_eq!(answer.message(), format!("Resource not found for the segment '{set}'."));
     }
-    assert_eq!(environment.get("contacts?$select=_msdyn_company_value").await.refusal(), (400, "0x0"));
+    assert_eq!(environment.get("contacts?$select=_msdyn_company_value").await.error(), (400, "0x0"));
     let body = json!({ "msdyn_company@odata.bind": format!("/cdm_companies({})", id_of(1)) });
-    assert_eq!(environment.post("contacts", &body).await.refusal(), (400, "0x80048d19"));
+    assert_eq!(environment.post("contacts", &body).await.error(), (400, "0x80048d19"));
 }
 
 #[tokio::test]
@@ -183,5 +183,5 @@ async fn a_query_has_at_most_five_hundred_conditions() {
     let environment = Environment::new().await;
     let filter = |conditions: usize| vec!["statecode%20eq%200"; conditions].join("%20or%20");
     assert_eq!(environment.filter(&filter(500)).await.status, 200);
-    assert_eq!(environment.filter(&filter(501)).await.refusal(), (400, "0x8004430c"));
+    assert_eq!(environment.filter(&filter(501)).await.error(), (400, "0x8004430c"));
 }

@@ -91,7 +91,7 @@ async fn every_required_parameter_is_required() {
             if parameter.optional {
                 assert_eq!(answer.status, 204, "{name}");
             } else {
-                assert_eq!(answer.refusal(), (400, "0x80040203"), "{name}");
+                assert_eq!(answer.error(), (400, "0x80040203"), "{name}");
                 assert!(answer.message().contains(name));
             }
         }
@@ -117,7 +117,7 @@ async fn parameters_have_types() {
     ];
     for (name, value) in table {
         let answer = environment.post(ORDER_CONFIRMATION, &with(name, value.clone())).await;
-        assert_eq!(answer.refusal(), (400, "0x80048d19"), "{name}: {value}");
+        assert_eq!(answer.error(), (400, "0x80048d19"), "{name}: {value}");
         assert!(answer.message().contains(name), "{}", answer.message());
     }
     assert!(environment.dataverse.started().is_empty());
@@ -156,7 +156,7 @@ async fn a_body_must_be_json_and_say_so() {
     assert_eq!(send(text).await.status, 415);
     for body in ["", "{", "[]", "\"{}\"", "{\"msdynmkt_name\": \"Ana \"A\" Bo\"}"] {
         let request = post().header("Content-Type", "application/json").body(body);
-        assert_eq!(send(request).await.refusal(), (400, "0x80048d19"), "{body}");
+        assert_eq!(send(request).await.error(), (400, "0x80048d19"), "{body}");
     }
     assert!(environment.dataverse.started().is_empty());
 }
@@ -164,15 +164,15 @@ async fn a_body_must_be_json_and_say_so() {
 #[tokio::test]
 async fn an_unknown_or_unpublished_trigger_is_no_resource() {
     let environment = shop().await;
-    assert_eq!(environment.post("msdynmkt_other_1", &json!({})).await.refusal(), (404, "0x8006088a"));
+    assert_eq!(environment.post("msdynmkt_other_1", &json!({})).await.error(), (404, "0x8006088a"));
     assert_eq!(environment.post(&ORDER_CONFIRMATION.to_uppercase(), &confirmation()).await.status, 404);
     assert!(environment.dataverse.set_published(ORDER_CONFIRMATION, false));
-    assert_eq!(environment.post(ORDER_CONFIRMATION, &confirmation()).await.refusal(), (404, "0x8006088a"));
+    assert_eq!(environment.post(ORDER_CONFIRMATION, &confirmation()).await.error(), (404, "0x8006088a"));
     assert!(environment.dataverse.set_published(ORDER_CONFIRMATION, true));
     assert_eq!(environment.post(ORDER_CONFIRMATION, &confirmation()).await.status, 204);
     assert!(!environment.dataverse.set_published("msdynmkt_other_1", true));
     let got = environment.get(ORDER_CONFIRMATION).await;
-    assert_eq!(got.refusal(), (404, ""));
+    assert_eq!(got.error(), (404, ""));
     assert!(got.message().starts_with("No HTTP resource was found"));
 }
 

@@ -1,4 +1,4 @@
-//! What came over AMQP, as the host passes it on.
+//! Translates AMQP messages into the host's messages.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::host::Message;
 
-/// The message, and until when it is locked.
+/// The message, and the end of its lock.
 pub(super) fn read(message: messaging::Message<Body<Amqp>>) -> (DateTime<Utc>, Message) {
     let annotations = message.message_annotations.unwrap_or_default().0;
     let annotation = |name: &str| annotations.get(&OwnedKey::Symbol(Symbol::from(name)));
@@ -91,7 +91,7 @@ fn integer(value: &Amqp) -> Option<i64> {
     }
 }
 
-/// An application property; values that JSON has no word for are left out, for nobody here sends any.
+/// An application property; values without a JSON equivalent are omitted.
 fn json(value: SimpleValue) -> Option<Value> {
     Some(match value {
         SimpleValue::Bool(value) => value.into(),

@@ -8,12 +8,12 @@ use fe2o3_amqp_management::response::Response;
 use serde_amqp::primitives::{Array, OrderedMap, Timestamp, Uuid as AmqpUuid};
 use uuid::Uuid;
 
-use crate::host::SettleProblem;
+use crate::host::SettlementError;
 
-/// Prolongs one lock.
+/// Renews one lock.
 pub(super) struct Renew(pub(super) Uuid);
 
-/// Until when.
+/// The renewed lock.
 pub(super) struct Renewed {
     pub(super) until: DateTime<Utc>,
 }
@@ -43,10 +43,10 @@ impl Response for Renewed {
     }
 }
 
-/// 410 is Service Bus' word for a lock that is lost.
-pub(super) fn problem(error: Error) -> SettleProblem {
+/// Service Bus answers 410 for a lost lock.
+pub(super) fn settlement_error(error: Error) -> SettlementError {
     match error {
-        Error::Status(StatusError { code, .. }) if code.0.get() == 410 => SettleProblem::LockLost,
-        error => SettleProblem::Unreachable(error.to_string()),
+        Error::Status(StatusError { code, .. }) if code.0.get() == 410 => SettlementError::LockLost,
+        error => SettlementError::Unreachable(error.to_string()),
     }
 }

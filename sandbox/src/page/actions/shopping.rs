@@ -11,16 +11,16 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Done, read};
+use super::{ActionResult, read};
 use crate::page::Shared;
-use crate::page::board::Tone;
-use crate::page::routes::Refused;
+use crate::page::dashboard::Tone;
+use crate::page::routes::ApiError;
 use crate::shop::{CHANNELS, CartOpening, Channel, ChannelKind, Checkout, Customer, Item, PRODUCTS, ShopError};
 
-/// How quickly a crowd shops.
+/// The rate of a bulk order.
 const VISITS_PER_SECOND: u32 = 40;
 
-/// A visit as it is asked for.
+/// A requested visit.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Visit {
@@ -28,7 +28,7 @@ struct Visit {
     email: bool,
     loyalty_card: bool,
     place: Place,
-    ending: CloseReason,
+    outcome: VisitOutcome,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -48,48 +48,50 @@ enum Place {
 
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-enum CloseReason {
+enum VisitOutcome {
     Checkout,
-    WalkAway,
+    LeaveWithoutBuying,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Crowd {
+struct BulkOrder {
     orders: usize,
 }
 
-/// Lets one customer shop. The answer names the events that were written.
-pub(in crate::page) async fn shop(State(shared): State<Arc<Shared>>, body: Bytes) -> Done {
+/// Performs one visit. The answer contains the numbers of the written events.
+pub(in crate::page) async fn shop(State(shared): State<Arc<Shared>>, body: Bytes) -> ActionResult {
     let visit: Visit = read(&body)?;
     let visitor = shared.visitors.fetch_add(1, Ordering::Relaxed);
-    let before = shared.board().known().0;
-    visit.perform(&shared, visitor).map_err(|error| Refused::conflict(format!("the shop refuses: {error}")))?;
-    shared.take_in();
-    let events: Vec<_> = (before + 1..=shared.board().known().0).collect();
+    let before = shared.dashboard().progress().0;
+    visit
+        .perform(&shared, visitor)
+        .map_err(|error| ApiError::conflict(format!("the shop does not accept this: {error}")))?;
+    shared.collect();
+    let events: Vec<_> = (before + 1..=shared.dashboard().progress().0).collect();
     Ok((StatusCode::CREATED, Json(json!({ "events": events }))))
 }
 
-/// Lets many customers shop, at the pace of a good day.
-pub(in crate::page) async fn crowd(State(shared): State<Arc<Shared>>, body: Bytes) -> Done {
-    let Crowd { orders } = read(&body)?;
+/// Places many orders.
+pub(in crate::page) async fn bulk_order(State(shared): State<Arc<Shared>>, body: Bytes) -> ActionResult {
+    let BulkOrder { orders } = read(&body)?;
     if !(1..=2000).contains(&orders) {
-        return Err(Refused::bad_request("orders: must be from 1 to 2000"));
+        return Err(ApiError::bad_request("orders: must be from 1 to 2000"));
     }
-    if shared.crowded.swap(true, Ordering::Relaxed) {
-        return Err(Refused::conflict("a crowd is in the shop already"));
+    if shared.bulk_running.swap(true, Ordering::Relaxed) {
+        return Err(ApiError::conflict("a bulk order is already in progress"));
     }
     let seed = shared.visitors.fetch_add(1, Ordering::Relaxed);
     let now = shared.now();
-    shared.board().notice(now, Tone::Plain, format!("A crowd of {orders} buyers comes into the shop."));
+    shared.dashboard().add_notice(now, Tone::Plain, format!("{orders} orders are being placed."));
     tokio::spawn(async move {
         for visit in shared.environment.shop().plan(orders, seed.wrapping_add(0xc0de)) {
             if let Err(error) = shared.environment.shop().perform(&visit) {
-                tracing::warn!(%error, "a visit came to nothing");
+                tracing::warn!(%error, "a visit failed");
             }
             drop(shared.environment.clock().sleep(Duration::from_secs(1) / VISITS_PER_SECOND).await);
         }
-        shared.crowded.store(false, Ordering::Relaxed);
+        shared.bulk_running.store(false, Ordering::Relaxed);
     });
     Ok((StatusCode::ACCEPTED, Json(json!({ "orders": orders }))))
 }
@@ -114,10 +116,10 @@ impl Visit {
             ..CartOpening::default()
         })?;
         shop.add_to_cart(&cart, &items(visitor))?;
-        if self.ending == CloseReason::Checkout {
+        if self.outcome == VisitOutcome::Checkout {
             let own = customer.as_ref().and_then(|customer| customer.reachable_at().map(str::to_owned));
             let email = own.or_else(|| self.email.then(|| format!("visitor.{visitor}@example.org")));
-            let name = if self.who == Who::Guest { guest(channel, visitor) } else { String::new() };
+            let name = if self.who == Who::Guest { guest_name(channel, visitor) } else { String::new() };
             shop.checkout(&cart, Checkout { receipt_email: Some(email.unwrap_or_default()), name })?;
         }
         Ok(())
@@ -135,7 +137,7 @@ impl Visit {
             customer.data_area == channel.data_area && customer.reachable_at().is_some() == self.email
         };
         let fitting: Vec<_> = customers.iter().filter(fits).cloned().collect();
-        // Not always the dependency in the list: they are much alike.
+        // Spread over the list, because customers next to each other are similar.
         choose(&fitting, visitor.wrapping_mul(17).wrapping_add(3))
     }
 
@@ -172,8 +174,8 @@ impl Visit {
     }
 }
 
-/// Guests have a name where something is sent to them.
-fn guest(channel: &Channel, visitor: u64) -> String {
+/// Guests have a name only online, where the order is delivered.
+fn guest_name(channel: &Channel, visitor: u64) -> String {
     if channel.kind == ChannelKind::Online { format!("Guest No. {}", 1000 + visitor) } else { String::new() }
 }
 

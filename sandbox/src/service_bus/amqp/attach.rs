@@ -5,7 +5,7 @@ use fe2o3_amqp_types::messaging::TargetArchetype;
 use fe2o3_amqp_types::performatives::Attach;
 use serde_amqp::primitives::Symbol;
 
-use super::connection::Hub;
+use super::connection::ConnectionState;
 use super::error::{NOT_ALLOWED, NOT_IMPLEMENTED, error, not_found, tracked, unauthorized};
 use super::link::{Incoming, Link, Outgoing};
 use super::node::Node;
@@ -14,25 +14,25 @@ use super::node::Node;
 const MAX_REQUEST: usize = 1024 * 1024;
 
 /// Resolves the node and asks the tokens; nothing is sent yet.
-pub(super) fn link(hub: &Hub, attach: &Attach, serial: u64) -> Result<Link, Error> {
+pub(super) fn link(connection: &ConnectionState, attach: &Attach, serial: u64) -> Result<Link, Error> {
     let address = address(attach)?;
     let node = Node::parse(address).ok_or_else(|| not_found(address))?;
     if let Some(resource) = node.resource() {
-        hub.claims.cover(&resource, hub.face.broker.clock().now()).map_err(|problem| {
+        connection.claims.cover(&resource, connection.service.broker.clock().now()).map_err(|problem| {
             let mut error = unauthorized(problem);
             let claims = if attach.role == Role::Sender { "'Send'" } else { "'Listen'" };
             error.description = error.description.map(|text| {
                 let text =
                     format!("Unauthorized access. {claims} claim(s) are required to perform this operation. {text}");
-                tracked(&text, &resource, hub.face.broker.clock().now())
+                tracked(&text, &resource, connection.service.broker.clock().now())
             });
             error
         })?;
     }
-    check(hub, attach, &node, address)?;
+    check(connection, attach, &node, address)?;
     Ok(match attach.role {
         Role::Sender => Link::Incoming(Incoming {
-            max_message: max_message(hub, &node),
+            max_message: max_message(connection, &node),
             node,
             delivery_count: attach.initial_delivery_count.unwrap_or_default(),
             credit: 0,
@@ -66,8 +66,8 @@ fn own_address(attach: &Attach) -> Option<String> {
     }
 }
 
-fn check(hub: &Hub, attach: &Attach, node: &Node, address: &str) -> Result<(), Error> {
-    let broker = &hub.face.broker;
+fn check(connection: &ConnectionState, attach: &Attach, node: &Node, address: &str) -> Result<(), Error> {
+    let broker = &connection.service.broker;
     let exists = match node {
         Node::Cbs => true,
         Node::Topic(topic) | Node::TopicManagement(topic) => broker.max_message_bytes(topic).is_ok(),
@@ -99,9 +99,9 @@ fn wants_session(attach: &Attach) -> bool {
     filter.is_some_and(|filter| filter.contains_key(&Symbol::from("com.microsoft:session-filter")))
 }
 
-fn max_message(hub: &Hub, node: &Node) -> usize {
+fn max_message(connection: &ConnectionState, node: &Node) -> usize {
     match node {
-        Node::Topic(topic) => hub.face.broker.max_message_bytes(topic).unwrap_or(MAX_REQUEST),
+        Node::Topic(topic) => connection.service.broker.max_message_bytes(topic).unwrap_or(MAX_REQUEST),
         _ => MAX_REQUEST,
     }
 }

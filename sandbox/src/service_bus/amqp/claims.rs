@@ -8,10 +8,10 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::super::rest::SasKey;
-use super::super::rest::sas::{self, Asked};
+use super::super::rest::sas::{self, SasRequest};
 use super::node;
 use super::sasl::Admission;
-use crate::auth::{TokenCheck, TokenProblem};
+use crate::auth::{TokenCheck, TokenError};
 
 /// What clients call a shared access signature.
 const SIGNATURE: &str = "servicebus.windows.net:sastoken";
@@ -53,12 +53,12 @@ impl Claims {
         kind: &str,
         token: &str,
         now: DateTime<Utc>,
-    ) -> Result<(), TokenProblem> {
+    ) -> Result<(), TokenError> {
         // The Python client calls its signatures "jwt", and the service takes them.
         let token = match (token.strip_prefix(sas::SCHEME), kind) {
             (Some(parameters), SIGNATURE | JWT) => Token::Signature(parameters.to_owned()),
             (None, JWT) => Token::Jwt(token.to_owned()),
-            _ => return Err(TokenProblem::Malformed),
+            _ => return Err(TokenError::Malformed),
         };
         self.judge(audience, &token, &format!("/{}", node::path(audience)), now)?;
         self.tokens.insert(audience.to_owned(), token);
@@ -66,28 +66,28 @@ impl Claims {
     }
 
     /// Whether a resource may be used now: some token covers it and is still good.
-    pub(super) fn cover(&self, resource: &str, now: DateTime<Utc>) -> Result<(), TokenProblem> {
+    pub(super) fn cover(&self, resource: &str, now: DateTime<Utc>) -> Result<(), TokenError> {
         if self.unlimited {
             return Ok(());
         }
-        let mut problem = TokenProblem::Missing;
+        let mut problem = TokenError::Missing;
         for (audience, token) in &self.tokens {
             match self.judge(audience, token, resource, now) {
                 Ok(()) => return Ok(()),
                 // A token for something else says less than one that is meant for this.
-                Err(TokenProblem::WrongAudience) if problem != TokenProblem::Missing => {}
+                Err(TokenError::WrongAudience) if problem != TokenError::Missing => {}
                 Err(found) => problem = found,
             }
         }
         Err(problem)
     }
 
-    fn judge(&self, audience: &str, token: &Token, resource: &str, now: DateTime<Utc>) -> Result<(), TokenProblem> {
+    fn judge(&self, audience: &str, token: &Token, resource: &str, now: DateTime<Utc>) -> Result<(), TokenError> {
         let hosts = [&*self.access.namespace, "127.0.0.1", "localhost"];
-        let asked = Asked { hosts: &hosts, path: resource, now };
+        let request = SasRequest { hosts: &hosts, path: resource, now };
         match token {
-            Token::Signature(parameters) => sas::check(parameters, &self.access.keys, &asked),
-            Token::Jwt(_) if !sas::covers(audience, &asked) => Err(TokenProblem::WrongAudience),
+            Token::Signature(parameters) => sas::check(parameters, &self.access.keys, &request),
+            Token::Jwt(_) if !sas::covers(audience, &request) => Err(TokenError::WrongAudience),
             Token::Jwt(token) => self.access.check.check(Some(&format!("Bearer {token}"))),
         }
     }

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use super::ServiceBusAmqp;
 use super::claims::Claims;
 use super::error::{DECODE, FORCED, FRAMING, NOT_ALLOWED, error};
-use super::frame::{Frame, FrameProblem, MAX_FRAME, Reader, Said, amqp, heartbeat};
+use super::frame::{Frame, FrameError, MAX_FRAME, Reader, Said, amqp, heartbeat};
 use super::link::Arrival;
 use super::session::Session;
 use super::work::Work;
@@ -37,75 +37,75 @@ const CHANNEL_MAX: u16 = 4999;
 #[derive(Debug)]
 pub(super) enum CloseReason {
     /// The client is gone, or has said goodbye and been answered.
-    Over,
+    ClientClosed,
     /// The weather cuts the connection without a word.
-    Cut,
+    Reset,
     /// The client is told.
-    Because(Box<Error>),
+    Error(Box<Error>),
 }
 
 impl CloseReason {
-    fn because(condition: &str, description: impl Into<String>) -> Self {
-        Self::Because(Box::new(error(condition, description)))
+    fn with_error(condition: &str, description: impl Into<String>) -> Self {
+        Self::Error(Box::new(error(condition, description)))
     }
 }
 
-impl From<FrameProblem> for CloseReason {
-    fn from(problem: FrameProblem) -> Self {
+impl From<FrameError> for CloseReason {
+    fn from(problem: FrameError) -> Self {
         match problem {
-            FrameProblem::Io(_) => Self::Over,
-            FrameProblem::Framing(_) => Self::because(FRAMING, problem.to_string()),
-            FrameProblem::Decode(_) => Self::because(DECODE, problem.to_string()),
+            FrameError::Io(_) => Self::ClientClosed,
+            FrameError::Framing(_) => Self::with_error(FRAMING, problem.to_string()),
+            FrameError::Decode(_) => Self::with_error(DECODE, problem.to_string()),
         }
     }
 }
 
 impl From<serde_amqp::Error> for CloseReason {
     fn from(problem: serde_amqp::Error) -> Self {
-        FrameProblem::from(problem).into()
+        FrameError::from(problem).into()
     }
 }
 
 /// Goes on, or ends the connection.
-pub(super) type Step = Result<(), CloseReason>;
+pub(super) type ConnectionResult = Result<(), CloseReason>;
 
 /// What the sessions of a connection share.
-pub(super) struct Hub {
-    pub(super) face: ServiceBusAmqp,
+pub(super) struct ConnectionState {
+    pub(super) service: ServiceBusAmqp,
     pub(super) claims: Claims,
     /// The largest frame that the client takes.
     pub(super) max_frame: u32,
     /// Receivers that wait for a message.
     pub(super) arrivals: FuturesUnordered<BoxFuture<Arrival>>,
-    fates: FaultDecider,
+    faults: FaultDecider,
     delayed: FuturesUnordered<BoxFuture<(Work, FaultAction)>>,
     out: mpsc::UnboundedSender<Bytes>,
 }
 
-impl Hub {
-    pub(super) fn send(&self, channel: u16, performative: &impl Serialize) -> Step {
+impl ConnectionState {
+    pub(super) fn send(&self, channel: u16, performative: &impl Serialize) -> ConnectionResult {
         self.send_frame(amqp(channel, performative)?)
     }
 
-    pub(super) fn send_frame(&self, frame: Bytes) -> Step {
-        self.out.send(frame).map_err(|_| CloseReason::Over)
+    pub(super) fn send_frame(&self, frame: Bytes) -> ConnectionResult {
+        self.out.send(frame).map_err(|_| CloseReason::ClientClosed)
     }
 
     /// Asks the weather what becomes of this work. What takes its time comes back later.
     pub(super) fn decide(&self, work: Work) -> Option<(Work, FaultAction)> {
-        let mut fate = self.fates.decide(Method::POST, work.path());
-        if let Some(fate) = (&mut fate).now_or_never() {
-            return Some((work, fate));
+        let mut action = self.faults.decide(Method::POST, work.path());
+        if let Some(action) = (&mut action).now_or_never() {
+            return Some((work, action));
         }
-        self.delayed.push(Box::pin(async move { (work, fate.await) }));
+        self.delayed.push(Box::pin(async move { (work, action.await) }));
         None
     }
 }
 
 /// Talks to a client that has been let in, until either of the two has enough.
 pub(super) async fn converse<R, W>(
-    face: ServiceBusAmqp,
-    fates: FaultDecider,
+    service: ServiceBusAmqp,
+    faults: FaultDecider,
     claims: Claims,
     reader: Reader<R>,
     writer: W,
@@ -114,17 +114,17 @@ pub(super) async fn converse<R, W>(
     W: AsyncWrite + Unpin,
 {
     let (out, frames) = mpsc::unbounded_channel();
-    let hub = Hub {
-        face,
+    let state = ConnectionState {
+        service,
         claims,
         max_frame: 512,
         arrivals: FuturesUnordered::new(),
-        fates,
+        faults,
         delayed: FuturesUnordered::new(),
         out,
     };
     let connection = Connection {
-        hub,
+        state,
         reader,
         sessions: BTreeMap::new(),
         ended: BTreeSet::new(),
@@ -137,7 +137,7 @@ pub(super) async fn converse<R, W>(
         // The client is gone.
         () = &mut writing => return,
     };
-    if !matches!(ending, CloseReason::Cut) {
+    if !matches!(ending, CloseReason::Reset) {
         // The connection is gone, and with it the only sender, so what is left to be written has an end. A client that
         // does not take it is not waited for.
         let _ = tokio::time::timeout(UPKEEP, writing).await;
@@ -159,7 +159,7 @@ async fn write(mut frames: mpsc::UnboundedReceiver<Bytes>, mut writer: impl Asyn
 }
 
 struct Connection<R> {
-    hub: Hub,
+    state: ConnectionState,
     reader: Reader<R>,
     sessions: BTreeMap<u16, Session>,
     /// Channels whose sessions are over.
@@ -173,24 +173,24 @@ struct Connection<R> {
 impl<R: AsyncRead + Unpin> Connection<R> {
     async fn run(mut self) -> CloseReason {
         let ending = match self.serve().await {
-            Ok(()) => CloseReason::Over,
+            Ok(()) => CloseReason::ClientClosed,
             Err(ending) => ending,
         };
-        if let CloseReason::Because(error) = &ending {
+        if let CloseReason::Error(error) = &ending {
             tracing::debug!(%error, "an AMQP connection is closed");
-            let _ = self.hub.send(0, &Close::new(Some(error.as_ref().clone())));
+            let _ = self.state.send(0, &Close::new(Some(error.as_ref().clone())));
         }
         ending
     }
 
-    async fn serve(&mut self) -> Step {
+    async fn serve(&mut self) -> ConnectionResult {
         let beat = self.open().await?;
         let mut upkeep = tokio::time::interval(beat.unwrap_or(UPKEEP).min(UPKEEP));
         loop {
             tokio::select! {
                 frame = self.reader.next() => self.frame(frame?)?,
-                Some(arrival) = self.hub.arrivals.next() => self.arrived(arrival)?,
-                Some((work, fate)) = self.hub.delayed.next() => self.perform(work, fate)?,
+                Some(arrival) = self.state.arrivals.next() => self.arrived(arrival)?,
+                Some((work, action)) = self.state.delayed.next() => self.perform(work, action)?,
                 _ = upkeep.tick() => self.upkeep(beat.is_some())?,
             }
         }
@@ -210,8 +210,8 @@ impl<R: AsyncRead + Unpin> Connection<R> {
             },
             Said::Disposition(_) => None,
         };
-        let theirs = theirs.ok_or_else(|| CloseReason::because(NOT_ALLOWED, "a connection begins with open"))?;
-        self.hub.max_frame = theirs.max_frame_size.0.clamp(512, MAX_FRAME);
+        let theirs = theirs.ok_or_else(|| CloseReason::with_error(NOT_ALLOWED, "a connection begins with open"))?;
+        self.state.max_frame = theirs.max_frame_size.0.clamp(512, MAX_FRAME);
         let ours = Open {
             container_id: uuid::Uuid::new_v4().simple().to_string(),
             hostname: None,
@@ -224,28 +224,30 @@ impl<R: AsyncRead + Unpin> Connection<R> {
             desired_capabilities: None,
             properties: None,
         };
-        self.hub.send(0, &ours)?;
+        self.state.send(0, &ours)?;
         // Half of what they would put up with, so that one beat may be late.
         let silence = theirs.idle_time_out.filter(|silence| *silence > 0);
         Ok(silence.map(|silence| Duration::from_millis(u64::from(silence.max(2)) / 2)))
     }
 
-    fn frame(&mut self, frame: Frame) -> Step {
+    fn frame(&mut self, frame: Frame) -> ConnectionResult {
         self.heard = Instant::now();
         let channel = frame.channel;
         match frame.said()? {
             None => Ok(()),
             Some(Said::Performative(performative, payload)) => match *performative {
-                Performative::Open(_) => Err(CloseReason::because(NOT_ALLOWED, "the connection is open already")),
+                Performative::Open(_) => Err(CloseReason::with_error(NOT_ALLOWED, "the connection is open already")),
                 Performative::Begin(begin) => self.begin(channel, &begin),
                 Performative::Close(_) => {
-                    self.hub.send(0, &Close::new(None))?;
-                    Err(CloseReason::Over)
+                    self.state.send(0, &Close::new(None))?;
+                    Err(CloseReason::ClientClosed)
                 }
-                performative => self.with_session(channel, |session, hub| session.handle(hub, performative, payload)),
+                performative => {
+                    self.with_session(channel, |session, state| session.handle(state, performative, payload))
+                }
             },
-            Some(Said::Disposition(disposition)) => self.with_session(channel, |session, hub| {
-                session.disposition(hub, disposition)?;
+            Some(Said::Disposition(disposition)) => self.with_session(channel, |session, state| {
+                session.disposition(state, disposition)?;
                 Ok(false)
             }),
         }
@@ -255,60 +257,60 @@ impl<R: AsyncRead + Unpin> Connection<R> {
     fn with_session(
         &mut self,
         channel: u16,
-        deal: impl FnOnce(&mut Session, &mut Hub) -> Result<bool, CloseReason>,
-    ) -> Step {
+        deal: impl FnOnce(&mut Session, &mut ConnectionState) -> Result<bool, CloseReason>,
+    ) -> ConnectionResult {
         let Some(session) = self.sessions.get_mut(&channel) else {
             // There are clients that detach their links after the session's end.
             let known = self.ended.contains(&channel);
-            let error = || CloseReason::because(NOT_ALLOWED, format!("there is no session on channel {channel}"));
+            let error = || CloseReason::with_error(NOT_ALLOWED, format!("there is no session on channel {channel}"));
             return known.then_some(()).ok_or_else(error);
         };
-        if deal(session, &mut self.hub)? {
+        if deal(session, &mut self.state)? {
             self.sessions.remove(&channel);
             self.ended.insert(channel);
         }
         Ok(())
     }
 
-    fn begin(&mut self, channel: u16, begin: &Begin) -> Step {
+    fn begin(&mut self, channel: u16, begin: &Begin) -> ConnectionResult {
         if channel > CHANNEL_MAX || self.sessions.contains_key(&channel) {
-            return Err(CloseReason::because(NOT_ALLOWED, format!("channel {channel} is not free")));
+            return Err(CloseReason::with_error(NOT_ALLOWED, format!("channel {channel} is not free")));
         }
-        self.sessions.insert(channel, Session::begin(&self.hub, channel, begin)?);
+        self.sessions.insert(channel, Session::begin(&self.state, channel, begin)?);
         Ok(())
     }
 
-    fn arrived(&mut self, arrival: Arrival) -> Step {
+    fn arrived(&mut self, arrival: Arrival) -> ConnectionResult {
         match self.sessions.get_mut(&arrival.channel) {
-            Some(session) => session.arrived(&mut self.hub, arrival),
+            Some(session) => session.arrived(&mut self.state, arrival),
             None => {
-                arrival.put_back(&self.hub.face.broker);
+                arrival.put_back(&self.state.service.broker);
                 Ok(())
             }
         }
     }
 
-    fn perform(&mut self, work: Work, fate: FaultAction) -> Step {
+    fn perform(&mut self, work: Work, action: FaultAction) -> ConnectionResult {
         match self.sessions.get_mut(&work.channel) {
-            Some(session) => session.perform(&mut self.hub, work, fate),
+            Some(session) => session.perform(&mut self.state, work, action),
             None => Ok(()),
         }
     }
 
-    fn upkeep(&mut self, beats: bool) -> Step {
+    fn upkeep(&mut self, beats: bool) -> ConnectionResult {
         if self.heard.elapsed() > IDLE {
-            return Err(CloseReason::because(FORCED, "the connection was silent for longer than was agreed"));
+            return Err(CloseReason::with_error(FORCED, "the connection was silent for longer than was agreed"));
         }
         for session in self.sessions.values_mut() {
-            session.check_claims(&mut self.hub)?;
+            session.check_claims(&mut self.state)?;
         }
         if self.sessions.values().any(Session::has_links) {
             self.used = Instant::now();
         } else if self.used.elapsed() > UNUSED {
             let milliseconds = UNUSED.as_millis();
             let inactive = format!("The connection was inactive for more than the allowed {milliseconds} milliseconds");
-            return Err(CloseReason::because(FORCED, format!("{inactive} and is closed by the service.")));
+            return Err(CloseReason::with_error(FORCED, format!("{inactive} and is closed by the service.")));
         }
-        if beats { self.hub.send_frame(heartbeat()) } else { Ok(()) }
+        if beats { self.state.send_frame(heartbeat()) } else { Ok(()) }
     }
 }

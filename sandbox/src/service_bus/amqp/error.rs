@@ -8,7 +8,7 @@ use serde_amqp::primitives::Symbol;
 use uuid::Uuid;
 
 use super::super::{SendError, SettleError};
-use crate::auth::TokenProblem;
+use crate::auth::TokenError;
 use crate::network::ErrorReply;
 
 pub(super) const NOT_FOUND: &str = "amqp:not-found";
@@ -25,7 +25,7 @@ pub(super) const CREDIT_EXCEEDED: &str = "amqp:link:transfer-limit-exceeded";
 pub(super) const LOCK_LOST: &str = "com.microsoft:message-lock-lost";
 pub(super) const MESSAGE_NOT_FOUND: &str = "com.microsoft:message-not-found";
 pub(super) const ARGUMENT: &str = "com.microsoft:argument-error";
-pub(super) const SERVER_BUSY: &str = "com.microsoft:server-busy";
+pub(super) const SERVER_BUSY: &str = "com.microsoft:server-hold";
 /// Not an error of ours: the condition with which a receiver rejects a message into the dead letters.
 pub(super) const DEAD_LETTER: &str = "com.microsoft:dead-letter";
 
@@ -55,18 +55,18 @@ pub(super) fn not_found(entity: &str) -> Error {
     error(NOT_FOUND, format!("The messaging entity '{entity}' could not be found."))
 }
 
-pub(super) fn unauthorized(problem: TokenProblem) -> Error {
+pub(super) fn unauthorized(problem: TokenError) -> Error {
     error(UNAUTHORIZED, format!("{}: {problem}.", code(problem)))
 }
 
 /// The name that Service Bus has for what is wrong with a token.
-pub(super) fn code(problem: TokenProblem) -> &'static str {
+pub(super) fn code(problem: TokenError) -> &'static str {
     match problem {
-        TokenProblem::Missing => "MissingToken",
-        TokenProblem::Malformed => "MalformedToken",
-        TokenProblem::Expired => "ExpiredToken",
-        TokenProblem::WrongAudience => "InvalidAudience",
-        TokenProblem::Forged => "InvalidSignature",
+        TokenError::Missing => "MissingToken",
+        TokenError::Malformed => "MalformedToken",
+        TokenError::Expired => "ExpiredToken",
+        TokenError::WrongAudience => "InvalidAudience",
+        TokenError::Forged => "InvalidSignature",
     }
 }
 
@@ -78,7 +78,7 @@ pub(super) fn of_send(error_: &SendError, topic: &str) -> Error {
     }
 }
 
-pub(super) fn of_settling(problem: SettleError) -> Error {
+pub(super) fn of_settle(problem: SettleError) -> Error {
     match problem {
         SettleError::LockLost => error(
             LOCK_LOST,
@@ -90,7 +90,7 @@ pub(super) fn of_settling(problem: SettleError) -> Error {
 }
 
 /// What a failing gateway or a throttling service says over AMQP.
-pub(super) fn of_weather(refusal: &ErrorReply) -> Error {
+pub(super) fn of_fault(refusal: &ErrorReply) -> Error {
     match refusal.status.as_u16() {
         401 | 403 => error(UNAUTHORIZED, "The token is not accepted."),
         429 | 503 => error(

@@ -28,7 +28,7 @@ const DISPOSITION: u8 = 0x15;
 
 /// Why the bytes make no sense.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum FrameProblem {
+pub(super) enum FrameError {
     /// The connection broke.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -58,9 +58,9 @@ pub(super) struct Frame {
 
 impl Frame {
     /// What the frame says; `None` for the empty frame that keeps a connection alive.
-    pub(super) fn said(self) -> Result<Option<Said>, FrameProblem> {
+    pub(super) fn said(self) -> Result<Option<Said>, FrameError> {
         if self.kind != AMQP {
-            return Err(FrameProblem::Framing("a frame is not an AMQP frame"));
+            return Err(FrameError::Framing("a frame is not an AMQP frame"));
         }
         if self.body.is_empty() {
             return Ok(None);
@@ -74,9 +74,9 @@ impl Frame {
     }
 
     /// The body of a SASL frame.
-    pub(super) fn sasl<T: serde::de::DeserializeOwned>(self) -> Result<T, FrameProblem> {
+    pub(super) fn sasl<T: serde::de::DeserializeOwned>(self) -> Result<T, FrameError> {
         if self.kind != SASL {
-            return Err(FrameProblem::Framing("a frame is not a SASL frame"));
+            return Err(FrameError::Framing("a frame is not a SASL frame"));
         }
         Ok(serde_amqp::from_slice(&self.body)?)
     }
@@ -94,7 +94,7 @@ impl<R: AsyncRead + Unpin> Reader<R> {
     }
 
     /// The eight bytes that name a protocol.
-    pub(super) async fn header(&mut self) -> Result<[u8; 8], FrameProblem> {
+    pub(super) async fn header(&mut self) -> Result<[u8; 8], FrameError> {
         self.fill(8).await?;
         let mut header = [0; 8];
         self.buffer.copy_to_slice(&mut header);
@@ -102,16 +102,16 @@ impl<R: AsyncRead + Unpin> Reader<R> {
     }
 
     /// The next frame.
-    pub(super) async fn next(&mut self) -> Result<Frame, FrameProblem> {
+    pub(super) async fn next(&mut self) -> Result<Frame, FrameError> {
         self.fill(FRAME_HEADER).await?;
         let size = u32::from_be_bytes([self.buffer[0], self.buffer[1], self.buffer[2], self.buffer[3]]);
         let body = usize::from(self.buffer[4]) * 4;
         if size > MAX_FRAME {
-            return Err(FrameProblem::Framing("a frame is larger than was agreed"));
+            return Err(FrameError::Framing("a frame is larger than was agreed"));
         }
         let size = size as usize;
         if body < FRAME_HEADER || size < body {
-            return Err(FrameProblem::Framing("a frame's header is malformed"));
+            return Err(FrameError::Framing("a frame's header is malformed"));
         }
         self.fill(size).await?;
         let mut frame = self.buffer.split_to(size).freeze();

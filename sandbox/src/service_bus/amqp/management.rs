@@ -10,11 +10,11 @@ use serde_bytes::ByteBuf;
 use uuid::Uuid;
 
 use super::super::{Broker, Changes, Delivery, EntityNotFound, EntityPath, SettleError};
-use super::error::{ARGUMENT, MESSAGE_NOT_FOUND, NOT_ALLOWED, NOT_IMPLEMENTED, error, not_found, of_send, of_settling};
+use super::error::{ARGUMENT, MESSAGE_NOT_FOUND, NOT_ALLOWED, NOT_IMPLEMENTED, error, not_found, of_send, of_settle};
 use super::message::{HandedOut, changes, decode, encode, text, texts, timestamp};
 use super::request::Answer;
 use super::sections::{Map, Sections};
-use super::settle::{Settlement, Verdict};
+use super::settle::{Settlement, SettlementKind};
 
 /// A request about a subscription's messages, or its dead letters'.
 pub(super) struct Management<'a> {
@@ -90,7 +90,7 @@ impl Management<'_> {
             let Value::Uuid(token) = token else { return Err(malformed("lock-tokens")) };
             let lock = Uuid::from_bytes(*token.as_inner());
             if !self.broker.holds_any(lock, self.entity) {
-                return Err(of_settling(SettleError::LockLost));
+                return Err(of_settle(SettleError::LockLost));
             }
             locks.push(lock);
         }
@@ -99,7 +99,7 @@ impl Management<'_> {
 
     fn renew(&self) -> Result<Answer, Error> {
         let renewed = self.locks()?.into_iter().map(|lock| self.broker.renew(lock).map(timestamp));
-        let expirations: Array<Value> = renewed.collect::<Result<_, _>>().map_err(of_settling)?;
+        let expirations: Array<Value> = renewed.collect::<Result<_, _>>().map_err(of_settle)?;
         Ok(Answer::new(texts([("expirations", Value::Array(expirations))])))
     }
 
@@ -139,7 +139,7 @@ impl Management<'_> {
         let out = if delete { HandedOut::Deleted } else { HandedOut::Locked(lock, delivery.locked_until) };
         let message = encode(&delivery.message, out).map_err(|_| malformed("message"))?;
         if delete {
-            self.broker.complete(lock).map_err(of_settling)?;
+            self.broker.complete(lock).map_err(of_settle)?;
         }
         let token = Value::Uuid(lock.into_bytes().into());
         Ok(Value::Map(texts([("message", binary(&message)), ("lock-token", token)])))
@@ -148,7 +148,7 @@ impl Management<'_> {
     fn settle(&self) -> Result<Answer, Error> {
         let settlement = self.settlement()?;
         for lock in self.locks()? {
-            settlement.apply(self.broker, lock).map_err(of_settling)?;
+            settlement.apply(self.broker, lock).map_err(of_settle)?;
         }
         Ok(Answer::new(Map::new()))
     }
@@ -156,12 +156,12 @@ impl Management<'_> {
     fn settlement(&self) -> Result<Settlement, Error> {
         let status = text(field(self.request, "disposition-status")?).unwrap_or_default();
         let optional = |name| field(self.request, name).ok().and_then(text).unwrap_or_default();
-        let verdict = match status.as_str() {
-            "completed" => Verdict::Complete,
-            "abandoned" => Verdict::Abandon,
+        let kind = match status.as_str() {
+            "completed" => SettlementKind::Complete,
+            "abandoned" => SettlementKind::Abandon,
             // The service's own spelling.
-            "defered" => Verdict::Defer,
-            "suspended" => Verdict::DeadLetter {
+            "defered" => SettlementKind::Defer,
+            "suspended" => SettlementKind::DeadLetter {
                 reason: optional("deadletter-reason"),
                 description: optional("deadletter-description"),
             },
@@ -171,7 +171,7 @@ impl Management<'_> {
             Ok(Value::Map(map)) => changes(map),
             _ => Changes::new(),
         };
-        Ok(Settlement { verdict, changes })
+        Ok(Settlement { kind, changes })
     }
 }
 

@@ -61,19 +61,19 @@ impl ServiceBusAmqp {
     }
 
     /// The means to serve it on a dependency's port, beside HTTP.
-    pub fn foreign(&self) -> ProtocolHandler {
-        let face = self.clone();
-        Arc::new(move |stream, fates| Box::pin(face.clone().serve(stream, fates)))
+    pub fn protocol_handler(&self) -> ProtocolHandler {
+        let service = self.clone();
+        Arc::new(move |stream, faults| Box::pin(service.clone().serve(stream, faults)))
     }
 
-    async fn serve(self, stream: TcpStream, fates: FaultDecider) {
+    async fn serve(self, stream: TcpStream, faults: FaultDecider) {
         let (reader, mut writer) = stream.into_split();
         let mut reader = Reader::new(reader);
         let admitted = sasl::admit(&mut reader, &mut writer, &self.access.keys);
         match tokio::time::timeout(PATIENCE, admitted).await {
             Ok(Ok(Some(admission))) => {
                 let claims = Claims::new(self.access.clone(), admission);
-                connection::converse(self, fates, claims, reader, writer).await;
+                connection::converse(self, faults, claims, reader, writer).await;
             }
             Ok(Ok(None)) => tracing::debug!("an AMQP client was not let in"),
             Ok(Err(problem)) => tracing::debug!(%problem, "an AMQP client went away before it was let in"),

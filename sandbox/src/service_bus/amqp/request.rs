@@ -7,7 +7,7 @@ use fe2o3_amqp_types::definitions::Error;
 use fe2o3_amqp_types::messaging::Properties;
 use serde_amqp::Value;
 
-use super::connection::Hub;
+use super::connection::ConnectionState;
 use super::error::{self, ARGUMENT, NOT_IMPLEMENTED, code, condition, error};
 use super::management::{self, Management};
 use super::message::{text, texts};
@@ -27,27 +27,27 @@ impl Answer {
 }
 
 /// Does what a request asks for.
-pub(super) fn answer(hub: &mut Hub, node: &Node, request: &Sections) -> Result<Answer, Error> {
+pub(super) fn answer(connection: &mut ConnectionState, node: &Node, request: &Sections) -> Result<Answer, Error> {
     let operation = property(request, "operation").unwrap_or_default();
-    let management = |entity| Management { broker: &hub.face.broker, entity, request };
+    let management = |entity| Management { broker: &connection.service.broker, entity, request };
     match node {
-        Node::Cbs => put_token(hub, request),
-        Node::TopicManagement(topic) => management::of_topic(&hub.face.broker, topic, &operation, request),
+        Node::Cbs => put_token(connection, request),
+        Node::TopicManagement(topic) => management::of_topic(&connection.service.broker, topic, &operation, request),
         Node::Management(entity) => management(entity).answer(&operation),
         Node::Topic(_) | Node::Subscription(_) => Err(error(NOT_IMPLEMENTED, "this is no management node")),
     }
 }
 
 /// <https://learn.microsoft.com/azure/service-bus-messaging/service-bus-amqp-protocol-guide#claims-based-authorization>
-fn put_token(hub: &mut Hub, request: &Sections) -> Result<Answer, Error> {
+fn put_token(connection: &mut ConnectionState, request: &Sections) -> Result<Answer, Error> {
     if property(request, "operation").as_deref() != Some("put-token") {
         return Err(error(NOT_IMPLEMENTED, "the operation is not put-token"));
     }
     let wanted = |name: &str| property(request, name).ok_or_else(|| error(ARGUMENT, format!("'{name}' is missing")));
     let (audience, kind) = (wanted("name")?, wanted("type")?);
     let token = request.value.as_ref().and_then(text).ok_or_else(|| error(ARGUMENT, "the body is not a token"))?;
-    let now = hub.face.broker.clock().now();
-    hub.claims.put(&audience, &kind, &token, now).map_err(|problem| {
+    let now = connection.service.broker.clock().now();
+    connection.claims.put(&audience, &kind, &token, now).map_err(|problem| {
         let description = format!("{}: {problem}.", code(problem));
         error(error::UNAUTHORIZED, error::tracked(&description, &audience, now))
     })?;

@@ -8,7 +8,7 @@ use serde_amqp::primitives::{Array, Symbol};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 
 use super::super::rest::SasKey;
-use super::frame::{AMQP_HEADER, FrameProblem, Reader, SASL_HEADER, sasl};
+use super::frame::{AMQP_HEADER, FrameError, Reader, SASL_HEADER, sasl};
 
 const MECHANISMS: [&str; 3] = ["MSSBCBS", "PLAIN", "ANONYMOUS"];
 
@@ -26,7 +26,7 @@ pub(super) async fn admit<R, W>(
     reader: &mut Reader<R>,
     writer: &mut W,
     keys: &[SasKey],
-) -> Result<Option<Admission>, FrameProblem>
+) -> Result<Option<Admission>, FrameError>
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
@@ -47,7 +47,7 @@ async fn negotiate<R, W>(
     reader: &mut Reader<R>,
     writer: &mut W,
     keys: &[SasKey],
-) -> Result<Option<Admission>, FrameProblem>
+) -> Result<Option<Admission>, FrameError>
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,

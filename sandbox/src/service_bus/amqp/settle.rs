@@ -70,14 +70,14 @@ pub(super) const DESCRIPTION: &str = "DeadLetterErrorDescription";
 /// The end of a message's lock.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Settlement {
-    pub(super) verdict: Verdict,
+    pub(super) kind: SettlementKind,
     /// Properties that the message has from now on.
     pub(super) changes: Changes,
 }
 
 /// What becomes of the message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum SettlementKind {
     Complete,
     Abandon,
     Defer,
@@ -85,19 +85,19 @@ pub(super) enum Verdict {
 }
 
 impl Settlement {
-    pub(super) fn new(verdict: Verdict) -> Self {
-        Self { verdict, changes: Changes::new() }
+    pub(super) fn new(kind: SettlementKind) -> Self {
+        Self { kind, changes: Changes::new() }
     }
 
     /// Reads an outcome; `None` for states that settle nothing.
     fn of(state: &Value) -> Option<Self> {
         match described(state)? {
-            (0x24, _) => Some(Self::new(Verdict::Complete)),
+            (0x24, _) => Some(Self::new(SettlementKind::Complete)),
             (0x25, fields) => Some(Self::rejected(fields)),
-            (0x26, _) => Some(Self::new(Verdict::Abandon)),
+            (0x26, _) => Some(Self::new(SettlementKind::Abandon)),
             (0x27, fields) => {
-                let verdict = if is_true(fields, 1) { Verdict::Defer } else { Verdict::Abandon };
-                Some(Self { verdict, changes: map_at(fields, 2) })
+                let kind = if is_true(fields, 1) { SettlementKind::Defer } else { SettlementKind::Abandon };
+                Some(Self { kind, changes: map_at(fields, 2) })
             }
             _ => None,
         }
@@ -119,14 +119,14 @@ impl Settlement {
 
     /// The outcome that tells the receiver that it was done.
     pub(super) fn outcome(&self) -> DeliveryState {
-        match self.verdict {
-            Verdict::Complete => DeliveryState::Accepted(Accepted {}),
-            Verdict::Abandon | Verdict::Defer => DeliveryState::Modified(Modified {
+        match self.kind {
+            SettlementKind::Complete => DeliveryState::Accepted(Accepted {}),
+            SettlementKind::Abandon | SettlementKind::Defer => DeliveryState::Modified(Modified {
                 delivery_failed: None,
-                undeliverable_here: (self.verdict == Verdict::Defer).then_some(true),
+                undeliverable_here: (self.kind == SettlementKind::Defer).then_some(true),
                 message_annotations: None,
             }),
-            Verdict::DeadLetter { .. } => DeliveryState::Rejected(Rejected { error: None }),
+            SettlementKind::DeadLetter { .. } => DeliveryState::Rejected(Rejected { error: None }),
         }
     }
 
@@ -134,11 +134,11 @@ impl Settlement {
         if !self.changes.is_empty() {
             broker.change(lock, self.changes.clone())?;
         }
-        match &self.verdict {
-            Verdict::Complete => broker.complete(lock),
-            Verdict::Abandon => broker.abandon(lock),
-            Verdict::Defer => broker.defer(lock),
-            Verdict::DeadLetter { reason, description } => broker.dead_letter(lock, reason, description),
+        match &self.kind {
+            SettlementKind::Complete => broker.complete(lock),
+            SettlementKind::Abandon => broker.abandon(lock),
+            SettlementKind::Defer => broker.defer(lock),
+            SettlementKind::DeadLetter { reason, description } => broker.dead_letter(lock, reason, description),
         }
     }
 
@@ -149,6 +149,6 @@ impl Settlement {
             _ => String::new(),
         };
         let (reason, description) = (take(REASON), take(DESCRIPTION));
-        Self { verdict: Verdict::DeadLetter { reason, description }, changes }
+        Self { kind: SettlementKind::DeadLetter { reason, description }, changes }
     }
 }

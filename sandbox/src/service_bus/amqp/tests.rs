@@ -41,8 +41,10 @@ impl Bus {
         let amqp = ServiceBusAmqp::new(broker.clone(), &options, Arc::new(AnyToken));
         let rest = ServiceBusRest::new(broker.clone(), options, Arc::new(AnyToken));
         let listener = Network::bind(None).await.unwrap();
-        let wire = Network::new(weather);
-        let served = wire.serve_both_on(Dependency::ServiceBus, rest.router(), Some(amqp.foreign()), listener).unwrap();
+        let network = Network::new(weather);
+        let served = network
+            .serve_with_protocol(Dependency::ServiceBus, rest.router(), Some(amqp.protocol_handler()), listener)
+            .unwrap();
         Self { broker, served }
     }
 
@@ -96,8 +98,8 @@ struct Always(FaultAction);
 
 impl FaultInjector for Always {
     fn decide(&self, _: &Call) -> crate::network::BoxFuture<FaultAction> {
-        let fate = self.0.clone();
-        Box::pin(async { fate })
+        let action = self.0.clone();
+        Box::pin(async { action })
     }
 }
 
@@ -160,14 +162,14 @@ async fn a_link_that_goes_away_takes_no_message_with_it() {
 async fn the_weather_decides_what_becomes_of_a_send() {
     let throttled = ErrorReply::bare(StatusCode::TOO_MANY_REQUESTS);
     let gateway = ErrorReply::bare(StatusCode::BAD_GATEWAY);
-    for (fate, told, arrived) in [
+    for (action, told, arrived) in [
         (FaultAction::Serve, Some("accepted"), 1),
-        (FaultAction::Refuse(throttled), Some("com.microsoft:server-busy"), 0),
+        (FaultAction::Refuse(throttled), Some("com.microsoft:server-hold"), 0),
         (FaultAction::ReplaceReply(gateway), Some("amqp:internal-error"), 1),
         (FaultAction::ResetBefore, None, 0),
         (FaultAction::ResetAfter, None, 1),
     ] {
-        let bus = Bus::under(Always(fate.clone())).await;
+        let bus = Bus::under(Always(action.clone())).await;
         let Client { mut session, _connection: mut connection } = bus.client().await;
         let mut sender = Sender::attach(&mut session, "sender", "orders").await.unwrap();
         let told_ = tokio::select! {
@@ -179,7 +181,7 @@ async fn the_weather_decides_what_becomes_of_a_send() {
             },
             _ = connection.on_close() => None,
         };
-        assert_eq!((told_.as_deref(), bus.counts().active), (told, arrived), "{fate:?}");
+        assert_eq!((told_.as_deref(), bus.counts().active), (told, arrived), "{action:?}");
     }
 }
 

@@ -6,8 +6,8 @@ use fe2o3_amqp_types::messaging::DeliveryState;
 use uuid::Uuid;
 
 use super::super::{NewMessage, SettleError};
-use super::connection::Hub;
-use super::error::{of_send, of_settling};
+use super::connection::ConnectionState;
+use super::error::{of_send, of_settle};
 use super::node::Node;
 use super::request;
 use super::sections::Sections;
@@ -52,22 +52,22 @@ pub(super) enum Done {
 
 impl Task {
     /// Does it.
-    pub(super) fn act(self, hub: &mut Hub) -> Done {
+    pub(super) fn act(self, connection: &mut ConnectionState) -> Done {
         match self {
             Self::Send { delivery_id, settled, topic, messages } => {
-                let result = hub.face.broker.send(&topic, messages).map_err(|error| of_send(&error, &topic));
+                let result = connection.service.broker.send(&topic, messages).map_err(|error| of_send(&error, &topic));
                 Done::Sent { delivery_id: (!settled).then_some(delivery_id), result }
             }
             Self::Answer { delivery_id, settled, node, request } => {
-                let answer = request::answer(hub, &node, &request);
+                let answer = request::answer(connection, &node, &request);
                 answered(delivery_id, settled, node, &request, answer)
             }
             Self::Settle { deliveries, settlement, settled } => {
                 let apply = |lock: Option<Uuid>| match lock {
-                    Some(lock) => settlement.apply(&hub.face.broker, lock),
+                    Some(lock) => settlement.apply(&connection.service.broker, lock),
                     None => Err(SettleError::LockLost),
                 };
-                let results = deliveries.into_iter().map(|(id, lock)| (id, apply(lock).map_err(of_settling).err()));
+                let results = deliveries.into_iter().map(|(id, lock)| (id, apply(lock).map_err(of_settle).err()));
                 let results = runs(results);
                 let outcome = settlement.outcome();
                 Done::Settled { results: if settled { Vec::new() } else { results }, outcome }

@@ -77,14 +77,15 @@ impl ServiceBusRest {
     fn authorize(&self, request: &request::Parts) -> Result<(), ErrorReply> {
         let authorization = match request.headers.get(header::AUTHORIZATION).map(HeaderValue::to_str) {
             Some(Ok(value)) => Some(value),
-            Some(Err(_)) => return Err(crate::auth::TokenProblem::Malformed.into()),
+            Some(Err(_)) => return Err(crate::auth::TokenError::Malformed.into()),
             None => None,
         };
         let verdict = match authorization.and_then(|value| value.strip_prefix(sas::SCHEME)) {
             Some(parameters) => {
                 let hosts = [self.options.namespace.as_str(), "127.0.0.1", "localhost"];
-                let asked = sas::Asked { hosts: &hosts, path: request.uri.path(), now: self.broker.clock().now() };
-                sas::check(parameters, &self.options.keys, &asked)
+                let request =
+                    sas::SasRequest { hosts: &hosts, path: request.uri.path(), now: self.broker.clock().now() };
+                sas::check(parameters, &self.options.keys, &request)
             }
             None => self.check.check(authorization),
         };

@@ -7,7 +7,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use uuid::Uuid;
 
 use super::super::{EntityNotFound, SendError};
-use crate::auth::TokenProblem;
+use crate::auth::TokenError;
 
 /// Why a request is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,14 +68,14 @@ impl From<SendError> for ErrorReply {
     }
 }
 
-impl From<TokenProblem> for ErrorReply {
-    fn from(problem: TokenProblem) -> Self {
+impl From<TokenError> for ErrorReply {
+    fn from(problem: TokenError) -> Self {
         let code = match problem {
-            TokenProblem::Missing => "MissingToken",
-            TokenProblem::Malformed => "MalformedToken",
-            TokenProblem::Expired => "ExpiredToken",
-            TokenProblem::WrongAudience => "InvalidAudience",
-            TokenProblem::Forged => "InvalidSignature",
+            TokenError::Missing => "MissingToken",
+            TokenError::Malformed => "MalformedToken",
+            TokenError::Expired => "ExpiredToken",
+            TokenError::WrongAudience => "InvalidAudience",
+            TokenError::Forged => "InvalidSignature",
         };
         Self::new(StatusCode::UNAUTHORIZED, format!("{code}: {problem}."))
     }

@@ -9,7 +9,7 @@ use hmac::{Hmac, Mac as _};
 use percent_encoding::percent_decode_str;
 use sha2::Sha256;
 
-use crate::auth::TokenProblem;
+use crate::auth::TokenError;
 
 /// The scheme word of the `Authorization` header.
 pub(in crate::service_bus) const SCHEME: &str = "SharedAccessSignature ";
@@ -33,7 +33,7 @@ struct Token<'a> {
 }
 
 /// What a token is asked to open.
-pub(in crate::service_bus) struct Asked<'a> {
+pub(in crate::service_bus) struct SasRequest<'a> {
     /// The host names that this namespace answers to.
     pub(in crate::service_bus) hosts: &'a [&'a str],
     /// The request's path.
@@ -42,18 +42,22 @@ pub(in crate::service_bus) struct Asked<'a> {
 }
 
 /// Judges the parameters of a token (what follows the scheme word).
-pub(in crate::service_bus) fn check(parameters: &str, keys: &[SasKey], asked: &Asked<'_>) -> Result<(), TokenProblem> {
-    let token = read(parameters).ok_or(TokenProblem::Malformed)?;
-    let expiry: i64 = token.expiry.parse().map_err(|_| TokenProblem::Malformed)?;
-    let key = keys.iter().find(|key| key.name == token.policy).ok_or(TokenProblem::Forged)?;
-    let mut mac = Hmac::<Sha256>::new_from_slice(key.key.as_bytes()).map_err(|_| TokenProblem::Forged)?;
+pub(in crate::service_bus) fn check(
+    parameters: &str,
+    keys: &[SasKey],
+    request: &SasRequest<'_>,
+) -> Result<(), TokenError> {
+    let token = read(parameters).ok_or(TokenError::Malformed)?;
+    let expiry: i64 = token.expiry.parse().map_err(|_| TokenError::Malformed)?;
+    let key = keys.iter().find(|key| key.name == token.policy).ok_or(TokenError::Forged)?;
+    let mut mac = Hmac::<Sha256>::new_from_slice(key.key.as_bytes()).map_err(|_| TokenError::Forged)?;
     mac.update(format!("{}\n{}", token.resource, token.expiry).as_bytes());
-    mac.verify_slice(&token.signature).map_err(|_| TokenProblem::Forged)?;
-    if expiry <= asked.now.timestamp() {
-        return Err(TokenProblem::Expired);
+    mac.verify_slice(&token.signature).map_err(|_| TokenError::Forged)?;
+    if expiry <= request.now.timestamp() {
+        return Err(TokenError::Expired);
     }
-    let resource = decode(token.resource).ok_or(TokenProblem::Malformed)?;
-    if covers(&resource, asked) { Ok(()) } else { Err(TokenProblem::WrongAudience) }
+    let resource = decode(token.resource).ok_or(TokenError::Malformed)?;
+    if covers(&resource, request) { Ok(()) } else { Err(TokenError::WrongAudience) }
 }
 
 fn read(parameters: &str) -> Option<Token<'_>> {
@@ -71,18 +75,18 @@ fn decode(text: &str) -> Option<String> {
 }
 
 /// Whether the resource is the request's address or something above it.
-pub(in crate::service_bus) fn covers(resource: &str, asked: &Asked<'_>) -> bool {
+pub(in crate::service_bus) fn covers(resource: &str, request: &SasRequest<'_>) -> bool {
     let resource = resource.split_once("://").map_or(resource, |(_, rest)| rest);
     let resource = resource.split('?').next().unwrap_or_default();
     let (authority, path) = resource.split_once('/').unwrap_or((resource, ""));
     let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
-    asked.hosts.iter().any(|known| known.eq_ignore_ascii_case(host)) && is_above(path, asked.path)
+    request.hosts.iter().any(|known| known.eq_ignore_ascii_case(host)) && is_above(path, request.path)
 }
 
 fn is_above(resource: &str, path: &str) -> bool {
-    let mut asked = path.trim_matches('/').split('/');
+    let mut request = path.trim_matches('/').split('/');
     let mut given = resource.trim_matches('/').split('/').filter(|segment| !segment.is_empty());
-    given.all(|segment| asked.next().is_some_and(|asked| same(segment, asked)))
+    given.all(|segment| request.next().is_some_and(|request| same(segment, request)))
 }
 
 fn same(left: &str, right: &str) -> bool {
@@ -110,10 +114,10 @@ mod tests {
         SasKey { name: "RootManageSharedAccessKey".to_owned(), key: "c2VjcmV0".to_owned() }
     }
 
-    fn judge(token: &str, path: &str) -> Result<(), TokenProblem> {
+    fn judge(token: &str, path: &str) -> Result<(), TokenError> {
         let now = DateTime::from_timestamp(1_760_000_000, 0).unwrap();
         let hosts = ["shop.servicebus.windows.net", "127.0.0.1"];
-        check(token.strip_prefix(SCHEME).unwrap(), &[key()], &Asked { hosts: &hosts, path, now })
+        check(token.strip_prefix(SCHEME).unwrap(), &[key()], &SasRequest { hosts: &hosts, path, now })
     }
 
     #[test]
@@ -128,18 +132,18 @@ mod tests {
         }
         for resource in ["https://other.servicebus.windows.net/", "http://127.0.0.1/order", "http://127.0.0.1/b"] {
             let verdict = judge(&sign(resource, &key(), 1_760_000_001), "/orders/messages");
-            assert_eq!(verdict, Err(TokenProblem::WrongAudience), "{resource}");
+            assert_eq!(verdict, Err(TokenError::WrongAudience), "{resource}");
         }
     }
 
     #[test]
     fn old_forged_and_garbled_tokens_are_refused() {
         let resource = "https://shop.servicebus.windows.net/";
-        assert_eq!(judge(&sign(resource, &key(), 1_760_000_000), "/orders"), Err(TokenProblem::Expired));
+        assert_eq!(judge(&sign(resource, &key(), 1_760_000_000), "/orders"), Err(TokenError::Expired));
         let other = SasKey { key: "b3RoZXI=".to_owned(), ..key() };
-        assert_eq!(judge(&sign(resource, &other, 1_760_000_001), "/orders"), Err(TokenProblem::Forged));
+        assert_eq!(judge(&sign(resource, &other, 1_760_000_001), "/orders"), Err(TokenError::Forged));
         let unknown = SasKey { name: "nobody".to_owned(), ..key() };
-        assert_eq!(judge(&sign(resource, &unknown, 1_760_000_001), "/orders"), Err(TokenProblem::Forged));
-        assert_eq!(judge("SharedAccessSignature sr=x&se=1", "/orders"), Err(TokenProblem::Malformed));
+        assert_eq!(judge(&sign(resource, &unknown, 1_760_000_001), "/orders"), Err(TokenError::Forged));
+        assert_eq!(judge("SharedAccessSignature sr=x&se=1", "/orders"), Err(TokenError::Malformed));
     }
 }

@@ -7,7 +7,7 @@ use serde_bytes::ByteBuf;
 use uuid::Uuid;
 
 use super::super::super::Delivery;
-use super::super::connection::{Hub, Step};
+use super::super::connection::{ConnectionResult, ConnectionState};
 use super::super::error::not_found;
 use super::super::frame::transfers;
 use super::super::link::{Arrival, Link, Outgoing};
@@ -17,7 +17,7 @@ use super::Session;
 
 impl Session {
     /// Sends what there is to send, as far as credit and window reach.
-    pub(super) fn pump(&mut self, hub: &mut Hub, handle: u32) -> Step {
+    pub(super) fn pump(&mut self, connection: &mut ConnectionState, handle: u32) -> ConnectionResult {
         loop {
             let may_send = self.backlog.is_empty() && self.remote_window > 0;
             let Some(Link::Outgoing(link)) = self.links.get_mut(&handle) else { return Ok(()) };
@@ -25,68 +25,79 @@ impl Session {
                 return Ok(());
             }
             match &link.node {
-                Node::Subscription(entity) => match hub.face.broker.try_receive(entity) {
-                    Ok(Some(delivery)) => self.deliver(hub, handle, delivery)?,
-                    Ok(None) => return self.run_dry(hub, handle),
+                Node::Subscription(entity) => match connection.service.broker.try_receive(entity) {
+                    Ok(Some(delivery)) => self.deliver(connection, handle, delivery)?,
+                    Ok(None) => return self.run_dry(connection, handle),
                     Err(_) => {
                         let error = not_found(&entity.to_string());
-                        return self.detach(hub, handle, error);
+                        return self.detach(connection, handle, error);
                     }
                 },
                 _ => match link.replies.pop_front() {
-                    Some(reply) => self.send_message(hub, handle, Uuid::new_v4(), true, reply)?,
-                    None => return self.run_dry(hub, handle),
+                    Some(reply) => self.send_message(connection, handle, Uuid::new_v4(), true, reply)?,
+                    None => return self.run_dry(connection, handle),
                 },
             }
         }
     }
 
     /// There is credit and nothing to send: it is given up, or somebody waits.
-    fn run_dry(&mut self, hub: &mut Hub, handle: u32) -> Step {
+    fn run_dry(&mut self, connection: &mut ConnectionState, handle: u32) -> ConnectionResult {
         let Some(Link::Outgoing(link)) = self.links.get_mut(&handle) else { return Ok(()) };
         if link.drain {
             link.delivery_count = link.delivery_count.wrapping_add(link.credit);
             link.credit = 0;
-            return self.send_flow(hub, Some(handle));
+            return self.send_flow(connection, Some(handle));
         }
         if let Node::Subscription(entity) = link.node.clone() {
-            hub.arrivals.extend(link.wait(&hub.face.broker, &entity, self.channel, handle));
+            connection.arrivals.extend(link.wait(&connection.service.broker, &entity, self.channel, handle));
         }
         Ok(())
     }
 
     /// A wait for a message is over.
-    pub(in crate::service_bus::amqp) fn arrived(&mut self, hub: &mut Hub, arrival: Arrival) -> Step {
+    pub(in crate::service_bus::amqp) fn arrived(
+        &mut self,
+        connection: &mut ConnectionState,
+        arrival: Arrival,
+    ) -> ConnectionResult {
         let handle = arrival.handle;
         let awaited = match self.links.get_mut(&handle) {
             Some(Link::Outgoing(link)) => link.waited(&arrival) && link.credit > 0,
             _ => false,
         };
         if !awaited {
-            arrival.put_back(&hub.face.broker);
+            arrival.put_back(&connection.service.broker);
             return Ok(());
         }
         if let Some(Ok(delivery)) = arrival.message {
-            self.deliver(hub, handle, delivery)?;
+            self.deliver(connection, handle, delivery)?;
         }
-        self.pump(hub, handle)
+        self.pump(connection, handle)
     }
 
-    fn deliver(&mut self, hub: &mut Hub, handle: u32, delivery: Delivery) -> Step {
+    fn deliver(&mut self, connection: &mut ConnectionState, handle: u32, delivery: Delivery) -> ConnectionResult {
         let Some(Link::Outgoing(Outgoing { settled, .. })) = self.links.get(&handle) else { return Ok(()) };
         let (settled, lock) = (*settled, delivery.lock_token);
         let out = if settled { HandedOut::Deleted } else { HandedOut::Locked(lock, delivery.locked_until) };
         let payload = encode(&delivery.message, out)?;
         if settled {
             // It was locked just now.
-            let _ = hub.face.broker.complete(lock);
+            let _ = connection.service.broker.complete(lock);
         } else {
             self.unsettled.insert(self.next_delivery_id, (handle, lock));
         }
-        self.send_message(hub, handle, lock, settled, payload)
+        self.send_message(connection, handle, lock, settled, payload)
     }
 
-    fn send_message(&mut self, hub: &Hub, handle: u32, tag: Uuid, settled: bool, payload: Bytes) -> Step {
+    fn send_message(
+        &mut self,
+        connection: &ConnectionState,
+        handle: u32,
+        tag: Uuid,
+        settled: bool,
+        payload: Bytes,
+    ) -> ConnectionResult {
         if let Some(Link::Outgoing(link)) = self.links.get_mut(&handle) {
             link.spend();
         }
@@ -105,17 +116,17 @@ impl Session {
             batchable: !settled,
         };
         self.next_delivery_id = self.next_delivery_id.wrapping_add(1);
-        self.backlog.extend(transfers(self.channel, transfer, payload, hub.max_frame)?);
-        self.send_backlog(hub)
+        self.backlog.extend(transfers(self.channel, transfer, payload, connection.max_frame)?);
+        self.send_backlog(connection)
     }
 
-    pub(super) fn send_backlog(&mut self, hub: &Hub) -> Step {
+    pub(super) fn send_backlog(&mut self, connection: &ConnectionState) -> ConnectionResult {
         while self.remote_window > 0
             && let Some(frame) = self.backlog.pop_front()
         {
             self.remote_window -= 1;
             self.next_outgoing_id = self.next_outgoing_id.wrapping_add(1);
-            hub.send_frame(frame)?;
+            connection.send_frame(frame)?;
         }
         Ok(())
     }

@@ -5,8 +5,8 @@ use fe2o3_amqp_types::definitions::{Error, Role};
 use fe2o3_amqp_types::messaging::{Accepted, DeliveryState, Rejected};
 use fe2o3_amqp_types::performatives;
 
-use super::super::connection::{CloseReason, Hub, Step};
-use super::super::error::of_weather;
+use super::super::connection::{CloseReason, ConnectionResult, ConnectionState};
+use super::super::error::of_fault;
 use super::super::link::Link;
 use super::super::node::Node;
 use super::super::work::{Done, Task, Work};
@@ -14,71 +14,89 @@ use super::Session;
 use crate::network::FaultAction;
 
 impl Session {
-    pub(super) fn begin_work(&mut self, hub: &mut Hub, task: Task) -> Step {
-        match hub.decide(Work { channel: self.channel, task }) {
-            Some((work, fate)) => self.perform(hub, work, fate),
+    pub(super) fn begin_work(&mut self, connection: &mut ConnectionState, task: Task) -> ConnectionResult {
+        match connection.decide(Work { channel: self.channel, task }) {
+            Some((work, action)) => self.perform(connection, work, action),
             None => Ok(()),
         }
     }
 
     /// Does what is to be done, as the weather has it, and tells the client.
-    pub(in crate::service_bus::amqp) fn perform(&mut self, hub: &mut Hub, work: Work, fate: FaultAction) -> Step {
+    pub(in crate::service_bus::amqp) fn perform(
+        &mut self,
+        connection: &mut ConnectionState,
+        work: Work,
+        action: FaultAction,
+    ) -> ConnectionResult {
         let task = work.task;
-        match fate {
+        match action {
             FaultAction::Serve => {
-                let done = task.act(hub);
-                self.report(hub, done)
+                let done = task.act(connection);
+                self.report(connection, done)
             }
-            FaultAction::Refuse(refusal) => self.report(hub, task.refused(&of_weather(&refusal))),
+            FaultAction::Refuse(refusal) => self.report(connection, task.refused(&of_fault(&refusal))),
             FaultAction::ReplaceReply(refusal) => {
-                let refused = task.refused(&of_weather(&refusal));
-                task.act(hub);
-                self.report(hub, refused)
+                let refused = task.refused(&of_fault(&refusal));
+                task.act(connection);
+                self.report(connection, refused)
             }
-            FaultAction::ResetBefore => Err(CloseReason::Cut),
+            FaultAction::ResetBefore => Err(CloseReason::Reset),
             FaultAction::ResetAfter | FaultAction::TruncateReply => {
-                task.act(hub);
-                Err(CloseReason::Cut)
+                task.act(connection);
+                Err(CloseReason::Reset)
             }
             FaultAction::Hang => Ok(()),
             FaultAction::HangAfter => {
-                task.act(hub);
+                task.act(connection);
                 Ok(())
             }
         }
     }
 
-    fn report(&mut self, hub: &mut Hub, done: Done) -> Step {
+    fn report(&mut self, connection: &mut ConnectionState, done: Done) -> ConnectionResult {
         match done {
             Done::Sent { delivery_id, result } => {
                 let state = result.map_or_else(rejected, |()| accepted());
-                delivery_id.map_or(Ok(()), |id| self.settle(hub, Role::Receiver, id, id, state))
+                delivery_id.map_or(Ok(()), |id| self.settle(connection, Role::Receiver, id, id, state))
             }
             Done::Answered { delivery_id, node, address, reply } => {
                 if let Some(id) = delivery_id {
-                    self.settle(hub, Role::Receiver, id, id, accepted())?;
+                    self.settle(connection, Role::Receiver, id, id, accepted())?;
                 }
-                self.reply(hub, &node, address.as_deref(), reply)
+                self.reply(connection, &node, address.as_deref(), reply)
             }
             Done::Settled { results, outcome } => {
                 for (first, last, error) in results {
                     let state = error.map_or_else(|| outcome.clone(), |error| rejected(*error));
-                    self.settle(hub, Role::Sender, first, last, state)?;
+                    self.settle(connection, Role::Sender, first, last, state)?;
                 }
                 Ok(())
             }
         }
     }
 
-    pub(super) fn settle(&self, hub: &Hub, role: Role, first: u32, last: u32, state: DeliveryState) -> Step {
+    pub(super) fn settle(
+        &self,
+        connection: &ConnectionState,
+        role: Role,
+        first: u32,
+        last: u32,
+        state: DeliveryState,
+    ) -> ConnectionResult {
         let last = (last != first).then_some(last);
         let state = Some(state);
         let disposition = performatives::Disposition { role, first, last, settled: true, state, batchable: false };
-        hub.send(self.channel, &disposition)
+        connection.send(self.channel, &disposition)
     }
 
     /// Sends a reply on the link that the request named, or on the one that leads from the same node.
-    fn reply(&mut self, hub: &mut Hub, node: &Node, address: Option<&str>, reply: Bytes) -> Step {
+    fn reply(
+        &mut self,
+        connection: &mut ConnectionState,
+        node: &Node,
+        address: Option<&str>,
+        reply: Bytes,
+    ) -> ConnectionResult {
         let outgoing = |link: &Link| match link {
             Link::Outgoing(link) if link.node == *node => Some(link.address.clone()),
             _ => None,
@@ -92,7 +110,7 @@ impl Session {
         if let Some(Link::Outgoing(link)) = self.links.get_mut(&handle) {
             link.replies.push_back(reply);
         }
-        self.pump(hub, handle)
+        self.pump(connection, handle)
     }
 }
 

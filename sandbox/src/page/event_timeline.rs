@@ -1,0 +1,206 @@
+//! The timeline of one event: everything that happened to it so far.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::audit::{self, Journey, Occasion};
+use crate::dataverse::StartedJourney;
+use crate::shop::{self, Channel, ChannelKind, Customer, LedgerEntry};
+
+/// The number of steps that are kept for one event.
+const STEPS: usize = 400;
+
+/// An event and everything that happened to it.
+pub(super) struct EventTimeline {
+    /// Its place in the shop's ledger, from 1.
+    pub(super) number: usize,
+    /// The version of the dashboard in which it last changed.
+    pub(super) revision: u64,
+    pub(super) entry: LedgerEntry,
+    /// The customer, if there is an account.
+    pub(super) customer: Option<Arc<Customer>>,
+    /// The journeys that are due for it.
+    pub(super) due: Vec<Occasion>,
+    /// Its record as it was last written.
+    pub(super) record: Option<Value>,
+    pub(super) deliveries: u32,
+    pub(super) started: Vec<Start>,
+    pub(super) steps: Vec<Step>,
+}
+
+/// A journey that started for the event.
+#[derive(Clone, Debug)]
+pub(super) struct Start {
+    pub(super) journey: Journey,
+    pub(super) call: StartedJourney,
+    /// The time since the event was committed.
+    pub(super) latency: TimeDelta,
+}
+
+/// Something that happened to an event.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Step {
+    pub(super) at: DateTime<Utc>,
+    #[serde(flatten)]
+    pub(super) kind: StepKind,
+}
+
+/// The kind of a step.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub(super) enum StepKind {
+    /// The shop committed it.
+    Committed,
+    /// Its record was written.
+    Recorded { status: String, retry_count: u64, publications: u64, reason: Value, journeys: Value },
+    /// Its message was delivered to `process-message`.
+    Delivered { message_id: String, delivery_count: u32 },
+    /// The invocation of `process-message` ended.
+    Settled { outcome: &'static str, detail: String, took_ms: i64 },
+    /// A journey started.
+    Started { journey: Journey, call: u64, latency_ms: i64, again: bool },
+    /// An operator made a request on this page.
+    Requested { action: &'static str, status: u16 },
+}
+
+/// The event as a row of the list.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Row<'a> {
+    number: usize,
+    at: i64,
+    #[serde(rename = "type")]
+    kind: &'a str,
+    id: &'a str,
+    who: String,
+    guest: bool,
+    place: &'a str,
+    online: bool,
+    amount: Option<&'a str>,
+    currency: &'a str,
+    status: &'a str,
+    reason: Option<&'a str>,
+    deliveries: u32,
+    journeys: Vec<JourneyMark>,
+}
+
+/// The state of one journey of the event.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct JourneyMark {
+    journey: Journey,
+    state: String,
+    times: usize,
+    latency_ms: Option<i64>,
+}
+
+impl EventTimeline {
+    pub(super) fn new(
+        number: usize,
+        entry: LedgerEntry,
+        customer: Option<Arc<Customer>>,
+        enabled: &[Journey],
+        revision: u64,
+    ) -> Self {
+        let due = audit::due(&entry, enabled).collect();
+        let steps = vec![Step { at: entry.committed, kind: StepKind::Committed }];
+        Self { number, revision, entry, customer, due, record: None, deliveries: 0, started: Vec::new(), steps }
+    }
+
+    pub(super) fn add(&mut self, at: DateTime<Utc>, kind: StepKind) {
+        if self.steps.len() < STEPS {
+            self.steps.push(Step { at, kind });
+        }
+    }
+
+    /// Updates the record. Returns `false` if nothing relevant has changed.
+    pub(super) fn update_record(&mut self, at: DateTime<Utc>, item: &Value) -> bool {
+        let text = |field: &str| item[field].as_str().unwrap_or_default().to_owned();
+        let number = |field: &str| item[field].as_u64().unwrap_or_default();
+        let relevant =
+            ["status", "retryCount", "publications", "reason", "journeys", "contactId", "publishedAt", "due"];
+        if self.record.as_ref().is_some_and(|known| relevant.iter().all(|field| known[*field] == item[*field])) {
+            return false;
+        }
+        self.add(
+            at,
+            StepKind::Recorded {
+                status: text("status"),
+                retry_count: number("retryCount"),
+                publications: number("publications"),
+                reason: item["reason"].clone(),
+                journeys: item["journeys"].clone(),
+            },
+        );
+        self.record = Some(item.clone());
+        true
+    }
+
+    /// Adds a started journey. Returns the latency, if this is the first start of the journey.
+    pub(super) fn add_start(&mut self, journey: Journey, call: StartedJourney) -> Option<TimeDelta> {
+        let latency = call.at - self.entry.committed;
+        let again = self.started.iter().any(|start| start.journey == journey);
+        let kind = StepKind::Started { journey, call: call.number, latency_ms: latency.num_milliseconds(), again };
+        self.add(call.at, kind);
+        self.started.push(Start { journey, call, latency });
+        (!again).then_some(latency)
+    }
+
+    /// The status of the record. `None` until the poller has found the event.
+    pub(super) fn status(&self) -> Option<&str> {
+        self.record.as_ref()?["status"].as_str()
+    }
+
+    /// Journeys that are due and have not started.
+    pub(super) fn missing(&self) -> impl Iterator<Item = Journey> {
+        let due = self.due.iter().map(|occasion| occasion.journey);
+        due.filter(|journey| !self.started.iter().any(|start| start.journey == *journey))
+    }
+
+    /// The channel of the event.
+    pub(super) fn channel(&self) -> Option<&'static Channel> {
+        shop::channel(self.entry.event.channel_id)
+    }
+
+    pub(super) fn who(&self) -> String {
+        let of_order = self.entry.order.as_ref().map(|order| order.name.clone());
+        let of_account = || self.customer.as_ref().map(|customer| customer.name());
+        of_order.filter(|name| !name.is_empty()).or_else(of_account).unwrap_or_else(|| "Guest".to_owned())
+    }
+
+    pub(super) fn row(&self, enabled: &[Journey]) -> Row<'_> {
+        let (event, order) = (&self.entry.event, self.entry.order.as_ref());
+        let channel = self.channel();
+        Row {
+            number: self.number,
+            at: self.entry.committed.timestamp_millis(),
+            kind: &event.event_type,
+            id: &event.transaction_id,
+            who: self.who(),
+            guest: self.entry.account.is_none(),
+            place: channel.map_or("elsewhere", |channel| channel.name),
+            online: channel.is_some_and(|channel| channel.kind == ChannelKind::Online),
+            amount: order.map(|order| order.amount_paid.as_str()),
+            currency: order.map_or("", |order| &order.currency),
+            status: self.status().unwrap_or("unseen"),
+            reason: self.record.as_ref().and_then(|record| record["reason"]["code"].as_str()),
+            deliveries: self.deliveries,
+            journeys: enabled.iter().filter_map(|journey| self.mark(*journey)).collect(),
+        }
+    }
+
+    fn mark(&self, journey: Journey) -> Option<JourneyMark> {
+        let mut starts = self.started.iter().filter(|start| start.journey == journey);
+        if let Some(first) = starts.next() {
+            let (times, latency_ms) = (1 + starts.count(), Some(first.latency.num_milliseconds()));
+            return Some(JourneyMark { journey, state: "started".to_owned(), times, latency_ms });
+        }
+        let recorded = self.record.as_ref().and_then(|record| record["journeys"][journey.name()]["state"].as_str());
+        let is_due = || self.due.iter().any(|occasion| occasion.journey == journey);
+        let state = recorded.map(str::to_owned).or_else(|| is_due().then(|| "due".to_owned()))?;
+        Some(JourneyMark { journey, state, times: 0, latency_ms: None })
+    }
+}
