@@ -108,7 +108,7 @@ function texts(flow) {
     poll: lastPoll(flow),
     handler: handlers(flow),
     waiting: count(bus.active + bus.locked + bus.scheduled),
-    queue: `${count(bus.locked)} in process · ${count(bus.scheduled)} scheduled · ${count(bus.deadLettered)} dead-lettered`,
+    queue: `${count(bus.locked)} locked · ${count(bus.scheduled)} scheduled · ${count(bus.deadLettered)} dead`,
     processed: count(process.succeeded),
     process: `${count(process.inFlight)} in flight${process.failed ? ` · ${count(process.failed)} failed` : ""}`,
     replays: replay ? `${count(replay.started)} by trigger-journey` : "",

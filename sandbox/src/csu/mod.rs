@@ -1,6 +1,6 @@
 //! The Commerce Scale Unit: its Retail Server routes over a [`Shop`], with the event framework's extension.
 //!
-//! Network format after Microsoft's Commerce Scale Unit documentation ("Retail Server customer and consumer APIs",
+//! Wire format after Microsoft's Commerce Scale Unit documentation ("Retail Server customer and consumer APIs",
 //! "Consume Retail Server APIs in external applications") and the published event framework sample. Where neither
 //! says what happens, the comment says UNCONFIRMED and the stricter form is taken.
 

@@ -1,6 +1,6 @@
 //! Dataverse with Customer Insights - Journeys: contacts, the Dual-write tables they refer to, and custom triggers.
 //!
-//! Network formats: Microsoft's "Use the Microsoft Dataverse Web API", "Service protection API limits" and "Troubleshoot
+//! Wire formats: Microsoft's "Use the Microsoft Dataverse Web API", "Service protection API limits" and "Troubleshoot
 //! Dataverse Web API client errors".
 
 mod batch;

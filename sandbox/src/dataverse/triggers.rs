@@ -1,6 +1,6 @@
 //! Custom triggers of Customer Insights - Journeys: unbound actions with typed parameters.
 //!
-//! Network format: "Use Web API actions" and the `customapirequestparameter` table in Microsoft's documentation.
+//! Wire format: "Use Web API actions" and the `customapirequestparameter` table in Microsoft's documentation.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,6 @@
 //! Entra: the token endpoint for client credentials, and the App Service identity endpoint.
 //!
-//! Network formats: "Microsoft identity platform and the OAuth 2.0 client credentials flow" and "How to use managed
+//! Wire formats: "Microsoft identity platform and the OAuth 2.0 client credentials flow" and "How to use managed
 //! identities for App Service and Azure Functions" in Microsoft's documentation.
 
 mod client_credentials;

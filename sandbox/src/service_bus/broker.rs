@@ -1,4 +1,4 @@
-//! The broker's handle: what senders and receivers do.
+//! The broker's handle: the operations of senders and receivers.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -18,63 +18,63 @@ use crate::clock::{Clock, TimeHold};
 #[error("the messaging entity could not be found")]
 pub struct EntityNotFound;
 
-/// Why nothing of a send was taken.
+/// Why a send was rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
     /// There is no such topic.
     #[error("the messaging entity could not be found")]
     EntityNotFound,
-    /// A message, or the batch as a whole, is larger than the topic allows; both in bytes.
+    /// A message or the whole batch is larger than the topic allows; both sizes in bytes.
     #[error("the message or batch has {size} bytes; the limit is {limit}")]
     TooLarge {
-        /// What the topic allows.
+        /// The limit of the topic.
         limit: usize,
-        /// What was sent.
+        /// The size that was sent.
         size: usize,
     },
-    /// A message has a property that is not accepted.
+    /// A property of a message is not accepted.
     #[error("{0}")]
     Invalid(&'static str),
 }
 
-/// Why a message is not settled.
+/// Why a message could not be settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SettleError {
-    /// The lock ran out, or the message was settled before.
+    /// The lock expired, or the message was already settled.
     #[error("the lock is not held: it expired, or the message was settled")]
     LockLost,
     /// Dead letters cannot be dead-lettered.
-    #[error("the message is among the dead letters already")]
+    #[error("the message is already a dead letter")]
     AlreadyDead,
 }
 
-/// A message in the hands of a receiver.
+/// A message that a receiver has locked.
 #[derive(Debug)]
 pub struct Delivery {
-    /// Settles the message.
+    /// The token for settling the message.
     pub lock_token: Uuid,
-    /// When the receiver loses it, unless renewed.
+    /// The end of the lock, unless it is renewed.
     pub locked_until: DateTime<Utc>,
-    /// The message; this delivery is counted.
+    /// The message. Its delivery count includes this delivery.
     pub message: Message,
-    /// Keeps simulated time still from the moment at which the message was handed over; dropped by its consumer.
+    /// Holds simulated time from the delivery on, until the consumer drops it.
     pub hold: TimeHold,
 }
 
-/// A cheap handle to one namespace's topics and subscriptions.
+/// A handle to the topics and subscriptions of one namespace. Clones share them.
 ///
-/// Must be made inside a Tokio runtime, on which it lets locks run out and schedules fall due.
+/// Must be created inside a Tokio runtime, on which locks expire and scheduled messages are enqueued.
 #[derive(Clone)]
 pub struct Broker {
     inner: Arc<Inner>,
 }
 
-/// What callers may do; all of it, unless something was taken away.
+/// The rights of callers. All rights are granted unless some were removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rights {
-    /// To send.
+    /// The right to send.
     pub send: bool,
-    /// To receive and to settle.
+    /// The right to receive and to settle.
     pub listen: bool,
 }
 
@@ -82,11 +82,11 @@ struct Inner {
     rights: Mutex<Rights>,
     clock: Clock,
     state: Mutex<State>,
-    rung: Arc<Notify>,
+    wakeup: Arc<Notify>,
 }
 
 impl Inner {
-    /// The state, with everything done that was due.
+    /// The state, after everything that is due was processed.
     fn state(&self) -> MutexGuard<'_, State> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.run_due();
@@ -96,36 +96,36 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.rung.notify_one();
+        self.wakeup.notify_one();
     }
 }
 
 impl Broker {
     /// A broker without topics.
     pub fn new(clock: Clock) -> Self {
-        let rung = Arc::new(Notify::new());
-        let state = Mutex::new(State::new(clock.clone(), rung.clone()));
+        let wakeup = Arc::new(Notify::new());
+        let state = Mutex::new(State::new(clock.clone(), wakeup.clone()));
         let inner = Arc::new(Inner {
             rights: Mutex::new(Rights { send: true, listen: true }),
             clock: clock.clone(),
             state,
-            rung: rung.clone(),
+            wakeup: wakeup.clone(),
         });
-        tokio::spawn(keep_time(Arc::downgrade(&inner), clock, rung));
+        tokio::spawn(run_timers(Arc::downgrade(&inner), clock, wakeup));
         Self { inner }
     }
 
-    /// The time that locks and schedules follow.
+    /// The clock for locks and schedules.
     pub fn clock(&self) -> &Clock {
         &self.inner.clock
     }
 
-    /// What callers may do.
+    /// The rights of callers.
     pub fn rights(&self) -> Rights {
         *self.inner.rights.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives callers rights, or takes them away.
+    /// Changes the rights of callers.
     pub fn set_rights(&self, rights: Rights) {
         *self.inner.rights.lock().unwrap_or_else(PoisonError::into_inner) = rights;
     }
@@ -142,7 +142,7 @@ impl Broker {
         Ok(())
     }
 
-    /// Adds a subscription, which takes what is sent from now on.
+    /// Adds a subscription. It receives the messages that are sent from now on.
     pub fn create_subscription(&self, topic: &str, options: SubscriptionOptions) -> Result<(), CreateError> {
         options.check()?;
         let mut state = self.inner.state();
@@ -157,23 +157,23 @@ impl Broker {
         Ok(())
     }
 
-    /// The largest message or batch that the topic takes, in bytes.
+    /// The largest message or batch of the topic, in bytes.
     pub fn max_message_bytes(&self, topic: &str) -> Result<usize, EntityNotFound> {
         self.inner.state().topics.get(&fold(topic)).map(|topic| topic.options.max_message_bytes).ok_or(EntityNotFound)
     }
 
-    /// How many messages the topic has passed on to its subscriptions so far; duplicates are not among them.
+    /// The number of messages that the topic has forwarded to its subscriptions so far, without duplicates.
     pub fn enqueued(&self, topic: &str) -> Result<u64, EntityNotFound> {
         self.inner.state().topics.get(&fold(topic)).map(Topic::enqueued).ok_or(EntityNotFound)
     }
 
-    /// Takes all messages, in this order, or none. A duplicate is taken and dropped.
+    /// Accepts all messages in this order, or none. A duplicate is accepted and discarded.
     pub fn send(&self, topic: &str, messages: Vec<NewMessage>) -> Result<(), SendError> {
         self.schedule(topic, messages).map(drop)
     }
 
-    /// The same, and returns the numbers of the messages that wait for their time: they can be cancelled. These numbers
-    /// have nothing to do with those that messages get when they are enqueued.
+    /// The same, and returns the sequence numbers of the scheduled messages, with which they can be cancelled. A
+    /// message gets another sequence number when it is enqueued.
     pub fn schedule(&self, topic: &str, messages: Vec<NewMessage>) -> Result<Vec<u64>, SendError> {
         let key = fold(topic);
         let mut state = self.inner.state();
@@ -188,14 +188,14 @@ impl Broker {
         Ok(messages.into_iter().filter_map(|message| state.accept(&key, message)).collect())
     }
 
-    /// Takes a scheduled message back; `false` if there is none with this number.
+    /// Cancels a scheduled message. Returns `false` if there is none with this number.
     pub fn cancel_scheduled(&self, topic: &str, number: u64) -> Result<bool, EntityNotFound> {
         let mut state = self.inner.state();
         let topic = state.topics.get_mut(&fold(topic)).ok_or(EntityNotFound)?;
         Ok(topic.scheduled.remove(&number).is_some())
     }
 
-    /// The next message, now or when there is one. Those who wait are served in the order in which they came.
+    /// The next message, now or when there is one. Waiting receivers are served in order of arrival.
     pub async fn receive(&self, entity: &EntityPath) -> Result<Delivery, EntityNotFound> {
         let mut waiting = match self.receive_or_wait(entity)? {
             Either::Left(delivery) => return Ok(delivery),
@@ -224,19 +224,19 @@ impl Broker {
         if state.has(&path) { Ok(state.take_first(&path)) } else { Err(EntityNotFound) }
     }
 
-    /// Removes the message: its receiver is done with it.
+    /// Completes the message: it is removed.
     pub fn complete(&self, lock: Uuid) -> Result<(), SettleError> {
         self.inner.state().unlock(lock).map(drop).ok_or(SettleError::LockLost)
     }
 
-    /// Takes hold of a message that was deferred; its delivery is counted. `None` if there is none with this number.
+    /// Locks a deferred message and counts the delivery. `None` if there is none with this number.
     pub fn receive_deferred(&self, entity: &EntityPath, sequence: i64) -> Result<Option<Delivery>, EntityNotFound> {
         let path = entity.folded();
         let mut state = self.inner.state();
         if state.has(&path) { Ok(state.take_deferred(&path, sequence)) } else { Err(EntityNotFound) }
     }
 
-    /// Changes properties of a message under lock, for whoever gets it next.
+    /// Changes properties of a locked message for its next receiver.
     pub fn change(&self, lock: Uuid, changes: Changes) -> Result<(), SettleError> {
         let mut state = self.inner.state();
         state.held(lock).ok_or(SettleError::LockLost)?;
@@ -244,17 +244,17 @@ impl Broker {
         Ok(())
     }
 
-    /// Sets the message aside: from now on only [`Broker::receive_deferred`] hands it out.
+    /// Defers the message: from now on only [`Broker::receive_deferred`] delivers it.
     pub fn defer(&self, lock: Uuid) -> Result<(), SettleError> {
         self.inner.state().defer(lock).ok_or(SettleError::LockLost)
     }
 
-    /// Takes back a message that never reached its receiver: this delivery does not count.
+    /// Releases a message that did not reach its receiver. The delivery is not counted.
     pub fn put_back(&self, lock: Uuid) {
         self.inner.state().put_back(lock);
     }
 
-    /// Gives the message back, at once available again; after the last allowed delivery it is dead-lettered.
+    /// Abandons the message: it is available again at once. After the last allowed delivery it is dead-lettered.
     pub fn abandon(&self, lock: Uuid) -> Result<(), SettleError> {
         self.inner.state().release(lock).ok_or(SettleError::LockLost)
     }
@@ -267,11 +267,11 @@ impl Broker {
             return Err(SettleError::AlreadyDead);
         }
         let (path, message) = state.unlock(lock).ok_or(SettleError::LockLost)?;
-        state.bury(&path, message, reason, description);
+        state.dead_letter(&path, message, reason, description);
         Ok(())
     }
 
-    /// Keeps the message for another lock duration from now; returns its end.
+    /// Renews the lock for another lock duration from now. Returns its end.
     pub fn renew(&self, lock: Uuid) -> Result<DateTime<Utc>, SettleError> {
         self.inner.state().renew(lock).ok_or(SettleError::LockLost)
     }
@@ -291,7 +291,7 @@ impl Broker {
         self.inner.state().has(&entity.folded())
     }
 
-    /// How many messages there are.
+    /// The message counts.
     pub fn counts(&self, entity: &EntityPath) -> Result<Counts, EntityNotFound> {
         let path = entity.folded();
         let state = self.inner.state();
@@ -324,13 +324,13 @@ impl Broker {
         self.peek(&EntityPath::new(topic, subscription).dead_letters(), usize::MAX)
     }
 
-    /// FaultInjector: the lock runs out now.
+    /// Fault injection: the lock expires now.
     pub fn expire_lock(&self, lock: Uuid) -> Result<(), SettleError> {
         self.abandon(lock)
     }
 
-    /// FaultInjector: one of the locks on this entity's messages runs out now, `choice` deciding which; says whether there
-    /// was one.
+    /// Fault injection: one of the locks on this entity's messages expires now, selected by `choice`. Returns whether
+    /// there was one.
     pub fn expire_some_lock(&self, entity: &EntityPath, choice: u64) -> bool {
         let path = entity.folded();
         let mut state = self.inner.state();
@@ -340,14 +340,14 @@ impl Broker {
         locks.get(place).and_then(|(_, token)| state.release(*token)).is_some()
     }
 
-    /// FaultInjector: the next message that is sent is enqueued twice, as when a sender repeats itself unawares.
+    /// Fault injection: the next sent message is enqueued twice, as after an unintended repetition by the sender.
     /// Duplicate detection does not see the second copy.
     pub fn duplicate_next_send(&self) {
         self.inner.state().doubled += 1;
     }
 
-    /// Removes all messages of the entity, locked ones included (scheduled ones are the topic's and stay); returns
-    /// how many there were.
+    /// Removes all messages of the entity, including locked ones, and returns their number. Scheduled messages belong
+    /// to the topic and remain.
     pub fn purge(&self, entity: &EntityPath) -> Result<usize, EntityNotFound> {
         let path = entity.folded();
         let mut state = self.inner.state();
@@ -355,7 +355,7 @@ impl Broker {
     }
 }
 
-/// A receiver in the queue. One that goes away takes no message with it.
+/// A waiting receiver. If it is dropped, it takes no message with it.
 struct Waiting<'a> {
     broker: &'a Broker,
     path: EntityPath,
@@ -373,25 +373,25 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// Lets alarms go off in time, for as long as there is a broker.
-async fn keep_time(broker: Weak<Inner>, clock: Clock, rung: Arc<Notify>) {
+/// Processes timers for as long as the broker exists.
+async fn run_timers(broker: Weak<Inner>, clock: Clock, wakeup: Arc<Notify>) {
     let mut woken: Option<TimeHold> = None;
     loop {
         let Some((wake, ringing)) = broker.upgrade().map(|inner| inner.state().next_wake()) else { return };
         let Some(wake) = wake else {
             drop((woken.take(), ringing));
-            rung.notified().await;
+            wakeup.notified().await;
             continue;
         };
         let mut sleep = std::pin::pin!(clock.sleep_until(wake));
-        // The first poll sets the sleeper; simulated time may only go on after it.
+        // The first poll registers the sleeper. Simulated time may only continue after that.
         let slept = futures::poll!(sleep.as_mut());
         drop((woken.take(), ringing));
         woken = match slept {
             std::task::Poll::Ready(hold) => Some(hold),
             std::task::Poll::Pending => tokio::select! {
                 hold = sleep => Some(hold),
-                () = rung.notified() => None,
+                () = wakeup.notified() => None,
             },
         };
     }

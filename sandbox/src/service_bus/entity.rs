@@ -8,29 +8,29 @@ use serde::Serialize;
 const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// Where messages are received from: a subscription or its dead letters. Names do not depend on case.
+/// An entity for receiving: a subscription or its dead letters. Names are case-insensitive.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EntityPath {
     /// The topic's name.
     pub topic: String,
     /// The subscription's name.
     pub subscription: String,
-    /// Whether the subscription's dead letters are meant.
+    /// Whether this is the dead-letter queue of the subscription.
     pub dead_letter: bool,
 }
 
 impl EntityPath {
-    /// A subscription.
+    /// The path of a subscription.
     pub fn new(topic: impl Into<String>, subscription: impl Into<String>) -> Self {
         Self { topic: topic.into(), subscription: subscription.into(), dead_letter: false }
     }
 
-    /// The dead letters of the same subscription.
+    /// The dead-letter queue of the same subscription.
     pub fn dead_letters(&self) -> Self {
         Self { dead_letter: true, ..self.clone() }
     }
 
-    /// The form under which the broker keeps it.
+    /// The key under which the broker stores the entity.
     pub(super) fn folded(&self) -> Self {
         Self { topic: fold(&self.topic), subscription: fold(&self.subscription), dead_letter: self.dead_letter }
     }
@@ -47,16 +47,16 @@ pub(super) fn fold(name: &str) -> String {
     name.to_ascii_lowercase()
 }
 
-/// Why an entity is not created.
+/// Why an entity could not be created.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CreateError {
     /// A setting is outside its limits.
     #[error("{0}")]
     Invalid(&'static str),
-    /// The name is taken.
-    #[error("the entity exists already")]
+    /// The name is already used.
+    #[error("the entity already exists")]
     Exists,
-    /// A subscription needs its topic first.
+    /// The topic of a subscription does not exist.
     #[error("the topic does not exist")]
     NoTopic,
 }
@@ -66,11 +66,11 @@ pub enum CreateError {
 pub struct TopicOptions {
     /// At most 260 characters.
     pub name: String,
-    /// How long message ids are remembered (20 seconds to 7 days); `None` takes duplicates as they come.
+    /// How long message ids are remembered (20 seconds to 7 days). `None` turns duplicate detection off.
     pub duplicate_detection_window: Option<Duration>,
-    /// The longest that a message lives.
+    /// The longest time to live of a message.
     pub default_ttl: Duration,
-    /// The largest message, properties included, and the largest batch.
+    /// The largest message including properties, and the largest batch.
     pub max_message_bytes: usize,
 }
 
@@ -94,23 +94,23 @@ impl TopicOptions {
     }
 }
 
-/// A subscription's settings. It takes every message of its topic (the rule `1=1`).
+/// A subscription's settings. It receives every message of its topic (the rule `1=1`).
 #[derive(Clone, Debug)]
 pub struct SubscriptionOptions {
     /// At most 50 characters.
     pub name: String,
-    /// How long a receiver has a message to itself; at most 5 minutes.
+    /// The lock duration; at most 5 minutes.
     pub lock_duration: Duration,
-    /// After so many deliveries a message that comes back is dead-lettered.
+    /// After this number of deliveries, an abandoned message is dead-lettered.
     pub max_delivery_count: u32,
-    /// Whether expired messages are dead-lettered or dropped.
+    /// Whether expired messages are dead-lettered or discarded.
     pub dead_letter_on_expiry: bool,
-    /// The longest that a message lives in this subscription.
+    /// The longest time to live of a message in this subscription.
     pub default_ttl: Duration,
 }
 
 impl SubscriptionOptions {
-    /// A lock of one minute, ten deliveries, 14 days; expired messages are dropped.
+    /// A lock of one minute, ten deliveries, 14 days; expired messages are discarded.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -133,7 +133,7 @@ impl SubscriptionOptions {
     }
 }
 
-/// A topic's name may have segments, a subscription's not.
+/// A topic's name may have segments, a subscription's name may not.
 fn check_name(name: &str, longest: usize, segments: bool) -> Result<(), CreateError> {
     if name.is_empty() || name.len() > longest {
         return Err(CreateError::Invalid("the name is empty or too long"));
@@ -147,7 +147,7 @@ fn check_name(name: &str, longest: usize, segments: bool) -> Result<(), CreateEr
 }
 
 fn check_ttl(ttl: Duration) -> Result<(), CreateError> {
-    // Longer than anybody waits, and short enough to be added to a date.
+    // Longer than any test, and short enough to be added to a date.
     if ttl >= SECOND && ttl <= 36_500 * DAY {
         Ok(())
     } else {
@@ -155,16 +155,16 @@ fn check_ttl(ttl: Duration) -> Result<(), CreateError> {
     }
 }
 
-/// How many messages an entity holds.
+/// The message counts of an entity.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Counts {
-    /// Ready to be received, or set aside by a receiver.
+    /// Available, or deferred by a receiver.
     pub active: usize,
-    /// With a receiver.
+    /// Locked by a receiver.
     pub locked: usize,
-    /// Waiting in the topic for their time; none for dead letters.
+    /// Scheduled in the topic; zero for dead letters.
     pub scheduled: usize,
-    /// Among the subscription's dead letters, locked ones included.
+    /// Dead letters of the subscription, including locked ones.
     pub dead_lettered: usize,
 }

@@ -1,4 +1,4 @@
-//! What is sent, and what becomes of it in a subscription.
+//! Messages as they are sent, and as they are stored in a subscription.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,12 +23,12 @@ pub enum Property {
     Integer(i64),
     /// A number with a fraction.
     Double(f64),
-    /// A truth value.
+    /// A Boolean.
     Bool(bool),
 }
 
 impl Property {
-    /// Bytes that the value counts towards the message's size.
+    /// The number of bytes that count towards the message's size.
     fn size(&self) -> usize {
         match self {
             Self::Text(text) => text.len(),
@@ -44,44 +44,44 @@ impl From<&str> for Property {
     }
 }
 
-/// Properties to be added to a message, or to take the place of what it has.
+/// Properties that are added to a message or replace existing ones.
 pub type Changes = BTreeMap<String, Property>;
 
-/// A message as its sender gives it.
+/// A message to be sent.
 ///
 /// See <https://learn.microsoft.com/azure/service-bus-messaging/service-bus-messages-payloads>.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NewMessage {
-    /// Names the message for duplicate detection; made up by the broker when absent.
+    /// The id for duplicate detection. The broker generates one if it is absent.
     pub message_id: Option<String>,
-    /// The payload, which the broker does not look at.
+    /// The payload.
     pub body: Bytes,
     /// The payload's media type.
     pub content_type: Option<String>,
-    /// What the message is about; called label over REST.
+    /// The subject; called label in the REST API.
     pub subject: Option<String>,
-    /// The message or conversation that this one belongs to.
+    /// The id of the related message or conversation.
     pub correlation_id: Option<String>,
-    /// Where it should go.
+    /// The destination.
     pub to: Option<String>,
-    /// Where an answer should go.
+    /// The address for replies.
     pub reply_to: Option<String>,
-    /// Refused: no subscription here has sessions.
+    /// Not supported: no subscription here has sessions.
     pub session_id: Option<String>,
-    /// Keeps messages together on a partitioned entity.
+    /// The key that keeps messages together in a partitioned entity.
     pub partition_key: Option<String>,
-    /// How long the message lives once it is enqueued, unless topic or subscription say shorter.
+    /// The time to live after enqueuing, unless the topic or the subscription has a shorter one.
     pub time_to_live: Option<Duration>,
-    /// Not enqueued before this time.
+    /// The earliest time of enqueuing.
     pub scheduled_enqueue_time: Option<DateTime<Utc>>,
-    /// The sender's own properties.
+    /// Application properties.
     pub application_properties: BTreeMap<String, Property>,
-    /// The message as it came over AMQP, for receivers over AMQP: the other fields say what everybody understands.
+    /// The encoded AMQP message, for receivers over AMQP. The other fields contain what every protocol supports.
     pub original: Option<Arc<Original>>,
 }
 
 impl NewMessage {
-    /// Bytes that count towards the size limit: the body and all properties.
+    /// The bytes that count towards the size limit: the body and all properties.
     pub fn size(&self) -> usize {
         let texts = [
             &self.message_id,
@@ -98,7 +98,7 @@ impl NewMessage {
         self.body.len() + system + own
     }
 
-    /// What a broker without sessions and partitions refuses, whatever the topic.
+    /// What a broker without sessions and partitions rejects.
     pub(super) fn flaw(&self) -> Option<&'static str> {
         let too_long = |text: &Option<String>| text.as_ref().is_some_and(|text| text.chars().count() > ID_CHARACTERS);
         if self.session_id.is_some() {
@@ -117,48 +117,48 @@ impl NewMessage {
     }
 }
 
-/// Why a message is among the dead letters.
+/// Why a message was dead-lettered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeadLetter {
-    /// `MaxDeliveryCountExceeded`, `TTLExpiredException`, or what the receiver said.
+    /// `MaxDeliveryCountExceeded`, `TTLExpiredException`, or the receiver's reason.
     pub reason: String,
-    /// More about it.
+    /// The description.
     pub description: String,
-    /// The entity that it comes from, `topic/Subscriptions/subscription`.
+    /// The source entity, `topic/Subscriptions/subscription`.
     pub source: String,
 }
 
-/// One subscription's copy of a message.
+/// A message in one subscription.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Message {
-    /// Its place in the topic, from 1; given when it is enqueued.
+    /// The sequence number in the topic, from 1, assigned on enqueuing.
     pub sequence_number: i64,
-    /// The sender's id, or the broker's when the sender gave none.
+    /// The sender's message id, or the one that the broker generated.
     pub message_id: String,
-    /// When it became available (for a scheduled message: after its time had come).
+    /// When the message became available; for a scheduled message, its scheduled time or later.
     pub enqueued_time: DateTime<Utc>,
-    /// How long it lives after that: the shortest of what message, topic and subscription say.
+    /// The time to live: the shortest of the message, the topic and the subscription.
     pub time_to_live: Duration,
-    /// How often it was handed to a receiver, including this time.
+    /// The number of deliveries, including this one.
     pub delivery_count: u32,
-    /// Set among the dead letters only.
+    /// Only set for dead letters.
     pub dead_letter: Option<DeadLetter>,
-    /// Whether a receiver set it aside: from then on it is handed out by its number only.
+    /// Whether a receiver deferred it. A deferred message is only delivered by its sequence number.
     pub deferred: bool,
-    /// Properties that receivers added or changed when they gave it back.
+    /// Properties that receivers added or changed when they released it.
     pub changes: Changes,
-    /// What the sender gave.
+    /// The message as it was sent.
     pub content: Arc<NewMessage>,
 }
 
 impl Message {
-    /// When its time to live ends.
+    /// The end of its time to live.
     pub fn expires_at(&self) -> DateTime<Utc> {
         self.enqueued_time + self.time_to_live
     }
 
-    /// The sender's properties, with what receivers made of them.
+    /// The application properties, including changes by receivers.
     pub fn properties(&self) -> impl Iterator<Item = (&String, &Property)> {
         let unchanged =
             self.content.application_properties.iter().filter(|(name, _)| !self.changes.contains_key(*name));

@@ -1,7 +1,7 @@
-//! Azure Service Bus: topics, subscriptions and dead letters in memory, and the protocols in front of them.
+//! Azure Service Bus: topics, subscriptions and dead letters in memory, and the protocols for them.
 //!
-//! [`Broker`] keeps the messages and knows no protocol; [`rest`] is its HTTP face, [`amqp`] the one that the Functions
-//! host and the client libraries use.
+//! The [`Broker`] stores the messages and is independent of any protocol. [`rest`] is its HTTP interface, and [`amqp`]
+//! is the interface that the Functions host and the client libraries use.
 
 mod broker;
 mod entity;

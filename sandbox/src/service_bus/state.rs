@@ -1,7 +1,7 @@
-//! Everything that a broker knows, behind its mutex: no method here waits.
+//! The state of the broker, protected by its mutex. No method here waits.
 //!
-//! Whatever has a time (a lock, a schedule, an expiry) has an alarm. Due alarms are dealt with before anything else
-//! happens, so that nobody can settle a message whose lock ran out a moment ago.
+//! Everything with a deadline (a lock, a schedule, an expiry) has a timer. Due timers are processed before anything
+//! else happens, so an expired lock can never be used to settle a message.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -16,28 +16,28 @@ use super::message::{Changes, DeadLetter, Message, NewMessage};
 use super::topic::Topic;
 use crate::clock::{Clock, TimeHold};
 
-/// What happens at a given time. Alarms of the same moment go off in this order.
+/// A timer. Timers of the same time fire in this order.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Alarm {
+enum Timer {
     /// A scheduled message of this topic is due.
     Scheduled(String, u64),
-    /// A receiver kept a message for too long.
+    /// A lock expires.
     Lock(EntityPath, i64, Uuid),
-    /// A message nobody holds has outlived its time.
+    /// An unlocked message expires.
     Expiry(EntityPath, i64),
 }
 
-/// The messages of a subscription, or its dead letters.
+/// The messages of a subscription or of its dead-letter queue.
 pub(super) struct Queue {
     path: EntityPath,
     options: Arc<SubscriptionOptions>,
     available: BTreeMap<i64, Message>,
-    /// Set aside by receivers.
+    /// Deferred by receivers.
     deferred: BTreeMap<i64, Message>,
     waiting: VecDeque<(u64, oneshot::Sender<Delivery>)>,
 }
 
-/// A message that a receiver has to itself.
+/// A locked message.
 pub(super) struct Held {
     path: EntityPath,
     message: Message,
@@ -45,17 +45,17 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// Whether it is among the dead letters.
+    /// Whether it is a dead letter.
     pub(super) fn is_dead(&self) -> bool {
         self.path.dead_letter
     }
 
-    /// Whether it was received here.
+    /// Whether it was received from this entity.
     pub(super) fn is_of(&self, path: &EntityPath) -> bool {
         self.path == *path
     }
 
-    /// Whether it is a message with this id or sequence number, received here.
+    /// Whether it is the message with this id or sequence number, received from this entity.
     pub(super) fn is(&self, path: &EntityPath, name: &str) -> bool {
         self.path == *path && (self.message.message_id == name || self.message.sequence_number.to_string() == name)
     }
@@ -63,12 +63,12 @@ impl Held {
 
 pub(super) struct State {
     clock: Clock,
-    /// Rung when an alarm is earlier than the time for which the broker's sleeper has set itself.
-    rung: Arc<Notify>,
+    /// Notified when there is a timer before the broker's current wake-up time.
+    wakeup: Arc<Notify>,
     wake: Option<DateTime<Utc>>,
-    /// Keeps simulated time still until the sleeper has heard the bell.
+    /// Holds simulated time until the broker has registered the new wake-up time.
     ringing: Option<TimeHold>,
-    alarms: BTreeSet<(DateTime<Utc>, Alarm)>,
+    timers: BTreeSet<(DateTime<Utc>, Timer)>,
     pub(super) topics: BTreeMap<String, Topic>,
     queues: BTreeMap<EntityPath, Queue>,
     locks: HashMap<Uuid, Held>,
@@ -78,13 +78,13 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(clock: Clock, rung: Arc<Notify>) -> Self {
+    pub(super) fn new(clock: Clock, wakeup: Arc<Notify>) -> Self {
         Self {
             clock,
-            rung,
+            wakeup,
             wake: None,
             ringing: None,
-            alarms: BTreeSet::new(),
+            timers: BTreeSet::new(),
             topics: BTreeMap::new(),
             queues: BTreeMap::new(),
             locks: HashMap::new(),
@@ -97,7 +97,7 @@ impl State {
         self.topics.insert(key, Topic::new(options));
     }
 
-    /// Adds a subscription and its dead letters; the topic exists.
+    /// Adds a subscription and its dead-letter queue. The topic exists.
     pub(super) fn add_subscription(&mut self, path: &EntityPath, options: SubscriptionOptions) {
         let options = Arc::new(options);
         for path in [path.clone(), path.dead_letters()] {
@@ -121,44 +121,43 @@ impl State {
 
     // ---- time
 
-    fn set_alarm(&mut self, at: DateTime<Utc>, alarm: Alarm) {
-        self.alarms.insert((at, alarm));
+    fn set_timer(&mut self, at: DateTime<Utc>, timer: Timer) {
+        self.timers.insert((at, timer));
         if self.wake.is_none_or(|wake| at < wake) {
             self.wake = Some(at);
             self.ringing.get_or_insert_with(|| self.clock.hold());
-            self.rung.notify_one();
+            self.wakeup.notify_one();
         }
     }
 
-    /// Deals with everything whose time has come.
+    /// Processes all due timers.
     pub(super) fn run_due(&mut self) {
         let now = self.clock.now();
-        while self.alarms.first().is_some_and(|(at, _)| *at <= now) {
-            match self.alarms.pop_first() {
-                Some((_, Alarm::Scheduled(topic, number))) => self.enqueue_scheduled(&topic, number),
-                Some((_, Alarm::Lock(_, _, token))) => {
+        while self.timers.first().is_some_and(|(at, _)| *at <= now) {
+            match self.timers.pop_first() {
+                Some((_, Timer::Scheduled(topic, number))) => self.enqueue_scheduled(&topic, number),
+                Some((_, Timer::Lock(_, _, token))) => {
                     self.release(token);
                 }
-                Some((_, Alarm::Expiry(path, sequence))) => self.expire(&path, sequence),
+                Some((_, Timer::Expiry(path, sequence))) => self.expire(&path, sequence),
                 None => return,
             }
         }
     }
 
-    /// The next alarm, for the broker's sleeper, and the guard to hold until it has set itself for it.
+    /// The next timer for the broker, and the hold until the broker has registered it.
     pub(super) fn next_wake(&mut self) -> (Option<DateTime<Utc>>, Option<TimeHold>) {
-        self.wake = self.alarms.first().map(|(at, _)| *at);
+        self.wake = self.timers.first().map(|(at, _)| *at);
         (self.wake, self.ringing.take())
     }
 
     // ---- sending
 
-    /// Takes a message that has been found good; `key` is an existing topic. Returns its number if it has to wait for
-    /// its time.
+    /// Accepts a valid message; `key` is an existing topic. Returns its sequence number if it is scheduled.
     pub(super) fn accept(&mut self, key: &str, mut message: NewMessage) -> Option<u64> {
         let now = self.clock.now();
         let topic = self.topics.get_mut(key)?;
-        // Service Bus names messages by a GUID without hyphens when their sender does not.
+        // Service Bus uses a GUID without hyphens as message id when the sender sets none.
         let id = message.message_id.get_or_insert_with(|| Uuid::new_v4().simple().to_string());
         if topic.is_duplicate(id, now) {
             return None;
@@ -179,7 +178,7 @@ impl State {
 
     fn schedule(&mut self, key: &str, due: DateTime<Utc>, message: Arc<NewMessage>) -> Option<u64> {
         let number = self.topics.get_mut(key)?.schedule(message);
-        self.set_alarm(due, Alarm::Scheduled(key.to_owned(), number));
+        self.set_timer(due, Timer::Scheduled(key.to_owned(), number));
         Some(number)
     }
 
@@ -189,7 +188,7 @@ impl State {
         }
     }
 
-    /// A copy for every subscription; a topic without any drops the message, as the real one does.
+    /// Copies the message to every subscription. A topic without subscriptions discards it, like the real service.
     fn enqueue(&mut self, key: &str, content: &Arc<NewMessage>) {
         let enqueued_time = self.clock.now();
         let Some(topic) = self.topics.get_mut(key) else { return };
@@ -225,7 +224,7 @@ impl State {
             if expires_at <= self.clock.now() {
                 return self.expire(path, sequence);
             }
-            self.set_alarm(expires_at, Alarm::Expiry(path.clone(), sequence));
+            self.set_timer(expires_at, Timer::Expiry(path.clone(), sequence));
         }
         self.hand_out(path);
     }
@@ -260,14 +259,14 @@ impl State {
         message.delivery_count += 1;
         let lock_token = Uuid::new_v4();
         let locked_until = self.clock.now() + self.queues.get(path)?.options.lock_duration;
-        self.alarms.remove(&(message.expires_at(), Alarm::Expiry(path.clone(), sequence)));
+        self.timers.remove(&(message.expires_at(), Timer::Expiry(path.clone(), sequence)));
         let held = Held { path: path.clone(), message: message.clone(), until: locked_until };
         self.locks.insert(lock_token, held);
-        self.set_alarm(locked_until, Alarm::Lock(path.clone(), sequence, lock_token));
+        self.set_timer(locked_until, Timer::Lock(path.clone(), sequence, lock_token));
         Some(Delivery { lock_token, locked_until, message, hold: self.clock.hold() })
     }
 
-    /// Registers a receiver; `path` exists.
+    /// Registers a waiting receiver; `path` exists.
     pub(super) fn wait(&mut self, path: &EntityPath) -> (u64, oneshot::Receiver<Delivery>) {
         let (sender, receiver) = oneshot::channel();
         self.last_receiver += 1;
@@ -283,52 +282,52 @@ impl State {
         }
     }
 
-    // ---- settling
+    // ---- settlement
 
     pub(super) fn held(&self, token: Uuid) -> Option<&Held> {
         self.locks.get(&token)
     }
 
-    /// Ends a lock and gives back what it held, as (entity, message).
+    /// Ends a lock and returns its message, as (entity, message).
     pub(super) fn unlock(&mut self, token: Uuid) -> Option<(EntityPath, Message)> {
         let Held { path, message, until } = self.locks.remove(&token)?;
-        self.alarms.remove(&(until, Alarm::Lock(path.clone(), message.sequence_number, token)));
+        self.timers.remove(&(until, Timer::Lock(path.clone(), message.sequence_number, token)));
         Some((path, message))
     }
 
-    /// A full lock duration from now on.
+    /// Renews the lock for a full lock duration from now.
     pub(super) fn renew(&mut self, token: Uuid) -> Option<DateTime<Utc>> {
         let held = self.locks.get_mut(&token)?;
         let until = self.clock.now() + self.queues.get(&held.path)?.options.lock_duration;
-        let alarm = Alarm::Lock(held.path.clone(), held.message.sequence_number, token);
-        let before = (held.until, alarm.clone());
+        let timer = Timer::Lock(held.path.clone(), held.message.sequence_number, token);
+        let before = (held.until, timer.clone());
         held.until = until;
-        self.alarms.remove(&before);
-        self.set_alarm(until, alarm);
+        self.timers.remove(&before);
+        self.set_timer(until, timer);
         Some(until)
     }
 
-    /// Takes a message from a receiver that did not complete it: abandoned, or kept for too long.
+    /// Releases a message that was not completed: it was abandoned, or its lock expired.
     pub(super) fn release(&mut self, token: Uuid) -> Option<()> {
         let (path, message) = self.unlock(token)?;
         let most = self.queues.get(&path)?.options.max_delivery_count;
         if message.delivery_count >= most && !path.dead_letter {
             let description = format!("the message was delivered {} times and never completed", message.delivery_count);
-            self.bury(&path, message, "MaxDeliveryCountExceeded", &description);
+            self.dead_letter(&path, message, "MaxDeliveryCountExceeded", &description);
         } else {
             self.make_available(&path, message);
         }
         Some(())
     }
 
-    /// Changes properties of a message under lock.
+    /// Changes properties of a locked message.
     pub(super) fn change(&mut self, token: Uuid, changes: Changes) {
         if let Some(held) = self.locks.get_mut(&token) {
             held.message.changes.extend(changes);
         }
     }
 
-    /// Sets a message under lock aside.
+    /// Defers a locked message.
     pub(super) fn defer(&mut self, token: Uuid) -> Option<()> {
         let (path, mut message) = self.unlock(token)?;
         message.deferred = true;
@@ -336,7 +335,7 @@ impl State {
         Some(())
     }
 
-    /// As if the message had never been handed out.
+    /// Releases a locked message as if it had never been delivered.
     pub(super) fn put_back(&mut self, token: Uuid) {
         if let Some((path, mut message)) = self.unlock(token) {
             message.delivery_count = message.delivery_count.saturating_sub(1);
@@ -345,7 +344,7 @@ impl State {
     }
 
     /// Moves a message to the dead letters of `path`.
-    pub(super) fn bury(&mut self, path: &EntityPath, mut message: Message, reason: &str, description: &str) {
+    pub(super) fn dead_letter(&mut self, path: &EntityPath, mut message: Message, reason: &str, description: &str) {
         let source = self.queues.get(path).map(|queue| queue.path.to_string()).unwrap_or_default();
         message.dead_letter =
             Some(DeadLetter { reason: reason.to_owned(), description: description.to_owned(), source });
@@ -359,11 +358,11 @@ impl State {
         if let Some(message) = message
             && queue.options.dead_letter_on_expiry
         {
-            self.bury(path, message, "TTLExpiredException", "the message expired before it was completed");
+            self.dead_letter(path, message, "TTLExpiredException", "the message expired before it was completed");
         }
     }
 
-    // ---- looking
+    // ---- queries
 
     pub(super) fn locked<'a>(&'a self, path: &'a EntityPath) -> impl Iterator<Item = (Uuid, &'a Message)> {
         self.locks.iter().filter(move |(_, held)| held.path == *path).map(|(token, held)| (*token, &held.message))
@@ -377,7 +376,7 @@ impl State {
         self.topics.get(&path.topic).map_or(0, |topic| topic.scheduled.len())
     }
 
-    /// All messages of the entity, locked or not, in order.
+    /// All messages of the entity in order, locked or not.
     pub(super) fn messages(&self, path: &EntityPath) -> Vec<Message> {
         let queue = self.queues.get(path).into_iter();
         let available = queue.flat_map(|queue| queue.available.values().chain(queue.deferred.values()));
@@ -386,7 +385,7 @@ impl State {
         all
     }
 
-    /// Empties the entity; its locks are lost.
+    /// Removes all messages of the entity. Their locks are lost.
     pub(super) fn purge(&mut self, path: &EntityPath) -> usize {
         let tokens: Vec<_> = self.locked(path).map(|(token, _)| token).collect();
         for token in &tokens {
@@ -396,7 +395,7 @@ impl State {
         let mut available = std::mem::take(&mut queue.available);
         available.append(&mut queue.deferred);
         for message in available.values() {
-            self.alarms.remove(&(message.expires_at(), Alarm::Expiry(path.clone(), message.sequence_number)));
+            self.timers.remove(&(message.expires_at(), Timer::Expiry(path.clone(), message.sequence_number)));
         }
         tokens.len() + available.len()
     }

@@ -22,7 +22,7 @@ fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
 }
 
-/// A topic with one subscription, and a guard that keeps time still until it is dropped.
+/// A topic with one subscription, and a hold on simulated time.
 fn broker(topic: TopicOptions, subscription: SubscriptionOptions) -> (Broker, TimeHold) {
     let clock = Clock::simulated(start());
     let hold = clock.hold();
@@ -45,7 +45,7 @@ fn ids(messages: &[Message]) -> Vec<&str> {
     messages.iter().map(|message| message.message_id.as_str()).collect()
 }
 
-/// Lets time go on for `duration` and stops it again.
+/// Lets time advance by `duration` and stops it again.
 async fn pass(broker: &Broker, hold: &mut Option<TimeHold>, duration: Duration) {
     let sleep = broker.clock().sleep(duration);
     hold.take();
@@ -53,7 +53,7 @@ async fn pass(broker: &Broker, hold: &mut Option<TimeHold>, duration: Duration) 
 }
 
 #[tokio::test]
-async fn messages_come_in_the_order_of_their_sequence_numbers() {
+async fn messages_are_received_in_sequence_number_order() {
     let (broker, _hold) = plain();
     broker.send(TOPIC, vec![message("a"), message("b"), message("c")]).unwrap();
     let first = broker.try_receive(&orders()).unwrap().unwrap();
@@ -70,7 +70,7 @@ async fn messages_come_in_the_order_of_their_sequence_numbers() {
 }
 
 #[tokio::test]
-async fn a_lock_that_runs_out_gives_the_message_to_the_next_receiver() {
+async fn an_expired_lock_makes_the_message_available_again() {
     let (broker, hold) = plain();
     broker.send(TOPIC, vec![message("a")]).unwrap();
     let first = broker.receive(&orders()).await.unwrap();
@@ -132,7 +132,7 @@ async fn a_receiver_dead_letters_with_a_reason() {
 }
 
 #[tokio::test]
-async fn a_scheduled_message_comes_at_its_time_and_then_takes_its_place() {
+async fn a_scheduled_message_is_enqueued_at_its_time_with_a_new_sequence_number() {
     let (broker, hold) = plain();
     let later = start() + TimeDelta::minutes(5);
     let scheduled = NewMessage { scheduled_enqueue_time: Some(later), ..message("later") };
@@ -148,7 +148,7 @@ async fn a_scheduled_message_comes_at_its_time_and_then_takes_its_place() {
 }
 
 #[tokio::test]
-async fn an_earlier_deadline_is_noticed_while_the_broker_sleeps_for_a_later_one() {
+async fn an_earlier_deadline_wakes_the_broker() {
     let (broker, hold) = plain();
     let at = |minutes| Some(start() + TimeDelta::minutes(minutes));
     broker.send(TOPIC, vec![NewMessage { scheduled_enqueue_time: at(60), ..message("late") }]).unwrap();
@@ -161,7 +161,7 @@ async fn an_earlier_deadline_is_noticed_while_the_broker_sleeps_for_a_later_one(
 }
 
 #[tokio::test]
-async fn time_stands_still_for_whoever_was_waiting() {
+async fn a_delivery_to_a_waiting_receiver_holds_time() {
     let (broker, hold) = plain();
     let receiver = tokio::spawn({
         let broker = broker.clone();
@@ -183,7 +183,7 @@ async fn time_stands_still_for_whoever_was_waiting() {
 }
 
 #[tokio::test]
-async fn expired_messages_are_dropped_or_dead_lettered() {
+async fn expired_messages_are_discarded_or_dead_lettered() {
     for dead_letter_on_expiry in [false, true] {
         let subscription =
             SubscriptionOptions { dead_letter_on_expiry, ..SubscriptionOptions::new("order-subscription") };
@@ -200,7 +200,7 @@ async fn expired_messages_are_dropped_or_dead_lettered() {
 }
 
 #[tokio::test]
-async fn a_locked_message_expires_when_it_is_given_back() {
+async fn a_locked_message_expires_when_it_is_abandoned() {
     let (broker, hold) = plain();
     let mut hold = Some(hold);
     broker.send(TOPIC, vec![NewMessage { time_to_live: Some(seconds(10)), ..message("a") }]).unwrap();
@@ -221,7 +221,7 @@ async fn a_time_to_live_is_never_longer_than_the_topics() {
 }
 
 #[tokio::test]
-async fn a_duplicate_is_taken_and_dropped_within_the_window() {
+async fn a_duplicate_within_the_window_is_accepted_and_discarded() {
     let topic = TopicOptions { duplicate_detection_window: Some(seconds(600)), ..TopicOptions::new(TOPIC) };
     let (broker, hold) = broker(topic, SubscriptionOptions::new("order-subscription"));
     let mut hold = Some(hold);
@@ -246,7 +246,7 @@ async fn without_detection_duplicates_are_delivered() {
 }
 
 #[tokio::test]
-async fn a_batch_is_taken_whole_or_not_at_all() {
+async fn a_batch_is_accepted_as_a_whole_or_not_at_all() {
     let (broker, _hold) = plain();
     let bytes = |count: usize| NewMessage { body: vec![b'x'; count].into(), ..message("id") };
     let refused = broker.send(TOPIC, vec![bytes(200_000), bytes(100_000)]);
@@ -261,14 +261,14 @@ async fn a_batch_is_taken_whole_or_not_at_all() {
 }
 
 #[tokio::test]
-async fn those_who_wait_are_served_in_their_order() {
+async fn waiting_receivers_are_served_in_order() {
     let (broker, _hold) = plain();
     let entity = orders();
     let mut waiting: Vec<_> = (0..3).map(|_| Box::pin(broker.receive(&entity))).collect();
     for receiver in &mut waiting {
         assert!(futures::poll!(receiver).is_pending());
     }
-    // The first in the queue goes away, and its turn passes to the next.
+    // The first waiting receiver is dropped, and the next one takes its place.
     drop(waiting.remove(0));
     broker.send(TOPIC, vec![message("a"), message("b")]).unwrap();
     for id in ["a", "b"] {
@@ -278,7 +278,7 @@ async fn those_who_wait_are_served_in_their_order() {
 }
 
 #[tokio::test]
-async fn a_receiver_that_goes_away_takes_no_message_with_it() {
+async fn a_dropped_receiver_takes_no_message_with_it() {
     let (broker, _hold) = plain();
     let entity = orders();
     let mut receiver = Box::pin(broker.receive(&entity));
@@ -291,7 +291,7 @@ async fn a_receiver_that_goes_away_takes_no_message_with_it() {
 }
 
 #[tokio::test]
-async fn every_subscription_gets_its_own_copy_and_a_topic_without_any_drops_messages() {
+async fn every_subscription_gets_a_copy_and_a_topic_without_subscriptions_discards_messages() {
     let (broker, _hold) = plain();
     broker.create_topic(TopicOptions::new("lonely")).unwrap();
     broker.send("lonely", vec![message("a")]).unwrap();
@@ -305,7 +305,7 @@ async fn every_subscription_gets_its_own_copy_and_a_topic_without_any_drops_mess
 }
 
 #[tokio::test]
-async fn weather_takes_locks_and_messages_away() {
+async fn injected_faults_expire_locks_and_remove_messages() {
     let (broker, _hold) = plain();
     broker.send(TOPIC, vec![message("a"), message("b")]).unwrap();
     let delivery = broker.try_receive(&orders()).unwrap().unwrap();
@@ -319,7 +319,7 @@ async fn weather_takes_locks_and_messages_away() {
 }
 
 #[tokio::test]
-async fn settings_outside_their_limits_are_refused() {
+async fn settings_outside_their_limits_are_rejected() {
     let (broker, _hold) = plain();
     let window = |seconds| TopicOptions { duplicate_detection_window: Some(seconds), ..TopicOptions::new("t") };
     assert!(matches!(broker.create_topic(window(seconds(19))), Err(CreateError::Invalid(_))));
@@ -332,7 +332,7 @@ async fn settings_outside_their_limits_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn schedules_are_punctual_among_many_receivers_and_threads() {
+async fn schedules_are_on_time_with_many_receivers_and_threads() {
     let (broker, hold) = plain();
     let receivers: Vec<_> = (0..4)
         .map(|_| {

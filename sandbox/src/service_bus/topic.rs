@@ -1,4 +1,4 @@
-//! A topic's own memory: its numbers, its schedule and the message ids it has seen.
+//! A topic's own state: its sequence numbers, its scheduled messages and its known message ids.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use super::message::NewMessage;
 pub(super) struct Topic {
     pub(super) options: TopicOptions,
     pub(super) subscriptions: Vec<EntityPath>,
-    /// Messages whose time has not come, by number.
+    /// Scheduled messages by sequence number.
     pub(super) scheduled: BTreeMap<u64, Arc<NewMessage>>,
     last_schedule: u64,
     last_sequence: i64,
@@ -36,25 +36,25 @@ impl Topic {
         self.last_sequence
     }
 
-    /// How many messages have been enqueued.
+    /// The number of enqueued messages.
     pub(super) fn enqueued(&self) -> u64 {
         u64::try_from(self.last_sequence).unwrap_or_default()
     }
 
-    /// Keeps a message until its time comes, and numbers it for its alarm.
+    /// Stores a scheduled message. Returns its sequence number for its timer.
     pub(super) fn schedule(&mut self, message: Arc<NewMessage>) -> u64 {
         self.last_schedule += 1;
         self.scheduled.insert(self.last_schedule, message);
         self.last_schedule
     }
 
-    /// Whether duplicate detection is on and has met this id within its window.
+    /// Whether duplicate detection is on and has seen this id within its window.
     pub(super) fn is_duplicate(&mut self, id: &str, now: DateTime<Utc>) -> bool {
         self.options.duplicate_detection_window.is_some_and(|window| !self.remembered.is_new(id, now, window))
     }
 }
 
-/// The message ids of a duplicate detection window.
+/// The message ids within the duplicate detection window.
 #[derive(Default)]
 struct Memory {
     since: HashMap<String, DateTime<Utc>>,
@@ -62,7 +62,7 @@ struct Memory {
 }
 
 impl Memory {
-    /// Whether `id` is new within the window; from now on it is not.
+    /// Whether `id` is new within the window. From now on it is known.
     fn is_new(&mut self, id: &str, now: DateTime<Utc>, window: Duration) -> bool {
         while let Some((_, old)) = self.order.pop_front_if(|(since, _)| *since + window <= now) {
             self.since.remove(&old);

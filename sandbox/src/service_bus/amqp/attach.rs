@@ -1,4 +1,4 @@
-//! Whether a link may be, and where it leads.
+//! Attaches links: checks whether a link is allowed, and to which node it belongs.
 
 use fe2o3_amqp_types::definitions::{Error, ReceiverSettleMode, Role, SenderSettleMode};
 use fe2o3_amqp_types::messaging::TargetArchetype;
@@ -10,10 +10,10 @@ use super::error::{NOT_ALLOWED, NOT_IMPLEMENTED, error, not_found, tracked, unau
 use super::link::{Incoming, Link, Outgoing};
 use super::node::Node;
 
-/// The largest request to `$cbs` or a management node, in bytes. A request may hold a message of full size, and more.
+/// The largest request to `$cbs` or a management node, in bytes. A request may contain a message of full size.
 const MAX_REQUEST: usize = 1024 * 1024;
 
-/// Resolves the node and asks the tokens; nothing is sent yet.
+/// Resolves the node and checks the tokens. Nothing is sent yet.
 pub(super) fn link(connection: &ConnectionState, attach: &Attach, serial: u64) -> Result<Link, Error> {
     let address = address(attach)?;
     let node = Node::parse(address).ok_or_else(|| not_found(address))?;
@@ -45,7 +45,7 @@ pub(super) fn link(connection: &ConnectionState, attach: &Attach, serial: u64) -
     })
 }
 
-/// The node's address, which the client gives at the far end of the link.
+/// The node's address, which the client puts at the remote end of the link.
 fn address(attach: &Attach) -> Result<&str, Error> {
     let address = match (&attach.role, attach.target.as_deref()) {
         (Role::Sender, Some(TargetArchetype::Coordinator(_))) => {
@@ -55,10 +55,10 @@ fn address(attach: &Attach) -> Result<&str, Error> {
         (Role::Sender, None) => None,
         (Role::Receiver, _) => attach.source.as_ref().and_then(|source| source.address.as_deref()),
     };
-    address.ok_or_else(|| error("amqp:invalid-field", "The link names no entity."))
+    address.ok_or_else(|| error("amqp:invalid-field", "The link has no entity."))
 }
 
-/// The client's own address, at the near end.
+/// The client's own address, at its end of the link.
 fn own_address(attach: &Attach) -> Option<String> {
     match attach.target.as_deref() {
         Some(TargetArchetype::Target(target)) => target.address.clone(),
@@ -106,25 +106,25 @@ fn max_message(connection: &ConnectionState, node: &Node) -> usize {
     }
 }
 
-/// Our end of a link that was accepted.
-pub(super) fn accepted(theirs: Attach, link: &Link) -> Attach {
+/// The local end of an accepted link.
+pub(super) fn accepted(remote: Attach, link: &Link) -> Attach {
     let max_message_size = match link {
         Link::Incoming(link) => u64::try_from(link.max_message).ok(),
         Link::Outgoing(_) => None,
     };
-    Attach { max_message_size, ..answer(theirs) }
+    Attach { max_message_size, ..answer(remote) }
 }
 
-/// Our end of a link that will be detached at once: it leads nowhere.
-pub(super) fn refused(theirs: Attach) -> Attach {
-    Attach { source: None, target: None, ..answer(theirs) }
+/// The local end of a link that is detached immediately, because it has no node.
+pub(super) fn refused(remote: Attach) -> Attach {
+    Attach { source: None, target: None, ..answer(remote) }
 }
 
-fn answer(theirs: Attach) -> Attach {
-    let role = if theirs.role == Role::Sender { Role::Receiver } else { Role::Sender };
+fn answer(remote: Attach) -> Attach {
+    let role = if remote.role == Role::Sender { Role::Receiver } else { Role::Sender };
     let initial_delivery_count = (role == Role::Sender).then_some(0);
-    // Messages are settled here when their fate is certain, whichever side was asked.
-    let rcv_settle_mode = if role == Role::Receiver { ReceiverSettleMode::First } else { theirs.rcv_settle_mode };
+    // Messages are settled here when their outcome is certain, whichever mode was requested.
+    let rcv_settle_mode = if role == Role::Receiver { ReceiverSettleMode::First } else { remote.rcv_settle_mode };
     Attach {
         role,
         rcv_settle_mode,
@@ -135,6 +135,6 @@ fn answer(theirs: Attach) -> Attach {
         offered_capabilities: None,
         desired_capabilities: None,
         properties: None,
-        ..theirs
+        ..remote
     }
 }

@@ -1,4 +1,4 @@
-//! What a connection may do: the tokens that it has put.
+//! Authorization of a connection: the tokens that it has put.
 //!
 //! <https://learn.microsoft.com/azure/service-bus-messaging/service-bus-amqp-protocol-guide#claims-based-authorization>
 
@@ -13,12 +13,12 @@ use super::node;
 use super::sasl::Admission;
 use crate::auth::{TokenCheck, TokenError};
 
-/// What clients call a shared access signature.
+/// The token type for shared access signatures.
 const SIGNATURE: &str = "servicebus.windows.net:sastoken";
-/// What clients call an Entra token.
+/// The token type for Entra tokens.
 const JWT: &str = "jwt";
 
-/// Who judges tokens.
+/// Validates tokens.
 #[derive(Clone)]
 pub(super) struct Access {
     pub(super) namespace: Arc<str>,
@@ -28,7 +28,7 @@ pub(super) struct Access {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Token {
-    /// What follows the scheme word of a shared access signature.
+    /// The parameters after the scheme of a shared access signature.
     Signature(String),
     /// An Entra token.
     Jwt(String),
@@ -46,7 +46,7 @@ impl Claims {
         Self { access, unlimited: admission == Admission::ByPolicy, tokens: BTreeMap::new() }
     }
 
-    /// Takes a token if it is good for its audience now.
+    /// Accepts a token if it is currently valid for its audience.
     pub(super) fn put(
         &mut self,
         audience: &str,
@@ -54,35 +54,35 @@ impl Claims {
         token: &str,
         now: DateTime<Utc>,
     ) -> Result<(), TokenError> {
-        // The Python client calls its signatures "jwt", and the service takes them.
+        // The Python client uses the type "jwt" for its signatures, and the service accepts them.
         let token = match (token.strip_prefix(sas::SCHEME), kind) {
             (Some(parameters), SIGNATURE | JWT) => Token::Signature(parameters.to_owned()),
             (None, JWT) => Token::Jwt(token.to_owned()),
             _ => return Err(TokenError::Malformed),
         };
-        self.judge(audience, &token, &format!("/{}", node::path(audience)), now)?;
+        self.validate(audience, &token, &format!("/{}", node::path(audience)), now)?;
         self.tokens.insert(audience.to_owned(), token);
         Ok(())
     }
 
-    /// Whether a resource may be used now: some token covers it and is still good.
+    /// Whether a resource may be used now: a valid token covers it.
     pub(super) fn cover(&self, resource: &str, now: DateTime<Utc>) -> Result<(), TokenError> {
         if self.unlimited {
             return Ok(());
         }
-        let mut problem = TokenError::Missing;
+        let mut error = TokenError::Missing;
         for (audience, token) in &self.tokens {
-            match self.judge(audience, token, resource, now) {
+            match self.validate(audience, token, resource, now) {
                 Ok(()) => return Ok(()),
-                // A token for something else says less than one that is meant for this.
-                Err(TokenError::WrongAudience) if problem != TokenError::Missing => {}
-                Err(found) => problem = found,
+                // An error of a token for this resource is more helpful than one of a token for another resource.
+                Err(TokenError::WrongAudience) if error != TokenError::Missing => {}
+                Err(found) => error = found,
             }
         }
-        Err(problem)
+        Err(error)
     }
 
-    fn judge(&self, audience: &str, token: &Token, resource: &str, now: DateTime<Utc>) -> Result<(), TokenError> {
+    fn validate(&self, audience: &str, token: &Token, resource: &str, now: DateTime<Utc>) -> Result<(), TokenError> {
         let hosts = [&*self.access.namespace, "127.0.0.1", "localhost"];
         let request = SasRequest { hosts: &hosts, path: resource, now };
         match token {

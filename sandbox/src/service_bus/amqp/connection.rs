@@ -1,4 +1,4 @@
-//! One client's connection: frames in, frames out, and what happens by itself.
+//! The connection of one client: incoming and outgoing frames, and time-outs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -18,29 +18,29 @@ use tokio::time::Instant;
 use super::ServiceBusAmqp;
 use super::claims::Claims;
 use super::error::{DECODE, FORCED, FRAMING, NOT_ALLOWED, error};
-use super::frame::{Frame, FrameError, MAX_FRAME, Reader, Said, amqp, heartbeat};
+use super::frame::{Content, Frame, FrameError, MAX_FRAME, Reader, amqp, heartbeat};
 use super::link::Arrival;
 use super::session::Session;
 use super::work::Work;
 use crate::network::{BoxFuture, FaultAction, FaultDecider};
 
-/// How long either side may be silent before the other takes it for dead; what Service Bus says.
+/// The idle time-out of both sides, as in Service Bus.
 const IDLE: Duration = Duration::from_secs(240);
-/// A connection without links is closed after so long.
+/// A connection without links is closed after this time.
 const UNUSED: Duration = Duration::from_secs(300);
-/// How often a connection looks after itself, unless the client wants to hear from it more often.
-const UPKEEP: Duration = Duration::from_secs(5);
-/// The highest channel, which is one less than the number of sessions.
+/// How often a connection checks its time-outs, unless the client needs heartbeats more often.
+const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(5);
+/// The highest channel number, which is one less than the number of sessions.
 const CHANNEL_MAX: u16 = 4999;
 
-/// Why a connection is over.
+/// Why a connection is closed.
 #[derive(Debug)]
 pub(super) enum CloseReason {
-    /// The client is gone, or has said goodbye and been answered.
+    /// The client disconnected, or closed the connection properly.
     ClientClosed,
-    /// The weather cuts the connection without a word.
+    /// A fault resets the connection without a reply.
     Reset,
-    /// The client is told.
+    /// The client receives this error.
     Error(Box<Error>),
 }
 
@@ -51,29 +51,29 @@ impl CloseReason {
 }
 
 impl From<FrameError> for CloseReason {
-    fn from(problem: FrameError) -> Self {
-        match problem {
+    fn from(cause: FrameError) -> Self {
+        match cause {
             FrameError::Io(_) => Self::ClientClosed,
-            FrameError::Framing(_) => Self::with_error(FRAMING, problem.to_string()),
-            FrameError::Decode(_) => Self::with_error(DECODE, problem.to_string()),
+            FrameError::Framing(_) => Self::with_error(FRAMING, cause.to_string()),
+            FrameError::Decode(_) => Self::with_error(DECODE, cause.to_string()),
         }
     }
 }
 
 impl From<serde_amqp::Error> for CloseReason {
-    fn from(problem: serde_amqp::Error) -> Self {
-        FrameError::from(problem).into()
+    fn from(cause: serde_amqp::Error) -> Self {
+        FrameError::from(cause).into()
     }
 }
 
-/// Goes on, or ends the connection.
+/// Continues, or closes the connection.
 pub(super) type ConnectionResult = Result<(), CloseReason>;
 
-/// What the sessions of a connection share.
+/// The state that the sessions of a connection share.
 pub(super) struct ConnectionState {
     pub(super) service: ServiceBusAmqp,
     pub(super) claims: Claims,
-    /// The largest frame that the client takes.
+    /// The largest frame that the client accepts.
     pub(super) max_frame: u32,
     /// Receivers that wait for a message.
     pub(super) arrivals: FuturesUnordered<BoxFuture<Arrival>>,
@@ -91,7 +91,7 @@ impl ConnectionState {
         self.out.send(frame).map_err(|_| CloseReason::ClientClosed)
     }
 
-    /// Asks the weather what becomes of this work. What takes its time comes back later.
+    /// Asks the fault decider about this work. Delayed work is returned later through `delayed`.
     pub(super) fn decide(&self, work: Work) -> Option<(Work, FaultAction)> {
         let mut action = self.faults.decide(Method::POST, work.path());
         if let Some(action) = (&mut action).now_or_never() {
@@ -102,7 +102,7 @@ impl ConnectionState {
     }
 }
 
-/// Talks to a client that has been let in, until either of the two has enough.
+/// Serves an authenticated client until one side closes the connection.
 pub(super) async fn converse<R, W>(
     service: ServiceBusAmqp,
     faults: FaultDecider,
@@ -128,29 +128,29 @@ pub(super) async fn converse<R, W>(
         reader,
         sessions: BTreeMap::new(),
         ended: BTreeSet::new(),
-        heard: Instant::now(),
+        last_received: Instant::now(),
         used: Instant::now(),
     };
     let mut writing = std::pin::pin!(write(frames, writer));
     let ending = tokio::select! {
         ending = connection.run() => ending,
-        // The client is gone.
+        // The client disconnected.
         () = &mut writing => return,
     };
     if !matches!(ending, CloseReason::Reset) {
-        // The connection is gone, and with it the only sender, so what is left to be written has an end. A client that
-        // does not take it is not waited for.
-        let _ = tokio::time::timeout(UPKEEP, writing).await;
+        // The connection and its only sender are dropped, so the remaining output is finite. A client that does not
+        // read it is not waited for.
+        let _ = tokio::time::timeout(MAINTENANCE_INTERVAL, writing).await;
     }
 }
 
-/// Writes until nobody is left to send anything, or the client is gone, and then hangs up.
+/// Writes until there are no more senders or the client disconnects, then closes the connection.
 async fn write(mut frames: mpsc::UnboundedReceiver<Bytes>, mut writer: impl AsyncWrite + Unpin) {
     let (mut batch, mut bytes) = (Vec::new(), Vec::new());
     while frames.recv_many(&mut batch, 256).await > 0 {
         bytes.clear();
         batch.drain(..).for_each(|frame| bytes.extend_from_slice(&frame));
-        // A client that is gone is noticed here or by the reader.
+        // A disconnect is noticed here or by the reader.
         if writer.write_all(&bytes).await.is_err() {
             return;
         }
@@ -162,10 +162,10 @@ struct Connection<R> {
     state: ConnectionState,
     reader: Reader<R>,
     sessions: BTreeMap<u16, Session>,
-    /// Channels whose sessions are over.
+    /// Channels whose sessions have ended.
     ended: BTreeSet<u16>,
-    /// When the client was last heard.
-    heard: Instant,
+    /// When the last frame was received.
+    last_received: Instant,
     /// When the connection last had a link.
     used: Instant,
 }
@@ -184,35 +184,36 @@ impl<R: AsyncRead + Unpin> Connection<R> {
     }
 
     async fn serve(&mut self) -> ConnectionResult {
-        let beat = self.open().await?;
-        let mut upkeep = tokio::time::interval(beat.unwrap_or(UPKEEP).min(UPKEEP));
+        let heartbeat_interval = self.open().await?;
+        let mut maintain =
+            tokio::time::interval(heartbeat_interval.unwrap_or(MAINTENANCE_INTERVAL).min(MAINTENANCE_INTERVAL));
         loop {
             tokio::select! {
                 frame = self.reader.next() => self.frame(frame?)?,
                 Some(arrival) = self.state.arrivals.next() => self.arrived(arrival)?,
                 Some((work, action)) = self.state.delayed.next() => self.perform(work, action)?,
-                _ = upkeep.tick() => self.upkeep(beat.is_some())?,
+                _ = maintain.tick() => self.maintain(heartbeat_interval.is_some())?,
             }
         }
     }
 
-    /// Exchanges `open`; returns how often the client wants to hear from us.
+    /// Exchanges `open`. Returns how often the client expects a heartbeat.
     async fn open(&mut self) -> Result<Option<Duration>, CloseReason> {
         let first = loop {
-            if let Some(first) = self.reader.next().await?.said()? {
+            if let Some(first) = self.reader.next().await?.content()? {
                 break first;
             }
         };
-        let theirs = match first {
-            Said::Performative(performative, _) => match *performative {
+        let remote = match first {
+            Content::Performative(performative, _) => match *performative {
                 Performative::Open(open) => Some(open),
                 _ => None,
             },
-            Said::Disposition(_) => None,
+            Content::Disposition(_) => None,
         };
-        let theirs = theirs.ok_or_else(|| CloseReason::with_error(NOT_ALLOWED, "a connection begins with open"))?;
-        self.state.max_frame = theirs.max_frame_size.0.clamp(512, MAX_FRAME);
-        let ours = Open {
+        let remote = remote.ok_or_else(|| CloseReason::with_error(NOT_ALLOWED, "a connection begins with open"))?;
+        self.state.max_frame = remote.max_frame_size.0.clamp(512, MAX_FRAME);
+        let local = Open {
             container_id: uuid::Uuid::new_v4().simple().to_string(),
             hostname: None,
             max_frame_size: MAX_FRAME.into(),
@@ -224,19 +225,19 @@ impl<R: AsyncRead + Unpin> Connection<R> {
             desired_capabilities: None,
             properties: None,
         };
-        self.state.send(0, &ours)?;
-        // Half of what they would put up with, so that one beat may be late.
-        let silence = theirs.idle_time_out.filter(|silence| *silence > 0);
+        self.state.send(0, &local)?;
+        // Half of the client's time-out, so that one heartbeat may be late.
+        let silence = remote.idle_time_out.filter(|silence| *silence > 0);
         Ok(silence.map(|silence| Duration::from_millis(u64::from(silence.max(2)) / 2)))
     }
 
     fn frame(&mut self, frame: Frame) -> ConnectionResult {
-        self.heard = Instant::now();
+        self.last_received = Instant::now();
         let channel = frame.channel;
-        match frame.said()? {
+        match frame.content()? {
             None => Ok(()),
-            Some(Said::Performative(performative, payload)) => match *performative {
-                Performative::Open(_) => Err(CloseReason::with_error(NOT_ALLOWED, "the connection is open already")),
+            Some(Content::Performative(performative, payload)) => match *performative {
+                Performative::Open(_) => Err(CloseReason::with_error(NOT_ALLOWED, "the connection is already open")),
                 Performative::Begin(begin) => self.begin(channel, &begin),
                 Performative::Close(_) => {
                     self.state.send(0, &Close::new(None))?;
@@ -246,21 +247,21 @@ impl<R: AsyncRead + Unpin> Connection<R> {
                     self.with_session(channel, |session, state| session.handle(state, performative, payload))
                 }
             },
-            Some(Said::Disposition(disposition)) => self.with_session(channel, |session, state| {
+            Some(Content::Disposition(disposition)) => self.with_session(channel, |session, state| {
                 session.disposition(state, disposition)?;
                 Ok(false)
             }),
         }
     }
 
-    /// Lets a session deal with a frame; it says whether it is over.
+    /// Passes a frame to a session, which returns whether it has ended.
     fn with_session(
         &mut self,
         channel: u16,
         deal: impl FnOnce(&mut Session, &mut ConnectionState) -> Result<bool, CloseReason>,
     ) -> ConnectionResult {
         let Some(session) = self.sessions.get_mut(&channel) else {
-            // There are clients that detach their links after the session's end.
+            // Some clients detach their links after the session has ended.
             let known = self.ended.contains(&channel);
             let error = || CloseReason::with_error(NOT_ALLOWED, format!("there is no session on channel {channel}"));
             return known.then_some(()).ok_or_else(error);
@@ -297,9 +298,9 @@ impl<R: AsyncRead + Unpin> Connection<R> {
         }
     }
 
-    fn upkeep(&mut self, beats: bool) -> ConnectionResult {
-        if self.heard.elapsed() > IDLE {
-            return Err(CloseReason::with_error(FORCED, "the connection was silent for longer than was agreed"));
+    fn maintain(&mut self, send_heartbeat: bool) -> ConnectionResult {
+        if self.last_received.elapsed() > IDLE {
+            return Err(CloseReason::with_error(FORCED, "the connection was idle for longer than the idle time-out"));
         }
         for session in self.sessions.values_mut() {
             session.check_claims(&mut self.state)?;
@@ -311,6 +312,6 @@ impl<R: AsyncRead + Unpin> Connection<R> {
             let inactive = format!("The connection was inactive for more than the allowed {milliseconds} milliseconds");
             return Err(CloseReason::with_error(FORCED, format!("{inactive} and is closed by the service.")));
         }
-        if beats { self.state.send_frame(heartbeat()) } else { Ok(()) }
+        if send_heartbeat { self.state.send_frame(heartbeat()) } else { Ok(()) }
     }
 }

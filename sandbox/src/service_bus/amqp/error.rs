@@ -1,4 +1,4 @@
-//! Errors under the names that Service Bus gives them.
+//! Errors with the conditions of Service Bus.
 //!
 //! <https://learn.microsoft.com/azure/service-bus-messaging/service-bus-amqp-troubleshoot>
 
@@ -25,19 +25,19 @@ pub(super) const CREDIT_EXCEEDED: &str = "amqp:link:transfer-limit-exceeded";
 pub(super) const LOCK_LOST: &str = "com.microsoft:message-lock-lost";
 pub(super) const MESSAGE_NOT_FOUND: &str = "com.microsoft:message-not-found";
 pub(super) const ARGUMENT: &str = "com.microsoft:argument-error";
-pub(super) const SERVER_BUSY: &str = "com.microsoft:server-hold";
-/// Not an error of ours: the condition with which a receiver rejects a message into the dead letters.
+pub(super) const SERVER_BUSY: &str = "com.microsoft:server-busy";
+/// Not an error of the service: the condition with which a receiver dead-letters a message.
 pub(super) const DEAD_LETTER: &str = "com.microsoft:dead-letter";
 
-/// An error as it goes over the wire.
+/// An error in its wire format.
 pub(super) fn error(condition: &str, description: impl Into<String>) -> Error {
-    // An empty map stands last so that clients find all three fields.
+    // The last field is an empty map, because clients expect all three fields.
     Error::new(ErrorCondition::Custom(Symbol::from(condition)), description.into(), Fields::new())
 }
 
-/// The condition's name.
+/// The name of the condition.
 pub(super) fn condition(error: &Error) -> String {
-    // Serialization is the one form in which all kinds of conditions have their names.
+    // Only the serialized form contains the names of all kinds of conditions.
     let value = serde_amqp::to_value(&error.condition).unwrap_or_default();
     match value {
         serde_amqp::Value::Symbol(Symbol(name)) => name,
@@ -45,7 +45,7 @@ pub(super) fn condition(error: &Error) -> String {
     }
 }
 
-/// Adds what support would ask for, as Service Bus does.
+/// Adds the tracking details that Service Bus adds for support.
 pub(super) fn tracked(description: &str, entity: &str, now: DateTime<Utc>) -> String {
     let time = now.to_rfc3339_opts(SecondsFormat::Secs, true);
     format!("{description} TrackingId:{}, SystemTracker:{entity}, Timestamp:{time}", Uuid::new_v4())
@@ -55,13 +55,13 @@ pub(super) fn not_found(entity: &str) -> Error {
     error(NOT_FOUND, format!("The messaging entity '{entity}' could not be found."))
 }
 
-pub(super) fn unauthorized(problem: TokenError) -> Error {
-    error(UNAUTHORIZED, format!("{}: {problem}.", code(problem)))
+pub(super) fn unauthorized(cause: TokenError) -> Error {
+    error(UNAUTHORIZED, format!("{}: {cause}.", code(cause)))
 }
 
-/// The name that Service Bus has for what is wrong with a token.
-pub(super) fn code(problem: TokenError) -> &'static str {
-    match problem {
+/// The condition that Service Bus uses for a token error.
+pub(super) fn code(cause: TokenError) -> &'static str {
+    match cause {
         TokenError::Missing => "MissingToken",
         TokenError::Malformed => "MalformedToken",
         TokenError::Expired => "ExpiredToken",
@@ -78,18 +78,18 @@ pub(super) fn of_send(error_: &SendError, topic: &str) -> Error {
     }
 }
 
-pub(super) fn of_settle(problem: SettleError) -> Error {
-    match problem {
+pub(super) fn of_settle(cause: SettleError) -> Error {
+    match cause {
         SettleError::LockLost => error(
             LOCK_LOST,
             "The lock supplied is invalid. Either the lock expired, or the message has already been removed from the \
              queue, or was received by a different receiver instance.",
         ),
-        SettleError::AlreadyDead => error(NOT_ALLOWED, format!("{problem}.")),
+        SettleError::AlreadyDead => error(NOT_ALLOWED, format!("{cause}.")),
     }
 }
 
-/// What a failing gateway or a throttling service says over AMQP.
+/// The AMQP error of a failing gateway or a throttled service.
 pub(super) fn of_fault(refusal: &ErrorReply) -> Error {
     match refusal.status.as_u16() {
         401 | 403 => error(UNAUTHORIZED, "The token is not accepted."),

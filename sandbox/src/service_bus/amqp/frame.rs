@@ -1,4 +1,4 @@
-//! Frames: what the connection's bytes are made of.
+//! Frames: the units of a connection's byte stream.
 //!
 //! OASIS AMQP 1.0, part 2, section 2.3 (framing), and part 5, section 5.3 (SASL).
 
@@ -13,11 +13,11 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use super::settle::Disposition;
 
-/// The largest frame that is taken, and what Service Bus says it takes.
+/// The largest accepted frame, as in Service Bus.
 pub(super) const MAX_FRAME: u32 = 64 * 1024;
-/// The first eight bytes of a connection, or of the part of it that follows SASL.
+/// The first eight bytes of a connection, or of its part after SASL.
 pub(super) const AMQP_HEADER: [u8; 8] = *b"AMQP\x00\x01\x00\x00";
-/// The first eight bytes of a connection that begins with SASL.
+/// The first eight bytes of a connection that starts with SASL.
 pub(super) const SASL_HEADER: [u8; 8] = *b"AMQP\x03\x01\x00\x00";
 
 const FRAME_HEADER: usize = 8;
@@ -26,25 +26,25 @@ const SASL: u8 = 1;
 /// The descriptor of dispositions.
 const DISPOSITION: u8 = 0x15;
 
-/// Why the bytes make no sense.
+/// Why the bytes cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FrameError {
     /// The connection broke.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// Sizes or types that AMQP does not have.
+    /// A size or type that does not exist in AMQP.
     #[error("{0}")]
     Framing(&'static str),
-    /// A frame's body cannot be read.
+    /// The body of a frame cannot be decoded.
     #[error("a frame cannot be decoded: {0}")]
     Decode(#[from] serde_amqp::Error),
 }
 
-/// What a frame says.
-pub(super) enum Said {
-    /// A performative, and the payload that follows it.
+/// The content of a frame.
+pub(super) enum Content {
+    /// A performative and its payload.
     Performative(Box<Performative>, Bytes),
-    /// A disposition, see there.
+    /// A disposition, see [`Disposition`].
     Disposition(Disposition),
 }
 
@@ -57,8 +57,8 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    /// What the frame says; `None` for the empty frame that keeps a connection alive.
-    pub(super) fn said(self) -> Result<Option<Said>, FrameError> {
+    /// The content. `None` for the empty frame, which is a heartbeat.
+    pub(super) fn content(self) -> Result<Option<Content>, FrameError> {
         if self.kind != AMQP {
             return Err(FrameError::Framing("a frame is not an AMQP frame"));
         }
@@ -68,8 +68,8 @@ impl Frame {
         let performative = LazyValue::from_reader(&mut SliceReader::new(&self.body))?;
         let payload = self.body.slice(performative.as_slice().len()..);
         Ok(Some(match performative.as_slice() {
-            [0x00, 0x53, DISPOSITION, ..] => Said::Disposition(Disposition::read(performative.as_slice())?),
-            performative => Said::Performative(Box::new(serde_amqp::from_slice(performative)?), payload),
+            [0x00, 0x53, DISPOSITION, ..] => Content::Disposition(Disposition::read(performative.as_slice())?),
+            performative => Content::Performative(Box::new(serde_amqp::from_slice(performative)?), payload),
         }))
     }
 
@@ -82,7 +82,7 @@ impl Frame {
     }
 }
 
-/// Reads frames. Giving up a read loses nothing.
+/// Reads frames. A cancelled read loses no data.
 pub(super) struct Reader<R> {
     stream: R,
     buffer: BytesMut,
@@ -93,7 +93,7 @@ impl<R: AsyncRead + Unpin> Reader<R> {
         Self { stream, buffer: BytesMut::with_capacity(2 * MAX_FRAME as usize) }
     }
 
-    /// The eight bytes that name a protocol.
+    /// The eight bytes of a protocol header.
     pub(super) async fn header(&mut self) -> Result<[u8; 8], FrameError> {
         self.fill(8).await?;
         let mut header = [0; 8];
@@ -107,7 +107,7 @@ impl<R: AsyncRead + Unpin> Reader<R> {
         let size = u32::from_be_bytes([self.buffer[0], self.buffer[1], self.buffer[2], self.buffer[3]]);
         let body = usize::from(self.buffer[4]) * 4;
         if size > MAX_FRAME {
-            return Err(FrameError::Framing("a frame is larger than was agreed"));
+            return Err(FrameError::Framing("a frame is larger than the agreed maximum"));
         }
         let size = size as usize;
         if body < FRAME_HEADER || size < body {
@@ -140,12 +140,12 @@ pub(super) fn sasl(body: &impl Serialize) -> Result<Bytes, serde_amqp::Error> {
     Ok(frame(SASL, 0, &serde_amqp::to_vec(body)?, &[]))
 }
 
-/// The frame without a body, which says only that its sender is alive.
+/// The frame without a body, which is a heartbeat.
 pub(super) fn heartbeat() -> Bytes {
     frame(AMQP, 0, &[], &[])
 }
 
-/// One message as one frame, or as many as the receiver's frame size asks for.
+/// Encodes a message as one frame, or as several if the receiver's frame size requires it.
 pub(super) fn transfers(
     channel: u16,
     mut transfer: Transfer,
@@ -156,7 +156,7 @@ pub(super) fn transfers(
     let last = whole(&transfer)?;
     transfer.more = true;
     let more = whole(&transfer)?;
-    // No receiver may ask for frames of less than 512 bytes, so there is room for some payload in each.
+    // The smallest frame size is 512 bytes, so there is room for some payload in each frame.
     let room = (max_frame as usize).saturating_sub(FRAME_HEADER + more.len()).max(64);
     let mut frames = Vec::with_capacity(1);
     while payload.len() > room {
@@ -166,8 +166,8 @@ pub(super) fn transfers(
     Ok(frames)
 }
 
-/// Encodes a performative with all of its fields. Those at the end might be left out when they are null, but Service
-/// Bus writes them, and there are clients that count on it.
+/// Encodes a performative with all of its fields. Null fields at the end could be omitted, but Service Bus writes them,
+/// and some clients depend on that.
 fn whole(performative: &impl Serialize) -> Result<Vec<u8>, serde_amqp::Error> {
     const NULL: u8 = 0x40;
     let short = serde_amqp::to_vec(performative)?;
@@ -189,7 +189,7 @@ fn whole(performative: &impl Serialize) -> Result<Vec<u8>, serde_amqp::Error> {
     Ok(whole)
 }
 
-/// How many fields a performative has.
+/// The number of fields of a performative.
 fn field_count(code: u8) -> u32 {
     match code {
         0x10 => 10,        // open

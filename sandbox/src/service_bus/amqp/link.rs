@@ -1,4 +1,4 @@
-//! Links: where messages go one way, against credit.
+//! Links: a link transfers messages in one direction, limited by credit.
 
 use std::collections::VecDeque;
 
@@ -12,10 +12,10 @@ use super::error::{CREDIT_EXCEEDED, error};
 use super::node::Node;
 use crate::network::BoxFuture;
 
-/// How many messages a client may send before it hears of new credit.
+/// The credit of a client that sends.
 pub(super) const CREDIT: u32 = 1000;
 
-/// A link, seen from here.
+/// A link, from the service's side.
 pub(super) enum Link {
     /// The client sends.
     Incoming(Incoming),
@@ -35,33 +35,33 @@ impl Link {
 /// A link on which the client sends.
 pub(super) struct Incoming {
     pub(super) node: Node,
-    /// The largest message that is taken, in bytes.
+    /// The largest accepted message, in bytes.
     pub(super) max_message: usize,
     pub(super) delivery_count: u32,
     pub(super) credit: u32,
-    /// A message of which not all frames have come.
+    /// A message whose frames have not all arrived.
     pub(super) partial: Option<Partial>,
 }
 
-/// The beginning of a message.
+/// The start of a message.
 pub(super) struct Partial {
     first: Received,
     payload: BytesMut,
 }
 
-/// A message that has come.
+/// A complete message.
 pub(super) struct Received {
     pub(super) delivery_id: u32,
     pub(super) format: u32,
     pub(super) settled: bool,
     /// Its size in bytes.
     pub(super) size: usize,
-    /// All of it, unless it is larger than the link takes.
+    /// The whole message, unless it is larger than the link accepts.
     pub(super) payload: Bytes,
 }
 
 impl Incoming {
-    /// Takes a frame; returns the message of which it was the last.
+    /// Accepts a frame. Returns the message if this was its last frame.
     pub(super) fn take(&mut self, transfer: &Transfer, payload: Bytes) -> Result<Option<Received>, Error> {
         let mut partial = match self.partial.take() {
             _ if transfer.aborted => return Ok(None),
@@ -70,9 +70,9 @@ impl Incoming {
             None => Partial { first: first(transfer)?, payload: BytesMut::new() },
         };
         partial.first.size += payload.len();
-        // Any frame may say that the message is settled.
+        // Any frame may set the settled flag.
         partial.first.settled |= transfer.settled == Some(true);
-        // Of what is too large nothing need be kept.
+        // A message that is too large is not stored.
         let kept = partial.first.size <= self.max_message;
         if transfer.more {
             if kept {
@@ -106,18 +106,18 @@ fn first(transfer: &Transfer) -> Result<Received, Error> {
 
 /// A link on which the client receives.
 pub(super) struct Outgoing {
-    /// EffectId links apart that used the same handle one after the other.
+    /// Distinguishes links that used the same handle one after the other.
     serial: u64,
     pub(super) node: Node,
-    /// Where the client says it receives: replies find their way by it.
+    /// The client's receiving address, which replies are sent to.
     pub(super) address: Option<String>,
-    /// Whether messages are settled when they leave.
+    /// Whether messages are settled when they are sent.
     pub(super) settled: bool,
     pub(super) delivery_count: u32,
     pub(super) credit: u32,
-    /// Whether credit that finds no message is to be given up.
+    /// Whether unused credit must be drained.
     pub(super) drain: bool,
-    /// Replies for which there was no credit yet.
+    /// Replies that wait for credit.
     pub(super) replies: VecDeque<Bytes>,
     waiting: Option<(AbortHandle, u64)>,
     waits: u64,
@@ -139,13 +139,13 @@ impl Outgoing {
         }
     }
 
-    /// Uses up one unit of credit.
+    /// Uses one unit of credit.
     pub(super) fn spend(&mut self) {
         self.credit = self.credit.saturating_sub(1);
         self.delivery_count = self.delivery_count.wrapping_add(1);
     }
 
-    /// Stands in the broker's queue for the next message; nothing if it does already.
+    /// Waits in the broker's queue for the next message, unless it already waits.
     pub(super) fn wait(
         &mut self,
         broker: &Broker,
@@ -167,7 +167,7 @@ impl Outgoing {
         }))
     }
 
-    /// The wait is over; `false` if it was not this link's, or given up, and perhaps another one begun.
+    /// Ends the wait. Returns `false` if it was another link's wait, or a cancelled one.
     pub(super) fn waited(&mut self, arrival: &Arrival) -> bool {
         let over =
             self.serial == arrival.serial && self.waiting.as_ref().is_some_and(|waiting| waiting.1 == arrival.wait);
@@ -177,7 +177,7 @@ impl Outgoing {
         over
     }
 
-    /// Leaves the queue; a message that is on its way finds nobody.
+    /// Cancels the wait. A message that is already on its way is put back.
     pub(super) fn stop_waiting(&mut self) {
         if let Some((waiting, _)) = self.waiting.take() {
             waiting.abort();
@@ -197,12 +197,12 @@ pub(super) struct Arrival {
     pub(super) handle: u32,
     serial: u64,
     wait: u64,
-    /// Nothing if the wait was given up.
+    /// `None` if the wait was cancelled.
     pub(super) message: Option<Result<Delivery, EntityNotFound>>,
 }
 
 impl Arrival {
-    /// For a message whose receiver is gone.
+    /// Puts back a message whose receiver is gone.
     pub(super) fn put_back(self, broker: &Broker) {
         if let Some(Ok(delivery)) = self.message {
             broker.put_back(delivery.lock_token);

@@ -1,4 +1,4 @@
-//! What can be asked about an entity's messages.
+//! Management requests about an entity's messages.
 //!
 //! <https://learn.microsoft.com/azure/service-bus-messaging/service-bus-amqp-request-response>
 
@@ -16,14 +16,14 @@ use super::request::Answer;
 use super::sections::{Map, Sections};
 use super::settle::{Settlement, SettlementKind};
 
-/// A request about a subscription's messages, or its dead letters'.
+/// A request about the messages of a subscription or of its dead-letter queue.
 pub(super) struct Management<'a> {
     pub(super) broker: &'a Broker,
     pub(super) entity: &'a EntityPath,
     pub(super) request: &'a Sections,
 }
 
-/// Schedules and cancels.
+/// Schedules and cancels messages.
 pub(super) fn of_topic(broker: &Broker, topic: &str, operation: &str, request: &Sections) -> Result<Answer, Error> {
     match operation {
         "com.microsoft:schedule-message" => schedule(broker, topic, request),
@@ -83,7 +83,7 @@ impl Management<'_> {
         not_found(&self.entity.to_string())
     }
 
-    /// The locks that the request names; only those on this entity's messages count.
+    /// The locks in the request. Only locks on this entity's messages are valid.
     fn locks(&self) -> Result<Vec<Uuid>, Error> {
         let mut locks = Vec::new();
         for token in items(field(self.request, "lock-tokens")?) {
@@ -116,7 +116,7 @@ impl Management<'_> {
         Ok(Answer { status, body: texts([("messages", Value::List(messages))]) })
     }
 
-    /// All that are asked for, or none.
+    /// All requested messages, or none.
     fn receive_deferred(&self) -> Result<Answer, Error> {
         let delete = integer(field(self.request, "receiver-settle-mode")?) == Some(0);
         let (mut deliveries, mut missing) = (Vec::new(), false);
@@ -159,7 +159,7 @@ impl Management<'_> {
         let kind = match status.as_str() {
             "completed" => SettlementKind::Complete,
             "abandoned" => SettlementKind::Abandon,
-            // The service's own spelling.
+            // The spelling is that of the service.
             "defered" => SettlementKind::Defer,
             "suspended" => SettlementKind::DeadLetter {
                 reason: optional("deadletter-reason"),

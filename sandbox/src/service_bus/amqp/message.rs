@@ -1,4 +1,4 @@
-//! Messages between the broker and the wire.
+//! Converts messages between the broker and AMQP.
 //!
 //! <https://learn.microsoft.com/azure/service-bus-messaging/service-bus-amqp-protocol-guide#messages>
 
@@ -19,13 +19,13 @@ use super::super::{Changes, Message, NewMessage, Property};
 use super::sections::{APPLICATION_PROPERTIES, Builder, DELIVERY_ANNOTATIONS, MESSAGE_ANNOTATIONS, Map, Sections};
 use super::settle::{DESCRIPTION, REASON};
 
-/// The format of a transfer whose data sections are messages themselves.
+/// The format of a transfer whose data sections are messages.
 pub(super) const BATCH_FORMAT: u32 = 0x8001_3700;
 
 const SCHEDULED: &str = "x-opt-scheduled-enqueue-time";
 const PARTITION_KEY: &str = "x-opt-partition-key";
 
-/// A message as its sender encoded it, with the types and sections that other protocols do not know.
+/// A message as its sender encoded it, with the types and sections that other protocols do not have.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Original {
     priority: u8,
@@ -35,18 +35,18 @@ pub struct Original {
     body: Bytes,
 }
 
-/// How a message is handed out.
+/// How a message is delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HandedOut {
-    /// Under a lock with this token, until this time.
+    /// With this lock token, locked until this time.
     Locked(Uuid, DateTime<Utc>),
-    /// For good.
+    /// Received and deleted.
     Deleted,
-    /// Only to be looked at.
+    /// Peeked.
     Peeked,
 }
 
-/// The messages of a transfer: one, or as many as a batch has.
+/// The messages of a transfer: one message, or a batch.
 pub(super) fn decode(payload: &Bytes, format: u32) -> Result<Vec<NewMessage>, serde_amqp::Error> {
     let sections = Sections::read(payload)?;
     if format == BATCH_FORMAT {
@@ -81,7 +81,7 @@ fn new_message(sections: Sections) -> NewMessage {
     }
 }
 
-/// The body for those who know bytes only: data as it is, a text as its characters, anything else as it is encoded.
+/// The body as bytes: data unchanged, text as UTF-8, anything else in its encoded form.
 fn payload(body: &Bytes, mut data: Vec<Bytes>, value: Option<&Value>) -> Bytes {
     match (data.len(), value) {
         (1, _) => data.remove(0),
@@ -119,7 +119,7 @@ fn time(value: &Value) -> Option<DateTime<Utc>> {
     }
 }
 
-/// A map of properties as everybody understands them.
+/// A map of properties in the common types.
 pub(super) fn changes(map: &Map) -> Changes {
     map.iter().filter_map(|(name, value)| Some((text(name)?, property(value)?))).collect()
 }
@@ -143,12 +143,12 @@ fn property(value: &Value) -> Option<Property> {
         Value::Binary(bytes) => Property::Text(STANDARD.encode(bytes)),
         Value::String(text) | Value::Symbol(Symbol(text)) => Property::Text(text.clone()),
         Value::Described(described) => property(&described.value)?,
-        // Lists and maps are no property values in Service Bus, and of decimals nobody here knows the form.
+        // Lists and maps are not valid property values in Service Bus. Decimals are not supported here.
         _ => return None,
     })
 }
 
-/// A message as a receiver gets it. Annotations are those of the real service.
+/// A message for a receiver, with the annotations of the real service.
 pub(super) fn encode(message: &Message, out: HandedOut) -> Result<Bytes, serde_amqp::Error> {
     let original = message.content.original.as_deref();
     let mut builder = Builder::default().header(&header(message, original, out))?;
@@ -168,7 +168,7 @@ pub(super) fn encode(message: &Message, out: HandedOut) -> Result<Bytes, serde_a
 }
 
 fn header(message: &Message, original: Option<&Original>, out: HandedOut) -> Header {
-    // Whoever receives a message counts that delivery himself.
+    // The receiver adds the current delivery to the count itself.
     let counted = u32::from(out != HandedOut::Peeked);
     let mut header = Header {
         durable: true,
@@ -219,7 +219,7 @@ fn properties(message: &Message, original: Option<&Original>) -> Properties {
         },
     };
     properties.message_id.get_or_insert_with(|| MessageId::String(message.message_id.clone()));
-    // Clients take the difference of these two for the time to live, which the header can tell for 49 days only.
+    // Clients use the difference of these two as time to live, because the header field is limited to 49 days.
     let enqueued = message.enqueued_time.timestamp_millis();
     let lives = i64::try_from(message.time_to_live.as_millis()).unwrap_or(i64::MAX);
     properties.creation_time = Some(Timestamp::from_milliseconds(enqueued));
@@ -255,7 +255,7 @@ fn key(name: &str) -> Value {
     Value::String(name.to_owned())
 }
 
-/// A point in time, to the millisecond.
+/// A timestamp in milliseconds.
 pub(super) fn timestamp(time: DateTime<Utc>) -> Value {
     Value::Timestamp(Timestamp::from_milliseconds(time.timestamp_millis()))
 }
@@ -264,7 +264,7 @@ fn symbols<const N: usize>(entries: [(&str, Value); N]) -> Map {
     entries.into_iter().map(|(name, value)| (Value::Symbol(Symbol::from(name)), value)).collect()
 }
 
-/// Texts that lead to values, as bodies and properties of requests and replies have them.
+/// A map with text keys, as in the bodies and properties of requests and replies.
 pub(super) fn texts<const N: usize>(entries: [(&str, Value); N]) -> Map {
     let entries: BTreeMap<_, _> = entries.into_iter().collect();
     entries.into_iter().map(|(name, value)| (key(name), value)).collect()

@@ -1,15 +1,15 @@
-//! The AMQP 1.0 face of the broker, as the client libraries and the Functions host use it.
+//! The AMQP 1.0 interface of the broker, for the client libraries and the Functions host.
 //!
 //! <https://learn.microsoft.com/azure/service-bus-messaging/service-bus-amqp-protocol-guide>
 //!
-//! Encoding and the shapes of performatives come from `fe2o3-amqp-types` and `serde_amqp`. What is above them is ours:
-//! the acceptor of `fe2o3-amqp` makes up delivery tags itself, where Service Bus sends the lock token; it answers a
-//! receiver's disposition before anybody could refuse it, where Service Bus says that the lock is lost; and it settles,
-//! drains and detaches by rules that cannot be changed from outside.
+//! The encoding and the performatives come from `fe2o3-amqp-types` and `serde_amqp`. The protocol above them is
+//! implemented here, because the acceptor of `fe2o3-amqp` differs from Service Bus: it generates its own delivery tags,
+//! while Service Bus sends the lock token; it confirms a disposition before the broker can reject it, while Service Bus
+//! reports a lost lock; and its rules for settling, draining and detaching cannot be changed.
 //!
-//! Everything of one connection happens in one task (`connection`), so that nothing here needs a lock: sessions
-//! (`session`) own links (`link`), which lead to nodes (`node`). A link that waits for a message is a future of
-//! the broker's among others; dropped, it takes no message with it.
+//! One task (`connection`) handles everything of a connection, so no locks are needed. Sessions (`session`) own links
+//! (`link`), and a link belongs to a node (`node`). A link that waits for a message is a future of the broker. Dropping
+//! it takes no message.
 
 mod attach;
 mod claims;
@@ -43,10 +43,10 @@ use super::rest::RestOptions;
 use crate::auth::TokenCheck;
 use crate::network::{FaultDecider, ProtocolHandler};
 
-/// How long a client may take to say who it is.
+/// The time-out of the authentication.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Service Bus over AMQP. A cheap handle.
+/// Service Bus over AMQP. Clones share one broker.
 #[derive(Clone)]
 pub struct ServiceBusAmqp {
     broker: Broker,
@@ -54,13 +54,13 @@ pub struct ServiceBusAmqp {
 }
 
 impl ServiceBusAmqp {
-    /// A face for `broker`; `check` judges tokens that are not shared access signatures.
+    /// An interface for `broker`. `check` validates tokens that are not shared access signatures.
     pub fn new(broker: Broker, options: &RestOptions, check: Arc<dyn TokenCheck>) -> Self {
         let namespace = options.namespace.as_str().into();
         Self { broker, access: Access { namespace, keys: options.keys.as_slice().into(), check } }
     }
 
-    /// The means to serve it on a dependency's port, beside HTTP.
+    /// The handler for a dependency's port, beside HTTP.
     pub fn protocol_handler(&self) -> ProtocolHandler {
         let service = self.clone();
         Arc::new(move |stream, faults| Box::pin(service.clone().serve(stream, faults)))
@@ -75,9 +75,9 @@ impl ServiceBusAmqp {
                 let claims = Claims::new(self.access.clone(), admission);
                 connection::converse(self, faults, claims, reader, writer).await;
             }
-            Ok(Ok(None)) => tracing::debug!("an AMQP client was not let in"),
-            Ok(Err(problem)) => tracing::debug!(%problem, "an AMQP client went away before it was let in"),
-            Err(_) => tracing::debug!("an AMQP client did not say who it is"),
+            Ok(Ok(None)) => tracing::debug!("an AMQP client was rejected"),
+            Ok(Err(error)) => tracing::debug!(%error, "an AMQP client disconnected before its authentication"),
+            Err(_) => tracing::debug!("an AMQP client did not authenticate in time"),
         }
     }
 }

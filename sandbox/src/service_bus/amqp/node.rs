@@ -1,6 +1,6 @@
-//! What an address of a link means.
+//! The node of a link's address.
 //!
-//! Clients write either a path or a whole URL: `order-events/Subscriptions/all`, or
+//! Clients use either a path or a URL: `order-events/Subscriptions/all`, or
 //! `amqps://127.0.0.1:7703/order-events/Subscriptions/all`.
 
 use super::super::EntityPath;
@@ -8,23 +8,23 @@ use super::super::EntityPath;
 const MANAGEMENT: &str = "$management";
 const DEAD_LETTERS: &str = "$DeadLetterQueue";
 
-/// Where a link leads.
+/// The node of a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Node {
-    /// Takes tokens, from anybody.
+    /// Receives tokens. It needs no authorization.
     Cbs,
-    /// A topic, to send to.
+    /// A topic for sending.
     Topic(String),
-    /// A subscription or its dead letters, to receive from.
+    /// A subscription or its dead-letter queue, for receiving.
     Subscription(EntityPath),
-    /// Requests about a topic: schedule and cancel.
+    /// Management requests of a topic: schedule and cancel.
     TopicManagement(String),
-    /// Requests about a subscription's messages.
+    /// Management requests of a subscription.
     Management(EntityPath),
 }
 
 impl Node {
-    /// Reads an address.
+    /// Parses an address.
     pub(super) fn parse(address: &str) -> Option<Self> {
         let path = path(address);
         if path.eq_ignore_ascii_case("$cbs") {
@@ -41,13 +41,13 @@ impl Node {
         }
     }
 
-    /// The path for which a token is needed, as a URL has it; none for what is open to all.
+    /// The path that needs a token, as in a URL. `None` if no token is needed.
     pub(super) fn resource(&self) -> Option<String> {
         match self {
             Self::Cbs => None,
             Self::Topic(topic) => Some(format!("/{topic}")),
             Self::Subscription(entity) => Some(format!("/{entity}")),
-            // There are clients that ask for a token for the entity, and others for one for the node.
+            // Some clients request a token for the entity, others for the node.
             Self::TopicManagement(topic) => Some(format!("/{topic}/{MANAGEMENT}")),
             Self::Management(entity) => Some(format!("/{entity}/{MANAGEMENT}")),
         }

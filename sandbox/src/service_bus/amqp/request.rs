@@ -14,7 +14,7 @@ use super::message::{text, texts};
 use super::node::Node;
 use super::sections::{APPLICATION_PROPERTIES, Builder, Map, Sections};
 
-/// A status as HTTP has it, and a map with what was asked for.
+/// A status like in HTTP, and a map with the result.
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) body: Map,
@@ -26,7 +26,7 @@ impl Answer {
     }
 }
 
-/// Does what a request asks for.
+/// Executes a request.
 pub(super) fn answer(connection: &mut ConnectionState, node: &Node, request: &Sections) -> Result<Answer, Error> {
     let operation = property(request, "operation").unwrap_or_default();
     let management = |entity| Management { broker: &connection.service.broker, entity, request };
@@ -34,7 +34,7 @@ pub(super) fn answer(connection: &mut ConnectionState, node: &Node, request: &Se
         Node::Cbs => put_token(connection, request),
         Node::TopicManagement(topic) => management::of_topic(&connection.service.broker, topic, &operation, request),
         Node::Management(entity) => management(entity).answer(&operation),
-        Node::Topic(_) | Node::Subscription(_) => Err(error(NOT_IMPLEMENTED, "this is no management node")),
+        Node::Topic(_) | Node::Subscription(_) => Err(error(NOT_IMPLEMENTED, "this is not a management node")),
     }
 }
 
@@ -58,7 +58,7 @@ fn property(request: &Sections, name: &str) -> Option<String> {
     request.application_properties.get(&Value::String(name.to_owned())).and_then(text)
 }
 
-/// The reply to a request, under the names that the node's own specification has for status and description.
+/// The reply to a request, with the property names of the node's own specification.
 pub(super) fn reply(node: &Node, request: &Sections, answer: Result<Answer, Error>) -> Bytes {
     let (code_name, description_name, condition_name) = match node {
         Node::Cbs => ("status-code", "status-description", "error-condition"),
@@ -73,7 +73,7 @@ pub(super) fn reply(node: &Node, request: &Sections, answer: Result<Answer, Erro
     };
     let mut properties =
         texts([(code_name, Value::Int(status.into())), (description_name, Value::String(description))]);
-    // Clients take an error condition of $cbs for more than it is: they look at the status there.
+    // Clients overrate an error condition of `$cbs`: they use the status there.
     if let Some(condition) = condition.filter(|_| *node != Node::Cbs) {
         let condition = Value::Symbol(condition.into());
         properties.insert(Value::String(condition_name.to_owned()), condition);

@@ -1,7 +1,7 @@
-//! The exchange before AMQP proper: whether the client may talk at all.
+//! Authentication before AMQP.
 //!
-//! OASIS AMQP 1.0, part 5, section 5.3. With `MSSBCBS` and `ANONYMOUS` the client proves nothing yet: it sends tokens to
-//! `$cbs` later. `PLAIN` takes a policy's name and key and opens everything that the policy opens.
+//! OASIS AMQP 1.0, part 5, section 5.3. With `MSSBCBS` and `ANONYMOUS`, the client sends its tokens to `$cbs` later.
+//! `PLAIN` has the name and the key of a policy and grants everything that the policy allows.
 
 use fe2o3_amqp_types::sasl::{SaslCode, SaslInit, SaslMechanisms, SaslOutcome};
 use serde_amqp::primitives::{Array, Symbol};
@@ -12,16 +12,16 @@ use super::frame::{AMQP_HEADER, FrameError, Reader, SASL_HEADER, sasl};
 
 const MECHANISMS: [&str; 3] = ["MSSBCBS", "PLAIN", "ANONYMOUS"];
 
-/// How the client was let in.
+/// How the client was authenticated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Admission {
     /// It must send tokens.
     ByTokens,
-    /// It knows a policy's key.
+    /// It has sent the key of a policy.
     ByPolicy,
 }
 
-/// Exchanges protocol headers, and SASL frames if the client wants to; `None` if it is not let in.
+/// Exchanges the protocol headers, and SASL frames if the client wants them. `None` if the client is rejected.
 pub(super) async fn admit<R, W>(
     reader: &mut Reader<R>,
     writer: &mut W,
@@ -38,7 +38,7 @@ where
         admission = admitted;
         header = reader.header().await?;
     }
-    // The answer to a protocol that is not spoken here is the one that is.
+    // An unknown protocol header is answered with the supported one.
     writer.write_all(&AMQP_HEADER).await?;
     Ok((header == AMQP_HEADER).then_some(admission))
 }

@@ -19,26 +19,26 @@ const SEQUENCE: u8 = 0x76;
 const VALUE: u8 = 0x77;
 const FOOTER: u8 = 0x78;
 
-/// A map of a section: annotations have symbols for keys, properties text.
+/// A map of a section: annotations have symbols as keys, properties have text.
 pub(super) type Map = OrderedMap<Value, Value>;
 
-/// A message, section by section; what is absent is empty.
+/// The sections of a message. An absent section is empty.
 #[derive(Debug, Default)]
 pub(super) struct Sections {
     pub(super) header: Header,
     pub(super) annotations: Map,
     pub(super) properties: Properties,
     pub(super) application_properties: Map,
-    /// The sections of the body as they are encoded.
+    /// The sections of the body in their encoded form.
     pub(super) body: Bytes,
-    /// What the sections hold if they are data.
+    /// The content if the body is data.
     pub(super) data: Vec<Bytes>,
-    /// What the section holds if it is a value.
+    /// The content if the body is a value.
     pub(super) value: Option<Value>,
 }
 
 impl Sections {
-    /// Takes an encoded message apart.
+    /// Decodes a message into its sections.
     pub(super) fn read(message: &Bytes) -> Result<Self, serde_amqp::Error> {
         let mut sections = Self::default();
         let (mut at, mut body) = (0, None);
@@ -49,7 +49,7 @@ impl Sections {
             let (code, content) = described(&section)?;
             match code {
                 HEADER => sections.header = serde_amqp::from_slice(&section)?,
-                // The next two are for the next hop only, or for nobody.
+                // The next two sections are only for intermediaries.
                 DELIVERY_ANNOTATIONS | FOOTER => {}
                 MESSAGE_ANNOTATIONS => sections.annotations = serde_amqp::from_slice(&content)?,
                 PROPERTIES => sections.properties = serde_amqp::from_slice(&section)?,
@@ -69,7 +69,7 @@ impl Sections {
     }
 }
 
-/// The code and the content of a described value.
+/// The code and the value of a described value.
 fn described(section: &Bytes) -> Result<(u8, Bytes), serde_amqp::Error> {
     match section.as_ref() {
         [0x00, 0x53, code, ..] => Ok((*code, section.slice(3..))),
@@ -90,12 +90,12 @@ fn malformed(what: &str) -> serde_amqp::Error {
     serde_amqp::Error::Message(what.to_owned())
 }
 
-/// Puts a message together.
+/// Encodes a message from its sections.
 #[derive(Default)]
 pub(super) struct Builder(BytesMut);
 
 impl Builder {
-    /// Adds the header. All that is known is written, even where it is what nothing would mean.
+    /// Adds the header. All fields are written, even with their default values.
     pub(super) fn header(mut self, header: &Header) -> Result<Self, serde_amqp::Error> {
         let ttl = header.ttl.map_or(Value::Null, Value::Uint);
         let (durable, priority) = (Value::Bool(header.durable), Value::Ubyte(header.priority.0));
@@ -141,7 +141,7 @@ impl Builder {
         Ok(self)
     }
 
-    /// Adds sections as they were encoded before.
+    /// Adds sections that are already encoded.
     pub(super) fn encoded(mut self, sections: &[u8]) -> Self {
         self.0.put_slice(sections);
         self

@@ -1,4 +1,4 @@
-//! What a receiver's disposition means to the broker.
+//! The meaning of a receiver's disposition for the broker.
 //!
 //! <https://learn.microsoft.com/azure/service-bus-messaging/message-transfers-locks-settlement>
 
@@ -12,10 +12,10 @@ use super::super::{Broker, Changes, Property, SettleError};
 use super::error::DEAD_LETTER;
 use super::message::{changes, text};
 
-/// A receiver's word on deliveries. It is read by hand: not all clients write the maps in outcomes with symbols for
-/// keys, as the specification has it.
+/// A receiver's disposition. It is decoded by hand, because not all clients use symbols as keys of maps in outcomes, as
+/// the specification requires.
 pub(super) struct Disposition {
-    /// Whether it comes from the receiver of the deliveries.
+    /// Whether it was sent by the receiver of the deliveries.
     pub(super) from_receiver: bool,
     pub(super) first: u32,
     pub(super) last: u32,
@@ -63,19 +63,19 @@ fn map_at(fields: &[Value], place: usize) -> Changes {
     }
 }
 
-/// Under these names a receiver says why a message is dead, and the next one finds it.
+/// The names under which a receiver sets the reason of a dead letter.
 pub(super) const REASON: &str = "DeadLetterReason";
 pub(super) const DESCRIPTION: &str = "DeadLetterErrorDescription";
 
-/// The end of a message's lock.
+/// The settlement of a message.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Settlement {
     pub(super) kind: SettlementKind,
-    /// Properties that the message has from now on.
+    /// Properties to change in the message.
     pub(super) changes: Changes,
 }
 
-/// What becomes of the message.
+/// The kinds of settlement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum SettlementKind {
     Complete,
@@ -103,7 +103,7 @@ impl Settlement {
         }
     }
 
-    /// Rejected with Service Bus' own condition, or with any other: then the condition is the reason.
+    /// Rejected with Service Bus' own condition, or with another condition, which becomes the reason.
     fn rejected(fields: &[Value]) -> Self {
         let (_, error) = fields.first().and_then(described).unwrap_or_default();
         let mut changes = map_at(error, 2);
@@ -117,7 +117,7 @@ impl Settlement {
         Self::dead_letter(changes)
     }
 
-    /// The outcome that tells the receiver that it was done.
+    /// The outcome that confirms the settlement to the receiver.
     pub(super) fn outcome(&self) -> DeliveryState {
         match self.kind {
             SettlementKind::Complete => DeliveryState::Accepted(Accepted {}),
@@ -142,7 +142,7 @@ impl Settlement {
         }
     }
 
-    /// Makes the reason and its description, which come among the changes, the verdict's own.
+    /// Moves the reason and the description from the changes into the settlement.
     fn dead_letter(mut changes: Changes) -> Self {
         let mut take = |name| match changes.remove(name) {
             Some(Property::Text(text)) => text,

@@ -1,5 +1,5 @@
-//! The rules of the protocol, under a client that keeps them and bare frames that do not. What Microsoft's own clients
-//! make of it is in `sandbox/tests/clients`.
+//! The rules of the protocol, with a correct client and with invalid frames. Tests with Microsoft's own clients are in
+//! `sandbox/tests/clients`.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
 use super::error::condition;
-use super::frame::{self, AMQP_HEADER, Reader, Said};
+use super::frame::{self, AMQP_HEADER, Content, Reader};
 use super::*;
 use crate::auth::AnyToken;
 use crate::clock::Clock;
@@ -93,7 +93,7 @@ fn plain(key: &str) -> SaslProfile {
     SaslProfile::Plain { username: "root".to_owned(), password: key.to_owned() }
 }
 
-/// The same fate for every call.
+/// The same action for every call.
 struct Always(FaultAction);
 
 impl FaultInjector for Always {
@@ -104,7 +104,7 @@ impl FaultInjector for Always {
 }
 
 #[tokio::test]
-async fn only_a_policy_or_a_token_opens_anything() {
+async fn every_link_needs_a_policy_or_a_token() {
     let bus = Bus::fair().await;
     assert!(bus.connect(plain("another")).await.is_err());
     let mut stranger = bus.connect(SaslProfile::Anonymous).await.unwrap();
@@ -114,7 +114,7 @@ async fn only_a_policy_or_a_token_opens_anything() {
 }
 
 #[tokio::test]
-async fn a_receiver_gets_as_many_as_it_asked_for() {
+async fn a_receiver_gets_as_many_messages_as_its_credit() {
     let bus = Bus::fair().await;
     bus.send(3);
     let mut client = bus.client().await;
@@ -125,7 +125,7 @@ async fn a_receiver_gets_as_many_as_it_asked_for() {
     assert_eq!(bus.counts(), Counts { active: 1, locked: 2, ..Counts::default() });
     receiver.accept(&first).await.unwrap();
     receiver.release(&second).await.unwrap();
-    // What was released comes first, and its delivery was counted.
+    // Released messages come first, and their delivery was counted.
     receiver.set_credit(1).await.unwrap();
     let again = receiver.recv::<Body<Value>>().await.unwrap();
     assert_eq!(again.message().header.as_ref().unwrap().delivery_count, 1);
@@ -133,13 +133,13 @@ async fn a_receiver_gets_as_many_as_it_asked_for() {
 }
 
 #[tokio::test]
-async fn credit_that_was_drained_takes_no_message() {
+async fn drained_credit_receives_no_message() {
     let bus = Bus::fair().await;
     let mut client = bus.client().await;
     let mut receiver = client.receiver().await;
     receiver.set_credit(5).await.unwrap();
     receiver.drain().await.unwrap();
-    // Frames are dealt with in order: when this link is there, the credit is gone.
+    // Frames are processed in order: when this link is attached, the credit is drained.
     let mut sender = client.sender().await;
     assert!(matches!(sender.send("one").await.unwrap(), Outcome::Accepted(_)));
     assert_eq!(bus.counts(), Counts { active: 1, ..Counts::default() });
@@ -148,7 +148,7 @@ async fn credit_that_was_drained_takes_no_message() {
 }
 
 #[tokio::test]
-async fn a_link_that_goes_away_takes_no_message_with_it() {
+async fn a_detached_link_takes_no_message_with_it() {
     let bus = Bus::fair().await;
     let mut client = bus.client().await;
     let mut receiver = client.receiver().await;
@@ -159,12 +159,12 @@ async fn a_link_that_goes_away_takes_no_message_with_it() {
 }
 
 #[tokio::test]
-async fn the_weather_decides_what_becomes_of_a_send() {
+async fn faults_apply_to_sends() {
     let throttled = ErrorReply::bare(StatusCode::TOO_MANY_REQUESTS);
     let gateway = ErrorReply::bare(StatusCode::BAD_GATEWAY);
     for (action, told, arrived) in [
         (FaultAction::Serve, Some("accepted"), 1),
-        (FaultAction::Refuse(throttled), Some("com.microsoft:server-hold"), 0),
+        (FaultAction::Refuse(throttled), Some("com.microsoft:server-busy"), 0),
         (FaultAction::ReplaceReply(gateway), Some("amqp:internal-error"), 1),
         (FaultAction::ResetBefore, None, 0),
         (FaultAction::ResetAfter, None, 1),
@@ -185,11 +185,11 @@ async fn the_weather_decides_what_becomes_of_a_send() {
     }
 }
 
-/// Bare frames, for what no client library would do.
+/// Raw frames, for what no client library would send.
 struct Raw(Reader<tokio::net::tcp::OwnedReadHalf>, tokio::net::tcp::OwnedWriteHalf);
 
 impl Raw {
-    /// Opens a connection without SASL; the client wants to hear something every so often.
+    /// Opens a connection without SASL; the client wants heartbeats.
     async fn open(bus: &Bus, idle_time_out: Option<u32>) -> Self {
         let stream = TcpStream::connect(("127.0.0.1", bus.served.port())).await.unwrap();
         let (reader, writer) = stream.into_split();
@@ -209,15 +209,15 @@ impl Raw {
             properties: None,
         };
         raw.1.write_all(&frame::amqp(0, &open).unwrap()).await.unwrap();
-        let opened = raw.0.next().await.unwrap().said().unwrap();
-        assert!(matches!(opened, Some(Said::Performative(open, _)) if matches!(*open, Performative::Open(_))));
+        let opened = raw.0.next().await.unwrap().content().unwrap();
+        assert!(matches!(opened, Some(Content::Performative(open, _)) if matches!(*open, Performative::Open(_))));
         raw
     }
 
     /// The condition with which the connection is closed.
     async fn closed(&mut self) -> String {
         loop {
-            if let Some(Said::Performative(said, _)) = self.0.next().await.unwrap().said().unwrap()
+            if let Some(Content::Performative(said, _)) = self.0.next().await.unwrap().content().unwrap()
                 && let Performative::Close(close) = *said
             {
                 return condition(&close.error.unwrap());
@@ -227,7 +227,7 @@ impl Raw {
 }
 
 #[tokio::test]
-async fn what_is_no_amqp_ends_the_connection_with_a_reason() {
+async fn invalid_amqp_closes_the_connection_with_a_condition() {
     let bus = Bus::fair().await;
     for (bytes, reason) in [
         (&b"\x00\x00\x00\x04\x02\x00\x00\x00"[..], "amqp:connection:framing-error"),
@@ -243,17 +243,17 @@ async fn what_is_no_amqp_ends_the_connection_with_a_reason() {
 }
 
 #[tokio::test]
-async fn a_client_hears_as_often_as_it_wants_to() {
+async fn a_client_receives_heartbeats_at_its_interval() {
     let bus = Bus::fair().await;
     let mut raw = Raw::open(&bus, Some(100)).await;
     for _ in 0..3 {
         let beat = tokio::time::timeout(Duration::from_secs(30), raw.0.next()).await.unwrap().unwrap();
-        assert!(beat.said().unwrap().is_none());
+        assert!(beat.content().unwrap().is_none());
     }
 }
 
 #[tokio::test]
-async fn http_is_spoken_on_the_same_port() {
+async fn http_is_served_on_the_same_port() {
     let bus = Bus::fair().await;
     let _client = bus.client().await;
     let url = format!("{}orders/messages", bus.served.url());

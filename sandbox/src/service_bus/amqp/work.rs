@@ -1,4 +1,4 @@
-//! What clients ask for, between its arrival and its doing: the weather may come in between.
+//! Requests of clients, between their arrival and their execution. The fault decider is asked in between.
 
 use bytes::Bytes;
 use fe2o3_amqp_types::definitions::Error;
@@ -13,15 +13,15 @@ use super::request;
 use super::sections::Sections;
 use super::settle::Settlement;
 
-/// Something to be done for a session.
+/// Work for a session.
 pub(super) struct Work {
     pub(super) channel: u16,
     pub(super) task: Task,
 }
 
-/// What is to be done.
+/// What to do.
 pub(super) enum Task {
-    /// Send messages to a topic, and settle the transfer unless it came settled.
+    /// Send messages to a topic, and settle the transfer unless it is already settled.
     Send { delivery_id: u32, settled: bool, topic: String, messages: Vec<NewMessage> },
     /// Answer a request.
     Answer { delivery_id: u32, settled: bool, node: Node, request: Box<Sections> },
@@ -30,7 +30,7 @@ pub(super) enum Task {
 }
 
 impl Work {
-    /// The path under which the weather knows the call; much the same as over REST.
+    /// The path for the fault decider, similar to the REST path.
     pub(super) fn path(&self) -> String {
         match &self.task {
             Task::Send { topic, .. } => format!("/{topic}/messages"),
@@ -40,18 +40,18 @@ impl Work {
     }
 }
 
-/// What was done, or not, as the client is told.
+/// What was done, as the client is informed.
 pub(super) enum Done {
-    /// Messages were sent; no id if the client does not want to know.
+    /// Messages were sent. No id if the client needs no confirmation.
     Sent { delivery_id: Option<u32>, result: Result<(), Error> },
     /// A request was answered.
     Answered { delivery_id: Option<u32>, node: Node, address: Option<String>, reply: Bytes },
-    /// Deliveries were settled: first, last, and what went wrong with them.
+    /// Deliveries were settled: first, last, and the error.
     Settled { results: Vec<(u32, u32, Option<Box<Error>>)>, outcome: DeliveryState },
 }
 
 impl Task {
-    /// Does it.
+    /// Executes the task.
     pub(super) fn act(self, connection: &mut ConnectionState) -> Done {
         match self {
             Self::Send { delivery_id, settled, topic, messages } => {
@@ -75,7 +75,7 @@ impl Task {
         }
     }
 
-    /// Does not do it, or keeps quiet about it.
+    /// Does not execute the task, and reports an error.
     pub(super) fn refused(&self, error: &Error) -> Done {
         match self {
             Self::Send { delivery_id, settled, .. } => {
@@ -105,7 +105,7 @@ fn answered(
     Done::Answered { delivery_id: (!settled).then_some(delivery_id), node, address, reply }
 }
 
-/// Dependencies that fared well are told of together.
+/// Combines consecutive deliveries without an error into one range.
 fn runs(results: impl Iterator<Item = (u32, Option<Error>)>) -> Vec<(u32, u32, Option<Box<Error>>)> {
     let mut runs: Vec<(u32, u32, Option<Box<Error>>)> = Vec::new();
     for (id, error) in results {

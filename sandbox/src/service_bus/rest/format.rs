@@ -22,7 +22,7 @@ pub(super) const BATCH: &str = "application/vnd.microsoft.servicebus.json";
 /// The content type of replies whose message has none.
 const ATOM: &str = "application/atom+xml;type=entry;charset=utf-8";
 
-/// Headers that belong to HTTP or to the request itself; any other is a property of the message.
+/// Headers that belong to HTTP or to the request itself. Any other header is a property of the message.
 const NOT_PROPERTIES: [&str; 33] = [
     "accept",
     "accept-charset",
@@ -59,7 +59,7 @@ const NOT_PROPERTIES: [&str; 33] = [
     "x-ms-retrypolicy",
 ];
 
-/// What a sender may set. Other names are ignored, as documented.
+/// The broker properties that a sender can set. Other names are ignored, as documented.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 struct BrokerProperties {
@@ -107,7 +107,7 @@ impl BrokerProperties {
     }
 }
 
-/// The longest TTLs stand for "never" and must not be refused.
+/// The longest time to live means "never" and must be accepted.
 fn time_to_live(seconds: f64) -> Option<Duration> {
     (seconds >= 0.0).then(|| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
 }
@@ -124,7 +124,7 @@ fn time_span(text: &str) -> Option<Duration> {
     Duration::from_secs(days.checked_mul(86_400)?).checked_add(Duration::try_from_secs_f64(seconds).ok()?)
 }
 
-/// One message: system properties in a JSON header, the sender's own in a header each, the payload as it is.
+/// One message: broker properties in a JSON header, each application property in its own header, and the payload.
 pub(super) fn single(headers: &HeaderMap, body: Bytes, strict: bool) -> Result<NewMessage, ErrorReply> {
     let mut message = match headers.get(BROKER_PROPERTIES) {
         None => NewMessage { body, ..NewMessage::default() },
@@ -151,11 +151,11 @@ fn text<'a>(value: &'a HeaderValue, name: &str) -> Result<&'a str, ErrorReply> {
     std::str::from_utf8(value.as_bytes()).map_err(|_| ErrorReply::bad_header(name, "(not UTF-8)"))
 }
 
-/// A header's value: text stands in double quotes, numbers and truth values do not.
+/// The value of a header: text has double quotes, numbers and Booleans have none.
 fn property(value: &str, strict: bool) -> Option<Property> {
     match serde_json::from_str::<Value>(value).ok().as_ref().and_then(scalar) {
         Some(property) => Some(property),
-        // What the service does with bare text is told in two ways: a refusal, and taking it for text.
+        // There are two reports about text without quotes: it is rejected, or it is accepted as text.
         None if strict => None,
         None => Some(Property::Text(value.to_owned())),
     }
@@ -172,7 +172,7 @@ fn scalar(value: &Value) -> Option<Property> {
     }
 }
 
-/// One entry of a batch. Bodies are text in every documented example; anything else is refused.
+/// One entry of a batch. All documented examples have a text as body; anything else is rejected.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Entry {
@@ -183,7 +183,7 @@ struct Entry {
     user_properties: Option<BTreeMap<String, Value>>,
 }
 
-/// A batch: a JSON array. Headers of the request are no properties of its messages.
+/// A batch: a JSON array. Headers of the request are not properties of its messages.
 pub(super) fn batch(body: &[u8]) -> Result<Vec<NewMessage>, ErrorReply> {
     let invalid = |why: &str| ErrorReply::bad(format!("The batch is invalid: {why}."));
     let entries: Vec<Entry> = serde_json::from_slice(body).map_err(|error| invalid(&error.to_string()))?;
@@ -201,12 +201,12 @@ fn message(entry: Entry) -> Option<NewMessage> {
     Some(message)
 }
 
-/// The headers of a received message; `locked` tells whether its lock is shown.
+/// The headers of a received message. `locked` decides whether its lock is included.
 pub(super) fn headers(delivery: &Delivery, locked: bool) -> HeaderMap {
     let message = &delivery.message;
     let mut headers = HeaderMap::new();
     let mut put = |name: &str, value: &str| {
-        // A name or value that HTTP cannot carry came over another protocol, and stays behind.
+        // A name or value that HTTP cannot represent came over another protocol, and is omitted.
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
             headers.insert(name, value);
         }
@@ -219,7 +219,7 @@ pub(super) fn headers(delivery: &Delivery, locked: bool) -> HeaderMap {
     headers
 }
 
-/// The sender's properties and, for a dead letter, the two that tell why it is one.
+/// The application properties and, for a dead letter, its reason and description.
 fn properties(message: &Message) -> BTreeMap<String, Value> {
     let mut properties: BTreeMap<_, _> =
         message.properties().map(|(name, value)| (name.clone(), json!(value))).collect();
@@ -268,7 +268,7 @@ fn http_date(time: DateTime<Utc>) -> String {
     time.format("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
-/// JSON that fits into a header: other characters as `\u` escapes.
+/// JSON that is valid in a header: non-ASCII characters are `\\u` escapes.
 fn ascii(value: &Value) -> String {
     let mut text = String::new();
     for c in value.to_string().chars() {
@@ -286,7 +286,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn time_spans_are_read_as_the_framework_writes_them() {
+    fn time_spans_are_read_in_the_dotnet_format() {
         assert_eq!(time_span("00:00:40"), Some(Duration::from_secs(40)));
         assert_eq!(time_span("0.00:00:10"), Some(Duration::from_secs(10)));
         assert_eq!(time_span("14.00:00:00.5"), Some(Duration::from_millis(1_209_600_500)));
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_carry_any_text() {
+    fn headers_can_contain_any_text() {
         assert_eq!(ascii(&json!("Zoë 😀")), r#""Zo\u00eb \ud83d\ude00""#);
     }
 }

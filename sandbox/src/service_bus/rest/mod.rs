@@ -1,4 +1,4 @@
-//! The HTTP face of the broker: Service Bus REST.
+//! The HTTP interface of the broker: the Service Bus REST API.
 //!
 //! <https://learn.microsoft.com/rest/api/servicebus/service-bus-runtime-rest>
 
@@ -27,24 +27,23 @@ use self::target::Target;
 use super::{Broker, Delivery, EntityNotFound, EntityPath, SendError, SettleError};
 use crate::auth::TokenCheck;
 
-/// How long a receiver waits that does not say.
+/// The default time-out of a receive.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
-/// What is read of a body at most; all topics refuse long before.
+/// The largest body that is read. All topics have a smaller limit.
 const MOST_BYTES: usize = 8 * 1024 * 1024;
 
-/// The namespace that the face shows.
+/// The namespace of the interface.
 #[derive(Clone, Debug)]
 pub struct RestOptions {
-    /// Its host name, e.g. `contoso.servicebus.windows.net`; signatures for it are good here.
+    /// The host name, e.g. `contoso.servicebus.windows.net`. Signatures for it are valid here.
     pub namespace: String,
-    /// Its shared access policies; none where only Entra tokens are taken.
+    /// The shared access policies. Empty if only Entra tokens are accepted.
     pub keys: Vec<SasKey>,
-    /// Whether a property header with bare text is refused (there is a report of the service doing so) or taken for
-    /// text.
+    /// Whether a property header with unquoted text is rejected (as one report says), or accepted as text.
     pub strict_properties: bool,
 }
 
-/// Service Bus over HTTP. A cheap handle.
+/// Service Bus over HTTP. Clones share one broker.
 #[derive(Clone)]
 pub struct ServiceBusRest {
     broker: Broker,
@@ -53,17 +52,17 @@ pub struct ServiceBusRest {
 }
 
 impl ServiceBusRest {
-    /// A face for `broker`; `check` judges tokens that are not shared access signatures.
+    /// An interface for `broker`. `check` validates tokens that are not shared access signatures.
     pub fn new(broker: Broker, options: RestOptions, check: Arc<dyn TokenCheck>) -> Self {
         Self { broker, options: Arc::new(options), check }
     }
 
-    /// The routes, to be served on a port of their own.
+    /// The routes, for a port of their own.
     pub fn router(&self) -> Router {
         Router::new().fallback(handle).with_state(self.clone())
     }
 
-    /// What an application is given to connect with the first policy, if there is one.
+    /// The connection string with the first policy, if there is one.
     pub fn connection_string(&self, port: u16) -> Option<String> {
         self.options.keys.first().map(|SasKey { name, key }| {
             format!(
@@ -73,7 +72,7 @@ impl ServiceBusRest {
         })
     }
 
-    /// Permission comes first: who has none does not learn what exists.
+    /// Authorization comes first: an unauthorized caller does not learn what exists.
     fn authorize(&self, request: &request::Parts) -> Result<(), ErrorReply> {
         let authorization = match request.headers.get(header::AUTHORIZATION).map(HeaderValue::to_str) {
             Some(Ok(value)) => Some(value),
@@ -92,7 +91,7 @@ impl ServiceBusRest {
         verdict.map_err(ErrorReply::from)
     }
 
-    /// Microsoft documents 401 for a missing right too; the words are those of reports.
+    /// Microsoft documents 401 for a missing right too. The text is taken from reports.
     fn demand_right(&self, target: &Target) -> Result<(), ErrorReply> {
         let rights = self.broker.rights();
         let (held, operation, entity) = match target {
@@ -112,7 +111,7 @@ impl ServiceBusRest {
 
     async fn answer(&self, request: &request::Parts, body: Body) -> Result<Response, ErrorReply> {
         self.authorize(request)?;
-        let unknown = || ErrorReply::new(StatusCode::NOT_FOUND, "The path names nothing that exists here.");
+        let unknown = || ErrorReply::new(StatusCode::NOT_FOUND, "The path does not exist.");
         let target = Target::parse(request.uri.path()).ok_or_else(unknown)?;
         self.demand_right(&target)?;
         match (target, &request.method) {
@@ -139,8 +138,8 @@ impl ServiceBusRest {
         let limit = self.broker.max_message_bytes(topic)?;
         let body = to_bytes(body, MOST_BYTES).await;
         let body = body.map_err(|_| ErrorReply::bad("The body could not be read, or is far too large."))?;
-        // Whether a batch is measured as it is sent or as it is unpacked is not documented. The stricter of the two:
-        // as it is sent here, as it is unpacked by the broker.
+        // It is not documented whether the limit is for a batch as sent or as decoded. Both are checked: as sent here,
+        // and as decoded in the broker.
         if body.len() > limit {
             return Err(SendError::TooLarge { limit, size: body.len() }.into());
         }
@@ -176,8 +175,8 @@ impl ServiceBusRest {
         Ok(received(StatusCode::OK, &delivery, false))
     }
 
-    /// The next message, if there is one within `timeout`. Waiting lends the caller's guard to simulated time: a
-    /// caller inside an invocation would otherwise hold still the very time that it waits for.
+    /// The next message, if there is one within `timeout`. Waiting suspends one hold on simulated time, because a
+    /// caller inside an invocation would otherwise stop the time that it waits for.
     async fn receive(&self, entity: &EntityPath, timeout: Duration) -> Result<Option<Delivery>, EntityNotFound> {
         if let Some(delivery) = self.broker.try_receive(entity)? {
             return Ok(Some(delivery));
@@ -192,7 +191,7 @@ impl ServiceBusRest {
         }
     }
 
-    /// The lock that the path names, if it holds that message.
+    /// The lock in the path, if it is for that message.
     fn lock(&self, entity: &EntityPath, message: &str, lock: &str) -> Result<Uuid, ErrorReply> {
         if !self.broker.exists(entity) {
             return Err(EntityNotFound.into());
@@ -213,7 +212,7 @@ fn is_batch(headers: &HeaderMap) -> bool {
     content_type.split(';').next().is_some_and(|media| media.trim().eq_ignore_ascii_case(format::BATCH))
 }
 
-/// `timeout` of the query, in seconds.
+/// The `timeout` of the query, in seconds.
 fn timeout(request: &request::Parts) -> Result<Duration, ErrorReply> {
     let query = request.uri.query().unwrap_or_default();
     let given =
@@ -227,7 +226,7 @@ fn timeout(request: &request::Parts) -> Result<Duration, ErrorReply> {
     }
 }
 
-/// The address of the locked message, on the server that the caller knows.
+/// The address of the locked message, on the server that the caller used.
 fn location(entity: &EntityPath, delivery: &Delivery, request: &request::Parts) -> Option<HeaderValue> {
     let named = request.headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let host = named.or_else(|| request.uri.authority().map(|authority| authority.as_str()))?;
@@ -250,7 +249,7 @@ fn settled(result: Result<(), SettleError>) -> Result<Response, ErrorReply> {
     result.map(|()| empty(StatusCode::OK)).map_err(lost)
 }
 
-/// The reference gives 404 for a lock that is not held any more.
+/// The reference documents 404 for a lock that has expired.
 fn lost(error: SettleError) -> ErrorReply {
     ErrorReply::new(StatusCode::NOT_FOUND, format!("40400: {error}."))
 }

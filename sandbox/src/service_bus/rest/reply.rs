@@ -1,4 +1,4 @@
-//! Replies, and errors in the form in which Service Bus reports them.
+//! Replies and errors in the format of Service Bus.
 
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::super::{EntityNotFound, SendError};
 use crate::auth::TokenError;
 
-/// Why a request is refused.
+/// Why a request is rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ErrorReply {
     pub(super) status: StatusCode,
@@ -52,7 +52,7 @@ fn escape(text: &str) -> String {
 }
 
 impl From<EntityNotFound> for ErrorReply {
-    /// The reference gives 410, not 404, for an entity that does not exist.
+    /// The reference documents 410, not 404, for an entity that does not exist.
     fn from(error: EntityNotFound) -> Self {
         Self::new(StatusCode::GONE, format!("40400: {error}."))
     }

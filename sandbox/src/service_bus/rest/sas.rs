@@ -11,37 +11,37 @@ use sha2::Sha256;
 
 use crate::auth::TokenError;
 
-/// The scheme word of the `Authorization` header.
+/// The scheme of the `Authorization` header.
 pub(in crate::service_bus) const SCHEME: &str = "SharedAccessSignature ";
 
-/// A shared access policy of the namespace; it may send and listen.
+/// A shared access policy of the namespace. It allows sending and listening.
 #[derive(Clone, Debug)]
 pub struct SasKey {
     /// The policy's name.
     pub name: String,
-    /// The key as it stands in a connection string; its characters are the secret, not what they decode to.
+    /// The key as in a connection string. The characters themselves are the secret, not their base64-decoded form.
     pub key: String,
 }
 
-/// One token, its parts as they came.
+/// The parts of one token, not decoded.
 struct Token<'a> {
-    /// The resource, still encoded: it was signed so.
+    /// The resource, still percent-encoded, because it was signed in this form.
     resource: &'a str,
     signature: Vec<u8>,
     expiry: &'a str,
     policy: String,
 }
 
-/// What a token is asked to open.
+/// The request that a token must authorize.
 pub(in crate::service_bus) struct SasRequest<'a> {
-    /// The host names that this namespace answers to.
+    /// The valid host names of this namespace.
     pub(in crate::service_bus) hosts: &'a [&'a str],
     /// The request's path.
     pub(in crate::service_bus) path: &'a str,
     pub(in crate::service_bus) now: DateTime<Utc>,
 }
 
-/// Judges the parameters of a token (what follows the scheme word).
+/// Validates the parameters of a token (what follows the scheme).
 pub(in crate::service_bus) fn check(
     parameters: &str,
     keys: &[SasKey],
@@ -74,7 +74,7 @@ fn decode(text: &str) -> Option<String> {
     percent_decode_str(text).decode_utf8().ok().map(Into::into)
 }
 
-/// Whether the resource is the request's address or something above it.
+/// Whether the resource is the request's address or a parent of it.
 pub(in crate::service_bus) fn covers(resource: &str, request: &SasRequest<'_>) -> bool {
     let resource = resource.split_once("://").map_or(resource, |(_, rest)| rest);
     let resource = resource.split('?').next().unwrap_or_default();
@@ -94,7 +94,7 @@ fn same(left: &str, right: &str) -> bool {
     plain(left).eq_ignore_ascii_case(&plain(right))
 }
 
-/// A token as a client makes it.
+/// A token, as a client creates it.
 #[cfg(test)]
 pub(super) fn sign(resource: &str, key: &SasKey, expiry: i64) -> String {
     use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_opens_its_resource_and_what_is_below() {
+    fn a_token_is_valid_for_its_resource_and_everything_below() {
         for resource in [
             "https://shop.servicebus.windows.net/orders/messages?timeout=5",
             "sb://shop.servicebus.windows.net/",
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn old_forged_and_garbled_tokens_are_refused() {
+    fn expired_forged_and_malformed_tokens_are_rejected() {
         let resource = "https://shop.servicebus.windows.net/";
         assert_eq!(judge(&sign(resource, &key(), 1_760_000_000), "/orders"), Err(TokenError::Expired));
         let other = SasKey { key: "b3RoZXI=".to_owned(), ..key() };

@@ -1,10 +1,10 @@
-//! Which entity, and what of it, a request's path means.
+//! The entity and the operation in a request's path.
 
 use percent_encoding::percent_decode_str;
 
 use super::super::EntityPath;
 
-/// What a path names.
+/// The target of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Target {
     /// `{topic}/messages`
@@ -16,7 +16,7 @@ pub(super) enum Target {
 }
 
 impl Target {
-    /// Reads a request's path, percent-encoded as it came.
+    /// Parses a request's path in its percent-encoded form.
     pub(super) fn parse(path: &str) -> Option<Self> {
         let segments: Vec<String> = path
             .trim_matches('/')
@@ -46,7 +46,7 @@ fn topic_name(segments: &[&str]) -> Option<String> {
     (!segments.is_empty() && segments.iter().all(|segment| !segment.is_empty())).then(|| segments.join("/"))
 }
 
-/// Receiving is from subscriptions only: there are no queues here.
+/// Only subscriptions can be received from: there are no queues here.
 fn entity_path(segments: &[&str]) -> Option<EntityPath> {
     match segments {
         [entity @ .., dead] if is(dead, "$DeadLetterQueue") => entity_path(entity).map(|path| path.dead_letters()),
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_name_topics_heads_and_locks() {
+    fn paths_select_topics_heads_and_locks() {
         let entity = EntityPath::new("shop/orders", "all");
         assert_eq!(Target::parse("/shop/orders/messages"), Some(Target::Topic("shop/orders".to_owned())));
         assert_eq!(Target::parse("/shop/orders/Subscriptions/all/messages/head/"), Some(Target::Head(entity.clone())));

@@ -1,6 +1,6 @@
-//! A session: the windows within which frames flow, and the links that flow in them.
+//! A session: its flow-control windows and its links.
 //!
-//! OASIS AMQP 1.0, part 2, sections 2.5 and 2.6. A session's links use the same numbers as the client's.
+//! OASIS AMQP 1.0, part 2, sections 2.5 and 2.6. Links have the same handles as on the client's side.
 
 mod outgoing;
 mod work;
@@ -23,26 +23,26 @@ use super::sections::Sections;
 use super::settle::Disposition;
 use super::work::Task;
 
-/// How many frames the client may send before it hears that they were taken.
+/// How many frames the client may send before the window is confirmed.
 const WINDOW: u32 = 5000;
 
 pub(super) struct Session {
     channel: u16,
-    /// Set once the client was told that the session is over.
+    /// Set once the end of the session was sent.
     ended: bool,
     next_incoming_id: u32,
-    /// Frames that came since the client last heard of the window.
+    /// Frames since the window was last confirmed.
     unreported: u32,
     next_outgoing_id: u32,
-    /// How many frames the client takes.
+    /// How many frames the client accepts.
     remote_window: u32,
-    /// Frames for which the window was too small.
+    /// Frames that wait for the window.
     backlog: VecDeque<Bytes>,
     next_delivery_id: u32,
-    /// Deliveries that the client has not settled: its link and its lock.
+    /// Deliveries that the client has not settled: the link and the lock.
     unsettled: BTreeMap<u32, (u32, Uuid)>,
     links: BTreeMap<u32, Link>,
-    /// Links that were detached from here and not yet from there.
+    /// Links that are detached here and not yet on the client's side.
     detached: BTreeSet<u32>,
     last_serial: u64,
 }
@@ -50,7 +50,7 @@ pub(super) struct Session {
 impl Session {
     /// Answers a `begin`.
     pub(super) fn begin(connection: &ConnectionState, channel: u16, begin: &Begin) -> Result<Self, CloseReason> {
-        let ours = Begin {
+        let local = Begin {
             remote_channel: Some(channel),
             next_outgoing_id: 0,
             incoming_window: WINDOW,
@@ -60,7 +60,7 @@ impl Session {
             desired_capabilities: None,
             properties: None,
         };
-        connection.send(channel, &ours)?;
+        connection.send(channel, &local)?;
         Ok(Self {
             channel,
             ended: false,
@@ -81,7 +81,7 @@ impl Session {
         !self.links.is_empty()
     }
 
-    /// Deals with a frame; `true` when the session is over.
+    /// Handles a frame. Returns `true` when the session has ended.
     pub(super) fn handle(
         &mut self,
         connection: &mut ConnectionState,
@@ -99,14 +99,14 @@ impl Session {
             Performative::Attach(attach) => self.attach(connection, attach)?,
             Performative::Flow(flow) => self.flow(connection, &flow)?,
             Performative::Transfer(transfer) => self.transfer(connection, &transfer, payload)?,
-            Performative::Detach(detach) => self.detached_there(connection, &detach)?,
-            // The connection deals with these.
+            Performative::Detach(detach) => self.on_detach(connection, &detach)?,
+            // The connection handles these.
             Performative::Open(_) | Performative::Begin(_) | Performative::Close(_) | Performative::Disposition(_) => {}
         }
         Ok(false)
     }
 
-    /// Ends the session, for the client broke its rules.
+    /// Ends the session because the client broke the protocol.
     fn fail(&mut self, connection: &ConnectionState, error: Error) -> ConnectionResult {
         tracing::debug!(%error, "an AMQP session is ended");
         self.ended = true;
@@ -143,7 +143,7 @@ impl Session {
         connection.send(self.channel, &Detach { handle: Handle(handle), closed: true, error: Some(error) })
     }
 
-    fn detached_there(&mut self, connection: &ConnectionState, detach: &Detach) -> ConnectionResult {
+    fn on_detach(&mut self, connection: &ConnectionState, detach: &Detach) -> ConnectionResult {
         let handle = detach.handle.0;
         if self.detached.remove(&handle) {
             return Ok(());
@@ -152,18 +152,18 @@ impl Session {
         connection.send(self.channel, &Detach { handle: Handle(handle), closed: detach.closed, error: None })
     }
 
-    /// Locks outlive the link on which their messages went out.
+    /// Locks remain valid after the link of their messages is detached.
     fn forget(&mut self, handle: u32) {
         self.links.remove(&handle);
         self.unsettled.retain(|_, (link, _)| *link != handle);
     }
 
-    /// Detaches the links for which there is no good token any more.
+    /// Detaches the links that have no valid token any more.
     pub(super) fn check_claims(&mut self, connection: &mut ConnectionState) -> ConnectionResult {
         let now = connection.service.broker.clock().now();
         let refused = |link: &Link| link.node().resource().and_then(|path| connection.claims.cover(&path, now).err());
         let refused: Vec<_> = self.links.iter().filter_map(|(handle, link)| Some((*handle, refused(link)?))).collect();
-        refused.into_iter().try_for_each(|(handle, problem)| self.detach(connection, handle, unauthorized(problem)))
+        refused.into_iter().try_for_each(|(handle, cause)| self.detach(connection, handle, unauthorized(cause)))
     }
 
     // ---- flow
@@ -179,7 +179,7 @@ impl Session {
         };
         if let Some(Link::Outgoing(link)) = self.links.get_mut(&handle) {
             let limit = flow.delivery_count.unwrap_or_default().wrapping_add(flow.link_credit.unwrap_or_default());
-            // A count that is behind what was sent already means no credit.
+            // A count behind the sent messages means no credit.
             link.credit = u32::try_from(limit.wrapping_sub(link.delivery_count).cast_signed()).unwrap_or_default();
             link.drain = flow.drain;
             if link.credit == 0 || link.drain {
@@ -190,7 +190,7 @@ impl Session {
         if flow.echo { self.send_flow(connection, Some(handle)) } else { Ok(()) }
     }
 
-    /// EffectId the client of the session's window and, if given, of a link's credit.
+    /// Sends the session's window and, if given, a link's credit to the client.
     fn send_flow(&mut self, connection: &ConnectionState, handle: Option<u32>) -> ConnectionResult {
         self.unreported = 0;
         let mut flow = Flow {
@@ -223,7 +223,7 @@ impl Session {
         connection.send(self.channel, &flow)
     }
 
-    // ---- from the client
+    // ---- incoming
 
     fn transfer(&mut self, connection: &mut ConnectionState, transfer: &Transfer, payload: Bytes) -> ConnectionResult {
         self.next_incoming_id = self.next_incoming_id.wrapping_add(1);
@@ -263,11 +263,11 @@ impl Session {
         let task = match node {
             _ if size > limit => Err(too_large(delivery_id, size, limit)),
             Node::Topic(topic) => {
-                let messages = decode(&payload, format).map_err(|problem| undecodable(&problem));
+                let messages = decode(&payload, format).map_err(|cause| decode_error(&cause));
                 messages.map(|messages| Task::Send { delivery_id, settled, topic, messages })
             }
             node => {
-                let request = Sections::read(&payload).map_err(|problem| undecodable(&problem));
+                let request = Sections::read(&payload).map_err(|cause| decode_error(&cause));
                 request.map(|request| Task::Answer { delivery_id, settled, node, request: Box::new(request) })
             }
         };
@@ -287,7 +287,7 @@ impl Session {
         disposition: Disposition,
     ) -> ConnectionResult {
         let Disposition { from_receiver, first, last, settled, settlement } = disposition;
-        // Of the client's own deliveries everything is settled from here.
+        // All deliveries from the client are settled by the service.
         let Some(settlement) = settlement.filter(|_| from_receiver && !self.ended) else { return Ok(()) };
         if last < first || last >= self.next_delivery_id {
             return self.fail(connection, error(NOT_ALLOWED, "there was no such delivery"));
@@ -298,8 +298,8 @@ impl Session {
     }
 }
 
-fn undecodable(problem: &serde_amqp::Error) -> Error {
-    error(DECODE, format!("The message cannot be decoded: {problem}."))
+fn decode_error(cause: &serde_amqp::Error) -> Error {
+    error(DECODE, format!("The message cannot be decoded: {cause}."))
 }
 
 fn too_large(delivery_id: u32, size: usize, limit: usize) -> Error {

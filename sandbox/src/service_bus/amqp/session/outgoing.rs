@@ -1,4 +1,4 @@
-//! Messages and replies on their way to the client.
+//! Messages and replies to the client.
 
 use bytes::Bytes;
 use fe2o3_amqp_types::definitions::Handle;
@@ -16,7 +16,7 @@ use super::super::node::Node;
 use super::Session;
 
 impl Session {
-    /// Sends what there is to send, as far as credit and window reach.
+    /// Sends what is available, within credit and window.
     pub(super) fn pump(&mut self, connection: &mut ConnectionState, handle: u32) -> ConnectionResult {
         loop {
             let may_send = self.backlog.is_empty() && self.remote_window > 0;
@@ -27,7 +27,7 @@ impl Session {
             match &link.node {
                 Node::Subscription(entity) => match connection.service.broker.try_receive(entity) {
                     Ok(Some(delivery)) => self.deliver(connection, handle, delivery)?,
-                    Ok(None) => return self.run_dry(connection, handle),
+                    Ok(None) => return self.drain_or_wait(connection, handle),
                     Err(_) => {
                         let error = not_found(&entity.to_string());
                         return self.detach(connection, handle, error);
@@ -35,14 +35,14 @@ impl Session {
                 },
                 _ => match link.replies.pop_front() {
                     Some(reply) => self.send_message(connection, handle, Uuid::new_v4(), true, reply)?,
-                    None => return self.run_dry(connection, handle),
+                    None => return self.drain_or_wait(connection, handle),
                 },
             }
         }
     }
 
-    /// There is credit and nothing to send: it is given up, or somebody waits.
-    fn run_dry(&mut self, connection: &mut ConnectionState, handle: u32) -> ConnectionResult {
+    /// There is credit but no message: the credit is drained, or the link waits.
+    fn drain_or_wait(&mut self, connection: &mut ConnectionState, handle: u32) -> ConnectionResult {
         let Some(Link::Outgoing(link)) = self.links.get_mut(&handle) else { return Ok(()) };
         if link.drain {
             link.delivery_count = link.delivery_count.wrapping_add(link.credit);
@@ -55,7 +55,7 @@ impl Session {
         Ok(())
     }
 
-    /// A wait for a message is over.
+    /// A wait for a message has ended.
     pub(in crate::service_bus::amqp) fn arrived(
         &mut self,
         connection: &mut ConnectionState,
@@ -104,7 +104,7 @@ impl Session {
         let transfer = Transfer {
             handle: Handle(handle),
             delivery_id: Some(self.next_delivery_id),
-            // Where a lock is told of by its bytes, .NET's order is meant.
+            // Lock tokens use .NET's byte order of GUIDs.
             delivery_tag: Some(ByteBuf::from(tag.to_bytes_le())),
             message_format: Some(0),
             settled: Some(settled),

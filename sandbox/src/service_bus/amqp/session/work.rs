@@ -1,4 +1,4 @@
-//! What clients ask for, done, and told.
+//! Executes requests of clients and reports the results.
 
 use bytes::Bytes;
 use fe2o3_amqp_types::definitions::{Error, Role};
@@ -21,7 +21,7 @@ impl Session {
         }
     }
 
-    /// Does what is to be done, as the weather has it, and tells the client.
+    /// Executes a task with its fault action, and reports the result.
     pub(in crate::service_bus::amqp) fn perform(
         &mut self,
         connection: &mut ConnectionState,
@@ -89,7 +89,7 @@ impl Session {
         connection.send(self.channel, &disposition)
     }
 
-    /// Sends a reply on the link that the request named, or on the one that leads from the same node.
+    /// Sends a reply on the link that the request named, or on a link of the same node.
     fn reply(
         &mut self,
         connection: &mut ConnectionState,
@@ -104,7 +104,7 @@ impl Session {
         let mut candidates = self.links.iter().filter_map(|(handle, link)| Some((*handle, outgoing(link)?)));
         let named = candidates.clone().find(|(_, name)| address.is_some() && name.as_deref() == address);
         let Some((handle, _)) = named.or_else(|| candidates.next()) else {
-            tracing::debug!("a request has nowhere to be answered");
+            tracing::debug!("a request has no link for its reply");
             return Ok(());
         };
         if let Some(Link::Outgoing(link)) = self.links.get_mut(&handle) {

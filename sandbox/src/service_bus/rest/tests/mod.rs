@@ -1,4 +1,4 @@
-//! The REST face through real HTTP: with plain requests, and with the client crate that the handler uses.
+//! The REST interface over real HTTP, with plain requests and with the client crate of the handler.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,7 +52,7 @@ impl Bus {
         Self { broker, served, client: Client::new() }
     }
 
-    /// In a simulated time that stands still.
+    /// In simulated time that is held.
     async fn still() -> (Self, TimeHold) {
         let clock = Clock::simulated(start());
         let hold = clock.hold();
@@ -126,7 +126,7 @@ async fn a_single_message_keeps_its_properties() {
 }
 
 #[tokio::test]
-async fn a_strict_namespace_refuses_bare_text_in_a_property() {
+async fn a_strict_namespace_rejects_unquoted_text_in_a_property() {
     let bus = Bus::with(Clock::real(), true).await;
     let send = |value: &'static str| bus.post("order-events/messages").header("EventType", value).body("{}").send();
     assert_eq!(send("\"Checkout\"").await.unwrap().status(), StatusCode::CREATED);
@@ -134,7 +134,7 @@ async fn a_strict_namespace_refuses_bare_text_in_a_property() {
 }
 
 #[tokio::test]
-async fn a_batch_carries_properties_per_message_and_is_all_or_nothing() {
+async fn a_batch_has_properties_per_message_and_is_all_or_nothing() {
     let (bus, _hold) = Bus::still().await;
     let batch = json!([
         {"Body": "first", "BrokerProperties": {"MessageId": "1", "TimeToLiveTimeSpan": "0.00:00:40"}},
@@ -165,7 +165,7 @@ async fn a_batch_carries_properties_per_message_and_is_all_or_nothing() {
 }
 
 #[tokio::test]
-async fn what_does_not_exist_is_gone() {
+async fn an_entity_that_does_not_exist_is_answered_with_410() {
     let bus = Bus::new(Clock::real()).await;
     let status = async |path: &str| bus.post(path).body("{}").send().await.unwrap().status();
     assert_eq!(status("nowhere/messages").await, StatusCode::GONE);
@@ -181,7 +181,7 @@ async fn what_does_not_exist_is_gone() {
 }
 
 #[tokio::test]
-async fn a_lock_is_renewed_given_back_and_completed_by_its_location() {
+async fn a_message_is_renewed_abandoned_and_completed_by_its_location() {
     let (bus, hold) = Bus::still().await;
     bus.broker.send("order-events", vec![NewMessage { body: "x".into(), ..NewMessage::default() }]).unwrap();
     let location = text(&bus.peek_lock(ORDERS).await, "Location").to_owned();
@@ -206,7 +206,7 @@ async fn a_lock_is_renewed_given_back_and_completed_by_its_location() {
 }
 
 #[tokio::test]
-async fn receive_and_delete_leaves_nothing_and_shows_no_lock() {
+async fn receive_and_delete_removes_the_message_and_returns_no_lock() {
     let (bus, _hold) = Bus::still().await;
     bus.broker.send("order-events", vec![NewMessage { body: "x".into(), ..NewMessage::default() }]).unwrap();
     let url = bus.url(&format!("{ORDERS}/messages/head?timeout=0"));
@@ -235,7 +235,7 @@ async fn dead_letters_are_received_with_their_reason() {
 }
 
 #[tokio::test]
-async fn a_receiver_waits_as_long_as_it_said_even_inside_an_invocation() {
+async fn a_receive_waits_for_its_timeout_even_inside_an_invocation() {
     let (bus, hold) = Bus::still().await;
     let response = bus.post(&format!("{ORDERS}/messages/head?timeout=30")).send().await.unwrap();
     assert_eq!(response.status(), StatusCode::NO_CONTENT);
@@ -250,7 +250,7 @@ async fn a_receiver_waits_as_long_as_it_said_even_inside_an_invocation() {
 }
 
 #[tokio::test]
-async fn signatures_and_tokens_are_judged_before_anything_is_looked_up() {
+async fn signatures_and_tokens_are_validated_before_any_lookup() {
     let (bus, _hold) = Bus::still().await;
     let status = async |authorization: Option<String>, path: &str| {
         let mut request = bus.client.post(bus.url(path)).body("{}");
@@ -278,7 +278,7 @@ async fn signatures_and_tokens_are_judged_before_anything_is_looked_up() {
 }
 
 #[tokio::test]
-async fn an_application_is_given_a_connection_string() {
+async fn there_is_a_connection_string_for_applications() {
     let broker = Broker::new(Clock::real());
     let options = RestOptions { namespace: NAMESPACE.to_owned(), keys: vec![key()], strict_properties: false };
     let rest = ServiceBusRest::new(broker, options, Arc::new(AnyToken));
@@ -290,7 +290,7 @@ async fn an_application_is_given_a_connection_string() {
 }
 
 #[tokio::test]
-async fn a_missing_right_is_told_apart_from_a_missing_entity_and_a_missing_lock() {
+async fn a_missing_right_differs_from_a_missing_entity_and_a_missing_lock() {
     let (bus, _hold) = Bus::still().await;
     let unlock =
         |path: &str| bus.client.put(bus.url(&format!("{path}/messages/0/{}", Uuid::nil()))).bearer_auth("t").send();

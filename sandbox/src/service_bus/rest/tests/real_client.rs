@@ -1,4 +1,4 @@
-//! `azure_messaging_servicebus` against the REST face.
+//! `azure_messaging_servicebus` with the REST interface.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::{Bus, key, orders};
 use crate::clock::Clock;
 use crate::service_bus::Property;
 
-/// Sends what is meant for the cloud to the loopback port, as the handler's own client does.
+/// Redirects requests for the cloud to the loopback port, like the handler's own client.
 #[derive(Debug)]
 struct Loopback(reqwest::Client, u16);
 
@@ -81,7 +81,7 @@ async fn it_sends_single_messages_and_batches() {
 }
 
 #[tokio::test]
-async fn it_receives_renews_gives_back_and_deletes() {
+async fn it_receives_renews_abandons_and_deletes() {
     let bus = Bus::new(Clock::real()).await;
     let client = client(&bus);
     client.topic_sender().send_message("body", None).await.unwrap();
@@ -110,7 +110,7 @@ async fn it_receives_renews_gives_back_and_deletes() {
 }
 
 #[tokio::test]
-async fn a_wrong_key_opens_nothing() {
+async fn a_wrong_key_is_rejected() {
     let bus = Bus::new(Clock::real()).await;
     let http = Arc::new(Loopback(bus.client.clone(), bus.served.port()));
     let client = TopicClient::new(http, "shop", "order-events", key().name, "another").unwrap();
