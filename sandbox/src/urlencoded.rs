@@ -1,6 +1,6 @@
 //! Forms and query strings (`application/x-www-form-urlencoded`).
 
-/// The decoded name and value pairs of `text`, in order. `None` if something in it is not UTF-8.
+/// The decoded name-value pairs of `text`, in order. `None` if something in it is not UTF-8.
 pub(crate) fn pairs(text: &str) -> Option<Vec<(String, String)>> {
     text.split('&')
         .filter(|pair| !pair.is_empty())
@@ -11,12 +11,12 @@ pub(crate) fn pairs(text: &str) -> Option<Vec<(String, String)>> {
         .collect()
 }
 
-/// The first value called `name`.
+/// The first value with this name.
 pub(crate) fn value<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str> {
     pairs.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
 }
 
-/// A bare `+` is a space; a plus sign has to be sent as `%2B`.
+/// A `+` is a space. A plus sign has to be sent as `%2B`.
 fn decode(text: &str) -> Option<String> {
     let spaced = text.replace('+', " ");
     percent_encoding::percent_decode_str(&spaced).decode_utf8().ok().map(|text| text.into_owned())
@@ -36,7 +36,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_not_utf_8_are_not_read() {
+    fn bytes_that_are_not_utf_8_are_rejected() {
         assert_eq!(pairs("a=%FF"), None);
     }
 }

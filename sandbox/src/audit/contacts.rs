@@ -1,4 +1,4 @@
-//! Whose contact is whose, and which there are twice.
+//! Checks of contacts: the contact of each journey, and duplicate contacts.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -15,7 +15,7 @@ impl<'a> Contacts<'a> {
         Self(contacts.iter().map(|contact| (contact.id, contact)).collect())
     }
 
-    /// Why a journey with this contact does not reach the customer of `entry`.
+    /// Why this contact is not the customer of `entry`.
     pub(super) fn mismatch(&self, contact: Option<Uuid>, entry: &LedgerEntry) -> Option<&'static str> {
         let Some(contact) = contact.and_then(|id| self.0.get(&id)) else {
             return Some("its contact does not exist");
@@ -26,15 +26,15 @@ impl<'a> Contacts<'a> {
         };
         match &entry.account {
             Some(account) if contact.contact_number.as_ref() == Some(account) => None,
-            Some(_) => Some("its contact does not carry the customer's number"),
+            Some(_) => Some("its contact does not have the customer's number"),
             None if same_email() => None,
-            None => Some("its contact does not carry the guest's e-mail"),
+            None => Some("its contact does not have the guest's e-mail address"),
         }
     }
 }
 
-/// Descriptions of contacts that there should be once: by customer number, and by the e-mail of guests of whom at least
-/// one contact is younger than the day.
+/// Descriptions of duplicate contacts: by customer number, and by the e-mail address of guests if at least one contact
+/// is new.
 pub(super) fn duplicates(contacts: &[Contact], initial_contacts: &BTreeSet<Uuid>) -> Vec<String> {
     let mut by_number = BTreeMap::<_, Vec<&Contact>>::new();
     let mut by_email = BTreeMap::<_, Vec<&Contact>>::new();

@@ -1,4 +1,4 @@
-//! The four journeys of the shipped `journeys.json`: when each is due, and what it must be told.
+//! The four journeys of the shipped `journeys.json`: when each is expected, and with which parameters.
 
 use std::fmt;
 
@@ -19,25 +19,25 @@ pub enum Journey {
     FeedbackRequest,
     /// After a checkout without a loyalty card.
     LoyaltyInvitation,
-    /// After something was put into a cart.
+    /// After items were added to a cart.
     AbandonedCart,
 }
 
-/// What one journey is about: of one occasion there is one journey.
+/// The occasion of a journey. Each journey starts once per occasion.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Occasion {
     /// Which journey.
     pub journey: Journey,
-    /// The order's internal transaction id, or the cart's id and the moment at which it was filled.
+    /// The order's internal transaction id, or the cart's id and the time of the addition.
     pub key: String,
 }
 
 impl Journey {
-    /// All of them, in the order of `journeys.json`.
+    /// All journeys, in the order of `journeys.json`.
     pub const ALL: [Self; 4] =
         [Self::OrderConfirmation, Self::FeedbackRequest, Self::LoyaltyInvitation, Self::AbandonedCart];
 
-    /// What is enabled in `journeys.json` as it is shipped.
+    /// The journeys that are enabled in the shipped `journeys.json`.
     pub const DEFAULT: [Self; 1] = [Self::OrderConfirmation];
 
     /// Its name in `journeys.json`.
@@ -60,7 +60,7 @@ impl Journey {
         }
     }
 
-    /// The app setting that holds its custom trigger's name.
+    /// The app setting with the name of its custom trigger.
     pub fn setting(self) -> &'static str {
         match self {
             Self::OrderConfirmation => "OrderConfirmationTrigger",
@@ -70,7 +70,7 @@ impl Journey {
         }
     }
 
-    /// The occasion that this entry is for this journey, whether or not anybody can be reached about it.
+    /// The occasion of this entry for this journey, even if there is no reachable customer.
     pub fn occasion(self, entry: &LedgerEntry) -> Option<Occasion> {
         let key = match self {
             Self::AbandonedCart if entry.event.event_type == "AddCartLines" => {
@@ -85,7 +85,7 @@ impl Journey {
         Some(Occasion { journey: self, key })
     }
 
-    /// The occasion that a started journey names; `None` if it names none.
+    /// The occasion in the parameters of a started journey. `None` if there is none.
     pub fn occasion_of(started: &StartedJourney) -> Option<Occasion> {
         let journey = Self::ALL.into_iter().find(|journey| journey.trigger() == started.trigger)?;
         let text = |name: &str| started.parameters.get(name).and_then(Value::as_str);
@@ -96,7 +96,7 @@ impl Journey {
         Some(Occasion { journey, key })
     }
 
-    /// What the trigger was told that the ledger says otherwise, by parameter.
+    /// The parameters of the trigger call that differ from the ledger.
     pub(super) fn errors(self, entry: &LedgerEntry, started: &StartedJourney) -> Vec<&'static str> {
         let Some(order) = &entry.order else { return Vec::new() };
         let facts = match self {
@@ -123,12 +123,12 @@ fn moment(text: &str) -> Option<DateTime<Utc>> {
     DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc())
 }
 
-/// What a parameter must say.
+/// The expected value of a parameter.
 enum Fact<'a> {
     Text(&'a str),
-    /// A number, digit for digit.
+    /// A number with exact digits.
     Number(&'a str),
-    /// A time, however it is written.
+    /// A time in any format.
     Moment(&'a str),
 }
 

@@ -1,22 +1,22 @@
-//! How long customers wait.
+//! The latency from event to journey.
 
 use chrono::TimeDelta;
 use serde::Serialize;
 
-/// The waits between an event's commit and the start of its journey, in milliseconds.
+/// Percentiles of the time between an event's commit and the start of its journey, in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Latency {
-    /// Half of them are at most so long.
+    /// The median.
     pub p50_ms: i64,
-    /// All but one in a hundred are at most so long.
+    /// The 99th percentile.
     pub p99_ms: i64,
-    /// The longest.
+    /// The maximum.
     pub max_ms: i64,
 }
 
 impl Latency {
-    /// `None` of nothing.
+    /// `None` if there are no values.
     pub(super) fn of(mut waits: Vec<TimeDelta>) -> Option<Self> {
         waits.sort_unstable();
         let max_ms = waits.last()?.num_milliseconds();
@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn percentiles_are_waits_that_somebody_had() {
+    fn percentiles_are_measured_values() {
         let waits = |range: std::ops::RangeInclusive<i64>| range.rev().map(TimeDelta::milliseconds).collect();
         assert_eq!(Latency::of(Vec::new()), None);
         assert_eq!(Latency::of(waits(7..=7)), Some(Latency { p50_ms: 7, p99_ms: 7, max_ms: 7 }));

@@ -1,6 +1,6 @@
-//! The audit: compares the shop's ledger with the journeys that Dataverse really started.
+//! The audit: compares the shop's ledger with the journeys that Dataverse started.
 //!
-//! It believes nobody in between: not the handler's records, not its answers, not its log.
+//! It does not use any data of the handler: no records, no answers, no logs.
 
 mod contacts;
 mod journey;
@@ -19,42 +19,42 @@ use crate::dataverse::{Contact, StartedJourney};
 use crate::service_bus::Counts;
 use crate::shop::LedgerEntry;
 
-/// A start whose answer the sandbox itself kept from the handler: it broke the connection, or killed the handler
-/// before the answer could be recorded. Nobody can blame the handler for asking again.
+/// A start whose answer did not reach the handler because of an injected fault: the connection was reset, or the
+/// handler was killed before it could record the answer. The handler may call the trigger again in this case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Explained {
     /// [`StartedJourney::number`].
     pub started_number: u64,
 }
 
-/// Everything that the audit looks at.
+/// The data for the audit.
 #[derive(Clone, Copy, Debug)]
 pub struct Evidence<'a> {
-    /// The shop's own book.
+    /// The shop's ledger.
     pub ledger: &'a [LedgerEntry],
     /// The calls of custom triggers that Dataverse accepted.
     pub started: &'a [StartedJourney],
     /// All contacts as they are now.
     pub contacts: &'a [Contact],
-    /// The contacts that were there before the day began.
+    /// The contacts that existed at the start.
     pub initial_contacts: &'a BTreeSet<Uuid>,
     /// The journeys that are enabled.
     pub enabled: &'a [Journey],
-    /// Starts whose answers were lost on the way.
+    /// Starts whose answers were lost.
     pub explained: &'a [Explained],
-    /// What is left on the subscription.
+    /// The remaining messages of the subscription.
     pub left_over: Counts,
 }
 
-/// Something that should not be.
+/// A problem that the audit found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
     /// The journey, if it is one that the audit knows.
     pub journey: Option<Journey>,
-    /// `EventTransactionId` of the event, or what the started journey names.
+    /// `EventTransactionId` of the event, or the occasion of the started journey.
     pub event: String,
-    /// What is wrong.
+    /// A description of the problem.
     pub what: String,
 }
 
@@ -65,53 +65,53 @@ impl fmt::Display for Finding {
     }
 }
 
-/// One journey's part in the audit.
+/// The result for one journey.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct JourneyAudit {
-    /// Which.
+    /// The journey.
     pub journey: Journey,
-    /// How many should have started.
+    /// The number of expected journeys.
     pub expected: usize,
-    /// How many did, repetitions included.
+    /// The number of started journeys, including repetitions.
     pub started: usize,
-    /// How many never did.
+    /// The number of expected journeys that did not start.
     pub lost: usize,
-    /// Repetitions that nothing explains.
+    /// Repetitions without an explanation.
     pub duplicated: usize,
-    /// Repetitions after an answer that was lost on the way.
+    /// Repetitions after a lost answer.
     pub uncertain: usize,
-    /// Starts for the wrong contact, with wrong values, or for nothing.
+    /// Starts for the wrong contact, with wrong values, or without an event.
     pub misdirected: usize,
-    /// From an event's commit to the first start.
+    /// The latency from an event's commit to the first start.
     pub latency: Option<Latency>,
 }
 
-/// What the audit found.
+/// The result of the audit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Audit {
-    /// Entries in the ledger.
+    /// The number of entries in the ledger.
     pub events: usize,
-    /// By journey; journeys that are neither enabled nor started are left out.
+    /// The results per journey. Journeys that are neither enabled nor started are omitted.
     pub journeys: Vec<JourneyAudit>,
-    /// Expected, and never started.
+    /// Expected journeys that did not start.
     pub lost: Vec<Finding>,
-    /// Started again without a reason; one finding for each repetition.
+    /// Repeated starts without a reason; one finding for each repetition.
     pub duplicated: Vec<Finding>,
-    /// Started again after an answer that was lost on the way; one finding for each repetition.
+    /// Repeated starts after a lost answer; one finding for each repetition.
     pub uncertain: Vec<Finding>,
-    /// Started for the wrong contact, with wrong values, or for nothing; one finding for each start.
+    /// Starts for the wrong contact, with wrong values, or without an event; one finding for each start.
     pub misdirected: Vec<Finding>,
-    /// Contacts that there should be once.
+    /// Duplicate contacts.
     pub duplicate_contacts: Vec<String>,
-    /// What is left on the subscription.
+    /// The remaining messages of the subscription.
     pub left_over: Counts,
-    /// From an event's commit to the first start, over all journeys.
+    /// The latency from an event's commit to the first start, over all journeys.
     pub latency: Option<Latency>,
 }
 
 impl Audit {
-    /// Compares.
+    /// Compares the data.
     pub fn of(evidence: &Evidence<'_>) -> Self {
         let expected = expected(evidence.ledger, evidence.enabled);
         let mut audit = Self {
@@ -126,12 +126,12 @@ impl Audit {
         audit
     }
 
-    /// How many journeys should have started.
+    /// The number of expected journeys.
     pub fn expected(&self) -> usize {
         self.journeys.iter().map(|journey| journey.expected).sum()
     }
 
-    /// Whether every customer got what was due, once, and nothing is left to be done.
+    /// Whether every expected journey started once, and no message remains.
     pub fn is_clean(&self) -> bool {
         let findings = [&self.lost, &self.duplicated, &self.misdirected];
         findings.iter().all(|findings| findings.is_empty())
@@ -139,7 +139,7 @@ impl Audit {
             && self.left_over == Counts::default()
     }
 
-    /// Judges each start by itself, and returns those that were expected.
+    /// Checks each start, and returns the expected ones.
     fn direct<'a>(&mut self, evidence: &Evidence<'a>, expected: &Expected<'a>) -> Started<'a> {
         let contacts = Contacts::new(evidence.contacts);
         let mut known = Started::new();
@@ -151,7 +151,7 @@ impl Audit {
                 continue;
             };
             let wrong = occasion.journey.errors(entry, started);
-            let wrong = (!wrong.is_empty()).then(|| format!("not what was sold: {}", wrong.join(", ")));
+            let wrong = (!wrong.is_empty()).then(|| format!("differs from the order: {}", wrong.join(", ")));
             let mismatch = contacts.mismatch(started.contact, entry).map(str::to_owned);
             let mismatches: Vec<_> = mismatch.into_iter().chain(wrong).collect();
             if !mismatches.is_empty() {
@@ -162,7 +162,7 @@ impl Audit {
         known
     }
 
-    /// Compares how often things started with how often they should have.
+    /// Compares the number of starts with the number of expected starts.
     fn repeat(&mut self, explained: &[Explained], expected: &Expected<'_>, started: &Started<'_>) {
         let is_explained = |number| explained.contains(&Explained { started_number: number });
         for (occasion, entry) in expected {
@@ -170,7 +170,7 @@ impl Audit {
                 self.lost.push(finding(occasion.journey, entry, "never started".to_owned()));
                 continue;
             };
-            // A lost answer excuses one more attempt, the next.
+            // A lost answer explains one repetition, the next one.
             for (index, pair) in starts.windows(2).enumerate() {
                 let what = format!("started {} times", index + 2);
                 let findings = if is_explained(pair[0].number) { &mut self.uncertain } else { &mut self.duplicated };
@@ -207,13 +207,13 @@ impl Audit {
     }
 }
 
-/// The entry behind every journey that is due.
+/// The ledger entry of each expected journey.
 type Expected<'a> = BTreeMap<Occasion, &'a LedgerEntry>;
 
-/// The starts of every journey that is due, in their order.
+/// The starts of each expected journey, in order.
 type Started<'a> = BTreeMap<Occasion, Vec<&'a StartedJourney>>;
 
-/// What is due after this entry: nothing if nobody can be reached about it.
+/// The expected journeys of this entry; none if there is no reachable customer.
 pub fn due<'a>(entry: &'a LedgerEntry, enabled: &'a [Journey]) -> impl Iterator<Item = Occasion> + 'a {
     let reachable = entry.account.is_some() || entry.email.is_some();
     enabled.iter().filter(move |_| reachable).filter_map(|journey| journey.occasion(entry))
@@ -230,7 +230,7 @@ fn finding(journey: Journey, entry: &LedgerEntry, what: String) -> Finding {
 fn unexpected(started: &StartedJourney, occasion: Option<Occasion>) -> Finding {
     match occasion {
         Some(Occasion { journey, key }) => {
-            Finding { journey: Some(journey), event: key, what: "nobody was to get this".to_owned() }
+            Finding { journey: Some(journey), event: key, what: "this journey was not expected".to_owned() }
         }
         None => Finding {
             journey: Journey::ALL.into_iter().find(|journey| journey.trigger() == started.trigger),

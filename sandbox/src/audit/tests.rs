@@ -8,7 +8,7 @@ use super::*;
 use crate::clock::Clock;
 use crate::shop::{Action, Item, PRODUCTS, Shop, Shopper, VisitOutcome};
 
-/// A shop's little day, and what a faultless handler would have made of it.
+/// A small scenario, and the result of a correct handler.
 struct Day {
     shop: Shop,
     ledger: Vec<LedgerEntry>,
@@ -43,7 +43,7 @@ impl Day {
         day
     }
 
-    /// The customer's contact, created if need be.
+    /// The customer's contact, created if necessary.
     fn contact(&mut self, entry: &LedgerEntry) -> Uuid {
         let found = self.contacts.iter().find(|contact| match &entry.account {
             Some(account) => contact.contact_number.as_ref() == Some(account),
@@ -59,7 +59,7 @@ impl Day {
     }
 
     fn start(&mut self, occasion: &Occasion, entry: &LedgerEntry, contact: Uuid) {
-        let body = told(occasion.journey, entry);
+        let body = parameters(occasion.journey, entry);
         self.started.push(StartedJourney {
             number: self.started.len() as u64 + 1,
             trigger: occasion.journey.trigger().to_owned(),
@@ -71,12 +71,12 @@ impl Day {
         });
     }
 
-    /// The first start of a journey, to be tampered with.
+    /// The first start of a journey, to be changed by the test.
     fn first(&mut self, journey: Journey) -> &mut StartedJourney {
         self.started.iter_mut().find(|started| started.trigger == journey.trigger()).unwrap()
     }
 
-    /// Starts the first journey of a kind once more; returns the numbers of both.
+    /// Starts the first journey of a kind again. Returns the numbers of both starts.
     fn again(&mut self, journey: Journey) -> (u64, u64) {
         let mut again = self.first(journey).clone();
         let first = again.number;
@@ -85,7 +85,7 @@ impl Day {
         (first, self.started.len() as u64)
     }
 
-    fn tell(&mut self, journey: Journey, parameter: &str, value: &str) {
+    fn set_parameter(&mut self, journey: Journey, parameter: &str, value: &str) {
         let started = self.first(journey);
         let old = started.as_written(parameter).unwrap();
         let (old, new) = (format!("\"{parameter}\":{old}"), format!("\"{parameter}\":{value}"));
@@ -105,7 +105,7 @@ impl Day {
         })
     }
 
-    /// How many findings of each kind: lost, duplicated, uncertain, misdirected, contacts.
+    /// The number of findings of each kind: lost, duplicated, uncertain, misdirected, contacts.
     fn findings(&self) -> [usize; 5] {
         let audit = self.audit();
         assert_eq!(
@@ -122,11 +122,11 @@ impl Day {
     }
 }
 
-/// What the shipped `journeys.json` makes of an event; amounts as they were written.
-fn told(journey: Journey, entry: &LedgerEntry) -> String {
+/// The parameters of the shipped `journeys.json` for an event, with amounts as they were written.
+fn parameters(journey: Journey, entry: &LedgerEntry) -> String {
     let email = entry.email.as_deref().unwrap_or_default();
     let id = &entry.event.transaction_id;
-    let mut told = match (journey, &entry.order) {
+    let mut parameters = match (journey, &entry.order) {
         (Journey::OrderConfirmation, Some(order)) => json!({
             "msdynmkt_channelreferenceid": order.channel_reference_id,
             "msdynmkt_createddatetime": order.created,
@@ -146,14 +146,14 @@ fn told(journey: Journey, entry: &LedgerEntry) -> String {
         }
         _ => json!({ "msdynmkt_cartid": id, "msdynmkt_addedat": entry.event.date_time.to_string() }),
     };
-    let Some(order) = &entry.order else { return told.to_string() };
-    told["msdynmkt_bindingid"] = Value::from(order.internal_transaction_id.clone());
-    let told = told.to_string();
-    format!("{},\"msdynmkt_amountpaid\":{}}}", &told[..told.len() - 1], order.amount_paid)
+    let Some(order) = &entry.order else { return parameters.to_string() };
+    parameters["msdynmkt_bindingid"] = Value::from(order.internal_transaction_id.clone());
+    let parameters = parameters.to_string();
+    format!("{},\"msdynmkt_amountpaid\":{}}}", &parameters[..parameters.len() - 1], order.amount_paid)
 }
 
 #[test]
-fn a_clean_day_is_clean() {
+fn a_correct_run_is_clean() {
     let day = Day::new();
     let audit = day.audit();
     assert!(audit.is_clean(), "{audit:?}");
@@ -165,7 +165,7 @@ fn a_clean_day_is_clean() {
 }
 
 #[test]
-fn only_the_reachable_get_journeys_and_only_those_without_a_card_an_invitation() {
+fn journeys_need_a_reachable_customer_and_invitations_a_customer_without_a_card() {
     let day = Day::new();
     let checkouts: Vec<_> = day.ledger.iter().filter(|entry| entry.order.is_some()).collect();
     let reachable: Vec<_> = checkouts.iter().filter(|it| it.account.is_some() || it.email.is_some()).collect();
@@ -177,7 +177,7 @@ fn only_the_reachable_get_journeys_and_only_those_without_a_card_an_invitation()
 }
 
 #[test]
-fn what_is_not_enabled_is_not_expected() {
+fn disabled_journeys_are_not_expected() {
     let mut day = Day::new();
     day.enabled = Journey::DEFAULT.to_vec();
     let [lost, duplicated, _, misdirected, _] = day.findings();
@@ -194,7 +194,7 @@ fn a_lost_journey_is_found() {
 }
 
 #[test]
-fn the_second_filling_of_a_cart_is_an_occasion_of_its_own() {
+fn a_second_addition_to_a_cart_is_another_occasion() {
     let mut day = Day::new();
     let item = Item { product: PRODUCTS[0].id, quantity: 1 };
     let account = day.shop.customers()[0].account.clone();
@@ -221,7 +221,7 @@ fn a_repetition_is_found_for_each_kind_of_journey() {
 }
 
 #[test]
-fn a_lost_answer_excuses_one_repetition() {
+fn a_lost_answer_explains_one_repetition() {
     let mut day = Day::new();
     let (first, second) = day.again(Journey::OrderConfirmation);
     day.explained.push(Explained { started_number: first });
@@ -233,7 +233,7 @@ fn a_lost_answer_excuses_one_repetition() {
 }
 
 #[test]
-fn a_later_lost_answer_excuses_nothing_before_it() {
+fn a_lost_answer_explains_no_earlier_repetition() {
     let mut day = Day::new();
     let (_, second) = day.again(Journey::OrderConfirmation);
     day.explained.push(Explained { started_number: second });
@@ -241,7 +241,7 @@ fn a_later_lost_answer_excuses_nothing_before_it() {
 }
 
 #[test]
-fn a_strangers_contact_is_found() {
+fn a_wrong_contact_is_found() {
     let mut day = Day::new();
     let stranger = Contact { id: Uuid::new_v4(), contact_number: Some("nobody's".into()), ..Contact::default() };
     let id = stranger.id;
@@ -253,7 +253,7 @@ fn a_strangers_contact_is_found() {
 }
 
 #[test]
-fn a_guest_is_known_by_the_e_mail_whatever_its_case() {
+fn a_guest_is_matched_by_e_mail_case_insensitively() {
     let mut day = Day::new();
     let guest = day.contacts.iter_mut().find(|contact| contact.contact_number.is_none()).unwrap();
     guest.email = guest.email.as_ref().map(|email| email.to_uppercase());
@@ -266,7 +266,7 @@ fn a_guest_is_known_by_the_e_mail_whatever_its_case() {
 }
 
 #[test]
-fn wrong_values_are_found_digit_for_digit() {
+fn wrong_values_are_found_with_exact_digits() {
     for (journey, parameter, value) in [
         (Journey::OrderConfirmation, "msdynmkt_amountpaid", "1.0"),
         (Journey::OrderConfirmation, "msdynmkt_currencycode", "\"XTS\""),
@@ -277,28 +277,28 @@ fn wrong_values_are_found_digit_for_digit() {
         (Journey::LoyaltyInvitation, "msdynmkt_orderid", "\"\""),
     ] {
         let mut day = Day::new();
-        day.tell(journey, parameter, value);
+        day.set_parameter(journey, parameter, value);
         let audit = day.audit();
         assert_eq!(day.findings(), [0, 0, 0, 1, 0], "{parameter}");
         assert!(audit.misdirected[0].what.ends_with(parameter), "{}", audit.misdirected[0]);
     }
     let mut day = Day::new();
     let amount = day.first(Journey::OrderConfirmation).as_written("msdynmkt_amountpaid").unwrap();
-    day.tell(Journey::OrderConfirmation, "msdynmkt_amountpaid", &format!("{amount}0"));
+    day.set_parameter(Journey::OrderConfirmation, "msdynmkt_amountpaid", &format!("{amount}0"));
     assert_eq!(day.findings(), [0, 0, 0, 1, 0], "the same amount with other digits");
 }
 
 #[test]
-fn a_journey_about_nothing_is_found() {
+fn a_journey_without_an_event_is_found() {
     let mut day = Day::new();
-    day.tell(Journey::OrderConfirmation, "msdynmkt_bindingid", "\"00000000-0000-0000-0000-000000000000\"");
+    day.set_parameter(Journey::OrderConfirmation, "msdynmkt_bindingid", "\"00000000-0000-0000-0000-000000000000\"");
     assert_eq!(day.findings(), [1, 0, 0, 1, 0]);
     day.first(Journey::AbandonedCart).trigger = "msdynmkt_somethingelse_1".to_owned();
     assert_eq!(day.findings(), [2, 0, 0, 2, 0]);
 }
 
 #[test]
-fn contacts_that_are_there_twice_are_found() {
+fn duplicate_contacts_are_found() {
     let mut day = Day::new();
     let with_number = day.contacts.iter().find(|contact| contact.contact_number.is_some()).unwrap();
     day.contacts.push(Contact { id: Uuid::new_v4(), email: None, ..with_number.clone() });
@@ -308,11 +308,11 @@ fn contacts_that_are_there_twice_are_found() {
     day.contacts.push(Contact { id: Uuid::new_v4(), email, ..guest.clone() });
     assert_eq!(day.findings(), [0, 0, 0, 0, 2]);
     day.initial_contacts = day.contacts.iter().map(|contact| contact.id).collect();
-    assert_eq!(day.findings(), [0, 0, 0, 0, 1], "guests' contacts of old are nobody's fault");
+    assert_eq!(day.findings(), [0, 0, 0, 0, 1], "existing guest contacts are not a finding");
 }
 
 #[test]
-fn left_overs_are_no_clean_end() {
+fn remaining_messages_are_not_clean() {
     let mut day = Day::new();
     for left_over in [
         Counts { active: 1, ..Counts::default() },

@@ -1,4 +1,4 @@
-//! What the Retail Server refuses, and how it says so.
+//! Errors of the Retail Server.
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::auth::TokenError;
 use crate::shop::ShopError;
 
-/// Why a request is refused.
+/// Why a request is rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ErrorReply {
     NoSuchRoute,
@@ -15,9 +15,9 @@ pub(super) enum ErrorReply {
     ApiVersion,
     InvalidChannel,
     Token(TokenError),
-    /// The caller's role may not make this call.
+    /// The caller's role does not allow this call.
     Forbidden,
-    /// What the client asks makes no sense; says what.
+    /// The request is not valid; contains the reason.
     Invalid(String),
     MediaType,
     AlreadyCheckedOut,
@@ -28,7 +28,7 @@ impl ErrorReply {
         Self::Invalid(what.to_string())
     }
 
-    /// UNCONFIRMED: which status goes with which error; the names are members of the runtime's error enumerations.
+    /// UNCONFIRMED: the status of each error. The names are members of the runtime's error enumerations.
     fn status(&self) -> StatusCode {
         match self {
             Self::NoSuchRoute | Self::NotFound => StatusCode::NOT_FOUND,
@@ -60,12 +60,10 @@ impl ErrorReply {
 
     fn message(&self) -> String {
         match self {
-            Self::NoSuchRoute => "No operation is served under this address.".to_owned(),
+            Self::NoSuchRoute => "There is no operation at this address.".to_owned(),
             Self::NotFound => "The object was not found in this channel.".to_owned(),
-            Self::ApiVersion => {
-                "The api-version parameter is missing or names a version that is not served.".to_owned()
-            }
-            Self::InvalidChannel => "The OUN header is missing or names no operating unit.".to_owned(),
+            Self::ApiVersion => "The api-version parameter is missing or has an unsupported version.".to_owned(),
+            Self::InvalidChannel => "The OUN header is missing or has an unknown operating unit.".to_owned(),
             Self::Token(problem) => format!("Authentication failed: {problem}."),
             Self::Forbidden => "The caller's role is not allowed to make this call.".to_owned(),
             Self::Invalid(what) => what.clone(),
@@ -74,7 +72,7 @@ impl ErrorReply {
         }
     }
 
-    /// UNCONFIRMED: the body's shape; this is OData 4.0's (JSON Format, "Error Response").
+    /// UNCONFIRMED: the structure of the body. This is the one of OData 4.0 (JSON Format, "Error Response").
     pub(super) fn into_response(self) -> Response {
         let body = json!({ "error": { "code": self.name(), "message": self.message() } });
         let mut response = super::json(self.status(), body.to_string());

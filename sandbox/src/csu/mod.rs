@@ -1,8 +1,8 @@
 //! The Commerce Scale Unit: its Retail Server routes over a [`Shop`], with the event framework's extension.
 //!
-//! Wire format after Microsoft's Commerce Scale Unit documentation ("Retail Server customer and consumer APIs",
+//! The wire format follows Microsoft's Commerce Scale Unit documentation ("Retail Server customer and consumer APIs",
 //! "Consume Retail Server APIs in external applications") and the published event framework sample. Where neither
-//! says what happens, the comment says UNCONFIRMED and the stricter form is taken.
+//! describes a behavior, the comment has UNCONFIRMED and the stricter form is used.
 
 mod error;
 mod routes;
@@ -25,7 +25,7 @@ use self::url::{Path, Query};
 use crate::auth::TokenCheck;
 use crate::shop::{self, Channel, Shop, SqlDateTime};
 
-/// A Scale Unit; clones share it.
+/// A Scale Unit. Clones share it.
 #[derive(Clone)]
 pub struct Csu(Arc<Inner>);
 
@@ -36,16 +36,16 @@ struct Inner {
     state: Mutex<Memory>,
 }
 
-/// What an installation may have set otherwise.
+/// The options of an installation.
 #[derive(Clone, Debug)]
 pub struct CsuOptions {
-    /// The largest page. UNCONFIRMED: no maximum is documented; asking for more is refused rather than cut short,
-    /// because a page that is cut looks like the last one.
+    /// The largest page. UNCONFIRMED: no maximum is documented. A larger `$top` is rejected, because a shortened page
+    /// would look like the last one.
     pub max_top: usize,
-    /// How long the extension serves a window that it served before.
+    /// How long the extension caches a search result.
     pub cache_for: TimeDelta,
     /// Whether the role Application may read sales orders. UNCONFIRMED: Microsoft's table of roles does not list it,
-    /// and the published sample does it.
+    /// but the published sample does it.
     pub application_reads_orders: bool,
 }
 
@@ -55,15 +55,15 @@ impl Default for CsuOptions {
     }
 }
 
-/// What lives in the Scale Unit itself and not in the shop's database.
+/// State of the Scale Unit itself, outside the shop's database.
 #[derive(Default)]
 struct Memory {
     cache: Cache,
-    /// By the name of the application that synchronises.
+    /// By application name.
     last_sync: HashMap<String, SqlDateTime>,
 }
 
-/// A request that was let in: whose it is and what it asks.
+/// An authorized request: its channel and its query.
 struct Request<'a> {
     channel: &'static Channel,
     query: &'a Query,
@@ -71,19 +71,20 @@ struct Request<'a> {
     body: &'a [u8],
 }
 
-/// The versions of the Retail Server API that are served.
+/// The supported versions of the Retail Server API.
 const API_VERSIONS: [&str; 3] = ["7.1", "7.2", "7.3"];
 
 impl Csu {
-    /// A Scale Unit that serves `shop` to whom `entra_check` lets in.
+    /// A Scale Unit for `shop`. `entra_check` validates the callers' tokens.
     pub fn new(shop: Shop, entra_check: Arc<dyn TokenCheck>, options: CsuOptions) -> Self {
         Self(Arc::new(Inner { shop, tokens: entra_check, options, state: Mutex::default() }))
     }
 
-    /// The Retail Server's routes, below `/Commerce/` and, as a base address that ends in a slash makes it,
-    /// `//Commerce/`.
+    /// The Retail Server's routes under `/Commerce/`, and also under `//Commerce/`, because clients may append a path
+    /// to a base address with a trailing slash.
     pub fn router(&self) -> Router {
-        // OData paths carry keys and arguments in parentheses, in any encoding: they are read here, not by patterns.
+        // OData paths have keys and arguments in parentheses, in any encoding. They are parsed here, not with route
+        // patterns.
         Router::new().fallback(serve).with_state(self.clone())
     }
 
@@ -108,11 +109,11 @@ impl Csu {
 }
 
 async fn serve(State(csu): State<Csu>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
-    // One request is one moment: simulated time does not pass within it.
+    // A request takes no simulated time.
     let _hold = csu.0.shop.clock().hold();
     match csu.answer(&method, &uri, &headers, &body) {
         Ok(response) => response,
-        Err(refusal) => refusal.into_response(),
+        Err(error) => error.into_response(),
     }
 }
 

@@ -11,7 +11,7 @@ use super::url::{Literal, Path, Segment};
 use super::{Csu, Request, json, text};
 use crate::shop::{self, CartOpening, Checkout, Fields, Item, Json, SERVICE_ROOT, SqlDateTime};
 
-/// An operation and the part of the path that says on what.
+/// An operation and the path segment with its key.
 pub(super) enum Route<'a> {
     SearchEvents,
     AllEvents,
@@ -26,7 +26,7 @@ pub(super) enum Route<'a> {
     SetLastSync,
 }
 
-/// The operation that a request addresses.
+/// The operation of a request.
 pub(super) fn find<'a>(method: &Method, path: &'a Path) -> Option<Route<'a>> {
     let get = method == Method::GET;
     if !get && method != Method::POST {
@@ -45,7 +45,7 @@ pub(super) fn find<'a>(method: &Method, path: &'a Path) -> Option<Route<'a>> {
         [first, second] => match (first.name.as_str(), second.name.as_str()) {
             ("CommerceEventsController", "Search") if !get => Some(Route::SearchEvents),
             ("CommerceEventsController", "GetAllCommerceEvents") if get => Some(Route::AllEvents),
-            // UNCONFIRMED: the verb; the published sample reads it with GET.
+            // UNCONFIRMED: the method. The published sample uses GET.
             ("SalesOrders", "GetSalesOrderDetailsByTransactionId") if get => Some(Route::Order(second)),
             ("Carts", "AddCartLines") if !get => first.key().map(Route::AddCartLines),
             ("Carts", "Checkout") if !get => first.key().map(Route::Checkout),
@@ -76,10 +76,10 @@ impl Csu {
         let Literal::Text(id) = call.argument("transactionId", request.query)? else {
             return Err(ErrorReply::invalid("transactionId is not a text."));
         };
-        // 1 is the channel's own database, 3 is everywhere. There is no headquarters here to ask.
+        // 1 is the channel's own database, 3 is everywhere. There is no headquarters here.
         match call.argument("searchLocationValue", request.query)? {
             Literal::Number(1 | 3) => {}
-            _ => return Err(ErrorReply::invalid("searchLocationValue is not a place to search.")),
+            _ => return Err(ErrorReply::invalid("searchLocationValue has an unknown value.")),
         }
         self.0.shop.order_body(request.channel.id, &id).ok_or(ErrorReply::NotFound)
     }
@@ -116,14 +116,15 @@ impl Csu {
         if self.0.shop.has_cart(request.channel.id, id) { Ok(()) } else { Err(ErrorReply::NotFound) }
     }
 
-    /// UNCONFIRMED: what an application that never synchronised is told; here, the "no date" of all SQL columns.
-    fn last_sync(&self, body: Synchronisation) -> Result<String, ErrorReply> {
+    /// UNCONFIRMED: the answer for an application that was never synchronized. Here it is the "no date" value of SQL
+    /// columns.
+    fn last_sync(&self, body: Synchronization) -> Result<String, ErrorReply> {
         let app = body.checked()?;
         let last = self.state().last_sync.get(&app).copied().unwrap_or_default();
         Ok(primitive("Edm.DateTimeOffset", last.to_string()))
     }
 
-    fn set_last_sync(&self, body: Synchronisation) -> Result<Response, ErrorReply> {
+    fn set_last_sync(&self, body: Synchronization) -> Result<Response, ErrorReply> {
         let (app, now) = (body.checked()?, SqlDateTime::nearest(self.0.shop.clock().now()));
         self.state().last_sync.insert(app, now);
         Ok(json(StatusCode::NO_CONTENT, ""))
@@ -138,7 +139,7 @@ impl Request<'_> {
             return Err(ErrorReply::MediaType);
         }
         serde_json::from_slice(self.body)
-            .map_err(|error| ErrorReply::invalid(format!("The body is not understood: {error}.")))
+            .map_err(|error| ErrorReply::invalid(format!("The body is not valid: {error}.")))
     }
 }
 
@@ -165,7 +166,7 @@ fn found(body: Option<Bytes>) -> Result<Response, ErrorReply> {
     body.map(ok).ok_or(ErrorReply::NotFound)
 }
 
-/// The part of a cart that a client may give; the rest is the server's.
+/// The part of a cart that a client may set. The server sets the rest.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 struct NewCart {
@@ -190,8 +191,9 @@ struct NewLine {
 
 impl NewLine {
     fn item(self) -> Result<Item, ErrorReply> {
-        // Quantities are decimals on the wire, and this shop sells whole pieces.
-        let whole = format!("{}", self.quantity).parse().map_err(|_| ErrorReply::invalid("Quantity is not whole."))?;
+        // Quantities are decimals in the API, but this shop sells whole pieces.
+        let whole =
+            format!("{}", self.quantity).parse().map_err(|_| ErrorReply::invalid("Quantity is not a whole number."))?;
         Ok(Item { product: self.product_id, quantity: whole })
     }
 }
@@ -205,11 +207,11 @@ struct CheckoutBody {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Synchronisation {
+struct Synchronization {
     app_name: String,
 }
 
-impl Synchronisation {
+impl Synchronization {
     fn checked(self) -> Result<String, ErrorReply> {
         if self.app_name.trim().is_empty() { Err(ErrorReply::invalid("appName is blank.")) } else { Ok(self.app_name) }
     }

@@ -1,4 +1,4 @@
-//! The event framework extension's search, with all that makes it a trap.
+//! The search of the event framework extension, with all its special cases.
 
 use std::collections::HashMap;
 
@@ -25,12 +25,12 @@ struct Criteria {
     event_type: String,
     event_date_time_from: DateTime<Utc>,
     event_date_time_to: DateTime<Utc>,
-    /// Every entity may carry them; none is known.
+    /// Every entity may have them; none is known.
     #[serde(default, rename = "ExtensionProperties")]
     _extension_properties: Vec<serde_json::Value>,
 }
 
-/// Which page, and whether all rows are to be counted.
+/// The page, and whether to count all rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Paging {
     top: usize,
@@ -47,8 +47,7 @@ struct Window {
     paging: Paging,
 }
 
-/// Windows that were served, as they were served. The channel is that of the request's OUN, although the rows of
-/// all channels are found.
+/// Cached search results. The channel is the one of the request's OUN, although rows of all channels are found.
 #[derive(Default)]
 pub(super) struct Cache(HashMap<Window, (DateTime<Utc>, String)>);
 
@@ -84,8 +83,8 @@ impl Paging {
 }
 
 impl Csu {
-    /// Finds the events of one type in a window. The bounds lose their fractions of a second, which is how the
-    /// extension writes them into its query; a page that was served is served again for an hour, unless it was empty.
+    /// Finds the events of one type in a window. Fractions of a second are removed from the bounds, because the
+    /// extension writes them into its query without fractions. A result that is not empty is cached for an hour.
     pub(super) fn search(&self, request: &Request<'_>, body: SearchBody) -> Result<String, ErrorReply> {
         let window = Window::new(request, body.criteria, self.0.options.max_top)?;
         let now = self.0.shop.clock().now();
@@ -101,7 +100,7 @@ impl Csu {
         Ok(page)
     }
 
-    /// Every event there is, a page of them; nothing is cached.
+    /// All events, one page of them. Nothing is cached.
     pub(super) fn all_events(&self, request: &Request<'_>) -> Result<String, ErrorReply> {
         let Paging { top, skip, count } = Paging::of(request.query, self.0.options.max_top)?;
         let search = EventSearch { event_type: None, after: None, until: None, skip, top };

@@ -10,7 +10,7 @@ use crate::shop::{CartOpening, Checkout, EventRow, Item, PRODUCTS};
 
 const HOUSTON: i64 = 5_637_144_592;
 
-/// A shop behind a Scale Unit on a real port, in simulated time that the test moves.
+/// A shop behind a Scale Unit on a real port, in simulated time that the test advances.
 struct Environment {
     shop: Shop,
     served: Served,
@@ -91,7 +91,7 @@ fn error(code: &str) -> String {
 }
 
 #[tokio::test]
-async fn an_event_is_shown_as_the_sample_shows_it() {
+async fn an_event_has_the_format_of_the_sample() {
     let environment = Environment::new().await;
     environment.sell("HOUSTON-1");
     let whole = window("AddCartLines", "2025-10-09T08:00:00Z", "2025-10-09T09:00:00Z");
@@ -107,7 +107,7 @@ async fn an_event_is_shown_as_the_sample_shows_it() {
 }
 
 #[tokio::test]
-async fn bounds_are_whole_seconds_and_the_lower_one_is_left_out() {
+async fn bounds_are_whole_seconds_and_the_lower_one_is_exclusive() {
     let mut environment = Environment::new().await;
     environment.sell("at .5");
     environment.pass(500).await;
@@ -115,7 +115,7 @@ async fn bounds_are_whole_seconds_and_the_lower_one_is_left_out() {
     environment.pass(250).await;
     environment.sell("at 1.25");
     let none: [&str; 0] = [];
-    // The upper bound 21.9 is cut to 21.0, and the lower bound 20.9 to 20.0.
+    // The upper bound 21.9 becomes 21.0, and the lower bound 20.9 becomes 20.0.
     assert_eq!(environment.search("", "2025-10-09T08:53:20.9Z", "2025-10-09T08:53:21.9Z").await, ["at .5", "at 1.0"]);
     assert_eq!(environment.search("", "2025-10-09T08:53:21Z", "2025-10-09T08:53:22Z").await, ["at 1.25"]);
     assert_eq!(environment.search("", "2025-10-09T10:53:19+02:00", "2025-10-09T10:53:20.999+02:00").await, none);
@@ -123,7 +123,7 @@ async fn bounds_are_whole_seconds_and_the_lower_one_is_left_out() {
 }
 
 #[tokio::test]
-async fn one_exact_type_is_found_in_any_case() {
+async fn an_event_type_is_matched_exactly_but_case_insensitively() {
     let environment = Environment::new().await;
     environment.sell("1");
     for (event_type, found) in [("Checkout", 1), ("CHECKOUT", 1), ("AddCartLines,Checkout", 0), ("Check", 0)] {
@@ -135,7 +135,7 @@ async fn one_exact_type_is_found_in_any_case() {
 }
 
 #[tokio::test]
-async fn an_identical_window_is_stale_for_an_hour_unless_it_was_empty() {
+async fn an_identical_window_is_cached_for_an_hour_unless_it_was_empty() {
     let mut environment = Environment::new().await;
     let (from, to) = ("2025-10-09T08:00:00Z", "2025-10-09T12:00:00Z");
     assert!(environment.search("", from, to).await.is_empty());
@@ -160,7 +160,7 @@ async fn an_identical_window_is_stale_for_an_hour_unless_it_was_empty() {
 }
 
 #[tokio::test]
-async fn a_late_commit_appears_behind_later_stamps() {
+async fn a_late_commit_appears_after_later_timestamps() {
     let mut environment = Environment::new().await;
     environment.shop.set_commit_delay(TimeDelta::seconds(90));
     environment.sell("slow");
@@ -173,7 +173,7 @@ async fn a_late_commit_appears_behind_later_stamps() {
 }
 
 #[tokio::test]
-async fn pages_are_cut_by_top_and_skip_and_counted_whole() {
+async fn pages_follow_top_and_skip_and_the_count_is_complete() {
     let environment = Environment::new().await;
     for id in ["1", "2", "3", "4", "5"] {
         environment.sell(id);
@@ -193,7 +193,7 @@ async fn pages_are_cut_by_top_and_skip_and_counted_whole() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_not_the_actions_is_refused() {
+async fn a_body_of_another_structure_is_rejected() {
     let environment = Environment::new().await;
     for body in [
         json!({}),
@@ -209,7 +209,7 @@ async fn a_body_that_is_not_the_actions_is_refused() {
 }
 
 #[tokio::test]
-async fn an_order_is_read_by_its_alias_with_quotes_doubled() {
+async fn an_order_is_read_by_its_alias_with_doubled_quotes() {
     let environment = Environment::new().await;
     let row = environment.sell("it's + 1/2");
     let call = "Commerce/SalesOrders/GetSalesOrderDetailsByTransactionId(transactionId=@p1,searchLocationValue=1)";
@@ -232,7 +232,7 @@ async fn answer_text(request: reqwest::RequestBuilder) -> Bytes {
 }
 
 #[tokio::test]
-async fn a_channel_reads_only_what_is_its_own() {
+async fn a_channel_reads_only_its_own_data() {
     let environment = Environment::new().await;
     environment.sell("1");
     let path = "Commerce/Carts('1')?api-version=7.3";
@@ -268,7 +268,7 @@ async fn operating_units_are_looked_up_by_channel() {
 }
 
 #[tokio::test]
-async fn requests_without_version_or_unit_are_refused_by_name() {
+async fn requests_without_version_or_operating_unit_are_rejected() {
     let environment = Environment::new().await;
     for path in ["Commerce/Customers('1')", "Commerce/Customers('1')?api-version=6.0"] {
         let (status, answer) = environment.get(path).await;
@@ -298,7 +298,7 @@ impl TokenCheck for Refuses {
 }
 
 #[tokio::test]
-async fn tokens_are_refused_by_name() {
+async fn invalid_tokens_are_rejected_with_their_error_name() {
     for (problem, name) in [
         (TokenError::Missing, "AuthenticationFailed"),
         (TokenError::Expired, "AuthenticationFailed"),
@@ -312,7 +312,7 @@ async fn tokens_are_refused_by_name() {
 }
 
 #[tokio::test]
-async fn a_sale_can_be_made_over_the_wire() {
+async fn a_sale_can_be_made_over_http() {
     let environment = Environment::new().await;
     let account = "001000";
     let cart = json!({ "Id": "network", "CustomerId": account, "LoyaltyCardId": "L1" });
@@ -334,7 +334,7 @@ async fn a_sale_can_be_made_over_the_wire() {
 }
 
 #[tokio::test]
-async fn synchronisation_times_are_kept_by_application() {
+async fn synchronization_times_are_stored_per_application() {
     let environment = Environment::new().await;
     let app = json!({ "appName": "journeys" });
     let get = "Commerce/GetLastSyncDatetimeUTC?api-version=7.3";
@@ -345,7 +345,7 @@ async fn synchronisation_times_are_kept_by_application() {
 }
 
 #[tokio::test]
-async fn a_role_that_may_not_read_orders_may_read_everything_else() {
+async fn a_role_without_access_to_orders_can_read_everything_else() {
     let clock = Clock::simulated("2025-10-09T08:53:20.5Z".parse().unwrap());
     let shop = Shop::new(clock.clone(), 7);
     let options = CsuOptions { application_reads_orders: false, ..CsuOptions::default() };

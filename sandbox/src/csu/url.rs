@@ -1,23 +1,23 @@
-//! OData addresses: keys and arguments in parentheses, quotes doubled, parameter aliases in the query (OData 4.0,
+//! OData addresses: keys and arguments in parentheses, doubled quotes, and parameter aliases in the query (OData 4.0,
 //! Part 2: URL Conventions).
 
 use percent_encoding::percent_decode_str;
 
 use super::error::ErrorReply;
 
-/// The segments below the service's root.
+/// The segments after the service root.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Path(pub(super) Vec<Segment>);
 
-/// A name with what stands in parentheses behind it.
+/// A name with the content of its parentheses.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Segment {
     pub(super) name: String,
-    /// `None` without parentheses. A key has an empty name.
+    /// `None` without parentheses. The name of a key is empty.
     pub(super) arguments: Option<Vec<(String, Literal)>>,
 }
 
-/// A value in a path or behind an alias.
+/// A value in a path or of an alias.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Literal {
     Text(String),
@@ -27,10 +27,10 @@ pub(super) enum Literal {
 }
 
 impl Path {
-    /// Reads a path as it was sent. `None` if it does not lead to the service at all.
+    /// Parses a path in its percent-encoded form. `None` if it is not a path of the service.
     pub(super) fn parse(path: &str) -> Option<Result<Self, ErrorReply>> {
         let below = path.trim_start_matches('/').strip_prefix("Commerce/")?;
-        // Cut first and decoded then: an encoded slash belongs to a key.
+        // Split before decoding, because an encoded slash is part of a key.
         Some(below.split('/').map(Segment::parse).collect::<Result<_, _>>().map(Self))
     }
 }
@@ -53,7 +53,7 @@ impl Segment {
         }
     }
 
-    /// An argument of a function, its alias looked up.
+    /// The argument of a function, with its alias resolved.
     pub(super) fn argument(&self, name: &str, query: &Query) -> Result<Literal, ErrorReply> {
         let arguments = self.arguments.as_deref().unwrap_or_default();
         let found = arguments.iter().find(|(argument, _)| argument == name).map(|(_, value)| value);
@@ -80,7 +80,7 @@ impl Literal {
     }
 }
 
-/// The text before the closing quote, which must be the last character; two quotes stand for one.
+/// The text before the closing quote, which must be the last character. Two quotes are one.
 fn unquote(quoted: &str) -> Option<String> {
     let inside = quoted.strip_suffix('\'')?;
     let single = inside.replace("''", "");
@@ -118,7 +118,7 @@ fn decode(text: &str) -> Result<String, ErrorReply> {
     decoded.map(|text| text.into_owned()).map_err(|_| ErrorReply::invalid("The address is not UTF-8."))
 }
 
-/// The query's options.
+/// The query options.
 #[derive(Debug)]
 pub(super) struct Query(Vec<(String, String)>);
 
@@ -127,7 +127,7 @@ impl Query {
         let mut options: Vec<(String, String)> = Vec::new();
         for option in query.split('&').filter(|option| !option.is_empty()) {
             let (name, value) = option.split_once('=').unwrap_or((option, ""));
-            // A plus sign is a blank in a query, though not in a path.
+            // A plus sign is a space in a query, but not in a path.
             let (name, value) = (decode(&name.replace('+', " "))?, decode(&value.replace('+', " "))?);
             if options.iter().any(|(known, _)| *known == name) {
                 return Err(ErrorReply::invalid("A query option is given twice."));
@@ -141,7 +141,7 @@ impl Query {
         self.0.iter().find(|(option, _)| option == name).map(|(_, value)| value.as_str())
     }
 
-    /// Refuses system options that an operation does not know.
+    /// Rejects system options that an operation does not support.
     pub(super) fn allow_only(&self, system_options: &[&str]) -> Result<(), ErrorReply> {
         let unknown = self.0.iter().find(|(name, _)| name.starts_with('$') && !system_options.contains(&name.as_str()));
         unknown.map_or(Ok(()), |_| Err(ErrorReply::invalid("A query option is not supported here.")))
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn arguments_may_stand_in_the_path_or_behind_an_alias() {
+    fn arguments_may_be_in_the_path_or_in_an_alias() {
         let query = Query::parse("@p1='it''s%2B1'&api-version=7.3").unwrap();
         let found = segment("/Commerce/F(transactionId=@p1,searchLocationValue=1,other='a,b')").unwrap();
         assert_eq!(found.argument("transactionId", &query), Ok(Literal::Text("it's+1".into())));

@@ -1,6 +1,7 @@
 //! `$batch`: many requests in one.
 //!
-//! Microsoft's page "Execute batch operations using the Web API". Change sets are left out: nothing here sends any.
+//! Microsoft's page "Execute batch operations using the Web API". Change sets are not supported, because nothing here
+//! uses them.
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::request::Parts;
@@ -12,7 +13,7 @@ use super::Dataverse;
 use super::error::ODataError;
 use super::request::{ApiRequest, ROOT, Target};
 
-/// Most requests that a batch can have.
+/// The most requests in a batch.
 const MOST_REQUESTS: usize = 1000;
 
 /// Whether this request is a batch.
@@ -27,7 +28,7 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    /// Takes a batch apart.
+    /// Parses a batch.
     pub(super) fn read(outer: &Parts, body: &Bytes) -> Result<Self, ODataError> {
         if outer.method != Method::POST {
             let message = format!("The requested resource does not support http method '{}'.", outer.method);
@@ -48,7 +49,7 @@ impl Batch {
             }
             requests.push(request(outer, part)?);
         }
-        // Which code each of these has is not documented.
+        // The code of each of these errors is not documented.
         match requests.len() {
             0 => Err(malformed("it is empty")),
             1..=MOST_REQUESTS => Ok(Self { requests, continues_on_error: continues_on_error(outer) }),
@@ -56,12 +57,12 @@ impl Batch {
         }
     }
 
-    /// How many requests it has.
+    /// The number of requests.
     pub(super) fn len(&self) -> usize {
         self.requests.len()
     }
 
-    /// Carries the requests out one after the other, up to the first error unless the caller wants all.
+    /// Executes the requests one after the other, up to the first error, or all if the caller wants that.
     pub(super) async fn run(self, dataverse: &Dataverse) -> Result<Response, ODataError> {
         let mut answers = Vec::with_capacity(self.requests.len());
         let mut status = StatusCode::OK;
@@ -88,7 +89,7 @@ impl Batch {
 fn answer(dataverse: &Dataverse, parts: Parts, body: Bytes) -> Result<Response, ODataError> {
     let request = ApiRequest::new(parts, body, dataverse.inner.options.dual_write)?;
     match request.target {
-        // Which of several journeys the caller was told of could not be said.
+        // The undelivered effects of several journeys in one reply could not be tracked.
         Target::Named(_) => Err(ODataError::not_here("An action within a batch")),
         _ => dataverse.dispatch(&request),
     }

@@ -8,7 +8,7 @@ use super::rows::{Changes, Row, Value};
 /// A contact.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Contact {
-    /// `contactid`. When adding one, nil asks for a new id.
+    /// `contactid`. A nil id creates a new one when adding.
     pub id: Uuid,
     /// `firstname`.
     pub first_name: Option<String>,
@@ -64,7 +64,7 @@ impl Contact {
         }
     }
 
-    /// What a caller could have written.
+    /// The columns that a caller can write.
     pub(super) fn changes(&self) -> Changes {
         let text = |text: &Option<String>| text.clone().filter(|text| !text.is_empty()).map(Value::Text);
         Changes::from([

@@ -1,7 +1,7 @@
-//! The `customapis` table: which actions there are, and what they take.
+//! The `customapis` table: the available actions and their parameters.
 //!
-//! Page: "CustomAPI tables" of the Dataverse developer guide. Custom triggers are all that is in it here, and the one
-//! query that is answered is for a unique name, with or without its parameters.
+//! Page: "CustomAPI tables" of the Dataverse developer guide. Here it contains only custom triggers, and the only
+//! supported query is for a unique name, with or without its parameters.
 
 use serde_json::{Map, Value, json};
 
@@ -25,7 +25,7 @@ pub(super) struct Query<'a> {
 }
 
 impl<'a> Query<'a> {
-    /// Reads the options of a request.
+    /// Parses the options of a request.
     pub(super) fn parse(request: &'a ApiRequest) -> Result<Self, ODataError> {
         let mut query = Self { name: String::new(), columns: COLUMNS.to_vec(), parameters: None };
         for (option, value) in &request.options {
@@ -42,7 +42,7 @@ impl<'a> Query<'a> {
         Ok(query)
     }
 
-    /// Whether it asks for the action of this name; text is compared without regard to case.
+    /// Whether the query is for the action with this name. Text is compared case-insensitively.
     pub(super) fn asks_for(&self, trigger: &Trigger) -> bool {
         trigger.name.eq_ignore_ascii_case(&self.name)
     }
@@ -52,7 +52,7 @@ impl<'a> Query<'a> {
         let value = |column: &str| match column {
             "customapiid" => json!(id(&trigger.name)),
             "isfunction" => json!(false),
-            // Global, and open to asynchronous steps only.
+            // A global action that allows asynchronous steps only.
             "bindingtype" => json!(0),
             "allowedcustomprocessingsteptype" => json!(1),
             _ => json!(trigger.name),

@@ -9,7 +9,7 @@ pub const ORDER_CONFIRMATION: &str = "msdynmkt_csucheckouteventtrigger_144841371
 pub const FEEDBACK_REQUEST: &str = "msdynmkt_feedbackrequest_318274956";
 /// Loyalty invitation, after a purchase without a loyalty card.
 pub const LOYALTY_INVITATION: &str = "msdynmkt_loyaltyinvitation_572961408";
-/// Nudge, after something was put into a cart.
+/// Abandoned cart reminder, after a product was added to a cart.
 pub const ABANDONED_CART: &str = "msdynmkt_abandonedcart_690385127";
 
 /// All four.
@@ -58,7 +58,7 @@ pub fn demo_triggers() -> Vec<Trigger> {
     ]
 }
 
-/// What every custom trigger has, and its own attributes.
+/// The common parameters of every custom trigger, and its own attributes.
 fn trigger(name: &str, attributes: &[(&str, ParameterKind)]) -> Trigger {
     let mut parameters = vec![
         Parameter::required("msdynmkt_signaltimestamp", DateTime),
@@ -76,13 +76,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_order_confirmation_is_the_reference_solutions() {
+    fn the_order_confirmation_equals_the_reference_solution() {
         let reference = include_str!("../../fixtures/checkout-trigger-parameters.json");
         assert_eq!(demo_triggers()[0], Trigger::from_json(reference).unwrap());
     }
 
     #[test]
-    fn an_unknown_type_code_is_not_read() {
+    fn an_unknown_type_code_is_rejected() {
         let text = r#"{"trigger": "t", "parameters": [{"name": "p", "type": 5, "optional": false}]}"#;
         assert!(Trigger::from_json(text).unwrap_err().to_string().contains("5 is not the code"));
     }

@@ -1,4 +1,4 @@
-//! What Dataverse says when it refuses: a status, a code that has nothing to do with it, and a message.
+//! Dataverse's errors: a status, an error code that is independent of the status, and a message.
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -9,7 +9,7 @@ use serde_json::json;
 pub(super) const UNKNOWN_PROPERTY: &str = "0x0";
 /// A body that does not fit the model.
 pub(super) const PAYLOAD: &str = "0x80048d19";
-/// An address that cannot be understood. The code is not confirmed for all of the messages here.
+/// A malformed address. The code is not confirmed for all messages here.
 pub(super) const SYNTAX: &str = "0x80060888";
 /// No such entity set, function or action.
 pub(super) const UNKNOWN_SEGMENT: &str = "0x8006088a";
@@ -17,24 +17,24 @@ pub(super) const UNKNOWN_SEGMENT: &str = "0x8006088a";
 pub(super) const NO_ROW: &str = "0x80040217";
 /// A row with this key exists.
 pub(super) const DUPLICATE: &str = "0x80040237";
-/// The row has changed since.
+/// The row has another version.
 pub(super) const STALE: &str = "0x80060882";
 /// A query has too many conditions.
 pub(super) const CONDITIONS: &str = "0x8004430c";
 /// A text is longer than its column. Not confirmed.
 pub(super) const TOO_LONG: &str = "0x80044331";
-/// A required parameter of a custom API is missing. Not confirmed: no page says which code it is.
+/// A required parameter of a custom API is missing. The code is not documented.
 pub(super) const MISSING_PARAMETER: &str = "0x80040203";
 /// The caller's roles do not allow it.
 pub(super) const PRIVILEGE: &str = "0x80040220";
-/// The caller is nobody here. Not confirmed.
+/// The caller is not a user of the environment. Not confirmed.
 pub(super) const NOT_A_MEMBER: &str = "0x80072560";
-/// Too many requests in the window.
+/// Too many requests in the time window.
 pub(super) const REQUESTS: &str = "0x80072322";
-/// Too many requests at once.
+/// Too many concurrent requests.
 pub(super) const CONCURRENT: &str = "0x80072326";
 
-/// A refused request, which has had no effect.
+/// An error answer. The request had no effect.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ODataError {
     pub(super) status: StatusCode,
@@ -53,12 +53,12 @@ impl ODataError {
         Self::new(StatusCode::BAD_REQUEST, code, message)
     }
 
-    /// An address that cannot be understood.
+    /// A malformed address.
     pub(super) fn syntax(message: impl Into<String>) -> Self {
         Self::bad_request(SYNTAX, message)
     }
 
-    /// A body that does not fit; `set` is empty for an action.
+    /// A body that does not match; `set` is empty for an action.
     pub(super) fn payload(set: &str, reason: impl std::fmt::Display) -> Self {
         let message = format!("Error identified in Payload provided by the user for Entity :'{set}' ----> {reason}");
         Self::bad_request(PAYLOAD, message)
@@ -74,7 +74,7 @@ impl ODataError {
         Self::bad_request(UNKNOWN_PROPERTY, message)
     }
 
-    /// Something that Dataverse can do and the sandbox cannot.
+    /// Something that Dataverse supports and the sandbox does not.
     pub(super) fn not_here(what: &str) -> Self {
         Self::new(StatusCode::NOT_IMPLEMENTED, "", format!("{what} is not part of the sandbox."))
     }

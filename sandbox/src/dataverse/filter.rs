@@ -10,10 +10,10 @@ use super::payload::guid;
 use super::rows::{Row, Value};
 use super::schema::{Column, Kind, Table};
 
-/// Deeper nesting is refused, as the real parser refuses it.
+/// Deeper nesting is rejected, like in the real parser.
 const MAX_DEPTH: usize = 100;
 
-/// More conditions are refused (`TooManyConditionsInQuery`).
+/// More conditions are rejected (`TooManyConditionsInQuery`).
 const MAX_CONDITIONS: usize = 500;
 
 /// A condition on a row.
@@ -38,14 +38,14 @@ pub(super) enum Comparison {
 }
 
 impl Filter {
-    /// Reads a filter on `table` from its decoded text.
+    /// Parses a filter on `table` from its decoded text.
     pub(super) fn parse(table: Table, dual_write: bool, text: &str) -> Result<Self, ODataError> {
         let mut parser = Parser { table, dual_write, text, tokens: tokens(text)?, next: 0, depth: 0, conditions: 0 };
         let filter = parser.or()?;
         if parser.next < parser.tokens.len() { Err(parser.unexpected()) } else { Ok(filter) }
     }
 
-    /// Whether a row meets the condition. Nothing but null equals null, and null is neither more nor less.
+    /// Whether a row matches the condition. Only null equals null, and null is neither less nor greater.
     pub(super) fn matches(&self, row: &Row) -> bool {
         match self {
             Self::And(a, b) => a.matches(row) && b.matches(row),
@@ -158,7 +158,7 @@ impl Parser<'_> {
         let value = match (column.kind, token) {
             (_, Token::Word(word)) if word == "null" => return Ok(None),
             (Kind::Text(_), Token::Text(text)) => Some(Value::Text(text.clone())),
-            // A quoted GUID is not what OData asks for, but Dataverse takes it and the reference sends it.
+            // OData does not allow a quoted GUID, but Dataverse accepts it and the reference solution sends it.
             (Kind::Key | Kind::Lookup { .. }, Token::Word(text) | Token::Text(text)) => guid(text).map(Value::Id),
             (Kind::Bool, Token::Word(word)) => word.parse().ok().map(Value::Bool),
             (Kind::Int, Token::Word(word)) => word.parse().ok().map(Value::Int),

@@ -1,4 +1,4 @@
-//! What Customer Insights - Journeys makes of a trigger's call.
+//! Starts journeys when custom triggers are called.
 
 use std::collections::BTreeMap;
 
@@ -14,21 +14,21 @@ use super::schema::Table;
 
 /// An accepted call of a custom trigger.
 ///
-/// There is no telling two calls for the same thing apart from two things: each is a journey of its own.
+/// Two calls with the same parameters are two journeys.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StartedJourney {
-    /// Counts from 1.
+    /// The number of the call, from 1.
     pub number: u64,
     /// The trigger's name.
     pub trigger: String,
-    /// The contact that is on the journey: `msdynmkt_profileid`, if it is a contact's id and `msdynmkt_signaluserauthid`
-    /// is the same. Otherwise the call was accepted all the same, and nobody hears anything.
+    /// The contact of the journey: `msdynmkt_profileid`, if it is a contact's id and `msdynmkt_signaluserauthid` is the
+    /// same. Otherwise the call is accepted, but no message is sent.
     pub contact: Option<Uuid>,
     /// The parameters.
     pub parameters: Value,
     /// The call's body, with every number as it was written.
     pub body: String,
-    /// When.
+    /// The time of the call.
     pub at: DateTime<Utc>,
     /// The call's `traceparent` header.
     pub traceparent: Option<String>,

@@ -1,15 +1,15 @@
-//! The words of a `$filter`.
+//! The tokens of a `$filter`.
 
 use super::error::ODataError;
 
-/// A piece of a filter.
+/// A token of a filter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Token {
     Open,
     Close,
-    /// A quoted literal, without its quotes and with doubled ones undone.
+    /// A quoted literal, without its quotes and with doubled quotes resolved.
     Text(String),
-    /// Everything else: names, operators, numbers, GUIDs.
+    /// Anything else: names, operators, numbers, GUIDs.
     Word(String),
 }
 
@@ -45,7 +45,7 @@ pub(super) fn tokens(text: &str) -> Result<Vec<(usize, Token)>, ODataError> {
     Ok(tokens)
 }
 
-/// The literal whose opening quote is at `at`, and where its closing quote is.
+/// The literal with its opening quote at `at`, and the position of its closing quote.
 fn quoted(chars: &[char], at: usize) -> Option<(String, usize)> {
     let mut literal = String::new();
     let mut at = at + 1;
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_single_quote_inside_leaves_a_literal_open() {
+    fn a_single_quote_inside_a_literal_ends_it() {
         let error = tokens("lastname eq 'O'Bryan'").unwrap_err();
         assert!(error.message.contains("unterminated literal at position 20"), "{}", error.message);
     }

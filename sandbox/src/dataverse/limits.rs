@@ -1,7 +1,7 @@
-//! Service protection limits: so many requests in a sliding window, and so many at once.
+//! Service protection limits: the number of requests in a sliding window, and the number of concurrent requests.
 //!
-//! Microsoft's page: "Service protection API limits". The third facet, combined execution time, is left out: nothing
-//! here takes any.
+//! Microsoft's page: "Service protection API limits". The third limit, combined execution time, is not implemented,
+//! because requests take no time here.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,21 +12,21 @@ use chrono::{DateTime, Utc};
 
 use super::error::{self, ODataError};
 
-/// What one application user may ask of one server.
+/// The limits for one application user on one server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Requests in a window.
     pub requests: usize,
     /// The window's length.
     pub window: Duration,
-    /// Requests at the same time.
+    /// Concurrent requests.
     pub concurrent: usize,
-    /// How long each request is at work, by the machine's clock: without it hardly two are ever at work together.
+    /// The execution time of each request, by the machine's clock. Without it, two requests are rarely concurrent.
     pub work: Duration,
 }
 
 impl Default for Limits {
-    /// The documented defaults, and no work.
+    /// The documented defaults, and no execution time.
     fn default() -> Self {
         Self { requests: 6000, window: Duration::from_secs(300), concurrent: 52, work: Duration::ZERO }
     }
@@ -40,12 +40,12 @@ pub(super) struct Gate {
 
 #[derive(Default)]
 struct State {
-    /// When the requests of the window came, refused ones included: pushing on makes the wait longer.
+    /// The arrival times of the requests in the window, including rejected ones: further requests make the wait longer.
     arrivals: VecDeque<DateTime<Utc>>,
     at_work: usize,
 }
 
-/// A request at work.
+/// A request in execution.
 pub(super) struct Pass(Arc<Gate>);
 
 impl Gate {
@@ -53,12 +53,12 @@ impl Gate {
         Arc::new(Self { limits, state: Mutex::default() })
     }
 
-    /// How long a request is at work.
+    /// The execution time of a request.
     pub(super) fn work(&self) -> Duration {
         self.limits.work
     }
 
-    /// Lets a request in, or says when to come again.
+    /// Admits a request, or returns the error with the time to wait.
     pub(super) fn enter(self: &Arc<Self>, now: DateTime<Utc>) -> Result<Pass, ODataError> {
         let Limits { requests, window, concurrent, .. } = self.limits;
         let mut state = self.lock();
@@ -92,13 +92,13 @@ impl Drop for Pass {
 fn too_many_requests(requests: usize, window: Duration, wait: chrono::TimeDelta) -> ODataError {
     let seconds = window.as_secs();
     let message = format!("Number of requests exceeded the limit of {requests} over time window of {seconds} seconds.");
-    // Rounded up: whoever waits exactly so long gets in.
+    // Rounded up, so that a caller who waits exactly this long is admitted.
     let wait = wait.num_milliseconds().max(1).unsigned_abs().div_ceil(1000);
     ODataError { retry_after: Some(wait), ..ODataError::new(StatusCode::TOO_MANY_REQUESTS, error::REQUESTS, message) }
 }
 
 fn too_many_at_once(concurrent: usize) -> ODataError {
     let message = format!("Number of concurrent requests exceeded the limit of {concurrent}.");
-    // How long Dataverse asks to wait here is not documented.
+    // The wait that Dataverse requests here is not documented.
     ODataError { retry_after: Some(2), ..ODataError::new(StatusCode::TOO_MANY_REQUESTS, error::CONCURRENT, message) }
 }

@@ -38,15 +38,15 @@ pub use journeys::StartedJourney;
 pub use limits::Limits;
 pub use triggers::{Parameter, ParameterKind, Trigger, UnknownKind};
 
-/// What kind of environment it is.
+/// The options of the environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DataverseOptions {
-    /// Whether Dual-write is installed: without it there are neither companies nor customer groups, and a contact
-    /// cannot refer to them.
+    /// Whether Dual-write is installed. Without it there are no companies and no customer groups, and a contact cannot
+    /// refer to them.
     pub dual_write: bool,
-    /// Service protection limits, if they are to be enforced.
+    /// Service protection limits, if they are enforced.
     pub limits: Option<Limits>,
-    /// The most rows that a page has.
+    /// The largest page.
     pub max_page_size: usize,
 }
 
@@ -56,7 +56,7 @@ impl Default for DataverseOptions {
     }
 }
 
-/// A Dataverse environment. Clones are the same environment.
+/// A Dataverse environment. Clones share it.
 #[derive(Clone)]
 pub struct Dataverse {
     inner: Arc<Inner>,
@@ -84,7 +84,7 @@ struct Published {
 }
 
 impl Dataverse {
-    /// An environment without rows or triggers, whose callers have to pass `check`.
+    /// An environment without rows and triggers. `check` validates the callers' tokens.
     pub fn new(clock: Clock, check: Arc<dyn TokenCheck>, options: DataverseOptions) -> Self {
         let gate = options.limits.map(limits::Gate::new);
         Self { inner: Arc::new(Inner { clock, check, options, gate, state: Mutex::default() }) }
@@ -111,19 +111,19 @@ impl Dataverse {
         self.seed(Table::CustomerGroups, Uuid::new_v4(), changes)
     }
 
-    /// Adds a contact (or replaces the one with its id) and returns its id. What is computed need not be given.
+    /// Adds a contact (or replaces the one with its id) and returns its id. Computed columns are ignored.
     pub fn add_contact(&self, contact: &Contact) -> Uuid {
         let id = if contact.id.is_nil() { Uuid::new_v4() } else { contact.id };
         self.seed(Table::Contacts, id, contact.changes())
     }
 
-    /// Removes a contact, and says whether there was one.
+    /// Removes a contact. Returns whether there was one.
     pub fn delete_contact(&self, id: Uuid) -> bool {
         self.lock().rows.delete(Table::Contacts, id, Condition::Update).is_ok()
     }
 
-    /// FaultInjector: somebody else writes a contact, so that its version is another; says whether there was one. Nothing
-    /// else about it changes but `modifiedon`.
+    /// Fault injection: another writer updates a contact, so that it has a new version. Returns whether there was one.
+    /// Only `modifiedon` changes.
     pub fn touch_contact(&self, id: Uuid) -> bool {
         let now = self.inner.clock.now();
         self.lock().rows.save(Table::Contacts, id, Changes::new(), Condition::Update, now).is_ok()
@@ -139,31 +139,31 @@ impl Dataverse {
         self.lock().rows.get(Table::Contacts, id).map(Contact::from_row)
     }
 
-    /// How many contacts there are.
+    /// The number of contacts.
     pub fn contact_count(&self) -> usize {
         self.lock().rows.all(Table::Contacts).count()
     }
 
-    /// Adds a trigger, ready to use, or replaces the one of its name.
+    /// Adds a published trigger, or replaces the one with its name.
     pub fn register_trigger(&self, trigger: Trigger) {
         let name = trigger.name.clone();
         self.lock().triggers.insert(name, Published { trigger: Arc::new(trigger), published: true });
     }
 
-    /// Takes a trigger out of use or puts it back, and says whether there is one of that name. What is not in use is
-    /// unknown to callers.
+    /// Unpublishes a trigger or publishes it again. Returns whether there is one with that name. An unpublished trigger
+    /// is unknown to callers.
     pub fn set_published(&self, trigger: &str, published: bool) -> bool {
         let mut state = self.lock();
         let found = state.triggers.get_mut(trigger);
         found.map(|found| found.published = published).is_some()
     }
 
-    /// Makes the application user a member of the environment, or no longer one.
+    /// Adds or removes the application user of the environment.
     pub fn set_application_user(&self, is_user: bool) {
         self.lock().role.is_user = is_user;
     }
 
-    /// Takes a privilege from the application user's role, or all of them.
+    /// Removes a privilege from the application user's role, or all privileges.
     pub fn revoke(&self, privilege: Option<&str>) {
         let is_revoked = |held: &str| privilege.is_none_or(|revoked| held.eq_ignore_ascii_case(revoked));
         self.lock().role.privileges.retain(|held| !is_revoked(held));
@@ -174,7 +174,7 @@ impl Dataverse {
         self.started_after(0)
     }
 
-    /// The accepted calls whose number is greater than `number`: for those who look again and again.
+    /// The accepted calls whose number is greater than `number`.
     pub fn started_after(&self, number: u64) -> Vec<StartedJourney> {
         let seen = usize::try_from(number).unwrap_or(usize::MAX);
         self.lock().started.get(seen..).unwrap_or_default().to_vec()

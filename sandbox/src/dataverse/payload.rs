@@ -1,4 +1,4 @@
-//! The body of a create or an update: which columns it sets, to what.
+//! The body of a create or an update: the columns and their new values.
 
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
@@ -7,10 +7,10 @@ use super::error::{self, ODataError};
 use super::rows::{Changes, Value};
 use super::schema::{Column, Kind, Table};
 
-/// Reads a body for `table`; `dual_write` says whether its tables can be referred to.
+/// Reads a body for `table`. `dual_write` decides whether it can refer to the Dual-write tables.
 ///
-/// The real Dataverse drops some values for columns that it fills in itself (`createdon`, `fullname`) without a word;
-/// here they are refused, because sending them is a mistake.
+/// The real Dataverse ignores some values of columns that it sets itself (`createdon`, `fullname`). Here they are
+/// rejected, because sending them is a mistake.
 pub(super) fn read(table: Table, dual_write: bool, body: &[u8]) -> Result<Changes, ODataError> {
     let object: Map<String, Json> =
         serde_json::from_slice(body).map_err(|error| ODataError::payload(table.set(), error.to_string()))?;
@@ -79,7 +79,7 @@ fn fitting(table: Table, column: &Column, text: &str, max: usize) -> Result<Stri
     Err(ODataError::bad_request(error::TOO_LONG, message))
 }
 
-/// `"<navigation>@odata.bind": "/<entity set>(<guid>)"`; null takes the reference away.
+/// `"<navigation>@odata.bind": "/<entity set>(<guid>)"`; null removes the reference.
 fn bind(
     table: Table,
     dual_write: bool,
@@ -101,8 +101,9 @@ fn bind(
         Json::Null => Ok((column, None)),
         Json::String(uri) => {
             let id = bound(uri, target);
-            let id =
-                id.ok_or_else(|| ODataError::payload(table.set(), format!("'{navigation}' is bound to no row.")))?;
+            let id = id.ok_or_else(|| {
+                ODataError::payload(table.set(), format!("'{navigation}' is not bound to an existing row."))
+            })?;
             Ok((column, Some(Value::Id(id))))
         }
         _ => Err(ODataError::payload(table.set(), format!("'{navigation}' must be bound to an address."))),
@@ -120,7 +121,7 @@ fn bound(uri: &str, target: Table) -> Option<Uuid> {
     guid(key)
 }
 
-/// A GUID in its usual form, with hyphens and nothing around it.
+/// A GUID in its usual form, with hyphens and without brackets.
 pub(super) fn guid(text: &str) -> Option<Uuid> {
     Uuid::parse_str(text).ok().filter(|_| text.len() == 36)
 }

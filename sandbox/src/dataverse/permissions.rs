@@ -1,4 +1,4 @@
-//! The application user and what its security role allows.
+//! The application user and the privileges of its security role.
 //!
 //! Pages: "WhoAmI Function" and "RetrieveUserPrivilegeByPrivilegeName Function". The sandbox has one user.
 
@@ -15,7 +15,7 @@ use super::schema::Table;
 /// The user's id.
 pub(super) const USER: Uuid = Uuid::from_u128(0x6d1f_8b0a_93c4_4e57_a2d8_05be_7c41_f936);
 
-/// What the user has by default: all that the handler and its check need.
+/// The default privileges: everything that the handler and its check need.
 const ALL: [&str; 10] = [
     "prvReadContact",
     "prvCreateContact",
@@ -29,9 +29,9 @@ const ALL: [&str; 10] = [
     "prvReadCustomAPIRequestParameter",
 ];
 
-/// The application user's role.
+/// The application user's security role.
 pub(super) struct SecurityRole {
-    /// Whether there is such a user at all.
+    /// Whether the user exists.
     pub(super) is_user: bool,
     pub(super) privileges: BTreeSet<&'static str>,
 }
@@ -43,7 +43,7 @@ impl Default for SecurityRole {
 }
 
 impl SecurityRole {
-    /// Refuses everybody who is not a user of the environment.
+    /// Rejects callers that are not a user of the environment.
     pub(super) fn admit(&self) -> Result<(), ODataError> {
         if self.is_user {
             return Ok(());
@@ -52,7 +52,7 @@ impl SecurityRole {
         Err(ODataError::new(StatusCode::FORBIDDEN, error::NOT_A_MEMBER, message))
     }
 
-    /// Refuses who lacks the privilege for `action` (`Read`, `Create`, `Write`) on a table.
+    /// Rejects callers without the privilege for `action` (`Read`, `Create`, `Write`) on a table.
     pub(super) fn demand(&self, action: &str, table: &str) -> Result<(), ODataError> {
         let wanted = format!("prv{action}{table}");
         if self.holds(&wanted) {
@@ -79,7 +79,7 @@ impl SecurityRole {
         })
     }
 
-    /// `RetrieveUserPrivilegeByPrivilegeName(PrivilegeName=…)` of the user: the privilege, if it is held.
+    /// `RetrieveUserPrivilegeByPrivilegeName(PrivilegeName=…)` of the user: the privilege, if the user has it.
     pub(super) fn privilege(&self, request: &ApiRequest, argument: &str) -> Result<Value, ODataError> {
         let literal = match argument.strip_prefix('@') {
             Some(_) => request.options.iter().find(|(name, _)| name == argument).map(|(_, value)| value.as_str()),
@@ -106,7 +106,7 @@ impl SecurityRole {
     }
 }
 
-/// The table's name in the names of privileges, which is its schema name.
+/// The table's name in privilege names, which is its schema name.
 pub(super) fn schema_name(table: Table) -> &'static str {
     match table {
         Table::Contacts => "Contact",

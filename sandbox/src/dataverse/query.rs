@@ -1,4 +1,4 @@
-//! A query's options, and the page of rows that answers it.
+//! The options of a query, and the page of rows that answers it.
 
 use std::cmp::Ordering;
 
@@ -9,7 +9,7 @@ use super::filter::Filter;
 use super::rows::{Row, Rows, Value};
 use super::schema::{Column, Table};
 
-/// What is asked of an entity set.
+/// A query on an entity set.
 pub(super) struct Query {
     table: Table,
     select: Select,
@@ -20,11 +20,11 @@ pub(super) struct Query {
     skip: usize,
 }
 
-/// Which columns an answer has.
+/// The columns of an answer.
 pub(super) struct Select {
     table: Table,
     columns: Vec<&'static Column>,
-    /// As it was asked for, if it was.
+    /// The original `$select`, if there was one.
     text: Option<String>,
 }
 
@@ -41,7 +41,7 @@ impl Select {
         Ok(Self { table, columns, text: Some(text.to_owned()) })
     }
 
-    /// Reads the options of a request that concerns one row, which may only ask for its columns.
+    /// Parses the options of a request for one row, which may only have `$select`.
     pub(super) fn of_row(table: Table, dual_write: bool, options: &[(String, String)]) -> Result<Self, ODataError> {
         let mut select = Self::all(table, dual_write);
         for (name, value) in options {
@@ -58,24 +58,24 @@ impl Select {
         row.json(self.table, self.columns.iter().copied())
     }
 
-    /// The fragment of `@odata.context` that names the columns.
+    /// The fragment of `@odata.context` with the columns.
     pub(super) fn context(&self) -> String {
         let columns = self.text.as_ref().map(|text| format!("({text})")).unwrap_or_default();
         format!("$metadata#{}{columns}", self.table.set())
     }
 }
 
-/// Rows for one answer.
+/// The rows of one answer.
 pub(super) struct Page {
     pub(super) rows: Vec<Json>,
-    /// How many rows there are in all, if that was asked.
+    /// The total number of rows, if `$count` was requested.
     pub(super) count: Option<usize>,
     /// The cookie of the next page.
     pub(super) next: Option<String>,
 }
 
 impl Query {
-    /// Reads decoded query options.
+    /// Parses decoded query options.
     pub(super) fn parse(table: Table, dual_write: bool, options: &[(String, String)]) -> Result<Self, ODataError> {
         let select = Select::all(table, dual_write);
         let mut query = Self { table, select, filter: None, order: Vec::new(), top: None, count: false, skip: 0 };
@@ -101,7 +101,7 @@ impl Query {
         Ok(())
     }
 
-    /// The asked-for page; its size, when preferred, makes `$top` void.
+    /// The requested page. A preferred page size overrides `$top`.
     pub(super) fn run(&self, rows: &Rows, preferred_size: Option<usize>, max_size: usize) -> Page {
         let mut found: Vec<&Row> = rows.all(self.table).filter(|row| self.includes(row)).collect();
         found.sort_by(|a, b| self.compare(a, b));
@@ -134,7 +134,7 @@ impl Query {
 }
 
 impl Page {
-    /// The page on the wire, without its context; `next` makes a cookie an address.
+    /// The page as JSON, without its context. `next` makes an address from a cookie.
     pub(super) fn json(self, next: impl FnOnce(&str) -> String) -> Map<String, Json> {
         let mut object = Map::new();
         if let Some(count) = self.count {
@@ -171,14 +171,14 @@ fn order(table: Table, dual_write: bool, text: &str) -> Result<Vec<(&'static Col
     text.split(',').map(item).collect()
 }
 
-/// Where the next page begins, in the guise of the real paging cookie.
+/// The start of the next page, in the form of the real paging cookie.
 ///
-/// It is percent-encoded already: a next link that is not followed verbatim but encoded again is refused.
+/// It is already percent-encoded. A next link that is encoded again is rejected.
 fn cookie(offset: usize) -> String {
     format!("%3Ccookie%20offset%3D%22{offset}%22%20/%3E")
 }
 
-/// The offset of a cookie that has been decoded once.
+/// The offset of a cookie that was decoded once.
 fn offset(value: &str) -> Option<usize> {
     value.strip_prefix("<cookie offset=\"")?.strip_suffix("\" />")?.parse().ok()
 }

@@ -1,4 +1,4 @@
-//! A request, taken apart: what it is aimed at, under which conditions, and how it wants its answer.
+//! A parsed request: its target, its conditions, and its preferences.
 
 use axum::body::Bytes;
 use axum::http::request::Parts;
@@ -11,19 +11,19 @@ use super::rows::Condition;
 use super::schema::Table;
 use crate::urlencoded;
 
-/// Where the Web API begins.
+/// The root of the Web API.
 pub(super) const ROOT: &str = "/api/data/v9.2/";
 
-/// What a request is aimed at.
+/// The target of a request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Target {
     Set(Table),
     Row(Table, Uuid),
-    /// Perhaps an action.
+    /// Possibly an action.
     Named(String),
-    /// Who the caller is.
+    /// The caller.
     WhoAmI,
-    /// Whether a user has a privilege; the function's argument.
+    /// Whether a user has a privilege; the argument of the function.
     Privilege(Uuid, String),
     /// The table of custom APIs.
     CustomApis,
@@ -37,14 +37,14 @@ pub(super) struct ApiRequest {
     pub(super) target: Target,
     /// The query as it was sent.
     pub(super) raw_query: String,
-    /// The query's options, decoded.
+    /// The decoded query options.
     pub(super) options: Vec<(String, String)>,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
 }
 
 impl ApiRequest {
-    /// Takes a request apart and checks the headers that every request may have.
+    /// Parses a request and checks the common headers.
     pub(super) fn new(parts: Parts, body: Bytes, dual_write: bool) -> Result<Self, ODataError> {
         let Parts { method, uri, headers, .. } = parts;
         check_versions(&headers)?;
@@ -65,7 +65,7 @@ impl ApiRequest {
         text(&self.headers, name)
     }
 
-    /// The body, which must be there and must be said to be JSON.
+    /// The body, which must have the content type JSON.
     pub(super) fn json_body(&self) -> Result<&[u8], ODataError> {
         let kind = self.header("Content-Type").map(|kind| kind.split(';').next().unwrap_or_default().trim());
         match kind {
@@ -78,7 +78,7 @@ impl ApiRequest {
         }
     }
 
-    /// What must hold for a write. `If-None-Match: null` says nothing: it is meant for caches.
+    /// The condition of a write. `If-None-Match: null` has no effect: it is meant for caches.
     pub(super) fn condition(&self) -> Result<Condition, ODataError> {
         match (self.header("If-Match"), self.header("If-None-Match").filter(|value| *value != "null")) {
             (None, None) => Ok(Condition::Upsert),
@@ -89,12 +89,12 @@ impl ApiRequest {
         }
     }
 
-    /// Whether the caller wants the row back.
+    /// Whether the caller wants the row in the answer.
     pub(super) fn wants_representation(&self) -> bool {
         self.preferences().any(|preference| preference.eq_ignore_ascii_case("return=representation"))
     }
 
-    /// The page size that the caller prefers.
+    /// The preferred page size.
     pub(super) fn page_size(&self) -> Result<Option<usize>, ODataError> {
         let sizes = self.preferences().filter_map(|preference| preference.strip_prefix("odata.maxpagesize="));
         let sizes = sizes.map(|size| {
@@ -144,7 +144,7 @@ fn privilege(rest: &str) -> Option<Target> {
     Some(Target::Privilege(guid(id)?, argument.to_owned()))
 }
 
-/// No table here has an alternate key, so a row is addressed by its id.
+/// No table here has an alternate key, so rows are addressed by id.
 fn bad_key(table: Table) -> ODataError {
     let message =
         format!("The key in the request URI is not valid for resource 'Microsoft.Dynamics.CRM.{}'.", table.logical());
@@ -184,5 +184,5 @@ fn check_accept(headers: &HeaderMap) -> Result<(), ODataError> {
     if ranges.peek().is_none() || ranges.any(|ranges| ranges.split(',').any(json)) {
         return Ok(());
     }
-    Err(ODataError::new(StatusCode::NOT_ACCEPTABLE, "", "Only JSON can be had here."))
+    Err(ODataError::new(StatusCode::NOT_ACCEPTABLE, "", "Only JSON is supported."))
 }

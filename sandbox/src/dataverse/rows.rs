@@ -1,4 +1,4 @@
-//! The rows, and what a write does to them.
+//! The rows, and the writes that change them.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::error::{self, ODataError};
 use super::schema::{Column, Kind, Table};
 
-/// What a column holds when it is not null.
+/// A value that is not null.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Value {
     Text(String),
@@ -22,10 +22,10 @@ pub(super) enum Value {
 }
 
 impl Value {
-    /// As the database compares: text without regard to case. `None` if the two are of different kinds.
+    /// Compares like the database: text is case-insensitive. `None` if the kinds differ.
     pub(super) fn compare(&self, other: &Self) -> Option<Ordering> {
         match (self, other) {
-            // The same, but quick: nearly all text is ASCII, and every query compares every row.
+            // A fast path for ASCII, because nearly all text is ASCII and every query compares every row.
             (Self::Text(a), Self::Text(b)) if a.is_ascii() && b.is_ascii() => {
                 let (a, b) = (a.bytes().map(|it| it.to_ascii_lowercase()), b.bytes().map(|it| it.to_ascii_lowercase()));
                 Some(a.cmp(b))
@@ -58,7 +58,7 @@ fn lower_case(text: &str) -> impl Iterator<Item = char> {
 #[derive(Clone, Debug)]
 pub(super) struct Row {
     pub(super) id: Uuid,
-    /// Grows with every write to any row.
+    /// The row version. It grows with every write to any row.
     pub(super) version: u64,
     values: BTreeMap<&'static str, Value>,
 }
@@ -69,12 +69,12 @@ impl Row {
         self.values.get(column)
     }
 
-    /// The row's version as an entity tag.
+    /// The row version as an ETag.
     pub(super) fn etag(&self) -> String {
         format!("W/\"{}\"", self.version)
     }
 
-    /// The row on the wire. The key is always there.
+    /// The row as JSON. It always has the key.
     pub(super) fn json<'a>(
         &self,
         table: Table,
@@ -98,13 +98,13 @@ impl Row {
     }
 }
 
-/// What a write sets: each column's new value, null included.
+/// The changes of a write: each column's new value, including null.
 pub(super) type Changes = BTreeMap<&'static str, Option<Value>>;
 
-/// What must hold for a write to happen (`If-Match`, `If-None-Match`).
+/// The condition of a write (`If-Match`, `If-None-Match`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Condition {
-    /// Nothing: create or update.
+    /// None: create or update.
     Upsert,
     /// The row must exist.
     Update,
@@ -114,7 +114,7 @@ pub(super) enum Condition {
     Create,
 }
 
-/// What a write did.
+/// The result of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Saved {
     Created,
@@ -135,7 +135,7 @@ impl Default for Rows {
 }
 
 impl Rows {
-    /// All rows of a table, in no order that means anything (it is that of the ids).
+    /// All rows of a table, in the order of their ids.
     pub(super) fn all(&self, table: Table) -> impl Iterator<Item = &Row> {
         self.tables.range((table, Uuid::nil())..=(table, Uuid::max())).map(|(_, row)| row)
     }
@@ -145,7 +145,7 @@ impl Rows {
         self.tables.get(&(table, id))
     }
 
-    /// Writes a row, or refuses and changes nothing.
+    /// Writes a row, or returns an error and changes nothing.
     pub(super) fn save(
         &mut self,
         table: Table,
@@ -172,7 +172,7 @@ impl Rows {
         Ok(saved)
     }
 
-    /// Removes a row, or refuses.
+    /// Deletes a row, or returns an error.
     pub(super) fn delete(&mut self, table: Table, id: Uuid, condition: Condition) -> Result<(), ODataError> {
         let condition = if condition == Condition::Upsert { Condition::Update } else { condition };
         self.permit(table, id, condition)?;
@@ -187,7 +187,7 @@ impl Rows {
             (Some(row), Condition::UpdateVersion(version)) if row.version == version => Ok(Saved::Updated),
             (Some(_), Condition::UpdateVersion(_)) => Err(stale()),
             (Some(_), Condition::Create) => Err(duplicate()),
-            // The documentation's example of this very case has no code.
+            // The documentation's example of this case has no code.
             (None, Condition::Update | Condition::UpdateVersion(_)) => {
                 Err(ODataError { code: "", ..absent(table, id) })
             }
@@ -218,7 +218,7 @@ fn new_row(table: Table, id: Uuid, now: DateTime<Utc>) -> Row {
     Row { id, version: 0, values }
 }
 
-/// The columns that Dataverse fills in itself.
+/// The columns that Dataverse sets itself.
 fn compute(row: &mut Row, now: DateTime<Utc>) {
     let full_name = format!("{} {}", row.text("firstname"), row.text("lastname")).trim().to_owned();
     if full_name.is_empty() {
@@ -229,7 +229,7 @@ fn compute(row: &mut Row, now: DateTime<Utc>) {
     row.values.insert("modifiedon", Value::Time(now));
 }
 
-/// There is no such row.
+/// The error for a row that does not exist.
 pub(super) fn absent(table: Table, id: Uuid) -> ODataError {
     let message = format!("Entity '{}' With Id = {id} Does Not Exist", table.logical());
     ODataError::new(StatusCode::NOT_FOUND, error::NO_ROW, message)

@@ -1,32 +1,32 @@
-//! The tables and columns that exist here: what the reference reads and writes, and no more.
+//! The supported tables and columns: only those that the reference solution reads and writes.
 
-/// A table, under its entity set name.
+/// A table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Table {
     /// `contacts`.
     Contacts,
-    /// `cdm_companies`: legal entities, of Dual-write.
+    /// `cdm_companies`: legal entities of Dual-write.
     Companies,
-    /// `msdyn_customergroups`, of Dual-write.
+    /// `msdyn_customergroups` of Dual-write.
     CustomerGroups,
 }
 
 /// A column.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Column {
-    /// The property's name on the wire.
+    /// The name of the property in JSON.
     pub(super) name: &'static str,
     pub(super) kind: Kind,
     /// Whether a caller may set it.
     pub(super) writable: bool,
 }
 
-/// What a column holds.
+/// The type of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// The row's id.
     Key,
-    /// Text of at most so many UTF-16 units.
+    /// Text with a maximum length in UTF-16 code units.
     Text(usize),
     Bool,
     Int,
@@ -39,7 +39,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// The type's name in messages.
+    /// The name of the type in messages.
     pub(super) fn edm(self) -> &'static str {
         match self {
             Self::Key | Self::Lookup { .. } => "Edm.Guid",
@@ -61,7 +61,8 @@ const fn read_only(name: &'static str, kind: Kind) -> Column {
 
 const COMPANY: Kind = Kind::Lookup { navigation: "msdyn_company", target: Table::Companies };
 
-// The lengths of the `msdyn_` columns are not documented; these are those of the fields they mirror, or wider.
+// The lengths of the `msdyn_` columns are not documented. These are the lengths of the fields that they mirror, or
+// longer.
 const CONTACT: &[Column] = &[
     column("contactid", Kind::Key),
     column("firstname", Kind::Text(50)),
@@ -99,7 +100,7 @@ const CUSTOMER_GROUP: &[Column] = &[
 impl Table {
     const ALL: [Self; 3] = [Self::Contacts, Self::Companies, Self::CustomerGroups];
 
-    /// The table whose entity set has exactly this name.
+    /// The table with exactly this entity set name.
     pub(super) fn named(set: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|table| table.set() == set)
     }
@@ -131,12 +132,12 @@ impl Table {
         }
     }
 
-    /// Whether Dual-write brings the table along.
+    /// Whether the table belongs to Dual-write.
     pub(super) fn is_dual_write(self) -> bool {
         self != Self::Contacts
     }
 
-    /// The table's columns in an environment with or without Dual-write; without it nothing can refer to its tables.
+    /// The table's columns, with or without Dual-write. Without it, columns that refer to its tables do not exist.
     pub(super) fn columns(self, dual_write: bool) -> impl Iterator<Item = &'static Column> {
         let all = match self {
             Self::Contacts => CONTACT,
@@ -146,7 +147,7 @@ impl Table {
         all.iter().filter(move |column| dual_write || !matches!(column.kind, Kind::Lookup { .. }))
     }
 
-    /// The column called exactly `name`.
+    /// The column with exactly this name.
     pub(super) fn column(self, name: &str, dual_write: bool) -> Option<&'static Column> {
         self.columns(dual_write).find(|column| column.name == name)
     }

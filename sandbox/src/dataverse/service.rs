@@ -1,4 +1,4 @@
-//! The Web API: from a request to its effect and its answer.
+//! The Web API: executes requests and answers them.
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
@@ -20,9 +20,9 @@ use super::{Dataverse, custom_apis, journeys, payload};
 use crate::auth::TokenError;
 use crate::network::EffectId;
 
-/// More than any row or trigger needs.
+/// Larger than any row or trigger call.
 const MAX_BODY: usize = 1 << 20;
-/// ... or than a batch of a thousand rows does.
+/// Larger than a batch of a thousand rows.
 const MAX_BATCH: usize = 64 << 20;
 
 pub(super) fn router(dataverse: Dataverse) -> Router {
@@ -51,22 +51,22 @@ impl Dataverse {
         if let Some(work) = gate.map(|gate| gate.work()).filter(|work| !work.is_zero()) {
             tokio::time::sleep(work * u32::try_from(requests).unwrap_or(u32::MAX)).await;
         }
-        // No await from here on: a request takes effect as a whole or not at all.
+        // No await after this line: a request takes effect completely or not at all.
         if let Some(batch) = batch {
             return batch.run(self).await;
         }
         self.dispatch(&ApiRequest::new(parts, body, self.inner.options.dual_write)?)
     }
 
-    /// The scheme must be `Bearer`, whatever else the issuer's other customers take.
+    /// The scheme must be `Bearer`, although the issuer also accepts other schemes.
     fn authorize(&self, headers: &HeaderMap) -> Result<(), ODataError> {
         let header = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let is_bearer = header.and_then(|header| header.get(..7)).is_some_and(|s| s.eq_ignore_ascii_case("bearer "));
-        let judged = match header {
+        let checked = match header {
             Some(_) if !is_bearer => Err(TokenError::Malformed),
             _ => self.inner.check.check(header),
         };
-        judged.map_err(|problem| ODataError::new(StatusCode::UNAUTHORIZED, "", format!("Unauthorized: {problem}.")))
+        checked.map_err(|error| ODataError::new(StatusCode::UNAUTHORIZED, "", format!("Unauthorized: {error}.")))
     }
 
     pub(super) fn dispatch(&self, request: &ApiRequest) -> Result<Response, ODataError> {
@@ -171,7 +171,7 @@ impl Dataverse {
     fn delete(&self, id: Uuid, request: &ApiRequest) -> Result<Response, ODataError> {
         let condition = request.condition()?;
         if condition == Condition::Create {
-            return Err(ODataError::bad_request("", "What must not exist cannot be deleted."));
+            return Err(ODataError::bad_request("", "A delete cannot have the condition If-None-Match."));
         }
         self.lock().rows.delete(Table::Contacts, id, condition)?;
         Ok(StatusCode::NO_CONTENT.into_response())
@@ -198,7 +198,7 @@ impl Dataverse {
     }
 }
 
-/// The answer to a write: the row if it is wanted, and where it is otherwise.
+/// The answer to a write: the row if the caller wants it, otherwise its address.
 fn written(request: &ApiRequest, select: &Select, status: StatusCode, row: &Row) -> Response {
     if request.wants_representation() {
         let mut response = represent(request, select, status, row);
@@ -222,7 +222,7 @@ fn with_context(request: &ApiRequest, context: &str, mut object: Map<String, Jso
     JsonValue::Object(object)
 }
 
-/// The query as it came, with the cookie of the next page.
+/// The original query with the cookie of the next page.
 fn next_link(request: &ApiRequest, table: Table, cookie: &str) -> String {
     let kept = request.raw_query.split('&').filter(|option| !option.is_empty() && !is_cookie(option));
     let query: Vec<String> = kept.map(str::to_owned).chain([format!("$skiptoken={cookie}")]).collect();
@@ -233,7 +233,7 @@ fn is_cookie(option: &str) -> bool {
     option.starts_with("$skiptoken=") || option.starts_with("%24skiptoken=")
 }
 
-/// The application user of the sandbox may read the tables of Dual-write and no more.
+/// The application user of the sandbox may only read the Dual-write tables.
 fn read_only(table: Table) -> ODataError {
     let message = format!("Principal user is missing the privilege to write {}.", table.logical());
     ODataError::new(StatusCode::FORBIDDEN, error::PRIVILEGE, message)

@@ -14,22 +14,22 @@ use super::payload::guid;
 /// A custom trigger.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Trigger {
-    /// The action's name, with the number that each environment makes up.
+    /// The action's name, including the number that each environment adds.
     #[serde(rename = "trigger")]
     pub name: String,
-    /// What it takes.
+    /// The parameters.
     pub parameters: Vec<Parameter>,
 }
 
 /// A parameter of a custom trigger.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Parameter {
-    /// Its name, `msdynmkt_` and the attribute in lower case.
+    /// The name: `msdynmkt_` and the attribute in lower case.
     pub name: String,
-    /// Its type.
+    /// The type.
     #[serde(rename = "type")]
     pub kind: ParameterKind,
-    /// Whether it may be left out.
+    /// Whether it can be omitted.
     pub optional: bool,
 }
 
@@ -48,7 +48,7 @@ pub enum ParameterKind {
     Guid = 12,
 }
 
-/// A type that no custom trigger of the sandbox can have.
+/// A type code that the sandbox does not support.
 #[derive(Debug, thiserror::Error)]
 #[error("{0} is not the code of a parameter type that the sandbox knows")]
 pub struct UnknownKind(u8);
@@ -70,9 +70,9 @@ impl Trigger {
         serde_json::from_str(text)
     }
 
-    /// Checks a call's body: every parameter of the right type, none missing and none that is not declared.
+    /// Checks a call's body: every parameter has the right type, none is missing, and none is unknown.
     pub(super) fn check(&self, body: &str) -> Result<(), ODataError> {
-        // Numbers stay text here: a decimal must not pass through a binary fraction.
+        // Numbers stay text here, because a decimal must not be converted to a binary fraction.
         let values: BTreeMap<String, &RawValue> =
             serde_json::from_str(body).map_err(|error| ODataError::payload("", error.to_string()))?;
         for name in values.keys() {
@@ -99,7 +99,7 @@ impl Parameter {
         Self { name: name.to_owned(), kind, optional: true }
     }
 
-    /// A required parameter must have a value, and null is none; an empty text is one.
+    /// A required parameter must have a value other than null. An empty text is a value.
     fn check(&self, value: Option<&RawValue>) -> Result<(), ODataError> {
         let Some(value) = value.map(RawValue::get).filter(|value| *value != "null") else {
             return if self.optional { Ok(()) } else { Err(self.missing()) };
@@ -118,13 +118,13 @@ impl Parameter {
 }
 
 impl ParameterKind {
-    /// Whether a JSON value, as it was written, is one of this type.
+    /// Whether a JSON value, as it was written, has this type.
     fn accepts(self, raw: &str) -> bool {
         let text = || serde_json::from_str::<String>(raw).ok();
         match self {
             Self::Boolean => raw == "true" || raw == "false",
             Self::DateTime => text().is_some_and(|text| DateTime::parse_from_rfc3339(&text).is_ok()),
-            // The range of a decimal; its scale is not limited.
+            // The range of a decimal. Its scale is not limited.
             Self::Decimal | Self::Money => number(raw).is_some_and(|number| number.abs() < 7.9e28),
             Self::Float => number(raw).is_some(),
             Self::Integer => raw.parse::<i32>().is_ok(),

@@ -1,4 +1,4 @@
-//! The token endpoint, version 2.0: client credentials with a secret.
+//! The token endpoint version 2.0: client credentials with a secret.
 
 use axum::Json;
 use axum::body::Bytes;
@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::Entra;
 use crate::urlencoded;
 
-/// Why there is no token: an OAuth error and Entra's own number for it.
+/// An error of the token endpoint: an OAuth error and Entra's own error number.
 struct ErrorReply {
     status: StatusCode,
     error: &'static str,
@@ -40,11 +40,11 @@ pub(super) async fn token(
     let _hold = entra.inner.clock.hold();
     match issue(&entra, &tenant, &form(&headers, &body)) {
         Ok(token) => granted(&entra, token),
-        Err(refusal) => refused(&entra, &refusal),
+        Err(error) => error_reply(&entra, &error),
     }
 }
 
-/// Whatever is not a form has no parameters.
+/// A body that is not a form has no parameters.
 fn form(headers: &HeaderMap, body: &Bytes) -> Vec<(String, String)> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let is_form = kind.split(';').next().unwrap_or_default().trim() == "application/x-www-form-urlencoded";
@@ -88,7 +88,7 @@ fn authenticate(entra: &Entra, client_id: &str, secret: Option<&str>) -> Result<
     Err(ErrorReply::new(StatusCode::UNAUTHORIZED, "invalid_client", code, message))
 }
 
-/// The audience of `<audience>/.default`: the only kind of scope that client credentials may ask for.
+/// The audience of `<audience>/.default`, the only kind of scope for client credentials.
 fn audience(scope: &str) -> Result<&str, ErrorReply> {
     let audience = scope.strip_suffix("/.default").unwrap_or_default();
     if audience.is_empty() || audience.contains(char::is_whitespace) {
@@ -99,7 +99,7 @@ fn audience(scope: &str) -> Result<&str, ErrorReply> {
 }
 
 fn granted(entra: &Entra, token: String) -> Response {
-    // Entra counts the second in which it answers as gone.
+    // Entra rounds the remaining lifetime down.
     let expires_in = entra.lifetime_seconds() - 1;
     let body = json!({
         "token_type": "Bearer",
@@ -110,10 +110,10 @@ fn granted(entra: &Entra, token: String) -> Response {
     ([(header::CACHE_CONTROL, "no-store, no-cache")], Json(body)).into_response()
 }
 
-fn refused(entra: &Entra, refusal: &ErrorReply) -> Response {
+fn error_reply(entra: &Entra, reply: &ErrorReply) -> Response {
     let now = entra.inner.clock.now().format("%Y-%m-%d %H:%M:%SZ").to_string();
     let (trace, correlation) = (Uuid::new_v4(), Uuid::new_v4());
-    let ErrorReply { status, error, code, message } = refusal;
+    let ErrorReply { status, error, code, message } = reply;
     let description =
         format!("AADSTS{code}: {message} Trace ID: {trace} Correlation ID: {correlation} Timestamp: {now}");
     let body = json!({

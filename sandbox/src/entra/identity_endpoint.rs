@@ -11,7 +11,7 @@ use crate::urlencoded;
 
 /// `GET /msi/token?resource=…&api-version=2019-08-01`.
 ///
-/// Unlike App Service, which hands out one cached token for a day, every call gets a new one.
+/// App Service returns one cached token for a day. Here every call returns a new one.
 pub(super) async fn token(State(entra): State<Entra>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
     let _hold = entra.inner.clock.hold();
     let query = urlencoded::pairs(query.as_deref().unwrap_or_default()).unwrap_or_default();
@@ -23,7 +23,7 @@ pub(super) async fn token(State(entra): State<Entra>, RawQuery(query): RawQuery,
     }
     match resource {
         Ok(resource) => granted(&entra, resource),
-        // The documentation names no error body; this is the shape that the client libraries look for.
+        // The documentation has no error body. The client libraries expect this structure.
         Err((status, message)) => {
             (status, Json(json!({ "statusCode": status.as_u16(), "message": message }))).into_response()
         }

@@ -15,14 +15,14 @@ use axum::routing::{get, post};
 
 use crate::auth::{TokenCheck, TokenError};
 use crate::clock::Clock;
-use token::{Claims, Mint};
+use token::{Claims, TokenSigner};
 
-/// Who may ask for tokens, and what they get.
+/// The clients of Entra, and the lifetime of their tokens.
 #[derive(Clone, Debug)]
 pub struct EntraOptions {
-    /// The one tenant that exists here.
+    /// The only tenant.
     pub tenant: String,
-    /// How long a token is good.
+    /// The lifetime of a token.
     pub token_lifetime: Duration,
     /// App registrations with a secret.
     pub clients: Vec<Client>,
@@ -53,16 +53,16 @@ pub struct Client {
     pub secret: String,
 }
 
-/// A managed identity, as App Service offers it to the process.
+/// A managed identity, as App Service provides it to the process.
 #[derive(Clone, Debug)]
 pub struct ManagedIdentity {
     /// The identity's application id.
     pub client_id: String,
-    /// The value that `X-IDENTITY-HEADER` must have (the app finds it in `IDENTITY_HEADER`).
+    /// The required value of `X-IDENTITY-HEADER` (the app reads it from `IDENTITY_HEADER`).
     pub header: String,
 }
 
-/// Entra, with one tenant. Clones are the same Entra.
+/// Entra with one tenant. Clones share it.
 #[derive(Clone)]
 pub struct Entra {
     inner: Arc<Inner>,
@@ -73,26 +73,35 @@ struct Inner {
     tenant: String,
     token_lifetime: Duration,
     managed_identity: ManagedIdentity,
-    mint: Mint,
+    signer: TokenSigner,
     state: Mutex<State>,
 }
 
 struct State {
     clients: Vec<Client>,
-    /// What the tenant issues tokens for; anything, while nothing is registered.
+    /// The resources of the tenant. Any resource is accepted while none is registered.
     resources: Vec<String>,
-    /// How many tokens there are.
+    /// The number of issued tokens.
     issued: u64,
-    /// Tokens up to this number are no longer good.
+    /// Tokens up to this number are revoked.
     revoked: u64,
 }
 
 impl Entra {
-    /// An Entra that has issued nothing yet.
+    /// An Entra that has not issued any token.
     pub fn new(clock: Clock, options: EntraOptions) -> Self {
         let EntraOptions { tenant, token_lifetime, clients, managed_identity } = options;
         let state = Mutex::new(State { clients, resources: Vec::new(), issued: 0, revoked: 0 });
-        Self { inner: Arc::new(Inner { clock, tenant, token_lifetime, managed_identity, mint: Mint::new(), state }) }
+        Self {
+            inner: Arc::new(Inner {
+                clock,
+                tenant,
+                token_lifetime,
+                managed_identity,
+                signer: TokenSigner::new(),
+                state,
+            }),
+        }
     }
 
     /// `POST /{tenant}/oauth2/v2.0/token` and `GET /msi/token`.
@@ -103,30 +112,30 @@ impl Entra {
             .with_state(self.clone())
     }
 
-    /// A check for a dependency that answers to these audiences, each with or without its trailing slash.
+    /// A token check for a dependency with these audiences, each with or without a trailing slash.
     pub fn check_for(&self, audiences: &[&str]) -> AudienceCheck {
         AudienceCheck { entra: self.clone(), audiences: audiences.iter().map(|a| bare(a).to_owned()).collect() }
     }
 
-    /// Every token issued so far is refused as expired from now on.
+    /// From now on, every token issued so far is rejected as expired.
     pub fn revoke_all(&self) {
         let mut state = self.lock();
         state.revoked = state.issued;
     }
 
-    /// Gives an app registration another secret, or creates it.
+    /// Changes the secret of an app registration, or creates the registration.
     pub fn set_secret(&self, client_id: &str, secret: &str) {
         let mut state = self.lock();
         state.clients.retain(|client| client.client_id != client_id);
         state.clients.push(Client { client_id: client_id.to_owned(), secret: secret.to_owned() });
     }
 
-    /// Makes the tenant know a resource; from then on it refuses those that it does not know.
+    /// Registers a resource. From then on unknown resources are rejected.
     pub fn register_resource(&self, audience: &str) {
         self.lock().resources.push(bare(audience).to_owned());
     }
 
-    /// What a tenant says about an audience that it does not know.
+    /// The error for an unknown audience.
     fn unknown_resource(&self, audience: &str) -> Option<String> {
         let state = self.lock();
         let is_known = state.resources.iter().any(|known| known.eq_ignore_ascii_case(bare(audience)));
@@ -137,12 +146,12 @@ impl Entra {
         })
     }
 
-    /// How many tokens have been issued.
+    /// The number of issued tokens.
     pub fn issued(&self) -> u64 {
         self.lock().issued
     }
 
-    /// A new token and its end in Unix seconds.
+    /// A new token and its expiry in Unix seconds.
     fn issue(&self, client_id: &str, audience: &str) -> (String, i64) {
         let jti = {
             let mut state = self.lock();
@@ -155,7 +164,7 @@ impl Entra {
         let iss = format!("https://sts.windows.net/{tid}/");
         let appid = client_id.to_owned();
         let claims = Claims { aud: audience.to_owned(), iss, iat: now, nbf: now, exp, appid, tid, jti };
-        (self.inner.mint.sign(&claims), exp)
+        (self.inner.signer.sign(&claims), exp)
     }
 
     fn lifetime_seconds(&self) -> i64 {
@@ -180,7 +189,7 @@ pub struct AudienceCheck {
 
 impl TokenCheck for AudienceCheck {
     fn check(&self, authorization: Option<&str>) -> Result<(), TokenError> {
-        let claims = self.entra.inner.mint.read(credentials(authorization)?)?;
+        let claims = self.entra.inner.signer.read(credentials(authorization)?)?;
         let revoked = claims.jti <= self.entra.lock().revoked;
         if revoked || self.entra.inner.clock.now().timestamp() >= claims.exp {
             return Err(TokenError::Expired);
@@ -190,7 +199,8 @@ impl TokenCheck for AudienceCheck {
     }
 }
 
-/// The token of a header. Commerce takes `id_token` beside `Bearer`; who takes only one of them checks that first.
+/// The token of a header. Commerce accepts `id_token` beside `Bearer`. A dependency that accepts only one of them
+/// checks that first.
 fn credentials(authorization: Option<&str>) -> Result<&str, TokenError> {
     let (scheme, token) = authorization.ok_or(TokenError::Missing)?.split_once(' ').ok_or(TokenError::Malformed)?;
     let known = scheme.eq_ignore_ascii_case("Bearer") || scheme.eq_ignore_ascii_case("id_token");

@@ -58,7 +58,7 @@ impl Environment {
         body["access_token"].as_str().unwrap().to_owned()
     }
 
-    fn judge(&self, token: &str) -> Result<(), TokenError> {
+    fn check(&self, token: &str) -> Result<(), TokenError> {
         self.entra.check_for(&[AUDIENCE]).check(Some(&format!("Bearer {token}")))
     }
 }
@@ -70,18 +70,18 @@ fn good_form() -> String {
 }
 
 #[tokio::test]
-async fn client_credentials_buy_a_token() {
+async fn client_credentials_return_a_token() {
     let environment = Environment::new().await;
     let (status, body) = environment.post("home", &good_form()).await;
     assert_eq!(status, 200);
     assert_eq!(body["token_type"], "Bearer");
     assert_eq!(body["expires_in"], 3599);
     assert_eq!(body["ext_expires_in"], 3599);
-    assert_eq!(environment.judge(body["access_token"].as_str().unwrap()), Ok(()));
+    assert_eq!(environment.check(body["access_token"].as_str().unwrap()), Ok(()));
 }
 
 #[tokio::test]
-async fn each_mistake_has_its_own_code() {
+async fn each_error_has_its_own_code() {
     let environment = Environment::new().await;
     let good = good_form();
     let without = |name: &str| good.split('&').filter(|p| !p.starts_with(name)).collect::<Vec<_>>().join("&");
@@ -135,54 +135,54 @@ async fn a_new_secret_replaces_the_old_one() {
 }
 
 #[tokio::test]
-async fn no_two_tokens_are_equal() {
+async fn all_tokens_are_different() {
     let environment = Environment::new().await;
     let _hold = environment.clock.hold();
     assert_ne!(environment.token().await, environment.token().await);
 }
 
 #[tokio::test]
-async fn a_token_expires_to_the_second() {
+async fn a_token_expires_exactly_on_time() {
     let environment = Environment::new().await;
     let token = environment.token().await;
     drop(environment.clock.sleep(Duration::from_secs(3599)).await);
-    assert_eq!(environment.judge(&token), Ok(()));
+    assert_eq!(environment.check(&token), Ok(()));
     drop(environment.clock.sleep(Duration::from_secs(1)).await);
-    assert_eq!(environment.judge(&token), Err(TokenError::Expired));
-    assert_eq!(environment.judge(&environment.token().await), Ok(()));
+    assert_eq!(environment.check(&token), Err(TokenError::Expired));
+    assert_eq!(environment.check(&environment.token().await), Ok(()));
 }
 
 #[tokio::test]
-async fn revocation_reaches_all_tokens_so_far_and_no_later_one() {
+async fn revocation_affects_all_earlier_tokens_and_no_later_ones() {
     let environment = Environment::new().await;
     let token = environment.token().await;
     environment.entra.revoke_all();
-    assert_eq!(environment.judge(&token), Err(TokenError::Expired));
-    assert_eq!(environment.judge(&environment.token().await), Ok(()));
+    assert_eq!(environment.check(&token), Err(TokenError::Expired));
+    assert_eq!(environment.check(&environment.token().await), Ok(()));
 }
 
 #[tokio::test]
-async fn audiences_differ_but_not_by_a_slash() {
+async fn a_trailing_slash_does_not_change_an_audience() {
     let environment = Environment::new().await;
     let header = format!("Bearer {}", environment.token().await);
-    let judge = |audience: &str| environment.entra.check_for(&[audience]).check(Some(&header));
-    assert_eq!(judge("https://contoso.crm.dynamics.com/"), Ok(()));
-    assert_eq!(judge("https://fabrikam.crm.dynamics.com"), Err(TokenError::WrongAudience));
+    let check = |audience: &str| environment.entra.check_for(&[audience]).check(Some(&header));
+    assert_eq!(check("https://contoso.crm.dynamics.com/"), Ok(()));
+    assert_eq!(check("https://fabrikam.crm.dynamics.com"), Err(TokenError::WrongAudience));
     assert_eq!(environment.entra.check_for(&["https://a", AUDIENCE]).check(Some(&header)), Ok(()));
 }
 
 #[tokio::test]
-async fn a_stranger_token_is_forged() {
+async fn a_token_of_another_issuer_is_rejected() {
     let (environment, other) = (Environment::new().await, Environment::new().await);
     let token = environment.token().await;
     let (head, signature) = token.rsplit_once('.').unwrap();
     for forged in [other.token().await, format!("{head}x.{signature}"), "x.y.z".to_owned(), "x".to_owned()] {
-        assert_eq!(environment.judge(&forged), Err(TokenError::Forged));
+        assert_eq!(environment.check(&forged), Err(TokenError::Forged));
     }
 }
 
 #[tokio::test]
-async fn the_header_is_read_strictly() {
+async fn the_header_is_parsed_strictly() {
     let environment = Environment::new().await;
     let token = environment.token().await;
     let check = environment.entra.check_for(&[AUDIENCE]);
@@ -194,7 +194,7 @@ async fn the_header_is_read_strictly() {
 }
 
 #[tokio::test]
-async fn the_identity_endpoint_answers_as_app_service_does() {
+async fn the_identity_endpoint_has_the_format_of_app_service() {
     let environment = Environment::new().await;
     let id = EntraOptions::default().managed_identity.client_id;
     let query = "resource=https%3A%2F%2Fcontoso.crm.dynamics.com&api-version=2019-08-01";
@@ -205,12 +205,12 @@ async fn the_identity_endpoint_answers_as_app_service_does() {
         assert_eq!(expires_on, (noon() + TimeDelta::hours(1)).timestamp());
         assert_eq!((&body["token_type"], &body["resource"]), (&Value::from("Bearer"), &Value::from(AUDIENCE)));
         assert_eq!(body["client_id"], id.as_str());
-        assert_eq!(environment.judge(body["access_token"].as_str().unwrap()), Ok(()));
+        assert_eq!(environment.check(body["access_token"].as_str().unwrap()), Ok(()));
     }
 }
 
 #[tokio::test]
-async fn the_identity_endpoint_refuses_what_it_does_not_know() {
+async fn the_identity_endpoint_rejects_unknown_parameters() {
     let environment = Environment::new().await;
     let header = Some("sandbox-identity");
     let table = [

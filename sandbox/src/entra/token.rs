@@ -8,41 +8,41 @@ use sha2::Sha256;
 
 use crate::auth::TokenError;
 
-/// Signs tokens and knows its own again.
+/// Signs tokens and verifies its own tokens.
 ///
-/// Entra signs with RS256; nobody but the sandbox's own dependencies reads these, so a symmetric key does.
-pub(super) struct Mint {
+/// Entra signs with RS256. Only the sandbox's own dependencies verify these tokens, so a symmetric key is enough.
+pub(super) struct TokenSigner {
     key: [u8; 64],
 }
 
-/// What a token says of itself.
+/// The claims of a token.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Claims {
-    /// The resource that the token is for.
+    /// The resource.
     pub(super) aud: String,
-    /// Who issued it.
+    /// The issuer.
     pub(super) iss: String,
-    /// When, in Unix seconds.
+    /// The time of issue, in Unix seconds.
     pub(super) iat: i64,
     /// Not valid before, in Unix seconds.
     pub(super) nbf: i64,
-    /// Not valid from then on, in Unix seconds.
+    /// The expiry, in Unix seconds.
     pub(super) exp: i64,
-    /// The client that it was issued to.
+    /// The client id.
     pub(super) appid: String,
     /// The tenant.
     pub(super) tid: String,
-    /// A number of its own: no two tokens are equal, and revocation goes by it.
+    /// A unique number. Revocation uses it.
     pub(super) jti: u64,
 }
 
-impl Mint {
-    /// A mint with a new key.
+impl TokenSigner {
+    /// A signer with a new key.
     pub(super) fn new() -> Self {
         Self { key: rand::random() }
     }
 
-    /// A token that makes these claims.
+    /// A token with these claims.
     pub(super) fn sign(&self, claims: &Claims) -> String {
         let header = encode(&serde_json::json!({ "typ": "JWT", "alg": "HS256" }));
         let body = encode(&serde_json::json!(claims));
@@ -51,7 +51,7 @@ impl Mint {
         format!("{signed}.{signature}")
     }
 
-    /// The claims of a token that this mint signed.
+    /// The claims of a token that was signed with this key.
     pub(super) fn read(&self, token: &str) -> Result<Claims, TokenError> {
         let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::Forged)?;
         let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| TokenError::Forged)?;

@@ -1,4 +1,4 @@
-//! Reads a function app's folder as the Functions host does, and refuses what the host would refuse.
+//! Reads a function app's folder like the Functions host does, and rejects what the host would reject.
 //!
 //! Formats: <https://learn.microsoft.com/azure/azure-functions/functions-host-json> and
 //! <https://learn.microsoft.com/azure/azure-functions/functions-custom-handlers>.
@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::function::{self, Function, Trigger};
 
-/// App settings: what the handler finds in its environment.
+/// App settings: the environment variables of the handler.
 pub type Settings = BTreeMap<String, String>;
 
 /// Why an app cannot be hosted.
@@ -20,46 +20,46 @@ pub enum AppError {
     /// A file or folder cannot be read.
     #[error("{path}: {source}")]
     Unreadable {
-        /// What was to be read.
+        /// The file or folder.
         path: String,
-        /// Why it was not.
+        /// The reason.
         source: std::io::Error,
     },
-    /// A file is not the JSON it should be.
+    /// A file is not valid JSON of the expected structure.
     #[error("{path}: {source}")]
     Malformed {
         /// The file.
         path: String,
-        /// What is wrong with it.
+        /// The error.
         source: serde_json::Error,
     },
-    /// `host.json` asks for something the host cannot do.
+    /// `host.json` needs something that the host does not support.
     #[error("host.json: {0}")]
     Host(String),
-    /// A function asks for something the host cannot do.
+    /// A function needs something that the host does not support.
     #[error("function '{function}': {reason}")]
     Function {
         /// The function's folder.
         function: String,
-        /// What is wrong with it.
+        /// The error.
         reason: String,
     },
-    /// An app setting that something refers to does not exist.
+    /// A referenced app setting does not exist.
     #[error("{wanted_by}: the app setting '{name}' does not resolve to a value")]
     MissingSetting {
-        /// Who refers to it.
+        /// What refers to the setting.
         wanted_by: String,
-        /// Its name.
+        /// The name of the setting.
         name: String,
     },
 }
 
-/// A function app, ready to be hosted.
+/// A function app that can be hosted.
 #[derive(Clone, Debug)]
 pub struct App {
-    /// Its folder.
+    /// The app's folder.
     pub root: PathBuf,
-    /// Its settings.
+    /// The app settings.
     pub settings: Settings,
     /// The handler's executable, relative to `directory` unless absolute.
     pub executable: PathBuf,
@@ -67,13 +67,13 @@ pub struct App {
     pub arguments: Vec<String>,
     /// The handler's working directory.
     pub directory: PathBuf,
-    /// How long an invocation may take; `None` is for ever.
+    /// The time-out of an invocation; `None` for no time-out.
     pub function_timeout: Option<Duration>,
-    /// Messages handled at a time; `None` is 16 for each core.
+    /// The number of messages that are processed at the same time; `None` is 16 for each core.
     pub max_concurrent_calls: Option<usize>,
-    /// How long a message's lock is renewed while its invocation runs.
+    /// How long a message's lock is renewed during its invocation.
     pub max_auto_lock_renewal: Duration,
-    /// The first segment of HTTP functions' paths, usually `api`.
+    /// The first segment of the paths of HTTP functions, usually `api`.
     pub route_prefix: String,
     /// The functions, by name.
     pub functions: Vec<Function>,
@@ -157,8 +157,8 @@ impl App {
     ///
     /// # Errors
     ///
-    /// Whatever would keep the host, or any one function, from starting. The real host starts without a function
-    /// whose settings are missing; here that is an error, because nobody would notice.
+    /// When the host or one of its functions could not start. The real host starts without a function whose settings
+    /// are missing. Here that is an error, so that it is noticed.
     pub fn read(root: &Path, settings: &Settings) -> Result<Self, AppError> {
         let host: HostJson = read_json(&root.join("host.json"))?;
         if host.version.as_deref() != Some("2.0") {
@@ -195,12 +195,13 @@ impl App {
         if !self.any(|trigger| matches!(trigger, Trigger::ServiceBus(_))) {
             return Ok(());
         }
-        // Only HTTP and timer triggers come with the host itself.
+        // Only HTTP and timer triggers are part of the host itself.
         if !bundle.is_some_and(|it| it.id == "Microsoft.Azure.Functions.ExtensionBundle" && !it.version.is_empty()) {
             return Err(AppError::Host("a Service Bus trigger needs the extensionBundle".to_owned()));
         }
         if !auto_complete {
-            // A custom handler has no means to settle a message itself: each would be delivered until dead.
+            // A custom handler cannot settle messages itself, so each message would be delivered until it is
+            // dead-lettered.
             return Err(AppError::Host("autoCompleteMessages must stay on for a custom handler".to_owned()));
         }
         if self.max_concurrent_calls == Some(0) {
@@ -218,7 +219,7 @@ impl App {
         Ok(())
     }
 
-    /// A timer's lock and status live in the host's storage account.
+    /// The lock and the status of a timer are stored in the host's storage account.
     fn check_storage(&self) -> Result<(), AppError> {
         let names = ["AzureWebJobsStorage", "AzureWebJobsStorage__accountName", "AzureWebJobsStorage__blobServiceUri"];
         let stored = names.iter().any(|name| self.settings.get(*name).is_some_and(|value| !value.is_empty()));
@@ -246,7 +247,7 @@ pub(super) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T
     serde_json::from_str(&text).map_err(|source| AppError::Malformed { path: name, source })
 }
 
-/// `-1` is for ever, nothing is the default of every plan but Consumption.
+/// `-1` means no time-out. Without a value, the default of all plans except Consumption is used.
 fn function_timeout(text: Option<&str>) -> Result<Option<Duration>, AppError> {
     match text {
         Some("-1") => Ok(None),
@@ -275,23 +276,23 @@ mod tests {
     use crate::host::testing::{ALL, Folder, settings};
 
     #[test]
-    fn durations_are_written_as_the_host_writes_them() {
+    fn durations_have_the_format_of_the_host() {
         assert_eq!(parse_duration("00:05:00"), Some(Duration::from_secs(300)));
         assert_eq!(parse_duration("1.00:00:10"), Some(Duration::from_secs(86_410)));
         assert_eq!(parse_duration("00:60:00"), None);
         assert_eq!(parse_duration("5"), None);
     }
 
-    fn refusal(files: &[(&str, &str)], settings: &Settings) -> String {
+    fn error(files: &[(&str, &str)], settings: &Settings) -> String {
         App::read(Folder::new(files).path(), settings).unwrap_err().to_string()
     }
 
     #[test]
-    fn a_missing_setting_is_named() {
+    fn a_missing_setting_is_reported() {
         for name in ["PollSchedule", "ServiceBusTopicName", "ServiceBusConnection", "AzureWebJobsStorage"] {
             let mut settings = settings();
             settings.remove(name);
-            assert!(refusal(&ALL, &settings).contains(&format!("'{name}'")), "{name}");
+            assert!(error(&ALL, &settings).contains(&format!("'{name}'")), "{name}");
         }
         let mut identity = settings();
         identity.remove("ServiceBusConnection");
@@ -300,13 +301,13 @@ mod tests {
     }
 
     #[test]
-    fn what_the_host_would_not_start_is_refused() {
+    fn an_app_that_the_host_would_not_start_is_rejected() {
         let changed = |file: &str, from: &str, to: &str| {
             let files = ALL.map(|(name, text)| {
                 let text = if name.starts_with(file) { text.replace(from, to) } else { text.to_owned() };
                 (name, text)
             });
-            refusal(&files.each_ref().map(|(name, text)| (*name, text.as_str())), &settings())
+            error(&files.each_ref().map(|(name, text)| (*name, text.as_str())), &settings())
         };
         for (file, from, to, says) in [
             ("poll", "timerTrigger", "timeTrigger", "'timeTrigger' is not registered"),
@@ -316,12 +317,12 @@ mod tests {
             ("host", "\"enableForwardingHttpRequest\": true", "\"x\": 1", "enableForwardingHttpRequest"),
             ("host", "\"2.0\"", "\"1.0\"", "version must be"),
             ("host", "00:10:00", "10 minutes", "is not a duration"),
-            ("trigger", "\"direction\": \"out\"", "\"direction\": \"in\"", "does not go 'in'"),
+            ("trigger", "\"direction\": \"out\"", "\"direction\": \"in\"", "does not have the direction 'in'"),
         ] {
             let reason = changed(file, from, to);
             assert!(reason.contains(says), "{reason}");
         }
         let extra = ALL.iter().copied().chain([("poll-events/notes.txt", "")]).collect::<Vec<_>>();
-        assert!(refusal(&extra, &settings()).contains("'notes.txt'"));
+        assert!(error(&extra, &settings()).contains("'notes.txt'"));
     }
 }

@@ -1,4 +1,4 @@
-//! What happens in the host, for those who watch it.
+//! Events of the host, for observers.
 
 use std::collections::BTreeMap;
 
@@ -8,32 +8,32 @@ use uuid::Uuid;
 
 use super::launch::Exit;
 
-/// One thing that happened.
+/// An event.
 #[derive(Clone, Debug, PartialEq)]
 pub enum HostEvent {
-    /// The handler answers.
+    /// The handler is ready.
     HandlerStarted {
-        /// Its port.
+        /// The handler's port.
         port: u16,
     },
-    /// The handler is gone.
+    /// The handler has exited.
     HandlerDied(Cause),
-    /// The host has given up: nothing runs until the platform replaces the instance.
+    /// The host stopped: nothing runs until the platform replaces the instance.
     Stopped,
-    /// An invocation began.
+    /// An invocation started.
     Started {
         /// The function.
         function: String,
         /// The invocation's id.
         id: Uuid,
     },
-    /// The message that an invocation is about.
+    /// The message of an invocation.
     Delivered {
         /// The invocation's id.
         id: Uuid,
-        /// The sender's name for the message.
+        /// The message id, set by the sender.
         message_id: Option<String>,
-        /// How many times the message was delivered, this time included.
+        /// The number of deliveries, including this one.
         delivery_count: u32,
     },
     /// An invocation ended.
@@ -42,86 +42,86 @@ pub enum HostEvent {
         function: String,
         /// The invocation's id.
         id: Uuid,
-        /// How.
+        /// The outcome.
         outcome: Outcome,
-        /// How long it took, by the sandbox's clock.
+        /// The duration, by the sandbox's clock.
         took: TimeDelta,
     },
-    /// The broker did not accept what became of a message.
+    /// The broker did not accept the settlement of a message.
     Unsettled {
         /// The function.
         function: String,
         /// The invocation's id.
         id: Uuid,
-        /// Why.
+        /// The reason.
         reason: String,
     },
 }
 
-/// Why the handler is gone.
+/// Why the handler exited.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// It ended by itself.
+    /// It exited by itself.
     Exited(Exit),
-    /// It could not be started, or did not answer in time.
+    /// It could not be started, or was not ready in time.
     NotStarted(String),
     /// It was replaced.
     Replaced(KillScope),
-    /// An invocation ran into `functionTimeout`.
+    /// An invocation exceeded `functionTimeout`.
     TimedOut,
     /// The host shut down.
     ShutDown,
 }
 
-/// What dies when a handler is replaced.
+/// What is killed when a handler is replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KillScope {
-    /// The handler only: the host lives, its invocations fail and their messages are abandoned.
+    /// Only the handler process. The host continues, its invocations fail and their messages are abandoned.
     Process,
-    /// The instance with its host: nobody abandons anything, and locks are left to expire.
+    /// The whole instance with its host. No message is abandoned; the locks expire.
     Instance,
 }
 
-/// How an invocation ended.
+/// The outcome of an invocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The host counts it as done.
+    /// The host counts it as succeeded.
     Succeeded,
     /// The host counts it as failed.
     Failed(String),
-    /// The host was gone before it ended.
+    /// The instance was killed before the invocation ended.
     Lost,
 }
 
-/// How often things happened.
+/// Counters of a host.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Counters {
-    /// How often a handler was ready.
+    /// How often a handler became ready.
     pub handler_starts: u64,
-    /// How often one was gone, for whatever cause.
+    /// How often a handler exited, for any reason.
     pub handler_deaths: u64,
-    /// Locks renewed.
+    /// Renewed locks.
     pub renewals: u64,
-    /// Messages whose fate the broker did not accept.
+    /// Messages whose settlement the broker did not accept.
     pub unsettled: u64,
-    /// Timer occurrences that were due while the run before was still going.
+    /// Timer occurrences that were skipped because the previous run was still in progress.
     pub skipped: u64,
-    /// HTTP requests turned away for their key.
+    /// HTTP requests that were rejected because of their key.
     pub refused: u64,
-    /// Invocations by function.
+    /// Invocations of each function.
     pub functions: BTreeMap<String, FunctionCounters>,
 }
 
-/// One function's invocations.
+/// The invocations of one function.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FunctionCounters {
-    /// Begun.
+    /// Started.
     pub started: u64,
-    /// Ended well.
+    /// Succeeded.
     pub succeeded: u64,
-    /// Ended badly.
+    /// Failed.
     pub failed: u64,
     /// Lost with their instance.
     pub lost: u64,

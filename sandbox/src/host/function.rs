@@ -1,4 +1,4 @@
-//! One function: its `function.json`, with the settings it names put in.
+//! One function: its `function.json`, with its app settings resolved.
 
 use std::path::Path;
 use std::str::FromStr as _;
@@ -10,19 +10,19 @@ use serde::Deserialize;
 
 use super::app::{AppError, Settings, missing, read_json};
 
-/// A function and what sets it off.
+/// A function and its trigger.
 #[derive(Clone, Debug)]
 pub struct Function {
-    /// Its folder's name.
+    /// The name of its folder.
     pub name: String,
-    /// What sets it off.
+    /// Its trigger.
     pub trigger: Trigger,
 }
 
-/// What sets a function off.
+/// The trigger of a function.
 #[derive(Clone, Debug)]
 pub enum Trigger {
-    /// The clock.
+    /// A timer.
     Timer(TimerTrigger),
     /// A message of a queue or subscription.
     ServiceBus(ServiceBusTrigger),
@@ -33,26 +33,26 @@ pub enum Trigger {
 /// `timerTrigger`.
 #[derive(Clone, Debug)]
 pub struct TimerTrigger {
-    /// The binding's name.
+    /// The name of the binding.
     pub binding: String,
-    /// When it is due, in UTC.
+    /// The schedule, in UTC.
     pub schedule: Box<Cron>,
-    /// Whether the host remembers the last run in its storage; by default not for schedules under a minute.
+    /// Whether the host stores the last run. By default it does not for schedules under a minute.
     pub monitored: bool,
-    /// Whether it also runs whenever the host starts.
+    /// Whether it also runs when the host starts.
     pub run_on_startup: bool,
 }
 
 /// `serviceBusTrigger`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceBusTrigger {
-    /// The binding's name.
+    /// The name of the binding.
     pub binding: String,
-    /// Where its messages come from.
+    /// The source of the messages.
     pub entity: Entity,
-    /// The connection string, or the namespace for which an identity is used.
+    /// The connection string, or the namespace for an identity.
     pub connection: Connection,
-    /// Whether the function asks for the body's bytes.
+    /// Whether the function needs the body as bytes.
     pub binary: bool,
 }
 
@@ -70,7 +70,7 @@ pub enum Entity {
     },
 }
 
-/// How the host reaches a namespace.
+/// How the host connects to a namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Connection {
     /// A connection string with a shared access key.
@@ -82,24 +82,24 @@ pub enum Connection {
 /// `httpTrigger` with its `http` output.
 #[derive(Clone, Debug)]
 pub struct HttpTrigger {
-    /// Its path behind the prefix.
+    /// The path after the prefix.
     pub route: String,
-    /// Its methods; none means all.
+    /// The allowed methods; empty for all methods.
     pub methods: Vec<Method>,
-    /// Whose key it wants.
+    /// The required key.
     pub auth: AuthLevel,
 }
 
-/// Whose key an HTTP function wants.
+/// The key that an HTTP function requires.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AuthLevel {
-    /// Nobody's.
+    /// No key.
     Anonymous,
-    /// The function's or the master's.
+    /// The function key or the master key.
     #[default]
     Function,
-    /// The master's.
+    /// The master key.
     Admin,
 }
 
@@ -132,7 +132,7 @@ struct Binding {
     auth_level: Option<AuthLevel>,
 }
 
-/// Reads every function of an app, in the order of their names.
+/// Reads all functions of an app, in the order of their names.
 pub(super) fn read_all(root: &Path, settings: &Settings) -> Result<Vec<Function>, AppError> {
     let unreadable = |source| AppError::Unreadable { path: root.display().to_string(), source };
     let mut folders = Vec::new();
@@ -153,12 +153,12 @@ pub(super) fn read_all(root: &Path, settings: &Settings) -> Result<Vec<Function>
     Ok(functions)
 }
 
-/// Reads one function; a disabled one is none.
+/// Reads one function. A disabled function is skipped.
 fn read(folder: &Path, settings: &Settings) -> Result<Option<Function>, AppError> {
     let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let problem = |reason: String| AppError::Function { function: name.clone(), reason };
     if !is_function_name(&name) {
-        return Err(problem("this is no function name".to_owned()));
+        return Err(problem("this is not a valid function name".to_owned()));
     }
     check_alone(folder).map_err(problem)?;
     let json: FunctionJson = read_json(&folder.join("function.json"))?;
@@ -171,13 +171,13 @@ fn read(folder: &Path, settings: &Settings) -> Result<Option<Function>, AppError
     Ok(Some(Function { name, trigger }))
 }
 
-/// The host may take any other file of the folder for the function's script.
+/// The host may use any other file in the folder as the function's script.
 fn check_alone(folder: &Path) -> Result<(), String> {
     for entry in std::fs::read_dir(folder).map_err(|error| error.to_string())? {
         let entry = entry.map_err(|error| error.to_string())?;
         let name = entry.file_name().to_string_lossy().into_owned();
         if name != "function.json" {
-            return Err(format!("'{name}' lies beside function.json and may be taken for a script"));
+            return Err(format!("the host may use '{name}' beside function.json as a script"));
         }
     }
     Ok(())
@@ -211,20 +211,20 @@ impl Reader<'_> {
                 ("http", Some("out")) => outputs.push(binding),
                 ("timerTrigger" | "serviceBusTrigger" | "httpTrigger" | "http", direction) => {
                     let direction = direction.unwrap_or("none");
-                    return Err(self.problem(format!("'{}' does not go '{direction}'", binding.kind)));
+                    return Err(self.problem(format!("'{}' does not have the direction '{direction}'", binding.kind)));
                 }
                 (kind, _) => return Err(self.problem(format!("the binding type '{kind}' is not registered"))),
             }
         }
         let (Some(trigger), true) = (triggers.pop(), triggers.is_empty()) else {
-            return Err(self.problem("there must be exactly one trigger"));
+            return Err(self.problem("a function must have exactly one trigger"));
         };
         match trigger.kind.as_str() {
             "timerTrigger" => self.timer(trigger).map(Trigger::Timer),
             "serviceBusTrigger" => self.service_bus(trigger).map(Trigger::ServiceBus),
-            // Requests are forwarded only for functions with an HTTP input and an HTTP output and nothing else.
+            // Requests are forwarded only to functions with exactly one HTTP input and one HTTP output.
             _ if outputs.len() == 1 => self.http(trigger).map(Trigger::Http),
-            _ => Err(self.problem("an httpTrigger needs exactly one 'http' output here")),
+            _ => Err(self.problem("an httpTrigger needs exactly one 'http' output in the sandbox")),
         }
     }
 
@@ -241,10 +241,10 @@ impl Reader<'_> {
 
     fn service_bus(&self, binding: Binding) -> Result<ServiceBusTrigger, AppError> {
         if binding.cardinality.as_deref().is_some_and(|cardinality| cardinality != "one") {
-            return Err(self.problem("only cardinality 'one' is served here"));
+            return Err(self.problem("only cardinality 'one' is supported in the sandbox"));
         }
         if binding.is_sessions_enabled == Some(true) {
-            return Err(self.problem("sessions are not served here"));
+            return Err(self.problem("sessions are not supported in the sandbox"));
         }
         let binary = match binding.data_type.as_deref() {
             None | Some("string") => false,
@@ -265,7 +265,7 @@ impl Reader<'_> {
         })
     }
 
-    /// The setting of the name itself wins over `<name>__fullyQualifiedNamespace`; either may be prefixed
+    /// A setting with the plain name takes precedence over `<name>__fullyQualifiedNamespace`. Both may have the prefix
     /// `AzureWebJobs`.
     fn connection(&self, name: &str) -> Result<Connection, AppError> {
         let find = |name: String| self.settings.get(&name).filter(|value| !value.is_empty()).cloned();
@@ -279,7 +279,7 @@ impl Reader<'_> {
     fn http(&self, binding: Binding) -> Result<HttpTrigger, AppError> {
         let route = binding.route.unwrap_or_else(|| self.function.to_owned());
         if route.contains(['{', '}', '*', ':']) {
-            return Err(self.problem("routes with parameters are not served here"));
+            return Err(self.problem("routes with parameters are not supported in the sandbox"));
         }
         let methods = binding.methods.unwrap_or_default();
         let methods: Result<_, _> = methods.iter().map(|name| Method::from_str(&name.to_uppercase())).collect();
@@ -297,7 +297,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Puts settings in place of `%Name%`.
+    /// Replaces `%Name%` with app settings.
     fn expand(&self, text: &str) -> Result<String, AppError> {
         let mut expanded = String::new();
         let mut rest = text;
@@ -311,7 +311,7 @@ impl Reader<'_> {
     }
 }
 
-/// NCRONTAB: six fields; a day must fit both the day of month and the day of week.
+/// NCRONTAB: six fields. A day must match both the day of month and the day of week.
 fn schedule(text: &str) -> Result<Cron, String> {
     if text.split_whitespace().count() != 6 || text.contains(['#', '?', '@', '+']) {
         return Err("not an expression of six fields".to_owned());
@@ -320,7 +320,7 @@ fn schedule(text: &str) -> Result<Cron, String> {
     parser.parse(text).map_err(|error| error.to_string())
 }
 
-/// Whether any two dependencying runs are less than a minute apart, as far as the host looks ahead.
+/// Whether any two consecutive runs are less than a minute apart, in the range that the host checks.
 fn is_frequent(schedule: &Cron) -> bool {
     let times: Vec<_> = schedule.iter_after(chrono::DateTime::UNIX_EPOCH).take(5).collect();
     times.windows(2).any(|pair| pair[1] - pair[0] < chrono::TimeDelta::minutes(1))

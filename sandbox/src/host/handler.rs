@@ -1,4 +1,4 @@
-//! Keeps the handler alive by the host's rules.
+//! Supervises the handler process by the rules of the host.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,31 +11,31 @@ use super::Inner;
 use super::events::{Cause, HostEvent, KillScope};
 use super::launch::{Exit, Launched, Start, free_port};
 
-/// How often the host asks whether the handler answers yet, and for how long.
+/// How often and for how long the host checks whether the handler is ready.
 const READY_POLL: Duration = Duration::from_millis(25);
 const READY_POLLS: u32 = 30_000 / 25;
 
-/// Errors after which the host stops, and the quiet time after which it forgets them.
+/// The number of errors after which the host stops, and the time after which it forgets them.
 const ERRORS: u32 = 3;
 const QUIET: TimeDelta = TimeDelta::minutes(30);
 
-/// The exit code with which a handler asks to be restarted.
+/// The exit code with which a handler requests a restart.
 const RESTART: i32 = 200;
 
-/// Where the handler is in its life.
+/// The phase of the handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// On its way: invocations wait.
+    /// Starting: invocations wait.
     Starting,
-    /// It answers on this port.
+    /// Ready on this port.
     Ready(u16),
-    /// It ended in peace and nothing restarts it: invocations find nobody.
+    /// It exited with code 0 and is not restarted: invocations fail.
     Gone,
-    /// The host has given up: nothing is received and nothing is due.
+    /// The host stopped: no messages are received and no timers run.
     Stopped,
 }
 
-/// What invocations watch.
+/// The state that invocations observe.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Life {
     pub phase: Phase,
@@ -51,13 +51,13 @@ impl Default for Life {
     }
 }
 
-/// What the supervisor is told.
+/// Commands for the supervisor.
 pub(super) enum Order {
-    /// Replace the handler; the answer comes when the old one is gone.
+    /// Replace the handler. The reply is sent when the old one is dead.
     Replace(KillScope, oneshot::Sender<()>),
-    /// An invocation of this handler ran out of time.
+    /// An invocation of this handler timed out.
     TimedOut(u64),
-    /// End it for good.
+    /// Stop the handler for good.
     ShutDown(oneshot::Sender<()>),
 }
 
@@ -72,7 +72,7 @@ impl From<Cause> for End {
     }
 }
 
-/// Starts the handler again and again until the host shuts down.
+/// Restarts the handler until the host shuts down.
 pub(super) async fn supervise(inner: Arc<Inner>, mut orders: mpsc::UnboundedReceiver<Order>) {
     let mut errors = Errors::default();
     loop {
@@ -99,7 +99,7 @@ pub(super) async fn supervise(inner: Arc<Inner>, mut orders: mpsc::UnboundedRece
 }
 
 impl Inner {
-    /// EffectId all invocations at once that the handler is gone, with whom, and what comes next.
+    /// Informs all invocations at once that the handler has exited, which handler it was, and what follows.
     fn change_life(&self, end: &End, next: Option<Phase>) {
         let instance = matches!(end.cause, Cause::Replaced(KillScope::Instance) | Cause::ShutDown);
         self.life.send_modify(|life| {
@@ -110,9 +110,9 @@ impl Inner {
     }
 }
 
-/// One handler from its start to its end.
+/// One handler from start to exit.
 async fn live(inner: &Inner, orders: &mut mpsc::UnboundedReceiver<Order>) -> End {
-    // A start costs real time only: no simulated second passes while the handler is on its way.
+    // Starting takes real time only. Simulated time stops while the handler starts.
     let hold = inner.clock.hold();
     let mut launched = match launch(inner).await {
         Ok(launched) => launched,
@@ -146,13 +146,13 @@ async fn kill(launched: Launched) {
     launched.exited.await;
 }
 
-/// Waits for an order that concerns the present handler.
+/// Waits for a command for the current handler.
 async fn obey(inner: &Inner, orders: &mut mpsc::UnboundedReceiver<Order>) -> End {
     loop {
         match orders.recv().await {
             Some(Order::Replace(death, done)) => return End { cause: Cause::Replaced(death), done: Some(done) },
             Some(Order::TimedOut(handler)) if handler == inner.life.borrow().handler => return Cause::TimedOut.into(),
-            // That handler is dead already.
+            // That handler is already dead.
             Some(Order::TimedOut(_)) => {}
             Some(Order::ShutDown(done)) => return End { cause: Cause::ShutDown, done: Some(done) },
             None => return Cause::ShutDown.into(),
@@ -187,7 +187,7 @@ async fn launch(inner: &Inner) -> std::io::Result<Launched> {
     inner.launch.launch(start).await
 }
 
-/// Any answer will do, even 404.
+/// Any answer counts, even 404.
 async fn answers(inner: &Inner, port: u16) -> bool {
     for _ in 0..READY_POLLS {
         if inner.client.get(format!("http://127.0.0.1:{port}/")).send().await.is_ok() {
@@ -198,7 +198,7 @@ async fn answers(inner: &Inner, port: u16) -> bool {
     false
 }
 
-/// The host's patience.
+/// The host's error counter.
 #[derive(Default)]
 struct Errors {
     count: u32,
@@ -206,13 +206,13 @@ struct Errors {
 }
 
 impl Errors {
-    /// What follows after the handler's end; nothing after a shut-down.
+    /// What follows after the handler's exit. Nothing follows after a shutdown.
     fn next(&mut self, cause: &Cause, now: DateTime<Utc>) -> Option<Phase> {
         match cause {
             Cause::Exited(Exit(Some(0))) => Some(Phase::Gone),
             Cause::Exited(Exit(Some(RESTART))) | Cause::TimedOut => Some(Phase::Starting),
             Cause::Replaced(_) => {
-                // The platform's doing, not the handler's.
+                // Caused by the platform, not by the handler.
                 *self = Self::default();
                 Some(Phase::Starting)
             }

@@ -1,4 +1,4 @@
-//! HTTP functions: keys, methods, and the request passed on as it came.
+//! HTTP functions: keys, methods, and forwarded requests.
 
 use std::sync::Arc;
 
@@ -15,23 +15,23 @@ use super::events::Outcome;
 use super::function::{AuthLevel, HttpTrigger, Trigger};
 use super::invoke::{Answer, Call, Invocation};
 
-/// The largest request body that is taken, in bytes: the host's default.
+/// The largest request body in bytes: the host's default.
 const MAX_BODY: usize = 104_857_600;
 
 /// The keys of the app's HTTP functions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Keys {
-    /// Opens functions of level `function`.
+    /// The key for functions of level `function`.
     pub function: String,
-    /// Opens everything.
+    /// The master key for all functions.
     pub master: String,
 }
 
-/// Headers that belong to one connection.
+/// Headers of a single connection, which are not forwarded.
 const OF_THE_CONNECTION: [&str; 7] =
     ["host", "connection", "keep-alive", "transfer-encoding", "content-length", "te", "upgrade"];
 
-/// The functions' paths.
+/// The routes of the functions.
 pub(super) fn router(inner: &Arc<Inner>) -> Router {
     let mut router = Router::new();
     for function in &inner.app.functions {
@@ -53,7 +53,7 @@ pub(super) fn router(inner: &Arc<Inner>) -> Router {
 
 async fn serve(inner: &Inner, function: &str, trigger: &HttpTrigger, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    // Methods are part of the host's routes: no route, no function.
+    // The methods are part of the host's routes: without a route there is no function.
     if !trigger.methods.is_empty() && !trigger.methods.contains(&parts.method) {
         return empty(StatusCode::NOT_FOUND);
     }
@@ -76,14 +76,14 @@ async fn serve(inner: &Inner, function: &str, trigger: &HttpTrigger, request: Re
         }
         Err(outcome) => {
             invocation.end(&outcome);
-            // A lost instance leaves its front end without an answer.
+            // The front end of a killed instance gets no answer.
             let lost = outcome == Outcome::Lost;
             empty(if lost { StatusCode::BAD_GATEWAY } else { StatusCode::INTERNAL_SERVER_ERROR })
         }
     }
 }
 
-/// The header wins over the query, as in the host.
+/// The header takes precedence over the query, like in the host.
 fn admits(keys: &Keys, level: AuthLevel, uri: &Uri, headers: &HeaderMap) -> bool {
     let sent = headers.get("x-functions-key").and_then(|key| key.to_str().ok().map(str::to_owned));
     let sent = sent.or_else(|| code(uri.query()?)).unwrap_or_default();

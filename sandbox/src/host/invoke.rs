@@ -1,4 +1,4 @@
-//! One invocation: the call to the handler and what the host makes of the answer.
+//! One invocation: the call of the handler, and the host's evaluation of the answer.
 
 use std::future::pending;
 
@@ -19,29 +19,29 @@ use super::handler::{Life, Order, Phase};
 use super::launch::Level;
 use crate::clock::TimeHold;
 
-/// The host version whose source the rules were read from.
+/// The host version whose source code these rules come from.
 const HOST_VERSION: &str = "4.1037.0";
 const HOST_AGENT: &str = "Azure-Functions-Host/4.1037.0";
 
-/// An invocation in flight.
+/// An invocation in progress.
 pub(super) struct Invocation<'a> {
     inner: &'a Inner,
     function: &'a str,
     pub id: Uuid,
     began: DateTime<Utc>,
-    /// Stands still unless the handler sleeps on the clock; let go of when the handler will never answer.
+    /// Holds simulated time unless the handler sleeps. Released when the handler can no longer answer.
     hold: Option<TimeHold>,
     instance: u64,
 }
 
-/// A handler's answer, whole.
+/// A complete answer of the handler.
 pub(super) struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Bytes,
 }
 
-/// What the handler is sent.
+/// The request to the handler.
 pub(super) struct Call {
     pub method: Method,
     pub path_and_query: String,
@@ -49,12 +49,12 @@ pub(super) struct Call {
     pub body: Bytes,
 }
 
-/// What the host makes of an answer to a POST of its own.
+/// The host's evaluation of an answer to its own POST request.
 #[derive(Debug, PartialEq, Eq)]
-enum Verdict {
+enum Evaluation {
     Done(Vec<String>),
     Failed(String),
-    /// The host waits on for a result that never comes.
+    /// The host waits for a result that never comes.
     Never,
 }
 
@@ -67,7 +67,7 @@ impl<'a> Invocation<'a> {
         Self { inner, function, id, began: inner.clock.now(), hold: Some(hold), instance }
     }
 
-    /// Sends the host's own form of invocation and judges the answer.
+    /// Sends the host's own invocation format, and evaluates the answer.
     pub(super) async fn post(&mut self, payload: &Value) -> Outcome {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
@@ -77,28 +77,28 @@ impl<'a> Invocation<'a> {
             headers,
             body: payload.to_string().into(),
         };
-        self.guarded(call, |invocation, answer| match verdict(&answer) {
-            Verdict::Done(logs) => {
+        self.guarded(call, |invocation, answer| match evaluation(&answer) {
+            Evaluation::Done(logs) => {
                 logs.iter().for_each(|line| (invocation.inner.output)(Level::Information, line));
                 Some(Ok(()))
             }
-            Verdict::Failed(reason) => Some(Err(reason)),
-            Verdict::Never => None,
+            Evaluation::Failed(reason) => Some(Err(reason)),
+            Evaluation::Never => None,
         })
         .await
         .map_or_else(|outcome| outcome, |()| Outcome::Succeeded)
     }
 
-    /// Passes an HTTP request on; any answer is the caller's.
+    /// Forwards an HTTP request. Any answer is returned to the caller.
     pub(super) async fn forward(&mut self, call: Call) -> Result<Answer, Outcome> {
         self.guarded(call, |_, answer| Some(Ok(answer))).await
     }
 
-    /// Calls the handler; the outcome is an error unless `judge` accepts an answer. No verdict is for ever.
+    /// Calls the handler. The outcome is an error unless `evaluate` accepts an answer. `None` waits forever.
     async fn guarded<T>(
         &mut self,
         call: Call,
-        judge: impl FnOnce(&Self, Answer) -> Option<Result<T, String>>,
+        evaluate: impl FnOnce(&Self, Answer) -> Option<Result<T, String>>,
     ) -> Result<T, Outcome> {
         let (inner, instance, began) = (self.inner, self.instance, self.began);
         let (handler, port) = self.handler().await?;
@@ -110,10 +110,10 @@ impl<'a> Invocation<'a> {
         };
         let answered = async {
             match send(inner, self.id, port, call).await {
-                Ok(answer) => match judge(self, answer) {
-                    Some(verdict) => verdict,
+                Ok(answer) => match evaluate(self, answer) {
+                    Some(evaluation) => evaluation,
                     None => {
-                        // Nobody acts on behalf of this invocation any more.
+                        // Nothing acts for this invocation any more.
                         self.hold = None;
                         pending().await
                     }
@@ -128,7 +128,7 @@ impl<'a> Invocation<'a> {
             }),
             life = inner.until(|life| life.handler != handler) => {
                 let lost = life.is_none_or(|life| life.instance != instance);
-                Err(if lost { Outcome::Lost } else { Outcome::Failed("the handler died".to_owned()) })
+                Err(if lost { Outcome::Lost } else { Outcome::Failed("the handler exited".to_owned()) })
             }
             hold = deadline => {
                 self.hold = Some(hold);
@@ -138,7 +138,7 @@ impl<'a> Invocation<'a> {
         }
     }
 
-    /// Waits for a handler that answers.
+    /// Waits for a handler that is ready.
     async fn handler(&self) -> Result<(u64, u16), Outcome> {
         let instance = self.instance;
         let changed = |life: &Life| life.instance != instance || life.phase != Phase::Starting;
@@ -152,7 +152,7 @@ impl<'a> Invocation<'a> {
         }
     }
 
-    /// EffectId the environment how it ended.
+    /// Reports the end of the invocation.
     pub(super) fn end(&self, outcome: &Outcome) {
         let took = self.inner.clock.now() - self.began;
         let function = self.function.to_owned();
@@ -168,7 +168,7 @@ impl Drop for Invocation<'_> {
 
 async fn send(inner: &Inner, id: Uuid, port: u16, call: Call) -> Result<Answer, String> {
     let mut headers = call.headers;
-    // A caller's own user agent is kept, as the rest of a forwarded request.
+    // The caller's own user agent is forwarded like the rest of the request.
     headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(HOST_AGENT));
     headers.insert("x-azure-functions-hostversion", HeaderValue::from_static(HOST_VERSION));
     if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
@@ -182,13 +182,13 @@ async fn send(inner: &Inner, id: Uuid, port: u16, call: Call) -> Result<Answer, 
     Ok(Answer { status, headers, body })
 }
 
-/// The host does not say how long its bodies are, so they travel in chunks.
+/// The host sends bodies without a length, so they are chunked.
 fn of_unknown_length(body: Bytes) -> Body {
     let frames = (!body.is_empty()).then(|| Ok::<_, std::convert::Infallible>(Frame::data(body)));
     Body::wrap(StreamBody::new(stream::iter(frames)))
 }
 
-/// An error with its causes: the last one says what happened.
+/// An error with its causes; the last cause is the most specific.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
@@ -208,23 +208,23 @@ struct Reply {
     _outputs: Option<serde_json::Map<String, Value>>,
 }
 
-fn verdict(answer: &Answer) -> Verdict {
+fn evaluation(answer: &Answer) -> Evaluation {
     if !answer.status.is_success() {
-        return Verdict::Failed(format!("the handler answered {}", answer.status));
+        return Evaluation::Failed(format!("the handler answered {}", answer.status));
     }
-    // An empty body is read as null whatever its type, and null is no result.
+    // An empty body is read as null, whatever its type, and null is not a result.
     if answer.body.is_empty() {
-        return Verdict::Never;
+        return Evaluation::Never;
     }
     let media_type = answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     if media_type != "application/json" && media_type != "text/json" {
-        return Verdict::Failed(format!("no MediaTypeFormatter is available to read '{media_type}'"));
+        return Evaluation::Failed(format!("no MediaTypeFormatter is available to read '{media_type}'"));
     }
     match serde_json::from_slice::<Option<Reply>>(&answer.body) {
-        Ok(None) => Verdict::Never,
-        Ok(Some(reply)) => Verdict::Done(reply.logs.unwrap_or_default()),
-        Err(error) => Verdict::Failed(format!("the handler's answer is not what it should be: {error}")),
+        Ok(None) => Evaluation::Never,
+        Ok(Some(reply)) => Evaluation::Done(reply.logs.unwrap_or_default()),
+        Err(error) => Evaluation::Failed(format!("the handler's answer does not have the expected format: {error}")),
     }
 }
 
@@ -232,25 +232,28 @@ fn verdict(answer: &Answer) -> Verdict {
 mod tests {
     use super::*;
 
-    fn judged(status: u16, media_type: &'static str, body: &'static str) -> Verdict {
+    fn evaluated(status: u16, media_type: &'static str, body: &'static str) -> Evaluation {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
-        verdict(&Answer { status: StatusCode::from_u16(status).unwrap(), headers, body: body.into() })
+        evaluation(&Answer { status: StatusCode::from_u16(status).unwrap(), headers, body: body.into() })
     }
 
     #[test]
-    fn answers_are_judged_as_the_host_judges_them() {
+    fn answers_are_evaluated_like_in_the_host() {
         let json = "application/json; charset=utf-8";
         let done = r#"{"Outputs":{},"Logs":["a"],"ReturnValue":null}"#;
-        assert_eq!(judged(200, json, done), Verdict::Done(vec!["a".to_owned()]));
-        assert_eq!(judged(201, json, "{}"), Verdict::Done(vec![]));
-        assert_eq!(judged(200, json, ""), Verdict::Never);
-        assert_eq!(judged(204, "text/plain", ""), Verdict::Never);
-        assert_eq!(judged(200, json, "null"), Verdict::Never);
+        assert_eq!(evaluated(200, json, done), Evaluation::Done(vec!["a".to_owned()]));
+        assert_eq!(evaluated(201, json, "{}"), Evaluation::Done(vec![]));
+        assert_eq!(evaluated(200, json, ""), Evaluation::Never);
+        assert_eq!(evaluated(204, "text/plain", ""), Evaluation::Never);
+        assert_eq!(evaluated(200, json, "null"), Evaluation::Never);
         for (status, media_type, body) in
             [(500, json, done), (404, json, done), (200, "text/plain", done), (200, json, "{"), (200, json, "[1]")]
         {
-            assert!(matches!(judged(status, media_type, body), Verdict::Failed(_)), "{status} {media_type} {body}");
+            assert!(
+                matches!(evaluated(status, media_type, body), Evaluation::Failed(_)),
+                "{status} {media_type} {body}"
+            );
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Starts the handler: as a process, as the host does, or as whatever a test likes better.
+//! Starts the handler: as a process, like the host, or in another way for tests.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::network::BoxFuture;
 
-/// How grave a line of the handler's output is.
+/// The severity of a line of the handler's output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
     /// A line of standard output, or of a reply's `Logs`.
@@ -25,59 +25,59 @@ pub enum Level {
     Error,
 }
 
-/// Where the handler's output goes, line by line.
+/// Receives the handler's output line by line.
 pub type Sink = Arc<dyn Fn(Level, &str) + Send + Sync>;
 
-/// What the host tells a handler that it starts.
+/// The parameters for starting a handler.
 #[derive(Clone)]
 pub struct Start {
     /// The executable, relative to `directory` unless absolute.
     pub executable: PathBuf,
-    /// Its arguments.
+    /// The arguments.
     pub arguments: Vec<String>,
-    /// Its working directory.
+    /// The working directory.
     pub directory: PathBuf,
-    /// Its environment: the app settings and the host's own variables, the port among them.
+    /// The environment variables: the app settings and the host's own variables, including the port.
     pub environment: BTreeMap<String, String>,
-    /// The port that the host found for it.
+    /// The port that the host has chosen.
     pub port: u16,
-    /// Where its output goes.
+    /// Receives the output.
     pub output: Sink,
 }
 
-/// How a handler ended: its exit code, or none if a signal ended it.
+/// How a handler exited: its exit code, or `None` if a signal ended it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exit(pub Option<i32>);
 
-/// A handler that was started.
+/// A started handler.
 pub struct Launched {
-    /// The port on 127.0.0.1 where it will listen.
+    /// The port on 127.0.0.1 that it will listen on.
     pub port: u16,
-    /// Its process id, if it is a process of its own.
+    /// The process id, if it is a separate process.
     pub process: Option<u32>,
-    /// Ends it at any instruction; may be called more than once.
+    /// Kills it at any point of its execution. May be called more than once.
     pub kill: Box<dyn Fn() + Send + Sync>,
-    /// Ends when it has ended.
+    /// Completes when it has exited.
     pub exited: BoxFuture<Exit>,
 }
 
 /// A way to start the handler.
 #[async_trait]
 pub trait Launch: Send + Sync {
-    /// Starts it; it need not be ready yet.
+    /// Starts it. It does not have to be ready yet.
     ///
     /// # Errors
     ///
-    /// When it cannot be started at all.
+    /// When it cannot be started.
     async fn launch(&self, start: Start) -> io::Result<Launched>;
 }
 
-/// Finds a port that is free at the moment, as the host does.
+/// Finds a free port, like the host does.
 pub(super) fn free_port() -> io::Result<u16> {
     Ok(std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
-/// Starts the executable of `host.json` as a process of its own, killed with SIGKILL.
+/// Starts the executable of `host.json` as a process. It is killed with SIGKILL.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Process;
 
@@ -99,7 +99,7 @@ impl Launch for Process {
             port: start.port,
             process,
             kill: Box::new(move || {
-                // An error means that it has ended.
+                // An error means that it has exited.
                 let _ = kill.send(());
             }),
             exited: Box::pin(async move { exited.await.unwrap_or(Exit(None)) }),
@@ -109,13 +109,13 @@ impl Launch for Process {
 
 fn command(start: &Start) -> Command {
     let inside = start.directory.join(&start.executable);
-    // A bare name that is no file of the app (`node`) is looked up on the path.
+    // A plain name that is not a file of the app (`node`) is looked up in the PATH.
     let executable = if inside.is_file() { &inside } else { &start.executable };
     let mut command = Command::new(executable);
     command
         .args(&start.arguments)
         .current_dir(&start.directory)
-        // The settings of whoever runs the sandbox must not reach the handler.
+        // The environment variables of the sandbox's own process must not reach the handler.
         .env_clear()
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -133,16 +133,16 @@ fn command(start: &Start) -> Command {
 async fn watch(mut child: Child, mut killed: mpsc::UnboundedReceiver<()>, ended: oneshot::Sender<Exit>) {
     let status = tokio::select! {
         status = child.wait() => status,
-        // Also when the host was dropped: a handler never outlives it.
+        // Also when the host is dropped: a handler never outlives its host.
         _ = killed.recv() => {
             if let Err(error) = child.start_kill() {
-                tracing::debug!(%error, "the handler had ended before it was killed");
+                tracing::debug!(%error, "the handler had exited before it was killed");
             }
             child.wait().await
         }
     };
     let code = status.ok().and_then(|status| status.code());
-    // Nobody listens any more once the host is gone.
+    // There is no receiver after the host is gone.
     let _ = ended.send(Exit(code));
 }
 
@@ -185,7 +185,7 @@ mod tests {
         let (start, lines) = shell("echo $GREETING; echo Warning: hm >&2; echo oh >&2; exit 7");
         let launched = Process.launch(start).await.unwrap();
         assert_eq!(launched.exited.await, Exit(Some(7)));
-        // The last lines may still be in the pipe when the process has ended.
+        // The last lines may still be in the pipe when the process has exited.
         while lines.lock().unwrap().len() < 3 {
             tokio::task::yield_now().await;
         }
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_kill_cannot_be_refused() {
+    async fn a_kill_cannot_be_ignored() {
         let (start, _) = shell("trap '' TERM INT; while :; do sleep 1; done");
         let launched = Process.launch(start).await.unwrap();
         (launched.kill)();

@@ -1,4 +1,4 @@
-//! Where messages come from: the seam to the broker.
+//! The interface between the host and the broker.
 
 use std::collections::BTreeMap;
 
@@ -10,63 +10,63 @@ use uuid::Uuid;
 
 use crate::clock::TimeHold;
 
-/// A message as the broker keeps it.
+/// A message as stored in the broker.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Message {
-    /// The broker's number for it.
+    /// The sequence number.
     pub sequence_number: i64,
-    /// The sender's name for it.
+    /// The message id, set by the sender.
     pub message_id: Option<String>,
-    /// Its body.
+    /// The body.
     pub body: Bytes,
-    /// What the body is said to be.
+    /// The content type.
     pub content_type: Option<String>,
-    /// Its correlation id.
+    /// The correlation id.
     pub correlation_id: Option<String>,
-    /// Its subject, once called label.
+    /// The subject, formerly called label.
     pub subject: Option<String>,
-    /// Its address.
+    /// The destination address.
     pub to: Option<String>,
-    /// Where answers go.
+    /// The address for replies.
     pub reply_to: Option<String>,
-    /// The session for answers.
+    /// The session id for replies.
     pub reply_to_session_id: Option<String>,
-    /// Its session.
+    /// The session id.
     pub session_id: Option<String>,
-    /// Its partition key.
+    /// The partition key.
     pub partition_key: Option<String>,
-    /// When it came into the queue or subscription.
+    /// When it was enqueued.
     pub enqueued_time: DateTime<Utc>,
     /// When it expires.
     pub expires_at: DateTime<Utc>,
-    /// How many times it was delivered, this time included.
+    /// The number of deliveries, including this one.
     pub delivery_count: u32,
     /// The entity in which it was dead-lettered.
     pub dead_letter_source: Option<String>,
-    /// Its application properties.
+    /// The application properties.
     pub application_properties: BTreeMap<String, Value>,
 }
 
-/// A message under lock.
+/// A locked message.
 #[derive(Debug)]
 pub struct Delivery {
-    /// The lock's token.
+    /// The lock token.
     pub lock_token: Uuid,
-    /// When the lock runs out.
+    /// The end of the lock.
     pub locked_until: DateTime<Utc>,
     /// The message.
     pub message: Message,
-    /// Holds simulated time while the message is handled: the one guard of its invocation.
+    /// Holds simulated time while the message is processed. It is the only hold of its invocation.
     pub hold: TimeHold,
 }
 
-/// Why the broker did not do what was asked of a delivery.
+/// Why the broker could not settle a delivery.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SettlementError {
-    /// The lock is over: the message is, or will be, with somebody else.
+    /// The lock has expired. The message is available to other receivers.
     #[error("the lock is lost")]
     LockLost,
-    /// The broker did not answer.
+    /// The broker could not be reached.
     #[error("the broker cannot be reached: {0}")]
     Unreachable(String),
 }
@@ -74,16 +74,16 @@ pub enum SettlementError {
 /// A queue or subscription in peek-lock mode.
 #[async_trait]
 pub trait MessageSource: Send + Sync {
-    /// Waits for the next message and locks it. Several callers may wait at a time; one that gives up waiting (drops
-    /// the future) takes no message with it.
+    /// Waits for the next message and locks it. Several callers may wait at the same time. A caller that stops waiting
+    /// (drops the future) takes no message with it.
     async fn receive(&self) -> Delivery;
 
-    /// Removes the message for good.
+    /// Completes the message: it is removed.
     async fn complete(&self, lock_token: Uuid) -> Result<(), SettlementError>;
 
-    /// Makes the message available again at once.
+    /// Abandons the message: it is available again at once.
     async fn abandon(&self, lock_token: Uuid) -> Result<(), SettlementError>;
 
-    /// Prolongs the lock; returns until when.
+    /// Renews the lock. Returns its new end.
     async fn renew(&self, lock_token: Uuid) -> Result<DateTime<Utc>, SettlementError>;
 }

@@ -1,7 +1,8 @@
-//! The Azure Functions host, as a custom handler meets it.
+//! The Azure Functions host, as a custom handler sees it.
 //!
-//! It reads the same `host.json` and `function.json` files, starts the same executable with the same environment,
-//! speaks the same HTTP to it, judges its answers by the same rules, and is just as quick to kill it.
+//! It reads the same `host.json` and `function.json` files, starts the same executable with the same environment
+//! variables, uses the same HTTP protocol, evaluates answers by the same rules, and kills the handler in the same
+//! situations.
 
 mod app;
 mod events;
@@ -32,13 +33,13 @@ pub use message::{Delivery, Message, MessageSource, SettlementError};
 
 use handler::{Life, Order, Phase};
 
-/// Finds the source of a function's messages; an error says why there is none.
+/// Finds the source of a function's messages. An error contains the reason why there is none.
 pub type Sources = dyn Fn(&ServiceBusTrigger) -> Result<Arc<dyn MessageSource>, String> + Send + Sync;
 
-/// Events that a slow watcher may leave unread before it misses some.
+/// The number of events that are kept for a slow observer.
 const UNREAD_EVENTS: usize = 16_384;
 
-/// What a host needs.
+/// The parameters of a host.
 pub struct HostOptions {
     /// The app.
     pub app: App,
@@ -46,15 +47,15 @@ pub struct HostOptions {
     pub clock: Clock,
     /// How the handler is started.
     pub launch: Arc<dyn Launch>,
-    /// Where messages come from.
+    /// The message sources.
     pub sources: Box<Sources>,
     /// The keys of HTTP functions.
     pub keys: Keys,
-    /// Where the handler's output goes.
+    /// Receives the handler's output.
     pub output: Sink,
 }
 
-/// A running host; everything ends when it is dropped.
+/// A running host. Dropping it stops everything.
 pub struct Host {
     inner: Arc<Inner>,
     _tasks: JoinSet<()>,
@@ -75,11 +76,11 @@ struct Inner {
 }
 
 impl Host {
-    /// Starts the handler and listens to everything that sets functions off.
+    /// Starts the handler and all triggers.
     ///
     /// # Errors
     ///
-    /// When a function's messages have no source, or the machine gives no HTTP client.
+    /// When a function's messages have no source, or an HTTP client cannot be created.
     pub fn start(options: HostOptions) -> Result<Self, AppError> {
         let (orders, received) = mpsc::unbounded_channel();
         let inner = Arc::new(Inner {
@@ -108,56 +109,56 @@ impl Host {
         http::router(&self.inner)
     }
 
-    /// Kills the handler at whatever instruction it is, and starts another at once; returns when the old one is dead.
+    /// Kills the handler at any point of its execution and starts another at once. Returns when the old one is dead.
     ///
-    /// Neither counts as an error of the handler's. A host that had stopped runs again.
+    /// This does not count as an error of the handler. A host that had stopped runs again.
     pub async fn replace_handler(&self, death: KillScope) {
         self.platform().replace_handler(death).await;
     }
 
-    /// The means to replace the handler from elsewhere.
+    /// A handle that can replace the handler.
     pub fn platform(&self) -> Platform {
         Platform(self.inner.clone())
     }
 
-    /// Waits until the handler answers; `false` when it is not going to.
+    /// Waits until the handler is ready. Returns `false` if it will not become ready.
     pub async fn ready(&self) -> bool {
         let settled = self.inner.until(|life| life.phase != Phase::Starting).await;
         settled.is_some_and(|life| matches!(life.phase, Phase::Ready(_)))
     }
 
-    /// What happens from now on.
+    /// The events from now on.
     pub fn events(&self) -> broadcast::Receiver<HostEvent> {
         self.inner.events.subscribe()
     }
 
-    /// How often things have happened so far.
+    /// The counters so far.
     pub fn counters(&self) -> Counters {
         self.inner.counters().clone()
     }
 
-    /// Whether no invocation is in flight.
+    /// Whether no invocation is in progress.
     pub fn idle(&self) -> bool {
         *self.inner.in_flight.borrow() == 0
     }
 
-    /// Waits until no invocation is in flight.
+    /// Waits until no invocation is in progress.
     pub async fn until_idle(&self) {
         let mut in_flight = self.inner.in_flight.subscribe();
         // The sender lives as long as this host.
         let _ = in_flight.wait_for(|count| *count == 0).await;
     }
 
-    /// Kills the handler for good; invocations in flight are lost, and their locks left to expire.
+    /// Kills the handler for good. Invocations in progress are lost, and their locks expire.
     pub async fn shutdown(self) {
         let (done, dead) = oneshot::channel();
         self.inner.order(Order::ShutDown(done));
-        // An error means that it was dead already.
+        // An error means that it was already dead.
         let _ = dead.await;
     }
 }
 
-/// The platform's power over one host's handler; without effect once the host is gone.
+/// Replaces the handler of one host, like the platform does. It has no effect once the host is gone.
 #[derive(Clone)]
 pub struct Platform(Arc<Inner>);
 
@@ -171,7 +172,7 @@ impl Platform {
     }
 }
 
-/// Starts whatever waits for a function's trigger.
+/// Starts the listener of a function's trigger.
 fn listen(inner: &Arc<Inner>, function: &Function, sources: &Sources, tasks: &mut JoinSet<()>) -> Result<(), AppError> {
     let name = function.name.clone();
     match &function.trigger {
@@ -189,7 +190,7 @@ fn listen(inner: &Arc<Inner>, function: &Function, sources: &Sources, tasks: &mu
     Ok(())
 }
 
-/// Calls 127.0.0.1 directly, keeps connections alive, and sets no limit of its own to an invocation.
+/// Calls 127.0.0.1 directly, keeps connections alive, and has no time-out of its own.
 fn client() -> reqwest::Result<reqwest::Client> {
     reqwest::Client::builder().no_proxy().http1_only().redirect(reqwest::redirect::Policy::none()).build()
 }
@@ -200,18 +201,18 @@ impl Inner {
         self.app.max_concurrent_calls.unwrap_or_else(|| 16 * cores())
     }
 
-    /// Waits until the handler's life is as wanted; nothing when that can no longer be.
+    /// Waits until the handler is in the wanted phase. `None` if that is no longer possible.
     async fn until(&self, wanted: impl FnMut(&Life) -> bool) -> Option<Life> {
         self.life.subscribe().wait_for(wanted).await.ok().map(|life| *life)
     }
 
-    /// Waits while the host is stopped; `false` when it will never run again.
+    /// Waits while the host is stopped. Returns `false` if it will never run again.
     async fn running(&self) -> bool {
         self.until(|life| life.phase != Phase::Stopped).await.is_some()
     }
 
     fn order(&self, order: Order) {
-        // The supervisor is only ever gone together with the host.
+        // The supervisor lives as long as the host.
         let _ = self.orders.send(order);
     }
 
@@ -226,7 +227,7 @@ impl Inner {
     fn report(&self, event: HostEvent) {
         tracing::debug!(?event, "host");
         self.counters().count(&event);
-        // Nobody need be watching.
+        // There may be no observer.
         let _ = self.events.send(event);
     }
 }

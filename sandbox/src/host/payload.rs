@@ -1,7 +1,7 @@
-//! What the host writes into an invocation's body: `{"Data": {...}, "Metadata": {...}}`.
+//! The body of an invocation: `{"Data": {...}, "Metadata": {...}}`.
 //!
 //! The encodings are those of the host's `GetHttpScriptInvocationContextValue` and of the Service Bus extension's
-//! binding data; what the two leave open is said where it matters.
+//! binding data. Open points are noted where they matter.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -20,7 +20,7 @@ pub(super) struct ScheduleStatus {
     pub next: DateTime<Utc>,
 }
 
-/// The body of a timer's invocation: its data is a plain object.
+/// The body of a timer invocation. Its data is a plain object.
 pub(super) fn timer(
     function: &str,
     binding: &str,
@@ -37,7 +37,7 @@ pub(super) fn timer(
     json!({ "Data": { binding: data }, "Metadata": { "sys": system(function, now) } })
 }
 
-/// The body of a message's invocation.
+/// The body of a message invocation.
 pub(super) fn message(function: &str, trigger: &ServiceBusTrigger, now: DateTime<Utc>, delivery: &Delivery) -> Value {
     let body = &delivery.message.body;
     let mut metadata = Metadata(binding_data(delivery));
@@ -60,20 +60,20 @@ fn system(function: &str, now: DateTime<Utc>) -> Value {
     })
 }
 
-/// A `DateTimeOffset` as the host passes it on: without its fraction.
+/// A `DateTimeOffset` in the host's format: without fractions of a second.
 fn offset(time: DateTime<Utc>) -> Value {
     Value::String(time.format("%Y-%m-%dT%H:%M:%S+00:00").to_string())
 }
 
-/// A `DateTime` as the host passes it on: without fraction and zone, even though it is UTC.
+/// A `DateTime` in the host's format: without fraction and time zone, although it is UTC.
 fn zoneless(time: DateTime<Utc>) -> Value {
     Value::String(time.format("%Y-%m-%dT%H:%M:%S").to_string())
 }
 
-/// A string value is serialized once more: `abc` travels as `"\"abc\""`.
+/// A string value is serialized twice: `abc` becomes `"\"abc\""`.
 fn encoded(text: &str) -> Value {
     let json = Value::from(text).to_string();
-    // The host's serializer also escapes what JavaScript takes for line ends.
+    // The host's serializer also escapes JavaScript's line terminators.
     let json = json.replace('\u{85}', "\\u0085").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029");
     Value::String(json)
 }
@@ -82,7 +82,7 @@ fn binding_data(delivery: &Delivery) -> Map<String, Value> {
     let message = &delivery.message;
     let properties: Map<_, _> = message.application_properties.clone().into_iter().collect();
     let mut data = Map::from_iter([
-        // Numbers become strings, but not quoted ones.
+        // Numbers become strings without inner quotes.
         ("DeliveryCount".to_owned(), Value::String(message.delivery_count.to_string())),
         ("SequenceNumber".to_owned(), Value::String(message.sequence_number.to_string())),
         ("LockToken".to_owned(), encoded(&delivery.lock_token.to_string())),
@@ -111,7 +111,7 @@ fn binding_data(delivery: &Delivery) -> Map<String, Value> {
             data.insert(name.to_owned(), encoded(text));
         }
     }
-    // SDK objects of which nothing useful survives; what exactly is not documented.
+    // SDK objects that have no useful content after serialization. Their exact form is not documented.
     for name in ["MessageReceiver", "MessageActions", "SessionActions", "ReceiveActions", "Client"] {
         data.insert(name.to_owned(), json!({}));
     }
@@ -121,7 +121,7 @@ fn binding_data(delivery: &Delivery) -> Map<String, Value> {
 struct Metadata(Map<String, Value>);
 
 impl Metadata {
-    /// Copies the top-level properties of a JSON object over the binding data, system keys included.
+    /// Copies the top-level properties of a JSON object over the binding data, including system keys.
     fn flatten(&mut self, body: &str) {
         let Ok(Value::Object(properties)) = serde_json::from_str(body) else { return };
         for (name, value) in properties {
@@ -136,9 +136,9 @@ impl Metadata {
         }
     }
 
-    /// The host's dictionary looks keys up without regard to case and keeps the first spelling.
+    /// The host's dictionary is case-insensitive and keeps the first spelling.
     fn put(&mut self, name: String, value: Value) {
-        // Names that end so are taken for the trigger's own value.
+        // Names with this suffix are used for the trigger's own value.
         if name.to_ascii_lowercase().ends_with("trigger") {
             return;
         }
@@ -147,7 +147,7 @@ impl Metadata {
     }
 }
 
-/// The host's parser takes ISO times for times and writes them back in another form.
+/// The host's parser recognizes ISO times and writes them in another format.
 fn reformatted(text: &str) -> String {
     let zoned = DateTime::parse_from_rfc3339(text).map(|time| time.with_timezone(&Utc).naive_utc());
     let time = zoned.or_else(|_| chrono::NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f"));
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn metadata_is_written_as_the_host_writes_it() {
+    fn metadata_has_the_format_of_the_host() {
         let metadata = &payload("x", false)["Metadata"];
         assert_eq!(metadata["DeliveryCount"], "1");
         assert_eq!(metadata["SequenceNumber"], "123");
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_shadows_the_metadata() {
+    fn properties_of_the_body_override_the_metadata() {
         let body = r#"{"messageId":"mine","OrderDetails":{"n":1},"list":[1],"at":"2024-05-15T09:02:08Z","ok":true}"#;
         let metadata = &payload(body, false)["Metadata"];
         assert_eq!(metadata["MessageId"], r#""mine""#);

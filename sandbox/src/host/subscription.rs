@@ -1,4 +1,4 @@
-//! The Service Bus trigger: several messages at a time, each under a lock that is renewed while it is handled.
+//! The Service Bus trigger: several messages at the same time, each with a lock that is renewed during processing.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -15,7 +15,7 @@ use super::invoke::Invocation;
 use super::message::{Delivery, MessageSource};
 use super::payload;
 
-/// Receives and handles messages one after the other until the host is dropped; many of these run at a time.
+/// Receives and processes messages one after the other until the host is dropped. Many of these run at the same time.
 pub(super) async fn run(
     inner: Arc<Inner>,
     function: String,
@@ -49,11 +49,11 @@ async fn handle(
         outcome = invocation.post(&payload) => outcome,
         never = renew(inner, source, lock_token, locked_until) => match never {},
     };
-    // The invocation holds time still until the message is settled.
+    // The invocation holds time until the message is settled.
     let settled = match &outcome {
         Outcome::Succeeded => source.complete(lock_token).await,
         Outcome::Failed(_) => source.abandon(lock_token).await,
-        // Nobody is left to settle it.
+        // There is no host left that could settle it.
         Outcome::Lost => Ok(()),
     };
     if let Err(problem) = settled {
@@ -63,7 +63,7 @@ async fn handle(
     invocation.end(&outcome);
 }
 
-/// Renews the lock for as long as the host is allowed to, and then waits for ever.
+/// Renews the lock for as long as the host is configured to, then waits forever.
 async fn renew(
     inner: &Inner,
     source: &dyn MessageSource,
@@ -84,7 +84,7 @@ async fn renew(
         }
         match source.renew(lock_token).await {
             Ok(until) => locked_until = until,
-            // The invocation goes on; its end finds the lock lost.
+            // The invocation continues. At its end the lock is lost.
             Err(problem) => {
                 tracing::debug!(%problem, "a lock was not renewed");
                 return pending().await;
@@ -94,7 +94,7 @@ async fn renew(
     }
 }
 
-/// How long before a lock's end the client library renews it: half of what is left, at most ten seconds.
+/// How long before the end of a lock the client library renews it: half of the remaining time, at most ten seconds.
 fn margin(left: TimeDelta) -> TimeDelta {
     (left / 2).min(TimeDelta::seconds(10)).max(TimeDelta::zero())
 }

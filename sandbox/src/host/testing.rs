@@ -1,4 +1,4 @@
-//! A handler and a broker small enough to see through.
+//! A simple handler and a simple broker for tests.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
@@ -32,7 +32,7 @@ const HTTP: &str = r#"{ "bindings": [
     { "name": "req", "type": "httpTrigger", "direction": "in", "methods": ["post"], "authLevel": "function" },
     { "name": "res", "type": "http", "direction": "out" }
 ] }"#;
-/// A whole app.
+/// A complete app.
 pub(super) const ALL: [(&str, &str); 4] = [
     ("host.json", HOST),
     ("poll-events/function.json", TIMER),
@@ -40,7 +40,7 @@ pub(super) const ALL: [(&str, &str); 4] = [
     ("trigger-journey/function.json", HTTP),
 ];
 
-/// Settings that the app runs with.
+/// The settings of the app.
 pub(super) fn settings() -> Settings {
     [
         ("PollSchedule", "*/20 * * * * *"),
@@ -52,7 +52,7 @@ pub(super) fn settings() -> Settings {
     .into()
 }
 
-/// A message as it lies in the queue.
+/// A message in the queue.
 pub(super) fn message(body: &str) -> Message {
     let enqueued_time = DateTime::parse_from_rfc3339("2024-05-15T09:02:08.345Z").unwrap().to_utc();
     Message {
@@ -75,7 +75,7 @@ pub(super) fn message(body: &str) -> Message {
     }
 }
 
-/// A queue with locks of a minute and no dead letters.
+/// A queue with locks of a minute and without dead letters.
 pub(super) struct Queue {
     clock: Clock,
     state: Mutex<QueueState>,
@@ -100,7 +100,7 @@ impl Queue {
         self.changed.notify_one();
     }
 
-    /// Completed, abandoned, waiting and locked.
+    /// The completed, abandoned, waiting and locked messages.
     pub(super) fn counts(&self) -> (usize, usize, usize, usize) {
         let state = self.state.lock().unwrap();
         (state.completed, state.abandoned, state.waiting.len(), state.locked.len())
@@ -159,10 +159,10 @@ impl MessageSource for Queue {
     }
 }
 
-/// Serves a router in place of a process; killing it breaks its connections.
+/// Serves a router instead of a process. Killing it closes its connections.
 pub(super) struct InProcess {
     pub router: Router,
-    /// Exits to come: each next handler ends with one as soon as it is started.
+    /// Planned exits: each of the next handlers exits as soon as it is started.
     pub exits: Mutex<VecDeque<i32>>,
     pub started: Mutex<Vec<Start>>,
 }
@@ -177,7 +177,7 @@ impl InProcess {
 impl Launch for InProcess {
     async fn launch(&self, start: Start) -> std::io::Result<Launched> {
         use crate::network::{Dependency, Network, NoFaults};
-        // Only the serving is used of the wire: it breaks connections when dropped.
+        // Only the server of the network is used: it closes connections when dropped.
         let served = Network::new(NoFaults::default()).serve(Dependency::Commerce, self.router.clone(), None).await?;
         let port = served.port();
         self.started.lock().unwrap().push(start);
@@ -203,7 +203,7 @@ impl Launch for InProcess {
     }
 }
 
-/// An app folder that is gone when dropped.
+/// An app folder that is deleted when dropped.
 pub(super) struct Folder(std::path::PathBuf);
 
 impl Folder {

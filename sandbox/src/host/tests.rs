@@ -16,7 +16,7 @@ fn midnight() -> DateTime<Utc> {
     DateTime::from_timestamp(1_760_054_400, 0).unwrap()
 }
 
-/// One invocation as the handler saw it.
+/// One invocation as the handler received it.
 #[derive(Clone)]
 struct Call {
     function: String,
@@ -25,16 +25,16 @@ struct Call {
     at: DateTime<Utc>,
 }
 
-/// What the handler saw and how it behaves.
+/// What the handler received, and how it behaves.
 #[derive(Default)]
 struct Seen {
     clock: Mutex<Option<Clock>>,
     calls: Mutex<Vec<Call>>,
-    /// Answers to come, else a proper one.
+    /// Planned answers; otherwise a correct one.
     answers: Mutex<Vec<(u16, &'static str, &'static str)>>,
     /// How long an invocation sleeps on the sandbox's clock.
     sleep: Mutex<Duration>,
-    /// Invocations that never answer.
+    /// Invocations that are never answered.
     stuck: AtomicUsize,
 }
 
@@ -84,12 +84,12 @@ struct Environment {
     host: Host,
 }
 
-/// A host at midnight; time stands still until the returned guard is dropped.
+/// A host at midnight, with a hold on simulated time.
 fn environment(files: &[(&str, &str)], settings: &Settings) -> (Environment, crate::clock::TimeHold) {
-    world_with_exits(files, settings, &[])
+    host_with_exits(files, settings, &[])
 }
 
-fn world_with_exits(
+fn host_with_exits(
     files: &[(&str, &str)],
     settings: &Settings,
     exits: &[i32],
@@ -139,7 +139,7 @@ async fn wait_for(events: &mut broadcast::Receiver<HostEvent>, wanted: impl Fn(&
 }
 
 #[tokio::test]
-async fn the_handler_is_told_its_port_and_its_settings() {
+async fn the_handler_receives_its_port_and_its_settings() {
     let (environment, _hold) = environment(&ALL, &settings());
     assert!(environment.host.ready().await);
     let started = environment.launch.started.lock().unwrap();
@@ -150,7 +150,7 @@ async fn the_handler_is_told_its_port_and_its_settings() {
 }
 
 #[tokio::test]
-async fn a_timer_runs_by_its_schedule() {
+async fn a_timer_runs_on_its_schedule() {
     let (environment, hold) = environment(&ALL[..2], &settings());
     let mut events = environment.host.events();
     drop(hold);
@@ -182,12 +182,12 @@ async fn an_occurrence_within_a_run_is_skipped() {
     ended(&mut events).await;
     let times: Vec<_> = environment.seen.calls().iter().map(|call| (call.at - midnight()).num_seconds()).collect();
     assert_eq!(times[..2], [20, 60]);
-    // The second run may not have been looked at yet.
+    // The second run may not be counted yet.
     assert!(environment.host.counters().skipped >= 1);
 }
 
 #[tokio::test]
-async fn a_monitored_timer_makes_up_for_a_lost_run() {
+async fn a_monitored_timer_repeats_a_lost_run() {
     let mut settings = settings();
     settings.insert("PollSchedule".to_owned(), "0 */5 * * * *".to_owned());
     let (environment, hold) = environment(&ALL[..2], &settings);
@@ -225,7 +225,7 @@ fn with_queue() -> (Environment, crate::clock::TimeHold) {
 }
 
 #[tokio::test]
-async fn a_failure_gives_the_message_back() {
+async fn a_failure_abandons_the_message() {
     let (environment, _hold) = with_queue();
     let mut events = environment.host.events();
     environment.seen.answers.lock().unwrap().extend([(200, "text/plain", "fine"), (500, "application/json", "{}")]);
@@ -238,7 +238,7 @@ async fn a_failure_gives_the_message_back() {
 }
 
 #[tokio::test]
-async fn a_lock_is_renewed_while_the_handler_works() {
+async fn a_lock_is_renewed_during_the_invocation() {
     let (environment, hold) = with_queue();
     let mut events = environment.host.events();
     *environment.seen.sleep.lock().unwrap() = Duration::from_secs(240);
@@ -251,7 +251,7 @@ async fn a_lock_is_renewed_while_the_handler_works() {
 }
 
 #[tokio::test]
-async fn a_lock_is_not_renewed_for_ever() {
+async fn a_lock_is_not_renewed_forever() {
     let (environment, hold) = with_queue();
     let mut events = environment.host.events();
     *environment.seen.sleep.lock().unwrap() = Duration::from_secs(420);
@@ -284,7 +284,7 @@ async fn stuck(environment: &Environment) {
 }
 
 #[tokio::test]
-async fn a_killed_process_gives_its_messages_back() {
+async fn messages_of_a_killed_process_are_abandoned() {
     let (environment, _hold) = with_queue();
     let mut events = environment.host.events();
     stuck(&environment).await;
@@ -297,7 +297,7 @@ async fn a_killed_process_gives_its_messages_back() {
 }
 
 #[tokio::test]
-async fn a_replaced_instance_leaves_its_locks() {
+async fn locks_of_a_replaced_instance_expire() {
     let (environment, _hold) = with_queue();
     let mut events = environment.host.events();
     stuck(&environment).await;
@@ -311,7 +311,7 @@ async fn a_replaced_instance_leaves_its_locks() {
 
 #[tokio::test]
 async fn the_third_error_stops_the_host() {
-    let (environment, _hold) = world_with_exits(&[ALL[0], ALL[2]], &settings(), &[1, 200, 1, 1]);
+    let (environment, _hold) = host_with_exits(&[ALL[0], ALL[2]], &settings(), &[1, 200, 1, 1]);
     let mut events = environment.host.events();
     wait_for(&mut events, |event| *event == HostEvent::Stopped).await;
     assert!(!environment.host.ready().await);
@@ -322,8 +322,8 @@ async fn the_third_error_stops_the_host() {
 }
 
 #[tokio::test]
-async fn nothing_restarts_a_handler_that_ends_in_peace() {
-    let (environment, _hold) = world_with_exits(&[ALL[0], ALL[2]], &settings(), &[0]);
+async fn a_handler_that_exits_with_code_0_is_not_restarted() {
+    let (environment, _hold) = host_with_exits(&[ALL[0], ALL[2]], &settings(), &[0]);
     assert!(!environment.host.ready().await);
     let mut events = environment.host.events();
     environment.queue.send("x");
@@ -340,7 +340,7 @@ async fn served(environment: &Environment) -> (String, tokio::task::JoinHandle<(
 }
 
 #[tokio::test]
-async fn requests_are_passed_on_as_they_came() {
+async fn requests_are_forwarded_unchanged() {
     let (environment, _hold) = environment(&[ALL[0], ALL[3]], &settings());
     let (url, _server) = served(&environment).await;
     let client = reqwest::Client::new();
@@ -358,7 +358,7 @@ async fn requests_are_passed_on_as_they_came() {
 }
 
 #[tokio::test]
-async fn a_wrong_key_or_method_reaches_nobody() {
+async fn a_request_with_a_wrong_key_or_method_is_rejected() {
     let (environment, _hold) = environment(&[ALL[0], ALL[3]], &settings());
     let (url, _server) = served(&environment).await;
     let client = reqwest::Client::new();

@@ -13,7 +13,7 @@ use super::invoke::Invocation;
 use super::payload::{self, ScheduleStatus};
 use crate::clock::TimeHold;
 
-/// Runs a function by its schedule, one run at a time, until the host is dropped.
+/// Runs a function on its schedule, one run at a time, until the host is dropped.
 pub(super) async fn run(inner: Arc<Inner>, function: String, trigger: TimerTrigger) {
     let mut timer = Timer { inner: &inner, function: &function, trigger: &trigger, status: None };
     loop {
@@ -28,7 +28,7 @@ struct Timer<'a> {
     inner: &'a Inner,
     function: &'a str,
     trigger: &'a TimerTrigger,
-    /// What the host's storage knows of the last run: it outlives an instance.
+    /// The last run, as stored in the host's storage. It survives an instance.
     status: Option<ScheduleStatus>,
 }
 
@@ -41,11 +41,11 @@ impl Timer<'_> {
         }
         loop {
             let Some(next) = next(&self.trigger.schedule, self.inner.clock.now()) else {
-                // A date that never comes.
+                // A date that never occurs.
                 return std::future::pending().await;
             };
             if self.trigger.monitored && self.status.is_none() {
-                // A new timer is remembered from its first day on, so that a missed first run is noticed.
+                // A new timer is stored from its first day on, so that a missed first run is noticed.
                 let now = self.inner.clock.now();
                 self.status = Some(ScheduleStatus { last: now, last_updated: now, next });
             }
@@ -67,7 +67,7 @@ impl Timer<'_> {
         invocation.end(&outcome);
         if self.trigger.monitored && outcome != Outcome::Lost {
             let now = self.inner.clock.now();
-            // A failed run is not repeated: the schedule goes on.
+            // A failed run is not repeated. The schedule continues.
             if let Some(next) = next(&self.trigger.schedule, now) {
                 self.status = Some(ScheduleStatus { last: began, last_updated: now, next });
             }

@@ -1,4 +1,4 @@
-//! Carts: what lies in them, and how the Retail Server shows them.
+//! Carts, and their form in the Retail Server.
 
 use std::sync::{Arc, LazyLock};
 
@@ -9,16 +9,16 @@ use super::customers::Customer;
 use super::fields::{Fields, Json};
 use super::money::Money;
 
-/// Some pieces of one product.
+/// A quantity of one product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Item {
-    /// Product record id.
+    /// The product's record id.
     pub product: i64,
-    /// How many; at least one.
+    /// The quantity; at least one.
     pub quantity: u32,
 }
 
-/// A product in a cart or an order, at its price then.
+/// A product in a cart or an order, with its price at that time.
 #[derive(Clone, Debug)]
 pub(super) struct Line {
     pub(super) id: String,
@@ -44,7 +44,7 @@ pub(super) struct Cart {
     pub(super) checked_out: bool,
 }
 
-/// What a cart or an order costs.
+/// The amounts of a cart or an order.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Totals {
     pub(super) subtotal: Money,
@@ -68,7 +68,7 @@ impl Line {
         self.net().share(channel.tax)
     }
 
-    /// Freight, two per cent, for what is sent.
+    /// Shipping charge of two per cent for online orders.
     pub(super) fn charge(&self, channel: &Channel) -> Money {
         match channel.kind {
             ChannelKind::Online => self.net().share(200),
@@ -91,10 +91,10 @@ impl Cart {
         self.customer.as_ref().map_or("", |customer| &customer.account)
     }
 
-    /// The cart as the Retail Server shows it.
+    /// The cart as the Retail Server returns it.
     ///
-    /// UNCONFIRMED: whether a cart can be read after its checkout. Here it can, so that what a reader sees does not
-    /// depend on who is quicker; `Shop::lose_cart` is for the other case.
+    /// UNCONFIRMED: whether a cart can be read after its checkout. Here it can, so that the result does not depend on
+    /// timing. Use `Shop::lose_cart` for the other case.
     pub(super) fn body(&self) -> String {
         static CART: LazyLock<Fields> = LazyLock::new(|| Fields::template(include_str!("bodies/cart.json")));
         let totals = totals(&self.lines, self.channel);
@@ -144,7 +144,7 @@ impl Cart {
         fields
     }
 
-    /// What the extension keeps of an addition: the request's lines as JSON, which the column then cuts.
+    /// The extension's data of an `AddCartLines` event: the request's lines as JSON. The column truncates it later.
     pub(super) fn event_data(&self, added: &[Line]) -> String {
         let line = |line: &Line| {
             let (mut data, mut whole) = (Fields::default(), Fields::default());
@@ -156,7 +156,7 @@ impl Cart {
     }
 }
 
-/// The number of pieces, a decimal as all quantities are.
+/// The number of pieces, as a decimal like all quantities.
 pub(super) fn pieces(lines: &[Line]) -> Json {
     let pieces: u64 = lines.iter().map(|line| u64::from(line.quantity)).sum();
     Json::number(format!("{pieces}.0"))

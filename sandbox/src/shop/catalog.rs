@@ -1,57 +1,57 @@
-//! The demo retailer: where it sells, what, and who stands behind the counter.
+//! The demo retailer's channels and products.
 
 use super::money::{Decimals, Money};
 
-/// One place to buy.
+/// A sales channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Channel {
     /// Record id: `EventChannelId`, `ChannelId`.
     pub id: i64,
     /// Operating unit number, the `OUN` header that selects this channel.
     pub oun: &'static str,
-    /// Store number (in store) or the web shop's name.
+    /// The store number (in store) or the name of the web shop.
     pub name: &'static str,
-    /// The company it belongs to, four characters.
+    /// The company, four characters.
     pub data_area: &'static str,
-    /// A shop on a street or on the web.
+    /// A store or a web shop.
     pub kind: ChannelKind,
-    /// Tills; none on the web.
+    /// Terminals; none for a web shop.
     pub terminals: &'static [&'static str],
-    /// Staff numbers; none on the web.
+    /// Staff numbers; none for a web shop.
     pub staff: &'static [&'static str],
     /// ISO 4217 code.
     pub currency: &'static str,
-    /// BCP 47 tag as Commerce writes it.
+    /// BCP 47 tag in the form that Commerce uses.
     pub language: &'static str,
-    /// Minutes east of Greenwich.
+    /// The UTC offset in minutes.
     pub utc_offset: i32,
     /// Sales tax in hundredths of a per cent.
     pub tax: i64,
-    /// How amounts look in its orders and carts.
+    /// The format of amounts in its orders and carts.
     pub decimals: Decimals,
 }
 
-/// A shop on a street or on the web.
+/// The kind of a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ChannelKind {
-    /// A till in a store.
+    /// A store with terminals.
     InStore,
     /// A web shop.
     Online,
 }
 
-/// Something to buy.
+/// A product.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Product {
     /// Item number.
     pub item_id: &'static str,
     /// Product record id.
     pub id: i64,
-    /// Record id of the product that this is a variant of; 0 for one without variants.
+    /// Record id of the master product; 0 for a product without variants.
     pub master_id: i64,
-    /// What people call it; orders do not carry it.
+    /// The name. Orders do not contain it.
     pub name: &'static str,
-    /// Price of one, in whatever currency the channel sells in.
+    /// The price of one piece, in the currency of the channel.
     pub price: Money,
 }
 
@@ -133,7 +133,7 @@ const fn product(item_id: &'static str, id: i64, master_id: i64, name: &'static 
     Product { item_id, id, master_id, name, price: Money(cents) }
 }
 
-/// Everything on sale.
+/// All products.
 pub static PRODUCTS: [Product; 16] = [
     product("81143", 22_565_430_173, 22_565_430_170, "Trail running shoe", 12_999),
     product("0002", 22_565_421_964, 0, "Football", 3_999),

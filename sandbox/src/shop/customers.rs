@@ -1,4 +1,4 @@
-//! The retailer's customers: several hundred people with the names and addresses that break things.
+//! The retailer's customers: several hundred people with names and addresses that often cause errors.
 
 use std::sync::LazyLock;
 
@@ -11,7 +11,7 @@ use super::fields::{Fields, Json};
 /// A customer account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Customer {
-    /// Account number, the key within the retailer.
+    /// The account number, unique for the retailer.
     pub account: String,
     /// The company that the account belongs to.
     pub data_area: &'static str,
@@ -35,7 +35,7 @@ pub struct Customer {
     pub party_number: String,
     /// The base of the record ids in the account's rows.
     pub record_id: i64,
-    /// Loyalty card, which only carts and orders carry.
+    /// The loyalty card. Only carts and orders contain it.
     pub loyalty_card: Option<String>,
 }
 
@@ -45,12 +45,12 @@ impl Customer {
         format!("{} {}", self.first_name, self.last_name).trim().to_owned()
     }
 
-    /// Where the customer gets receipts, else any mail; `None` if nowhere.
+    /// The receipt e-mail address, or else the e-mail address. `None` if there is neither.
     pub fn reachable_at(&self) -> Option<&str> {
         [&self.receipt_email, &self.email].into_iter().find(|email| !email.is_empty()).map(String::as_str)
     }
 
-    /// The account as the Retail Server shows it.
+    /// The account as the Retail Server returns it.
     pub(crate) fn body(&self) -> String {
         static CUSTOMER: LazyLock<Fields> = LazyLock::new(|| Fields::template(include_str!("bodies/customer.json")));
         let mut fields = CUSTOMER.clone();
@@ -105,7 +105,7 @@ impl Customer {
     }
 }
 
-/// Somebody's postal address in the country of a company.
+/// A postal address in the country of a company.
 pub(super) fn address(name: &str, data_area: &str) -> Fields {
     static ADDRESS: LazyLock<Fields> = LazyLock::new(|| Fields::template(include_str!("bodies/address.json")));
     let (street, city, zip, region, short) = match data_area {
@@ -126,7 +126,7 @@ pub(super) fn address(name: &str, data_area: &str) -> Fields {
     address
 }
 
-/// Names that a retailer's customers really have: apostrophes, quotes, accents, other scripts, one that stands alone.
+/// Realistic difficult names: apostrophes, quotes, accents, other scripts, a single name.
 const NAMES: [(&str, &str); 28] = [
     ("Sarah", "Miller"),
     ("Siobhán", "O'Brien"),
@@ -158,16 +158,16 @@ const NAMES: [(&str, &str); 28] = [
     ("Emoji", "🛒"),
 ];
 
-/// How many accounts the retailer has when the day begins.
+/// The number of accounts at the start.
 pub(super) const ACCOUNTS: usize = 640;
 
-/// The retailer's customers; the same for the same seed.
+/// The retailer's customers. The same seed gives the same customers.
 pub(super) fn generate(seed: u64) -> Vec<Customer> {
     let mut rng = StdRng::seed_from_u64(seed);
     (0..ACCOUNTS).map(|index| customer(account(index), index, &mut rng)).collect()
 }
 
-/// One account number in sixty has an apostrophe, as imported ones do.
+/// One account number in sixty has an apostrophe, like imported account numbers.
 fn account(index: usize) -> String {
     match index % 60 {
         59 => format!("O'{index:04}"),
@@ -180,11 +180,11 @@ fn is_german(index: usize) -> bool {
     index % 8 == 7
 }
 
-/// A customer who is not yet one: account number and everything else by chance.
+/// A new customer with random data.
 pub(super) fn newcomer(rng: &mut StdRng) -> Customer {
     let number = rng.random_range(10_000_000..100_000_000_usize);
     let mut customer = customer(format!("{number:09}"), number, rng);
-    // The first mail goes to the address that was given when signing up.
+    // A new customer signs up with an e-mail address.
     customer.email = email(&customer, number, rng);
     customer
 }
@@ -207,7 +207,7 @@ fn customer(account: String, index: usize, rng: &mut StdRng) -> Customer {
         record_id: 68_719_500_000 + 16 * i64::try_from(index).unwrap_or_default(),
         loyalty_card: rng.random_ratio(2, 5).then(|| format!("{}", 550_000 + index)),
     };
-    // Twelve in a hundred have no address at all, some only one for receipts.
+    // Twelve per cent have no address at all, and some only have a receipt address.
     match rng.random_range(0..100) {
         0..12 => {}
         12..18 => customer.receipt_email = email(&customer, index, rng),
@@ -220,7 +220,7 @@ fn customer(account: String, index: usize, rng: &mut StdRng) -> Customer {
     customer
 }
 
-/// An address that is nobody else's, with what is legal before the `@`.
+/// A unique address with the characters that are allowed before the `@`.
 fn email(customer: &Customer, index: usize, rng: &mut StdRng) -> String {
     let ascii: String = customer.last_name.chars().filter(|c| c.is_ascii_alphabetic() || *c == '\'').collect();
     let name = if ascii.is_empty() { "customer".to_owned() } else { ascii.to_lowercase() };
@@ -238,13 +238,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_seed_makes_the_same_people() {
+    fn the_same_seed_gives_the_same_customers() {
         assert_eq!(generate(7), generate(7));
         assert_ne!(generate(7), generate(8));
     }
 
     #[test]
-    fn people_are_as_various_as_promised() {
+    fn customers_include_the_difficult_cases() {
         let customers = generate(7);
         let distinct = |of: fn(&Customer) -> &String| {
             let all: Vec<_> = customers.iter().map(of).filter(|text| !text.is_empty()).collect();
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn bodies_carry_empty_strings_and_no_nulls() {
+    fn bodies_have_empty_strings_and_no_nulls() {
         for customer in generate(1) {
             let body: Value = serde_json::from_str(&customer.body()).unwrap();
             assert_eq!(body["AccountNumber"], customer.account);

@@ -1,4 +1,4 @@
-//! The event framework's store: rows in an SQL table, each visible once its transaction is committed.
+//! The event framework's table: each row is visible once its transaction is committed.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
@@ -9,17 +9,17 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use super::ShopError;
 use super::fields::Fields;
 
-/// A time as SQL Server's `datetime` stores it: in ticks of 1/300 of a second since 1970.
+/// A time in the precision of SQL Server's `datetime`: ticks of 1/300 of a second since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SqlDateTime(i64);
 
 impl SqlDateTime {
-    /// The tick that is nearest to `time`.
+    /// The nearest tick.
     pub fn nearest(time: DateTime<Utc>) -> Self {
         Self((time.timestamp_micros() * 3 + 5_000).div_euclid(10_000))
     }
 
-    /// The whole second that `time` lies in.
+    /// The start of the second that contains `time`.
     pub fn second_of(time: DateTime<Utc>) -> Self {
         Self(time.timestamp() * 300)
     }
@@ -30,20 +30,20 @@ impl SqlDateTime {
         Self(self.0 + 1)
     }
 
-    /// The time as SQL Server shows it, rounded to .000, .003 or .007 seconds.
+    /// The time as SQL Server returns it, rounded to .000, .003 or .007 seconds.
     pub fn to_utc(self) -> DateTime<Utc> {
         DateTime::from_timestamp_millis((self.0 * 10 + 1).div_euclid(3)).unwrap_or_default()
     }
 }
 
-/// What SQL columns hold that have no date: 1900-01-01.
+/// The value of SQL columns without a date: 1900-01-01.
 impl Default for SqlDateTime {
     fn default() -> Self {
         Self(-2_208_988_800 * 300)
     }
 }
 
-/// As .NET's JSON writer has it, trailing zeros cut: `2024-07-24T14:17:02.16Z`.
+/// In the format of .NET's JSON writer, without trailing zeros: `2024-07-24T14:17:02.16Z`.
 impl fmt::Display for SqlDateTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = self.to_utc().to_rfc3339_opts(SecondsFormat::Millis, true);
@@ -55,7 +55,7 @@ impl fmt::Display for SqlDateTime {
 /// One row of the table (`CommerceEventEntity`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventRow {
-    /// `EventTransactionId`: the cart's id, of a checkout too. At most 44 characters.
+    /// `EventTransactionId`: the cart's id, for a checkout too. At most 44 characters.
     pub transaction_id: String,
     /// `EventDateTime`: the server's time just before the commit.
     pub date_time: SqlDateTime,
@@ -63,7 +63,7 @@ pub struct EventRow {
     pub event_type: String,
     /// `EventDataAreaId`: the company, at most 4 characters.
     pub data_area_id: String,
-    /// `EventData`; what is longer than 64 characters is cut.
+    /// `EventData`, truncated to 64 characters.
     pub data: String,
     /// `EventChannelId`.
     pub channel_id: i64,
@@ -76,7 +76,7 @@ pub struct EventRow {
 }
 
 impl EventRow {
-    /// The row as the Retail Server shows it.
+    /// The row as the Retail Server returns it.
     pub(crate) fn body(&self) -> Fields {
         let mut fields = Fields::default();
         fields
@@ -93,7 +93,7 @@ impl EventRow {
         fields
     }
 
-    /// Refuses what the table's columns cannot hold; cuts the data, as the extension does.
+    /// Rejects values that are too long for their columns, and truncates the data like the extension.
     pub(super) fn fitted(mut self) -> Result<Self, ShopError> {
         let columns = [
             ("EventTransactionId", &self.transaction_id, 44),
@@ -116,7 +116,7 @@ impl EventRow {
     }
 
     fn key(&self) -> Key {
-        // The key's collation ignores case, and so does uniqueness.
+        // The collation of the key is case-insensitive, so uniqueness is too.
         let fold = |text: &str| text.trim_end_matches(' ').to_lowercase();
         (fold(&self.transaction_id), fold(&self.event_type), self.date_time, fold(&self.data_area_id))
     }
@@ -124,7 +124,7 @@ impl EventRow {
 
 type Key = (String, String, SqlDateTime, String);
 
-/// How many characters `NVARCHAR` needs: UTF-16 code units.
+/// The length in `NVARCHAR` characters: UTF-16 code units.
 fn width(text: &str) -> usize {
     text.encode_utf16().count()
 }
@@ -139,32 +139,32 @@ fn cut(text: &str, limit: usize) -> String {
         .collect()
 }
 
-/// What a search looks for.
+/// A search for events.
 #[derive(Clone, Debug)]
 pub struct EventSearch {
-    /// One exact type, compared as SQL Server's default collation does; `None` for all.
+    /// The exact type, compared like in SQL Server's default collation. `None` for all types.
     pub event_type: Option<String>,
-    /// Only later stamps than this one.
+    /// Only later timestamps than this one.
     pub after: Option<SqlDateTime>,
-    /// No later stamps than this one.
+    /// No later timestamps than this one.
     pub until: Option<SqlDateTime>,
-    /// How many rows to leave out.
+    /// The number of rows to skip.
     pub skip: usize,
-    /// How many rows to return at most.
+    /// The maximum number of rows to return.
     pub top: usize,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct EventStore {
-    /// By stamp, then in the order of writing.
+    /// By timestamp, then in the order of writing.
     rows: BTreeMap<(SqlDateTime, u64), (EventRow, DateTime<Utc>)>,
     keys: HashSet<Key>,
     written: u64,
 }
 
 impl EventStore {
-    /// Writes a row that is visible from `committed` on. A row with the same key is avoided by a later stamp, tick
-    /// by tick, as two inserts one after the other would have got.
+    /// Writes a row that is visible from `committed` on. If its key already exists, it gets a later timestamp, tick by
+    /// tick, like two consecutive inserts.
     pub(super) fn insert(&mut self, mut row: EventRow, committed: DateTime<Utc>) -> EventRow {
         while !self.keys.insert(row.key()) {
             row.date_time = row.date_time.next();
@@ -174,7 +174,7 @@ impl EventStore {
         row
     }
 
-    /// The rows that are visible at `now`, oldest stamp first: a page of them, and how many there are.
+    /// The visible rows at `now`, oldest timestamp first: one page, and the total number.
     pub(super) fn search(&self, search: &EventSearch, now: DateTime<Utc>) -> (Vec<EventRow>, usize) {
         let from = search.after.map_or(Bound::Unbounded, |after| Bound::Excluded((after, u64::MAX)));
         let to = search.until.map_or(Bound::Unbounded, |until| Bound::Included((until, u64::MAX)));
@@ -187,7 +187,7 @@ impl EventStore {
         (page, found.len())
     }
 
-    /// Removes rows with stamps before `limit`; their keys are free again.
+    /// Removes rows with timestamps before `limit`. Their keys are free again.
     pub(super) fn remove_before(&mut self, limit: SqlDateTime) -> usize {
         let kept = self.rows.split_off(&(limit, 0));
         let removed = std::mem::replace(&mut self.rows, kept);
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn stamps_have_sql_precision_and_no_trailing_zeros() {
+    fn timestamps_have_sql_precision_and_no_trailing_zeros() {
         for (time, shown) in [
             ("2024-07-24T14:17:02.160Z", "2024-07-24T14:17:02.16Z"),
             ("2024-07-24T14:19:29.402Z", "2024-07-24T14:19:29.403Z"),
@@ -224,12 +224,12 @@ mod tests {
             ("2024-07-24T00:00:00.5Z", "2024-07-24T00:00:00.5Z"),
         ] {
             assert_eq!(at(time).to_string(), shown);
-            assert_eq!(at(shown), at(time), "a stamp read back is the same stamp");
+            assert_eq!(at(shown), at(time), "a parsed timestamp is the same timestamp");
         }
     }
 
     #[test]
-    fn data_is_cut_and_other_columns_refuse() {
+    fn data_is_truncated_and_other_columns_reject_long_values() {
         let row = EventRow {
             transaction_id: "t".into(),
             date_time: at("2024-07-24T14:10:00Z"),

@@ -1,7 +1,7 @@
-//! JSON objects as the shop writes them: fields in a fixed order, and numbers digit for digit.
+//! JSON objects with a fixed order of fields and exact digits of numbers.
 //!
-//! `serde_json::Value` would sort the fields and pass amounts through `f64`; whoever audits the numbers that the
-//! handler passes on needs to know their exact text.
+//! `serde_json::Value` would sort the fields and convert amounts to `f64`. Tests that compare the numbers of the
+//! handler need their exact text.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,25 +11,25 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// An object's fields with their values' JSON texts.
+/// The fields of an object, with their values as JSON text.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Fields(Vec<(Cow<'static, str>, Cow<'static, str>)>);
 
-/// The text of one JSON value.
+/// A JSON value as text.
 #[derive(Clone, Debug)]
 pub(crate) struct Json(Cow<'static, str>);
 
 impl Fields {
-    /// The fields of a body that is part of the program; [`Fields::set`] fills them in.
+    /// The fields of a template that is part of the program. [`Fields::set`] fills them.
     pub(crate) fn template(text: &'static str) -> Self {
         serde_json::from_str(text).unwrap_or_else(|error| {
-            // Can only be a mistake in the program; the tests render every template.
+            // This can only be a mistake in the program. The tests render every template.
             tracing::error!(%error, "a body's template is not a JSON object");
             Self::default()
         })
     }
 
-    /// Sets a field where it stands, or adds it at the end.
+    /// Sets a field at its position, or adds it at the end.
     pub(crate) fn set(&mut self, name: &'static str, value: impl Into<Json>) -> &mut Self {
         let value = value.into().0;
         match self.0.iter_mut().find(|(field, _)| field == name) {
@@ -48,13 +48,13 @@ impl Fields {
         self
     }
 
-    /// The whole object as JSON text, with the OData context of an entity of `set` in front.
+    /// The object as JSON text, with the OData context of an entity of `set` in front.
     pub(crate) fn entity(&self, set: &str) -> String {
         let context = Json::from(format!("{SERVICE_ROOT}/$metadata#{set}/$entity").as_str());
         format!("{{\"@odata.context\":{},{}", context.0, &self.text()[1..])
     }
 
-    /// The whole object as JSON text.
+    /// The object as JSON text.
     pub(crate) fn text(&self) -> String {
         let mut text = String::with_capacity(self.0.iter().map(|(name, value)| name.len() + value.len() + 4).sum());
         for (name, value) in &self.0 {
@@ -68,11 +68,11 @@ impl Fields {
     }
 }
 
-/// The address under which a Scale Unit's gateway knows the service; OData contexts carry it, whoever asks.
+/// The address of the service behind a Scale Unit's gateway. OData contexts always contain it.
 pub(crate) const SERVICE_ROOT: &str = "https://scu.example/RetailServer/Commerce";
 
 impl Json {
-    /// A number by its text.
+    /// A number from its text.
     pub(crate) fn number(text: String) -> Self {
         Self(text.into())
     }
@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_keep_their_order_and_numbers_their_digits() {
+    fn fields_keep_their_order_and_numbers_keep_their_digits() {
         let mut fields = Fields::template(r#"{"Z": 1.00, "A": {"x": 0.0}, "M": ""}"#);
         fields.set("M", "say \"hi\"\n").set("New", Json::number("184.2200000000000000".into()));
         assert_eq!(fields.text(), r#"{"Z":1.00,"A":{"x": 0.0},"M":"say \"hi\"\n","New":184.2200000000000000}"#);

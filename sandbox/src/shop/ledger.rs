@@ -1,4 +1,4 @@
-//! The shop's own book of what happened, for whoever audits what was made of it.
+//! The shop's own record of all events, for audits.
 
 use chrono::{DateTime, Utc};
 
@@ -8,32 +8,32 @@ use super::customers::Customer;
 use super::events::EventRow;
 use super::order::Sale;
 
-/// One event and the truth about it, whatever the event store and the routes serve later.
+/// One event and its facts, independent of what the event table and the routes return later.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LedgerEntry {
-    /// The row as it was written, stamp and cut data included.
+    /// The row as it was written, including the timestamp and the truncated data.
     pub event: EventRow,
-    /// When its transaction was committed: from then on the row is visible. May lie ahead of now.
+    /// When its transaction is committed. From then on the row is visible. It may be in the future.
     pub committed: DateTime<Utc>,
     /// The customer's account number; `None` for guests.
     pub account: Option<String>,
-    /// Where the customer is reachable for this event: the order's (or cart's) `ReceiptEmail`, else the customer's
+    /// The customer's address for this event: the order's (or cart's) `ReceiptEmail`, else the customer's
     /// `ReceiptEmail`, else the customer's `Email`.
     pub email: Option<String>,
-    /// The loyalty card that the order or cart carries.
+    /// The loyalty card of the order or cart.
     pub loyalty_card: Option<String>,
-    /// Where it happened; `None` if the row names no channel of this retailer.
+    /// The kind of channel; `None` if the row has an unknown channel.
     pub kind: Option<ChannelKind>,
-    /// What was sold; for checkouts only.
+    /// The order; for checkouts only.
     pub order: Option<OrderFacts>,
 }
 
-/// An order's facts, each as its body carries it.
+/// The facts of an order, as in its body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OrderFacts {
     /// `InternalTransactionId`, a GUID.
     pub internal_transaction_id: String,
-    /// `AmountPaid`: the JSON number, digit for digit.
+    /// `AmountPaid`: the JSON number with its exact digits.
     pub amount_paid: String,
     /// `CurrencyCode`.
     pub currency: String,
@@ -54,7 +54,7 @@ fn some(text: &str) -> Option<String> {
 }
 
 impl LedgerEntry {
-    /// The entry of something done with a cart.
+    /// The entry of an event of a cart.
     pub(super) fn of_cart(event: EventRow, committed: DateTime<Utc>, cart: &Cart, sale: Option<&Sale>) -> Self {
         let receipt_email = sale.map_or(&cart.receipt_email, |sale| &sale.receipt_email);
         let email = some(receipt_email).or_else(|| reachable(cart.customer.as_deref()));
@@ -69,7 +69,7 @@ impl LedgerEntry {
         }
     }
 
-    /// The entry of an event that somebody's own extension wrote.
+    /// The entry of an event that another extension wrote.
     pub(super) fn of_row(event: EventRow, committed: DateTime<Utc>, customer: Option<&Customer>) -> Self {
         Self {
             account: some(&event.customer_id),

@@ -1,6 +1,6 @@
-//! A demo retailer: it sells, writes each event in the same transaction as the sale, and keeps a ledger of the truth.
+//! A demo retailer. It sells, writes each event in the same transaction as the sale, and keeps a ledger of all events.
 //!
-//! The Scale Unit's routes and the demo day act on it through the same methods.
+//! The Scale Unit's routes and the scenario use the same methods.
 
 mod cart;
 mod catalog;
@@ -30,7 +30,7 @@ pub use self::plan::{Action, Shopper, VisitOutcome};
 use self::state::State;
 use crate::clock::Clock;
 
-/// A handle to the one retailer of a sandbox; clones share it.
+/// A handle to the retailer of a sandbox. Clones share it.
 #[derive(Clone)]
 pub struct Shop(Arc<Inner>);
 
@@ -39,19 +39,19 @@ struct Inner {
     state: Mutex<State>,
 }
 
-/// Why the shop does not do something.
+/// Why the shop rejects an operation.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ShopError {
-    /// No cart has this id (in this channel).
+    /// No cart of the channel has this id.
     #[error("there is no such cart")]
     NoSuchCart,
-    /// A cart has this id already.
+    /// Another cart has this id.
     #[error("a cart with this id exists")]
     CartExists,
-    /// The cart became an order before.
-    #[error("the cart is checked out")]
+    /// The cart is already an order.
+    #[error("the cart is already checked out")]
     AlreadyCheckedOut,
-    /// There is nothing to add or to sell.
+    /// There are no lines to add or to sell.
     #[error("there are no lines")]
     NoLines,
     /// No channel has this record id.
@@ -60,21 +60,21 @@ pub enum ShopError {
     /// No customer of the channel's company has this account number.
     #[error("there is no such customer")]
     NoSuchCustomer,
-    /// Another customer has this account number already.
+    /// Another customer has this account number.
     #[error("a customer with this account number exists")]
     CustomerExists,
     /// No product has this record id.
     #[error("there is no such product")]
     NoSuchProduct,
-    /// Fewer than one piece, or more than a line can hold.
-    #[error("the quantity is not sold")]
+    /// The quantity is less than one or too large.
+    #[error("the quantity is not allowed")]
     Quantity,
-    /// A value does not fit its column in the event table.
-    #[error("{column} holds {limit} characters at most")]
+    /// A value is too long for its column in the event table.
+    #[error("{column} has at most {limit} characters")]
     TooLong {
         /// The column's name in the entity.
         column: &'static str,
-        /// Its width in characters.
+        /// The maximum number of characters.
         limit: usize,
     },
     /// A transaction id or an event type is blank.
@@ -82,47 +82,47 @@ pub enum ShopError {
     BlankKey,
 }
 
-/// A cart that is to be opened.
+/// The data for opening a cart.
 #[derive(Clone, Debug, Default)]
 pub struct CartOpening {
     /// Record id of the channel.
     pub channel: i64,
-    /// Its id; made up when `None`.
+    /// The id; generated when `None`.
     pub id: Option<String>,
     /// Account number; `None` for guests.
     pub customer: Option<String>,
     /// Loyalty card, empty for none.
     pub loyalty_card: String,
-    /// The address for receipts that the cart carries, often empty.
+    /// The receipt address of the cart, often empty.
     pub receipt_email: String,
 }
 
-/// What is settled at the till.
+/// The data of a checkout.
 #[derive(Clone, Debug, Default)]
 pub struct Checkout {
-    /// The order's address for receipts; the cart's when `None`.
+    /// The receipt address of the order; the cart's when `None`.
     pub receipt_email: Option<String>,
-    /// The name on the parcel, for guests of a web shop; customers have their own.
+    /// The name for delivery, for guests of a web shop. Customers have their own name.
     pub name: String,
 }
 
 impl Shop {
-    /// Opens the retailer; `seed` decides its customers and all ids and numbers that it will give out.
+    /// Creates the retailer. `seed` determines its customers and all generated ids and numbers.
     pub fn new(clock: Clock, seed: u64) -> Self {
         Self(Arc::new(Inner { clock, state: Mutex::new(State::new(seed)) }))
     }
 
-    /// The shop's time, with which its events are stamped.
+    /// The shop's clock, which sets the timestamps of its events.
     pub fn clock(&self) -> &Clock {
         &self.0.clock
     }
 
-    /// All customers, by account number; those whose account is gone are among them.
+    /// All customers by account number, including deleted accounts.
     pub fn customers(&self) -> Vec<Arc<Customer>> {
         self.state().customers.values().cloned().collect()
     }
 
-    /// The customer with this account number, even if the account is gone.
+    /// The customer with this account number, even if the account is deleted.
     pub fn customer(&self, account: &str) -> Option<Arc<Customer>> {
         self.state().customers.get(account).cloned()
     }
@@ -137,47 +137,47 @@ impl Shop {
         self.state().open_cart(opening, self.0.clock.now())
     }
 
-    /// Puts items into a cart and writes an `AddCartLines` event, both or neither.
+    /// Adds items to a cart and writes an `AddCartLines` event, in one transaction.
     pub fn add_to_cart(&self, cart: &str, items: &[Item]) -> Result<EventRow, ShopError> {
         self.state().add_to_cart(cart, items, self.0.clock.now())
     }
 
-    /// Makes a cart an order and writes a `Checkout` event, both or neither.
+    /// Makes an order from a cart and writes a `Checkout` event, in one transaction.
     pub fn checkout(&self, cart: &str, checkout: Checkout) -> Result<EventRow, ShopError> {
         self.state().checkout(cart, checkout, self.0.clock.now())
     }
 
-    /// Writes an event of any type, as somebody's own extension would; returns it as it is stored.
+    /// Writes an event of any type, like another extension would. Returns it as it is stored.
     pub fn emit_event(&self, row: EventRow) -> Result<EventRow, ShopError> {
         self.state().emit_event(row, self.0.clock.now())
     }
 
-    /// Every event that was ever written, in the order of writing.
+    /// All events, in the order of writing.
     pub fn ledger(&self) -> Vec<LedgerEntry> {
         self.state().ledger.clone()
     }
 
-    /// The ledger without its first `seen` entries: for those who look again and again.
+    /// The ledger without its first `seen` entries.
     pub fn ledger_after(&self, seen: usize) -> Vec<LedgerEntry> {
         self.state().ledger.get(seen..).unwrap_or_default().to_vec()
     }
 
-    /// The rows that are visible now, oldest stamp first: one page, and how many there are on all pages.
+    /// The visible rows, oldest timestamp first: one page, and the total number.
     pub fn search_events(&self, search: &EventSearch) -> (Vec<EventRow>, usize) {
         let now = self.0.clock.now();
         self.state().events.search(search, now)
     }
 
-    /// The order with this transaction id as the Retail Server serves it to `channel`; `None` if it is not there
-    /// (yet), or is another channel's.
+    /// The order with this transaction id as the Retail Server returns it to `channel`. `None` if it does not exist
+    /// (yet), or belongs to another channel.
     pub fn order_body(&self, channel: i64, transaction_id: &str) -> Option<Bytes> {
         let now = self.0.clock.now();
         let order = self.state().order(channel, transaction_id, now)?;
-        // Rendered outside the lock: a large order takes its time.
+        // Rendered outside the lock, because a large order takes time.
         Some(order.replacement.unwrap_or_else(|| Bytes::from(order.sale.body())))
     }
 
-    /// The order of a cart as its buyer sees it at the till, however late it reaches the store.
+    /// The order of a cart as its buyer sees it at the checkout, even if it can be read only later.
     pub(crate) fn receipt(&self, transaction_id: &str) -> Option<Bytes> {
         let sale = self.state().orders.get(transaction_id)?.sale.clone();
         Some(Bytes::from(sale.body()))
@@ -187,67 +187,66 @@ impl Shop {
         self.state().cart(channel, id).is_some()
     }
 
-    /// The cart as the Retail Server serves it to `channel`.
+    /// The cart as the Retail Server returns it to `channel`.
     pub fn cart_body(&self, channel: i64, id: &str) -> Option<Bytes> {
         let cart = self.state().cart(channel, id)?;
         Some(Bytes::from(cart.body()))
     }
 
-    /// The customer as the Retail Server serves them to a channel of the company `data_area`.
+    /// The customer as the Retail Server returns it to a channel of the company `data_area`.
     pub fn customer_body(&self, data_area: &str, account: &str) -> Option<Bytes> {
         let customer = self.state().served_customer(data_area, account)?;
         Some(Bytes::from(customer.body()))
     }
 
-    /// Removes events that are older than `age`, as the extension's clean-up does when it is deployed. The ledger
-    /// keeps them.
+    /// Removes events that are older than `age`, like the clean-up of the extension. The ledger keeps them.
     pub fn clean_up(&self, age: TimeDelta) -> usize {
         let limit = SqlDateTime::nearest(self.0.clock.now() - age);
         self.state().events.remove_before(limit)
     }
 
-    /// Events from now on become visible `delay` after their stamp, and their orders with them: the transaction
-    /// takes that long. Zero, as in the beginning, for at once.
+    /// From now on, events become visible `delay` after their timestamp, together with their orders. The initial delay
+    /// is zero.
     pub fn set_commit_delay(&self, delay: TimeDelta) {
         self.state().commit_delay = delay;
     }
 
-    /// Orders from now on can be read `delay` after their events. `None`: never. Zero in the beginning.
+    /// From now on, orders can be read `delay` after their events. `None` means never. The initial delay is zero.
     pub fn set_order_delay(&self, delay: Option<TimeDelta>) {
         self.state().order_delay = delay;
     }
 
-    /// Lets an order be served as this text, JSON or not. `false` if there is no such order.
+    /// Replaces the body of an order with any text, JSON or not. Returns `false` if there is no such order.
     pub fn replace_order_body(&self, transaction_id: &str, body: impl Into<Bytes>) -> bool {
         self.state().orders.get_mut(transaction_id).map(|order| order.replacement = Some(body.into())).is_some()
     }
 
-    /// Makes an order readable now, however late it was going to be. `false` if there is no such order.
+    /// Makes an order readable now. Returns `false` if there is no such order.
     pub fn release_order(&self, transaction_id: &str) -> bool {
         let now = self.0.clock.now();
         self.state().orders.get_mut(transaction_id).map(|order| order.readable_from = Some(now)).is_some()
     }
 
-    /// The customer's account is gone: it can no longer be read. The ledger still knows the customer.
+    /// Deletes the customer's account: it can no longer be read. The ledger still has the customer.
     pub fn lose_customer(&self, account: &str) {
         self.state().gone.insert(account.to_owned());
     }
 
-    /// The cart is gone: it can no longer be read or sold.
+    /// Deletes the cart: it can no longer be read or sold.
     pub fn lose_cart(&self, id: &str) {
         self.state().carts.remove(id);
     }
 
-    /// A day's visits in which exactly `orders` of them end at the till, among carts that are left behind. The same
-    /// for the same customers and `seed`.
+    /// A plan of visits with exactly `orders` checkouts, and some carts that are left without buying. The same
+    /// customers and `seed` give the same plan.
     pub fn plan(&self, orders: usize, seed: u64) -> Vec<Action> {
         let customers = self.customers();
         plan::plan(&customers, orders, <StdRng as rand::SeedableRng>::seed_from_u64(seed))
     }
 
-    /// Lets somebody visit the shop; returns the events that were written.
+    /// Performs one visit. Returns the written events.
     pub fn perform(&self, action: &Action) -> Result<Vec<EventRow>, ShopError> {
-        // One visit is one moment: simulated time does not pass within it.
+        // A visit takes no simulated time.
         let _hold = self.0.clock.hold();
         action.perform(self)
     }

@@ -1,4 +1,4 @@
-//! Amounts of money, and how a channel writes them down.
+//! Amounts of money and their formats.
 
 use std::iter::Sum;
 use std::ops::{Add, Neg};
@@ -9,27 +9,27 @@ use super::fields::Json;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Money(pub i64);
 
-/// How amounts look in a channel's bodies. Both forms occur in live orders, and both are the same number.
+/// The format of amounts in a channel's bodies. Both formats occur in live orders, and both are the same number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decimals {
-    /// As few digits as the amount needs, but at least one decimal: `184.22`, `20.0`.
+    /// As few digits as possible, with at least one decimal: `184.22`, `20.0`.
     Few,
-    /// As SQL's `numeric(32,16)` has it: `184.2200000000000000`.
+    /// In the format of SQL's `numeric(32,16)`: `184.2200000000000000`.
     Sixteen,
 }
 
 impl Money {
-    /// This amount for each of `quantity` pieces.
+    /// The amount for `quantity` pieces.
     pub fn times(self, quantity: u32) -> Self {
         Self(self.0 * i64::from(quantity))
     }
 
-    /// A share of this amount in hundredths of a per cent, rounded half up.
+    /// A share in hundredths of a per cent, rounded half up.
     pub fn share(self, basis_points: i64) -> Self {
         Self((self.0 * basis_points + 5_000).div_euclid(10_000))
     }
 
-    /// The amount as a JSON number's text.
+    /// The amount as the text of a JSON number.
     pub fn text(self, decimals: Decimals) -> String {
         let sign = if self.0 < 0 { "-" } else { "" };
         let (whole, cents) = (self.0.unsigned_abs() / 100, self.0.unsigned_abs() % 100);
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn amounts_are_written_digit_for_digit() {
+    fn amounts_have_exact_digits() {
         let written = |cents, decimals| Money(cents).text(decimals);
         assert_eq!(written(18_422, Decimals::Few), "184.22");
         assert_eq!(written(2_000, Decimals::Few), "20.0");

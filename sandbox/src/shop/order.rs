@@ -1,4 +1,4 @@
-//! Sales orders: what was sold, and how the Retail Server shows it.
+//! Sales orders, and their form in the Retail Server.
 
 use std::sync::LazyLock;
 
@@ -11,21 +11,21 @@ use super::customers::address;
 use super::fields::{Fields, Json};
 use super::money::Money;
 
-/// A sale: the cart as it was at its checkout, and what the checkout added.
+/// A sale: the cart at its checkout, and the data that the checkout added.
 #[derive(Clone, Debug)]
 pub(super) struct Sale {
     pub(super) cart: Cart,
     pub(super) internal_id: Uuid,
     pub(super) sold: DateTime<Utc>,
     pub(super) receipt_email: String,
-    /// The customer's name or, for guests, the name on the parcel.
+    /// The customer's name or, for guests, the name for delivery.
     pub(super) name: String,
     pub(super) channel_reference: String,
     pub(super) sales_id: String,
     pub(super) receipt_id: String,
 }
 
-/// One line of an order with everything that its parts repeat.
+/// The order with the values that its parts share.
 struct Context<'a> {
     sale: &'a Sale,
     totals: Totals,
@@ -41,7 +41,7 @@ impl Sale {
         cart::time(self.sold)
     }
 
-    /// The order as the Retail Server shows it: the same bytes every time.
+    /// The order as the Retail Server returns it: the same bytes every time.
     pub(super) fn body(&self) -> String {
         Context { sale: self, totals: cart::totals(&self.cart.lines, self.cart.channel), local: self.local(self.sold) }
             .order()
@@ -57,7 +57,7 @@ impl Sale {
         self.cart.channel.kind == ChannelKind::Online
     }
 
-    /// Ids in an order's details, the same each time the order is shown.
+    /// Ids of an order's details, the same for every rendering.
     fn detail_id(&self, detail: &str) -> String {
         Uuid::new_v5(&self.internal_id, detail.as_bytes()).to_string()
     }
@@ -68,7 +68,7 @@ impl Context<'_> {
         amount.json(self.sale.cart.channel.decimals)
     }
 
-    /// Where stock is kept: the store's number; the web shops share one warehouse.
+    /// The warehouse: the store's number, or one shared warehouse for the web shops.
     fn store(&self) -> &str {
         if self.sale.is_online() { "DC-CENTRAL" } else { self.sale.cart.channel.name }
     }
@@ -145,7 +145,7 @@ impl Context<'_> {
         order
             .set_all(&["AmountPaid", "GrossAmount", "TotalAmount"], self.money(self.totals.total()))
             .set_all(&["ChargeAmount", "ShippingChargeAmount"], self.money(charges))
-            // Negative on an ordinary sale: goods leave the store.
+            // Negative for an ordinary sale, because goods leave the store.
             .set("NetAmount", self.money(-(subtotal + charges)))
             .set_all(&["NetAmountWithoutTax", "SubtotalAmount"], self.money(subtotal))
             .set_all(&["SubtotalAmountWithoutTax", "SubtotalSalesAmount"], self.money(subtotal))

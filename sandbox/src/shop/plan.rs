@@ -1,4 +1,4 @@
-//! A day in the shop, planned ahead: who comes, what they take, and whether they pay.
+//! Plans the visits of a scenario: the customers, their items, and whether they buy.
 
 use std::sync::Arc;
 
@@ -17,42 +17,42 @@ use super::{CartOpening, Checkout, Shop, ShopError};
 pub struct Action {
     /// Record id of the channel.
     pub channel: i64,
-    /// Who comes.
+    /// The visitor.
     pub shopper: Shopper,
-    /// What goes into the cart; each list is one `AddCartLines`.
+    /// The items; each list is one `AddCartLines`.
     pub adds: Vec<Vec<Item>>,
-    /// How the visit ends.
+    /// The outcome of the visit.
     pub outcome: VisitOutcome,
 }
 
-/// Who visits the shop.
+/// The visitor of the shop.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Shopper {
     /// A customer, by account number.
     Known(String),
-    /// Somebody who becomes a customer by coming, unless they came before.
+    /// A new customer, who is registered with the first visit.
     New(Box<Customer>),
-    /// Somebody without an account; the name is empty in store.
+    /// A guest without an account. The name is empty in store.
     Guest {
-        /// The name on the parcel.
+        /// The name for delivery.
         name: String,
     },
 }
 
-/// How a visit ends.
+/// The outcome of a visit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum VisitOutcome {
-    /// At the till.
+    /// The visitor checks out.
     Checkout {
-        /// The order's address for receipts, empty for none.
+        /// The receipt address of the order, empty for none.
         receipt_email: String,
     },
-    /// With a cart left behind.
+    /// The visitor leaves the cart without buying.
     LeaveWithoutBuying,
 }
 
 impl Action {
-    /// Whether the visit ends at the till.
+    /// Whether the visit ends with a checkout.
     pub fn is_checkout(&self) -> bool {
         matches!(self.outcome, VisitOutcome::Checkout { .. })
     }
@@ -99,7 +99,7 @@ pub(super) fn plan(customers: &[Arc<Customer>], orders: usize, rng: StdRng) -> V
 
 struct Planner<'a> {
     customers: &'a [Arc<Customer>],
-    /// Who bought something today and will come again.
+    /// Customers who bought before in this plan and may come again.
     regulars: Vec<Arc<Customer>>,
     rng: StdRng,
     actions: Vec<Action>,
@@ -132,7 +132,7 @@ impl Planner<'_> {
         let channel = self.channel(|_| true);
         let (mut name, mut receipt_email) = (String::new(), String::new());
         if channel.kind == ChannelKind::Online {
-            // One guest in four was here before.
+            // One guest in four has ordered before.
             if self.guests == 0 || self.rng.random_ratio(3, 4) {
                 self.guests += 1;
             }
@@ -142,7 +142,7 @@ impl Planner<'_> {
         self.visit(channel, Shopper::Guest { name }, VisitOutcome::Checkout { receipt_email });
     }
 
-    /// Somebody new orders, and then at once again: what they forgot.
+    /// A new customer orders twice in a row.
     fn newcomer(&mut self) {
         let customer = Arc::new(customers::newcomer(&mut self.rng));
         for _ in 0..self.missing.min(2) {

@@ -1,4 +1,4 @@
-//! Everything that the shop remembers, and the transactions that change it.
+//! The state of the shop, and the transactions that change it.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -30,11 +30,11 @@ pub(super) struct State {
     sales: u64,
 }
 
-/// An order in the store.
+/// A stored order.
 #[derive(Clone)]
 pub(super) struct Order {
     pub(super) sale: Arc<Sale>,
-    /// `None`: never.
+    /// `None` means never.
     pub(super) readable_from: Option<DateTime<Utc>>,
     pub(super) replacement: Option<Bytes>,
 }
@@ -43,7 +43,7 @@ impl State {
     pub(super) fn new(seed: u64) -> Self {
         let customers = customers::generate(seed).into_iter();
         Self {
-            // Another stream than the customers': what is given out says nothing about them.
+            // Another random stream than for the customers, so that ids are independent of them.
             rng: StdRng::seed_from_u64(!seed),
             customers: customers.map(|customer| (customer.account.clone(), Arc::new(customer))).collect(),
             gone: HashSet::new(),
@@ -98,7 +98,7 @@ impl State {
         Ok(id)
     }
 
-    /// Tills count milliseconds; web carts are random characters.
+    /// The id of a store's cart has a timestamp in milliseconds; the id of a web cart has random characters.
     fn new_cart_id(&mut self, channel: &Channel, terminal: &str, now: DateTime<Utc>) -> String {
         let mut millis = now.timestamp_millis();
         loop {
@@ -162,7 +162,7 @@ impl State {
             return Err(ShopError::NoLines);
         }
         let mut cart = cart.clone();
-        // The extension writes an empty object: the order itself can be read.
+        // The extension writes an empty object, because the order itself can be read.
         let row = event_of(&cart, "Checkout", "{}".to_owned(), now).fitted()?;
         let (row, committed) = self.commit(row, now);
         cart.checked_out = true;
@@ -190,7 +190,7 @@ impl State {
             receipt_email: checkout.receipt_email.unwrap_or_else(|| cart.receipt_email.clone()),
             name: cart.customer.as_ref().map_or(checkout.name, |customer| customer.name()),
             channel_reference: if online { self.code(10, b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789") } else { String::new() },
-            // Headquarters number the order some time after its checkout.
+            // Headquarters assigns the order number some time after the checkout.
             sales_id: if numbered { format!("{:06}", 12_000 + self.sales) } else { String::new() },
             receipt_id: if online { String::new() } else { format!("STONON-{}", 2_100_000 + self.sales) },
             cart: cart.clone(),

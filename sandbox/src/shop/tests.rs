@@ -75,7 +75,7 @@ struct Amounts<'a> {
 }
 
 #[tokio::test]
-async fn a_day_is_the_same_for_a_seed_and_has_the_orders_it_was_asked_for() {
+async fn a_plan_is_the_same_for_a_seed_and_has_the_requested_orders() {
     let (shop, _hold) = shop();
     assert!(shop.plan(0, 1).is_empty());
     for orders in [1, 2, 7, 200] {
@@ -96,7 +96,7 @@ async fn a_day_is_the_same_for_a_seed_and_has_the_orders_it_was_asked_for() {
 }
 
 #[tokio::test]
-async fn orders_look_like_live_ones() {
+async fn orders_have_the_structure_of_live_orders() {
     let (shop, _hold) = shop();
     let in_store = buy(&shop, HOUSTON, 2);
     let body = shop.order_body(HOUSTON, &in_store.transaction_id).unwrap();
@@ -108,7 +108,7 @@ async fn orders_look_like_live_ones() {
     assert!(order["NetAmount"].as_f64().unwrap() < 0.0);
     assert!(order["BeginDateTime"].as_str().unwrap().ends_with("-05:00"));
     assert!(order["CreatedDateTime"].as_str().unwrap().ends_with('Z'));
-    // As many fields as the live order has: none is misspelt, and none is added.
+    // As many fields as the live order has: none is misspelled, and none is added.
     let fields = |value: &Value| value.as_object().unwrap().len();
     assert_eq!([fields(&order), fields(&order["SalesLines"][0])], [133, 134]);
     assert_eq!([fields(&order["TenderLines"][0]), fields(&order["TaxLines"][0])], [55, 13]);
@@ -132,7 +132,7 @@ async fn orders_look_like_live_ones() {
 }
 
 #[tokio::test]
-async fn sums_add_up() {
+async fn amounts_add_up() {
     let (shop, _hold) = shop();
     let row = buy(&shop, ONLINE, 2);
     let order: Value = serde_json::from_slice(&shop.order_body(ONLINE, &row.transaction_id).unwrap()).unwrap();
@@ -144,14 +144,14 @@ async fn sums_add_up() {
 }
 
 #[tokio::test]
-async fn a_big_basket_makes_an_order_of_megabytes() {
+async fn a_large_cart_gives_an_order_of_megabytes() {
     let (shop, _hold) = shop();
     let row = buy(&shop, ONLINE, 1_000);
     assert!(shop.order_body(ONLINE, &row.transaction_id).unwrap().len() > 4_500_000);
 }
 
 #[tokio::test]
-async fn a_cart_and_its_order_share_their_id_and_no_row_clashes() {
+async fn a_cart_and_its_order_share_their_id_and_all_keys_are_unique() {
     let (shop, _hold) = shop();
     let opening = CartOpening { channel: HOUSTON, id: Some("it's one".into()), ..CartOpening::default() };
     let cart = shop.open_cart(opening.clone()).unwrap();
@@ -169,7 +169,7 @@ async fn a_cart_and_its_order_share_their_id_and_no_row_clashes() {
 }
 
 #[tokio::test]
-async fn what_is_refused_leaves_nothing_behind() {
+async fn a_rejected_operation_changes_nothing() {
     let (shop, _hold) = shop();
     let long = CartOpening { channel: HOUSTON, id: Some("x".repeat(45)), ..CartOpening::default() };
     let cart = shop.open_cart(long).unwrap();
@@ -184,7 +184,7 @@ async fn what_is_refused_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn late_orders_come_late_and_lost_ones_never() {
+async fn delayed_orders_are_readable_later_and_lost_orders_never() {
     let (shop, hold) = shop();
     shop.set_commit_delay(TimeDelta::seconds(30));
     shop.set_order_delay(Some(TimeDelta::seconds(60)));
@@ -210,7 +210,7 @@ async fn late_orders_come_late_and_lost_ones_never() {
 }
 
 #[tokio::test]
-async fn an_extension_may_write_events_of_its_own() {
+async fn an_extension_can_write_its_own_events() {
     let (shop, _hold) = shop();
     let customer = shop.customers().into_iter().find(|customer| customer.reachable_at().is_some()).unwrap();
     let row = EventRow {
@@ -233,7 +233,7 @@ async fn an_extension_may_write_events_of_its_own() {
 }
 
 #[tokio::test]
-async fn old_rows_are_cleaned_up_and_stay_in_the_ledger() {
+async fn old_rows_are_removed_but_stay_in_the_ledger() {
     let (shop, hold) = shop();
     buy(&shop, HOUSTON, 1);
     drop(hold);

@@ -1,4 +1,4 @@
-//! Who gets in: tokens, protocol headers, methods and limits.
+//! Access: tokens, protocol headers, methods and limits.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::entra::{Client, Entra, EntraOptions};
 
 const AUDIENCE: &str = "https://contoso.crm.dynamics.com";
 
-/// Dataverse and the Entra that guards it.
+/// Dataverse and its Entra.
 async fn guarded() -> (Environment, Entra, Served) {
     let clock = Clock::simulated(noon());
     let clients = vec![Client { client_id: "app".to_owned(), secret: "secret".to_owned() }];
@@ -34,7 +34,7 @@ async fn status_with(environment: &Environment, authorization: &str) -> u16 {
 }
 
 #[tokio::test]
-async fn a_token_opens_the_door_until_it_expires() {
+async fn a_token_is_valid_until_it_expires() {
     let (environment, _, entra) = guarded().await;
     let bearer = format!("Bearer {}", buy_token(&environment, &entra, AUDIENCE).await);
     assert_eq!(status_with(&environment, &bearer).await, 200);
@@ -45,7 +45,7 @@ async fn a_token_opens_the_door_until_it_expires() {
 }
 
 #[tokio::test]
-async fn a_revoked_token_closes_it() {
+async fn a_revoked_token_is_rejected() {
     let (environment, hook, entra) = guarded().await;
     let bearer = format!("Bearer {}", buy_token(&environment, &entra, AUDIENCE).await);
     hook.revoke_all();
@@ -55,7 +55,7 @@ async fn a_revoked_token_closes_it() {
 }
 
 #[tokio::test]
-async fn only_bearer_tokens_for_this_environment_count() {
+async fn only_bearer_tokens_for_this_environment_are_accepted() {
     let (environment, _, entra) = guarded().await;
     let good = buy_token(&environment, &entra, AUDIENCE).await;
     let other = buy_token(&environment, &entra, "https://fabrikam.crm.dynamics.com").await;
@@ -69,7 +69,7 @@ async fn only_bearer_tokens_for_this_environment_count() {
 }
 
 #[tokio::test]
-async fn protocol_headers_may_be_absent_but_not_wrong() {
+async fn protocol_headers_are_optional_but_must_be_valid() {
     let environment = Environment::new().await;
     let table = [
         ("OData-Version", "4.0", 200),
@@ -102,7 +102,7 @@ async fn names_are_case_sensitive_and_methods_fixed() {
 }
 
 #[tokio::test]
-async fn a_write_must_say_that_it_is_json() {
+async fn a_write_must_have_the_content_type_json() {
     let environment = Environment::new().await;
     let post = || environment.request(Method::POST, "contacts").body("{}");
     assert_eq!(send(post()).await.status, 400);
@@ -117,7 +117,7 @@ fn limited(limits: Limits) -> DataverseOptions {
 }
 
 #[tokio::test]
-async fn requests_beyond_the_window_wait_as_long_as_they_are_told() {
+async fn requests_beyond_the_limit_must_wait_for_retry_after() {
     let environment = Environment::with(limited(Limits { requests: 3, ..Default::default() })).await;
     for _ in 0..3 {
         assert_eq!(environment.get("contacts").await.status, 200);
@@ -126,20 +126,20 @@ async fn requests_beyond_the_window_wait_as_long_as_they_are_told() {
     let refused = environment.get("contacts").await;
     assert_eq!((refused.error(), refused.header("Retry-After")), ((429, "0x80072322"), Some("270")));
     drop(environment.clock.sleep(Duration::from_secs(1)).await);
-    assert_eq!(environment.get("contacts").await.header("Retry-After"), Some("279"), "pushing on makes it longer");
+    assert_eq!(environment.get("contacts").await.header("Retry-After"), Some("279"), "further requests make it longer");
     drop(environment.clock.sleep(Duration::from_secs(299)).await);
     assert_eq!(environment.get("contacts").await.status, 200);
 }
 
 #[tokio::test]
-async fn too_many_requests_at_once_are_refused() {
+async fn too_many_concurrent_requests_are_rejected() {
     let environment = Environment::with(limited(Limits { concurrent: 1, ..Default::default() })).await;
-    // A request whose body has not yet arrived is at work.
+    // A request whose body has not arrived yet is in execution.
     let mut slow = tokio::net::TcpStream::connect(("127.0.0.1", environment.served.port())).await.unwrap();
     let head = "POST /api/data/v9.2/contacts HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer x\r\nExpect: 100-continue\r\n\
                 Connection: close\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n";
     slow.write_all(head.as_bytes()).await.unwrap();
-    // The server asks for the body once the request is let in.
+    // The server reads the body once the request is admitted.
     let mut buffer = [0; 64];
     let read = slow.read(&mut buffer).await.unwrap();
     assert!(buffer[..read].starts_with(b"HTTP/1.1 100"));
@@ -153,7 +153,7 @@ async fn too_many_requests_at_once_are_refused() {
 }
 
 #[tokio::test]
-async fn as_many_as_allowed_may_be_at_work_at_once() {
+async fn the_allowed_number_of_requests_may_be_concurrent() {
     let limits = Limits { concurrent: 4, work: Duration::from_millis(50), ..Default::default() };
     let environment = Environment::with(limited(limits)).await;
     let calls = futures::stream::iter(0..12).map(|_| async { environment.get("contacts").await.status });

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Sends requests as one batch; the status, and the whole reply.
+/// Sends requests as one batch. Returns the status and the whole reply.
 async fn batch(environment: &Environment, requests: &[String], prefer: Option<&str>) -> (u16, String) {
     let parts = requests.iter().map(|request| {
         format!("--b\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n\r\n{request}\r\n")
@@ -25,7 +25,7 @@ fn statuses(reply: &str) -> Vec<&str> {
 const ALL: Option<&str> = Some("odata.continue-on-error");
 
 #[tokio::test]
-async fn each_request_stands_for_itself_and_is_answered_in_its_place() {
+async fn requests_are_independent_and_answered_in_order() {
     let environment = Environment::new().await;
     let there = environment.dataverse.add_contact(&named("Ann", "ann@example.org"));
     let requests = [
@@ -42,7 +42,7 @@ async fn each_request_stands_for_itself_and_is_answered_in_its_place() {
 }
 
 #[tokio::test]
-async fn without_a_preference_the_first_error_is_the_end() {
+async fn without_a_preference_the_first_error_ends_the_batch() {
     let environment = Environment::new().await;
     let long = "x".repeat(51);
     let requests = [
@@ -69,7 +69,7 @@ async fn a_batch_is_one_request_of_at_most_a_thousand() {
 }
 
 #[tokio::test]
-async fn what_is_not_a_batch_is_refused() {
+async fn a_malformed_batch_is_rejected() {
     let environment = Environment::new().await;
     let send = async |kind: &'static str, body: &'static str| {
         send(environment.request(Method::POST, "$batch").header("Content-Type", kind).body(body)).await.status

@@ -5,7 +5,7 @@ use super::*;
 const NO_CONDITION: (&str, &str) = ("If-None-Match", "null");
 
 #[tokio::test]
-async fn a_create_answers_with_an_address() {
+async fn a_create_returns_an_address() {
     let environment = Environment::new().await;
     let body = json!({ "firstname": "Ana", "lastname": "Bo", "emailaddress1": "a@b.example", "msdyn_sellable": true });
     let answer = environment.post("contacts", &body).await;
@@ -18,7 +18,7 @@ async fn a_create_answers_with_an_address() {
 }
 
 #[tokio::test]
-async fn a_create_that_returns_the_row_gives_no_address() {
+async fn a_create_that_returns_the_row_has_no_address() {
     let environment = Environment::new().await;
     let request =
         environment.request(Method::POST, "contacts?$select=contactid").header("Prefer", "return=representation");
@@ -32,7 +32,7 @@ async fn a_create_that_returns_the_row_gives_no_address() {
 }
 
 #[tokio::test]
-async fn an_upsert_does_not_tell_a_create_from_an_update() {
+async fn an_upsert_does_not_show_whether_it_created_the_row() {
     let environment = Environment::new().await;
     for name in ["Ana", "Bea"] {
         let answer = environment.patch(id_of(1), NO_CONDITION, &json!({ "firstname": name })).await;
@@ -44,7 +44,7 @@ async fn an_upsert_does_not_tell_a_create_from_an_update() {
 }
 
 #[tokio::test]
-async fn an_upsert_that_returns_the_row_does() {
+async fn an_upsert_that_returns_the_row_shows_whether_it_created_it() {
     let environment = Environment::new().await;
     let mut etags = Vec::new();
     for expected in [201, 200] {
@@ -57,7 +57,7 @@ async fn an_upsert_that_returns_the_row_does() {
 }
 
 #[tokio::test]
-async fn update_only_needs_the_row() {
+async fn an_update_needs_an_existing_row() {
     let environment = Environment::new().await;
     let any = ("If-Match", "*");
     let answer = environment.patch(id_of(1), any, &json!({ "lastname": "Bo" })).await;
@@ -69,7 +69,7 @@ async fn update_only_needs_the_row() {
 }
 
 #[tokio::test]
-async fn create_only_needs_its_absence() {
+async fn a_create_needs_an_absent_row() {
     let environment = Environment::new().await;
     let absent = ("If-None-Match", "*");
     assert_eq!(environment.patch(id_of(1), absent, &json!({ "lastname": "Bo" })).await.status, 204);
@@ -88,7 +88,7 @@ async fn a_create_with_a_known_id_is_a_duplicate() {
 }
 
 #[tokio::test]
-async fn a_stale_version_is_refused() {
+async fn a_stale_version_is_rejected() {
     let environment = Environment::new().await;
     environment.dataverse.add_contact(&Contact { id: id_of(1), ..Default::default() });
     let etag = environment.get(&format!("contacts({})", id_of(1))).await.header("ETag").unwrap().to_owned();
@@ -102,7 +102,7 @@ async fn a_stale_version_is_refused() {
 }
 
 #[tokio::test]
-async fn an_unchanged_row_is_not_sent_again() {
+async fn an_unchanged_row_is_answered_with_304() {
     let environment = Environment::new().await;
     environment.dataverse.add_contact(&Contact { id: id_of(1), ..Default::default() });
     let path = format!("contacts({})", id_of(1));
@@ -113,7 +113,7 @@ async fn an_unchanged_row_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn a_delete_is_final() {
+async fn a_deleted_row_is_gone() {
     let environment = Environment::new().await;
     environment.dataverse.add_contact(&Contact { id: id_of(1), ..Default::default() });
     let path = format!("contacts({})", id_of(1));
@@ -124,7 +124,7 @@ async fn a_delete_is_final() {
 }
 
 #[tokio::test]
-async fn conditions_that_make_no_sense_are_refused() {
+async fn invalid_conditions_are_rejected() {
     let environment = Environment::new().await;
     for header in [("If-Match", "W/\"x\""), ("If-Match", "\"1\""), ("If-None-Match", "W/\"1\"")] {
         assert_eq!(environment.patch(id_of(1), header, &json!({})).await.status, 400, "{header:?}");
@@ -135,7 +135,7 @@ async fn conditions_that_make_no_sense_are_refused() {
 }
 
 #[tokio::test]
-async fn of_many_who_create_one_contact_one_succeeds() {
+async fn only_one_of_many_concurrent_creates_succeeds() {
     let environment = Environment::new().await;
     let body = json!({ "emailaddress1": "a@b.example" });
     let attempts = (0..40).map(|_| environment.patch(id_of(7), ("If-None-Match", "*"), &body));
@@ -192,7 +192,7 @@ async fn a_contact_refers_to_its_company_and_group() {
 }
 
 #[tokio::test]
-async fn a_reference_to_nothing_is_refused() {
+async fn a_reference_to_a_missing_row_is_rejected() {
     let environment = Environment::new().await;
     let company = environment.dataverse.add_company("usrt", "Contoso Retail");
     let table = [
@@ -208,7 +208,7 @@ async fn a_reference_to_nothing_is_refused() {
 }
 
 #[tokio::test]
-async fn the_address_decides_on_the_id() {
+async fn the_address_determines_the_id() {
     let environment = Environment::new().await;
     let other = json!({ "contactid": id_of(2).to_string() });
     assert_eq!(environment.patch(id_of(1), NO_CONDITION, &other).await.status, 400);

@@ -1,4 +1,4 @@
-//! Dataverse through real HTTP.
+//! Dataverse over real HTTP.
 
 mod access;
 mod batches;
@@ -22,7 +22,7 @@ struct Environment {
     http: reqwest::Client,
 }
 
-/// An answer, read to its end.
+/// A complete answer.
 struct Answer {
     status: u16,
     headers: reqwest::header::HeaderMap,
@@ -90,7 +90,7 @@ impl Environment {
         send(with_json(request, body)).await
     }
 
-    /// The ids of the contacts that meet a filter, which is sent as it is.
+    /// The ids of the contacts that match a filter, which is sent unchanged.
     async fn filter(&self, encoded: &str) -> Answer {
         self.get(&format!("contacts?$select=contactid&$filter={encoded}")).await
     }

@@ -10,7 +10,7 @@ async fn privilege(environment: &Environment, name: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn a_role_without_a_privilege_is_refused_and_says_so() {
+async fn a_missing_privilege_is_reported() {
     let environment = Environment::new().await;
     let held = |answer: &Answer| answer.body["RolePrivileges"].as_array().unwrap().len();
     assert_eq!(held(&privilege(&environment, "prvCreateContact").await), 1);
@@ -27,7 +27,7 @@ async fn a_role_without_a_privilege_is_refused_and_says_so() {
 }
 
 #[tokio::test]
-async fn who_is_no_member_gets_nothing() {
+async fn a_caller_that_is_not_a_user_is_rejected() {
     let environment = Environment::new().await;
     environment.dataverse.set_application_user(false);
     for path in ["WhoAmI", "contacts", "customapis?$filter=uniquename%20eq%20%27x%27"] {

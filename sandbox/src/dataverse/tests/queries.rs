@@ -25,7 +25,7 @@ fn ids(answer: &Answer) -> Vec<u128> {
 }
 
 #[tokio::test]
-async fn filters_find_what_they_say() {
+async fn filters_select_rows() {
     let environment = people().await;
     let company = environment.dataverse.contacts()[0].company.unwrap();
     let (one, nil) = (id_of(1), Uuid::nil());
@@ -59,7 +59,7 @@ async fn filters_find_what_they_say() {
 }
 
 #[tokio::test]
-async fn filters_that_cannot_be_read_are_refused() {
+async fn invalid_filters_are_rejected() {
     let environment = people().await;
     let table = [
         ("email eq 'x'", "0x0", "'email'"),
@@ -88,7 +88,7 @@ async fn filters_that_cannot_be_read_are_refused() {
 }
 
 #[tokio::test]
-async fn a_row_has_the_columns_that_were_asked_for_and_its_key() {
+async fn a_row_has_the_selected_columns_and_its_key() {
     let environment = people().await;
     let answer = environment.get("contacts?$select=lastname,_msdyn_company_value&$filter=lastname eq '山田'").await;
     let row = answer.body["value"][0].as_object().unwrap();
@@ -104,7 +104,7 @@ async fn a_row_has_the_columns_that_were_asked_for_and_its_key() {
 }
 
 #[tokio::test]
-async fn query_options_are_read_strictly() {
+async fn query_options_are_parsed_strictly() {
     let environment = people().await;
     for query in ["$select=nope", "$orderby=nope", "$top=0", "$top=x", "$skip=1", "top=1", "$top=1&$top=2"] {
         assert_eq!(environment.get(&format!("contacts?{query}")).await.status, 400, "{query}");
@@ -115,14 +115,14 @@ async fn query_options_are_read_strictly() {
 }
 
 #[tokio::test]
-async fn rows_come_in_the_asked_for_order() {
+async fn rows_have_the_requested_order() {
     let environment = people().await;
     assert_eq!(ids(&environment.get("contacts?$orderby=lastname desc&$top=2").await), [3, 2]);
     assert_eq!(ids(&environment.get("contacts?$orderby=createdon,lastname asc&$top=2").await), [COMPANY, 1]);
 }
 
 #[tokio::test]
-async fn pages_are_linked_and_make_top_void() {
+async fn pages_are_linked_and_override_top() {
     let environment = people().await;
     let size = |request: RequestBuilder| request.header("Prefer", "odata.maxpagesize=3");
     let path = "contacts?$select=contactid&$top=1&$count=true&$filter=statecode%20eq%200";
@@ -138,7 +138,7 @@ async fn pages_are_linked_and_make_top_void() {
 }
 
 #[tokio::test]
-async fn a_page_is_never_larger_than_the_largest() {
+async fn a_page_is_never_larger_than_the_maximum() {
     let environment = Environment::with(DataverseOptions { max_page_size: 2, ..Default::default() }).await;
     for n in 1..=3 {
         environment.dataverse.add_contact(&Contact { id: id_of(n), ..Default::default() });
@@ -150,7 +150,7 @@ async fn a_page_is_never_larger_than_the_largest() {
 }
 
 #[tokio::test]
-async fn dual_write_tables_answer_the_references_lookups() {
+async fn dual_write_tables_answer_the_lookups_of_the_reference_solution() {
     let environment = Environment::new().await;
     let company = environment.dataverse.add_company("usrt", "Contoso Retail");
     let group = environment.dataverse.add_customer_group("30", Some(company));
@@ -179,7 +179,7 @@ async fn without_dual_write_its_tables_are_unknown() {
 }
 
 #[tokio::test]
-async fn a_query_has_at_most_five_hundred_conditions() {
+async fn a_query_has_at_most_500_conditions() {
     let environment = Environment::new().await;
     let filter = |conditions: usize| vec!["statecode%20eq%200"; conditions].join("%20or%20");
     assert_eq!(environment.filter(&filter(500)).await.status, 200);

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// A good call of the order confirmation for contact 1.
+/// A valid call of the order confirmation for contact 1.
 fn confirmation() -> Value {
     json!({
         "msdynmkt_signaltimestamp": "2025-10-09T08:53:20.1234567Z",
@@ -67,7 +67,7 @@ async fn a_second_call_starts_a_second_journey() {
 }
 
 #[tokio::test]
-async fn a_call_for_nobody_is_accepted_and_reaches_nobody() {
+async fn a_call_without_a_contact_is_accepted_and_sends_nothing() {
     let environment = shop().await;
     let bodies = [
         with("msdynmkt_profileid", json!(id_of(2).to_string())),
@@ -124,7 +124,7 @@ async fn parameters_have_types() {
 }
 
 #[tokio::test]
-async fn types_beyond_the_references_are_checked_too() {
+async fn all_parameter_types_are_checked() {
     let environment = shop().await;
     let kinds = [
         (ParameterKind::Boolean, "true", "\"true\""),
@@ -148,7 +148,7 @@ async fn types_beyond_the_references_are_checked_too() {
 }
 
 #[tokio::test]
-async fn a_body_must_be_json_and_say_so() {
+async fn a_body_must_be_json_with_its_content_type() {
     let environment = shop().await;
     let post = || environment.request(Method::POST, ORDER_CONFIRMATION);
     assert_eq!(send(post().body(confirmation().to_string())).await.status, 400);
@@ -162,7 +162,7 @@ async fn a_body_must_be_json_and_say_so() {
 }
 
 #[tokio::test]
-async fn an_unknown_or_unpublished_trigger_is_no_resource() {
+async fn an_unknown_or_unpublished_trigger_is_not_found() {
     let environment = shop().await;
     assert_eq!(environment.post("msdynmkt_other_1", &json!({})).await.error(), (404, "0x8006088a"));
     assert_eq!(environment.post(&ORDER_CONFIRMATION.to_uppercase(), &confirmation()).await.status, 404);

@@ -90,8 +90,8 @@ pub(super) fn of_settle(cause: SettleError) -> Error {
 }
 
 /// The AMQP error of a failing gateway or a throttled service.
-pub(super) fn of_fault(refusal: &ErrorReply) -> Error {
-    match refusal.status.as_u16() {
+pub(super) fn of_fault(fault: &ErrorReply) -> Error {
+    match fault.status.as_u16() {
         401 | 403 => error(UNAUTHORIZED, "The token is not accepted."),
         429 | 503 => error(
             SERVER_BUSY,

@@ -162,7 +162,7 @@ async fn a_detached_link_takes_no_message_with_it() {
 async fn faults_apply_to_sends() {
     let throttled = ErrorReply::bare(StatusCode::TOO_MANY_REQUESTS);
     let gateway = ErrorReply::bare(StatusCode::BAD_GATEWAY);
-    for (action, told, arrived) in [
+    for (action, expected, arrived) in [
         (FaultAction::Serve, Some("accepted"), 1),
         (FaultAction::Refuse(throttled), Some("com.microsoft:server-busy"), 0),
         (FaultAction::ReplaceReply(gateway), Some("amqp:internal-error"), 1),
@@ -172,7 +172,7 @@ async fn faults_apply_to_sends() {
         let bus = Bus::under(Always(action.clone())).await;
         let Client { mut session, _connection: mut connection } = bus.client().await;
         let mut sender = Sender::attach(&mut session, "sender", "orders").await.unwrap();
-        let told_ = tokio::select! {
+        let received = tokio::select! {
             outcome = sender.send("one") => match outcome {
                 Ok(Outcome::Accepted(_)) => Some("accepted".to_owned()),
                 Ok(Outcome::Rejected(rejected)) => Some(condition(&rejected.error.unwrap())),
@@ -181,7 +181,7 @@ async fn faults_apply_to_sends() {
             },
             _ = connection.on_close() => None,
         };
-        assert_eq!((told_.as_deref(), bus.counts().active), (told, arrived), "{action:?}");
+        assert_eq!((received.as_deref(), bus.counts().active), (expected, arrived), "{action:?}");
     }
 }
 

@@ -130,9 +130,9 @@ pub(super) fn single(headers: &HeaderMap, body: Bytes, strict: bool) -> Result<N
         None => NewMessage { body, ..NewMessage::default() },
         Some(value) => {
             let value = text(value, BROKER_PROPERTIES)?;
-            let refusal = || ErrorReply::bad_header(BROKER_PROPERTIES, value);
-            let properties: BrokerProperties = serde_json::from_str(value).map_err(|_| refusal())?;
-            properties.into_message(body).ok_or_else(refusal)?
+            let error = || ErrorReply::bad_header(BROKER_PROPERTIES, value);
+            let properties: BrokerProperties = serde_json::from_str(value).map_err(|_| error())?;
+            properties.into_message(body).ok_or_else(error)?
         }
     };
     if let Some(value) = headers.get(header::CONTENT_TYPE) {
@@ -268,7 +268,7 @@ fn http_date(time: DateTime<Utc>) -> String {
     time.format("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
-/// JSON that is valid in a header: non-ASCII characters are `\\u` escapes.
+/// JSON that is valid in a header: non-ASCII characters are `\u` escapes.
 fn ascii(value: &Value) -> String {
     let mut text = String::new();
     for c in value.to_string().chars() {

@@ -79,7 +79,7 @@ impl ServiceBusRest {
             Some(Err(_)) => return Err(crate::auth::TokenError::Malformed.into()),
             None => None,
         };
-        let verdict = match authorization.and_then(|value| value.strip_prefix(sas::SCHEME)) {
+        let result = match authorization.and_then(|value| value.strip_prefix(sas::SCHEME)) {
             Some(parameters) => {
                 let hosts = [self.options.namespace.as_str(), "127.0.0.1", "localhost"];
                 let request =
@@ -88,7 +88,7 @@ impl ServiceBusRest {
             }
             None => self.check.check(authorization),
         };
-        verdict.map_err(ErrorReply::from)
+        result.map_err(ErrorReply::from)
     }
 
     /// Microsoft documents 401 for a missing right too. The text is taken from reports.
@@ -204,7 +204,7 @@ impl ServiceBusRest {
 async fn handle(State(rest): State<ServiceBusRest>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let result = rest.answer(&parts, body).await;
-    result.unwrap_or_else(|refusal| refusal.reply(parts.uri.path(), rest.broker.clock().now()))
+    result.unwrap_or_else(|error| error.reply(parts.uri.path(), rest.broker.clock().now()))
 }
 
 fn is_batch(headers: &HeaderMap) -> bool {

@@ -114,7 +114,7 @@ mod tests {
         SasKey { name: "RootManageSharedAccessKey".to_owned(), key: "c2VjcmV0".to_owned() }
     }
 
-    fn judge(token: &str, path: &str) -> Result<(), TokenError> {
+    fn check_token(token: &str, path: &str) -> Result<(), TokenError> {
         let now = DateTime::from_timestamp(1_760_000_000, 0).unwrap();
         let hosts = ["shop.servicebus.windows.net", "127.0.0.1"];
         check(token.strip_prefix(SCHEME).unwrap(), &[key()], &SasRequest { hosts: &hosts, path, now })
@@ -128,22 +128,22 @@ mod tests {
             "http://127.0.0.1:5300/Orders",
             "shop.servicebus.windows.net",
         ] {
-            assert_eq!(judge(&sign(resource, &key(), 1_760_000_001), "/orders/messages"), Ok(()), "{resource}");
+            assert_eq!(check_token(&sign(resource, &key(), 1_760_000_001), "/orders/messages"), Ok(()), "{resource}");
         }
         for resource in ["https://other.servicebus.windows.net/", "http://127.0.0.1/order", "http://127.0.0.1/b"] {
-            let verdict = judge(&sign(resource, &key(), 1_760_000_001), "/orders/messages");
-            assert_eq!(verdict, Err(TokenError::WrongAudience), "{resource}");
+            let result = check_token(&sign(resource, &key(), 1_760_000_001), "/orders/messages");
+            assert_eq!(result, Err(TokenError::WrongAudience), "{resource}");
         }
     }
 
     #[test]
     fn expired_forged_and_malformed_tokens_are_rejected() {
         let resource = "https://shop.servicebus.windows.net/";
-        assert_eq!(judge(&sign(resource, &key(), 1_760_000_000), "/orders"), Err(TokenError::Expired));
+        assert_eq!(check_token(&sign(resource, &key(), 1_760_000_000), "/orders"), Err(TokenError::Expired));
         let other = SasKey { key: "b3RoZXI=".to_owned(), ..key() };
-        assert_eq!(judge(&sign(resource, &other, 1_760_000_001), "/orders"), Err(TokenError::Forged));
+        assert_eq!(check_token(&sign(resource, &other, 1_760_000_001), "/orders"), Err(TokenError::Forged));
         let unknown = SasKey { name: "nobody".to_owned(), ..key() };
-        assert_eq!(judge(&sign(resource, &unknown, 1_760_000_001), "/orders"), Err(TokenError::Forged));
-        assert_eq!(judge("SharedAccessSignature sr=x&se=1", "/orders"), Err(TokenError::Malformed));
+        assert_eq!(check_token(&sign(resource, &unknown, 1_760_000_001), "/orders"), Err(TokenError::Forged));
+        assert_eq!(check_token("SharedAccessSignature sr=x&se=1", "/orders"), Err(TokenError::Malformed));
     }
 }

@@ -34,9 +34,9 @@ impl Session {
                 let done = task.act(connection);
                 self.report(connection, done)
             }
-            FaultAction::Refuse(refusal) => self.report(connection, task.refused(&of_fault(&refusal))),
-            FaultAction::ReplaceReply(refusal) => {
-                let refused = task.refused(&of_fault(&refusal));
+            FaultAction::Refuse(fault) => self.report(connection, task.refused(&of_fault(&fault))),
+            FaultAction::ReplaceReply(fault) => {
+                let refused = task.refused(&of_fault(&fault));
                 task.act(connection);
                 self.report(connection, refused)
             }
