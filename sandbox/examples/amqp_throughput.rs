@@ -1,5 +1,6 @@
-//! How many messages a second go through the AMQP face of the sandbox's Service Bus, both ways: broker and client in one
-//! process, over a loopback connection. `cargo run --release -p sandbox --example amqp_throughput`
+//! Measures the messages per second over the AMQP interface of the sandbox's Service Bus, in both directions. The
+//! broker and the client are in one process, over a loopback connection. `cargo run --release -p sandbox --example
+//! amqp_throughput`
 
 use std::error::Error;
 use std::sync::Arc;
@@ -20,9 +21,9 @@ use sandbox::service_bus::{Broker, SubscriptionOptions, TopicOptions};
 use serde_amqp::Value;
 
 const MESSAGES: u32 = 20_000;
-/// Sends that wait for their outcome at a time.
+/// Concurrent sends.
 const UNDER_WAY: usize = 200;
-/// About what an order with its lines takes.
+/// About the size of an order with its lines.
 const BYTES: usize = 4096;
 
 #[tokio::main(worker_threads = 2)]

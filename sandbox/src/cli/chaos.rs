@@ -9,7 +9,7 @@ use sandbox::faults::{ChaosKiller, FaultProfile, FaultSchedule};
 
 use super::args::Args;
 
-/// How long the faults continue after the last order, so that the last orders meet them too.
+/// How long the faults continue after the last order, so that the last orders are affected too.
 const AFTER_LAST_ORDER: Duration = Duration::from_secs(5);
 
 /// The requested faults.

@@ -14,7 +14,7 @@ async fn contacts(settings: &BTreeMap<String, String>, token: &str) -> u16 {
 }
 
 #[tokio::test]
-async fn a_client_secret_opens_dataverse_and_not_the_scale_unit() {
+async fn a_client_secret_gives_access_to_dataverse_only() {
     let environment = environment().await;
     let settings = environment.settings_with_secrets();
     let url = format!("{}{}/oauth2/v2.0/token", settings["DataverseAuthority"], settings["DataverseTenantId"]);
@@ -35,7 +35,7 @@ async fn a_client_secret_opens_dataverse_and_not_the_scale_unit() {
 }
 
 #[tokio::test]
-async fn the_managed_identity_opens_dataverse() {
+async fn the_managed_identity_gives_access_to_dataverse() {
     let environment = environment().await;
     let settings = environment.settings();
     assert!(!settings.contains_key("DataverseClientSecret"));
@@ -138,7 +138,7 @@ fn source(environment: &Environment) -> Arc<dyn crate::host::MessageSource> {
 }
 
 #[tokio::test]
-async fn the_host_receives_over_amqp_what_it_would_receive_in_process() {
+async fn the_host_receives_the_same_over_amqp_and_in_process() {
     let over = async |deliver| {
         let environment =
             Environment::start(EnvironmentOptions { deliver, ..EnvironmentOptions::new(Clock::real()) }).await.unwrap();

@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_stretch_is_worse_and_lasts_ten_seconds() {
+    fn a_bad_period_has_more_faults_and_lasts_ten_seconds() {
         let mut rates =
             FaultRates { calls: CallFaults { server_error: 0.1, ..CallFaults::default() }, ..FaultRates::default() };
         let normal = SeededFaults::new(FaultProfile::everywhere(rates), 1, Clock::real());

@@ -13,13 +13,13 @@ const SHOWN: usize = 20;
 #[serde(rename_all = "camelCase")]
 pub(super) struct AuditStatus {
     pub(super) expected: usize,
-    /// Journeys that are due and have started, each counted once.
+    /// Expected journeys that have started, each counted once.
     pub(super) started: usize,
-    /// Journeys that are due and not started, and are still being processed.
+    /// Expected journeys that have not started and are still being processed.
     pub(super) pending: usize,
-    /// Journeys that are due and not started, and need an operator: their messages are dead letters, or soon will be.
+    /// Expected journeys that have not started and need an operator: their messages are dead letters, or soon will be.
     pub(super) needs_operator: usize,
-    /// Journeys that are due and not started, and are not being processed any more.
+    /// Expected journeys that have not started and are not being processed any more.
     pub(super) lost: usize,
     pub(super) duplicates: usize,
     /// Journeys that were started again because an answer was lost.

@@ -22,7 +22,7 @@ pub(super) struct EventTimeline {
     pub(super) entry: LedgerEntry,
     /// The customer, if there is an account.
     pub(super) customer: Option<Arc<Customer>>,
-    /// The journeys that are due for it.
+    /// The expected journeys.
     pub(super) due: Vec<Occasion>,
     /// Its record as it was last written.
     pub(super) record: Option<Value>,
@@ -154,7 +154,7 @@ impl EventTimeline {
         self.record.as_ref()?["status"].as_str()
     }
 
-    /// Journeys that are due and have not started.
+    /// Expected journeys that have not started.
     pub(super) fn missing(&self) -> impl Iterator<Item = Journey> {
         let due = self.due.iter().map(|occasion| occasion.journey);
         due.filter(|journey| !self.started.iter().any(|start| start.journey == *journey))
@@ -185,7 +185,7 @@ impl EventTimeline {
             online: channel.is_some_and(|channel| channel.kind == ChannelKind::Online),
             amount: order.map(|order| order.amount_paid.as_str()),
             currency: order.map_or("", |order| &order.currency),
-            status: self.status().unwrap_or("unseen"),
+            status: self.status().unwrap_or("notPolled"),
             reason: self.record.as_ref().and_then(|record| record["reason"]["code"].as_str()),
             deliveries: self.deliveries,
             journeys: enabled.iter().filter_map(|journey| self.mark(*journey)).collect(),

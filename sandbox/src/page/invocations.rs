@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_followed_through_its_invocation() {
+    fn an_invocation_has_a_message_and_an_outcome() {
         let (mut invocations, now, id) =
             (Invocations::new(1, DateTime::UNIX_EPOCH), DateTime::UNIX_EPOCH, Uuid::new_v4());
         let function = "process-message".to_owned();

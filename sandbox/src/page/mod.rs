@@ -32,7 +32,7 @@ use crate::host::Platform;
 use dashboard::Dashboard;
 use fault_controls::FaultControls;
 
-/// The port of the page unless another is asked for.
+/// The default port of the page.
 pub const PORT: u16 = 7780;
 
 /// What a page shows.

@@ -107,7 +107,7 @@ async fn the_stream_begins_with_everything_and_continues_with_changes() {
     assert_eq!((&whole["whole"], numbers(&whole)), (&json!(true), vec![1, 2]));
     let second = client.sell().await;
     let (_, row) = frames.until_event(second).await;
-    assert_eq!((&row["type"], &row["status"], &row["guest"]), (&json!("Checkout"), &json!("unseen"), &json!(true)));
+    assert_eq!((&row["type"], &row["status"], &row["guest"]), (&json!("Checkout"), &json!("notPolled"), &json!(true)));
     assert_eq!(second, first + 2);
 }
 

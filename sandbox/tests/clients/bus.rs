@@ -1,4 +1,4 @@
-//! A Service Bus of the sandbox's, alone on its port.
+//! A Service Bus of the sandbox on its own port.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use sandbox::service_bus::amqp::ServiceBusAmqp;
 use sandbox::service_bus::rest::{RestOptions, SasKey, ServiceBusRest};
 use sandbox::service_bus::{Broker, EntityPath, SubscriptionOptions, TopicOptions};
 
-/// The one token that is good beside signatures.
+/// The one valid Entra token.
 pub(crate) const TOKEN: &str = "sandbox.test.token";
 
 struct OneToken;
@@ -55,7 +55,7 @@ impl Bus {
         Self { broker, served, connection_string }
     }
 
-    /// Away with all messages.
+    /// Removes all messages.
     pub(crate) fn purge(&self) {
         for subscription in ["all", "brief"] {
             let entity = EntityPath::new("orders", subscription);

@@ -1,7 +1,7 @@
-//! The sandbox's Service Bus under client libraries that nobody here wrote.
+//! Tests of the sandbox's Service Bus with Microsoft's client libraries.
 //!
-//! They are installed into `target/tmp/clients` from their registries when `CLIENT_SUITES` is set in the environment, as
-//! `.ci/run` does; otherwise these tests say that they were skipped.
+//! The libraries are installed into `target/tmp/clients` from their registries when `CLIENT_SUITES` is set, as in
+//! `.ci/run`. Otherwise the tests report that they were skipped.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 

@@ -1,7 +1,7 @@
-//! Installs a client library, and drives its tests against a broker.
+//! Installs a client library, and runs its tests against a broker.
 //!
-//! The tests talk to the driver over their standard streams: they write a line that begins with `@`, and go on when
-//! they are answered.
+//! The tests send commands to this driver: they write a line that begins with `@` to standard output, and continue when
+//! they receive an answer on standard input.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,14 +13,14 @@ use tokio::process::Command;
 
 use crate::bus::{Bus, TOKEN};
 
-/// How long a suite may take, installation included.
-const PATIENCE: Duration = Duration::from_secs(900);
+/// The time-out of a suite, including the installation.
+const TIMEOUT: Duration = Duration::from_secs(900);
 
-/// One client's tests, and what they need.
+/// The tests of one client library, and their requirements.
 pub(crate) struct Suite {
-    /// The folder's name, here and under `target/clients`.
+    /// The name of the folder, here and under `target/tmp/clients`.
     pub(crate) name: &'static str,
-    /// A command that only works where the language is installed.
+    /// A command that succeeds only if the language is installed.
     pub(crate) needs: &'static [&'static str],
     /// Commands that install the pinned library, run in the suite's folder.
     pub(crate) install: &'static [&'static [&'static str]],
@@ -28,30 +28,30 @@ pub(crate) struct Suite {
     pub(crate) run: &'static [&'static str],
 }
 
-/// Runs a suite if it was asked for; fails when a test fails, or when it cannot be run although it was asked for.
+/// Runs a suite if `CLIENT_SUITES` is set. Fails when a test fails or the suite cannot be run.
 pub(crate) async fn run(suite: &Suite) {
     let name = suite.name;
     if std::env::var_os("CLIENT_SUITES").is_none() {
         println!("skipped: the {name} client's tests are installed and run when CLIENT_SUITES is set");
         return;
     }
-    // What the broker says, if RUST_LOG asks for it.
+    // Logs of the broker, if RUST_LOG is set.
     let filter = tracing_subscriber::EnvFilter::from_default_env();
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
     let folder = folder(suite);
-    tokio::time::timeout(PATIENCE, async {
+    tokio::time::timeout(TIMEOUT, async {
         assert!(succeeds(&folder, suite.needs).await, "{name} is not installed");
         for command in suite.install {
             assert!(succeeds(&folder, command).await, "{}: {command:?} failed", folder.display());
         }
         let bus = Bus::start(None).await;
-        assert!(converse(&folder, suite.run, &bus).await, "a test of the {name} client failed; see above");
+        assert!(run_tests(&folder, suite.run, &bus).await, "a test of the {name} client failed; see above");
     })
     .await
-    .unwrap_or_else(|_| panic!("the {name} client's tests take longer than {PATIENCE:?}"));
+    .unwrap_or_else(|_| panic!("the {name} client's tests take longer than {TIMEOUT:?}"));
 }
 
-/// Copies the suite to where it is installed, so that the repository stays as it is.
+/// Copies the suite to the installation folder, so that the repository does not change.
 fn folder(suite: &Suite) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let from = root.join("tests").join("clients").join(suite.name);
@@ -76,8 +76,8 @@ async fn succeeds(folder: &Path, words: &[&str]) -> bool {
     status.is_ok_and(|status| status.success())
 }
 
-/// Runs the tests and does what they ask for; says whether they passed.
-async fn converse(folder: &Path, words: &[&str], bus: &Bus) -> bool {
+/// Runs the tests and their commands. Returns whether the tests passed.
+async fn run_tests(folder: &Path, words: &[&str], bus: &Bus) -> bool {
     let mut child = command(folder, words)
         .env("CONNECTION_STRING", &bus.connection_string)
         .env("TOKEN", TOKEN)
@@ -88,7 +88,7 @@ async fn converse(folder: &Path, words: &[&str], bus: &Bus) -> bool {
     let mut answers = child.stdin.take().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     while let Some(line) = lines.next_line().await.unwrap() {
-        // Test runners write in front of what a test writes.
+        // Test runners may write something before the line of a test.
         match line.rsplit_once('@').map(|(_, word)| word.trim()) {
             Some("purge") => bus.purge(),
             Some("restart") => {

@@ -32,7 +32,7 @@ struct Bus {
 }
 
 impl Bus {
-    async fn under(weather: impl FaultInjector + 'static) -> Self {
+    async fn under(injector: impl FaultInjector + 'static) -> Self {
         let broker = Broker::new(Clock::real());
         broker.create_topic(TopicOptions::new("orders")).unwrap();
         broker.create_subscription("orders", SubscriptionOptions::new("all")).unwrap();
@@ -41,7 +41,7 @@ impl Bus {
         let amqp = ServiceBusAmqp::new(broker.clone(), &options, Arc::new(AnyToken));
         let rest = ServiceBusRest::new(broker.clone(), options, Arc::new(AnyToken));
         let listener = Network::bind(None).await.unwrap();
-        let network = Network::new(weather);
+        let network = Network::new(injector);
         let served = network
             .serve_with_protocol(Dependency::ServiceBus, rest.router(), Some(amqp.protocol_handler()), listener)
             .unwrap();

@@ -1,7 +1,7 @@
-// The sandbox's Service Bus, as the JavaScript client library uses it.
+// Tests of the sandbox's Service Bus with the JavaScript client library.
 //
-// The driver, `sandbox/tests/clients`, sets CONNECTION_STRING and TOKEN, and does what it is asked for: "purge" throws
-// all messages away, "restart" takes the broker off the network and puts it back.
+// The driver, `sandbox/tests/clients`, sets CONNECTION_STRING and TOKEN, and executes commands: "purge" removes
+// all messages, "restart" takes the broker off the network and puts it back.
 
 import assert from "node:assert/strict";
 import { createInterface } from "node:readline";
@@ -42,9 +42,9 @@ async function assertEmpty(receiver) {
   assert.deepEqual(await receiver.receiveMessages(1, { maxWaitTimeInMs: 500 }), []);
 }
 
-async function refused(promise, code) {
+async function rejected(promise, code) {
   const error = await promise.then(() => undefined, (error) => error);
-  assert.ok(error, "it was not refused");
+  assert.ok(error, "it was not rejected");
   if (code) assert.ok(isServiceBusError(error) && error.code === code, `${error.code}: ${error.message}`);
   return error;
 }
@@ -54,7 +54,7 @@ function receiverOf(subscription = "all", options = {}) {
 }
 
 describe("messages", () => {
-  it("arrive with everything that they have", async () => {
+  it("arrive with all their parts", async () => {
     const message = {
       body: { text: "Zoë 😀", list: [1, 2.5, null, true] },
       messageId: "m1",
@@ -80,7 +80,7 @@ describe("messages", () => {
     await assertEmpty(receiver);
   });
 
-  it("arrive as what they were sent", async () => {
+  it("arrive with the type of their body", async () => {
     const bodies = [Buffer.from([0, 255]), "text", 42];
     await sender.sendMessages({ body: bodies[0] });
     await sender.sendMessages({ body: bodies[1], bodyType: "value" });
@@ -113,11 +113,11 @@ describe("messages", () => {
     const message = await one(receiver);
     assert.ok(body.equals(message.body));
     await receiver.completeMessage(message);
-    await refused(sender.sendMessages({ body: Buffer.alloc(300_000) }), "MessageSizeExceeded");
+    await rejected(sender.sendMessages({ body: Buffer.alloc(300_000) }), "MessageSizeExceeded");
     await assertEmpty(receiver);
   });
 
-  it("can be looked at", async () => {
+  it("can be peeked", async () => {
     await sender.sendMessages([{ body: "one" }, { body: "two" }]);
     const receiver = receiverOf();
     await one(receiver);
@@ -128,7 +128,7 @@ describe("messages", () => {
 });
 
 describe("settling", () => {
-  it("abandons with changed properties, until the message is dead", async () => {
+  it("abandons with changed properties, until the message is dead-lettered", async () => {
     await sender.sendMessages({ body: "poison", applicationProperties: { kept: 1, tries: 0 } });
     const receiver = receiverOf();
     for (let tries = 0; tries < 3; tries++) {
@@ -158,7 +158,7 @@ describe("settling", () => {
     assert.equal(letter.applicationProperties.seen, true);
   });
 
-  it("defers until the message is asked for", async () => {
+  it("defers until the message is received by its number", async () => {
     await sender.sendMessages({ body: "later" });
     const receiver = receiverOf();
     const message = await one(receiver);
@@ -167,12 +167,12 @@ describe("settling", () => {
     const [deferred] = await receiver.receiveDeferredMessages(message.sequenceNumber);
     assert.equal(deferred.state, "deferred");
     assert.deepEqual(deferred.applicationProperties, { set: "aside" });
-    await refused(receiver.receiveDeferredMessages(message.sequenceNumber), "MessageNotFound");
+    await rejected(receiver.receiveDeferredMessages(message.sequenceNumber), "MessageNotFound");
     await receiver.completeMessage(deferred);
     assert.deepEqual(await receiver.peekMessages(1, { fromSequenceNumber: message.sequenceNumber }), []);
   });
 
-  it("works for as long as the lock holds, and no longer", async () => {
+  it("works only while the lock is valid", async () => {
     await sender.sendMessages({ body: "slow" });
     const receiver = receiverOf("brief", { maxAutoLockRenewalDurationInMs: 0 });
     const message = await one(receiver);
@@ -183,15 +183,15 @@ describe("settling", () => {
     await receiver.abandonMessage(message);
     const late = await one(receiver);
     await sleep(2_500);
-    await refused(receiver.completeMessage(late), "MessageLockLost");
-    await refused(receiver.renewMessageLock(late), "MessageLockLost");
+    await rejected(receiver.completeMessage(late), "MessageLockLost");
+    await rejected(receiver.renewMessageLock(late), "MessageLockLost");
   });
 
-  it("works after the link is gone", async () => {
+  it("works after the link is closed", async () => {
     await sender.sendMessages({ body: "handed over" });
     const first = receiverOf();
     const message = await one(first);
-    // The client then settles by the lock's token, at the management node.
+    // The client then settles with the lock token at the management node.
     await first.close();
     const second = receiverOf();
     await second.completeMessage(message);
@@ -212,29 +212,29 @@ describe("schedules", () => {
   it("can be cancelled", async () => {
     const numbers = await sender.scheduleMessages([{ body: 1 }, { body: 2 }], new Date(Date.now() + 1_000));
     await sender.cancelScheduledMessages(numbers);
-    await refused(sender.cancelScheduledMessages(numbers[0]), "MessageNotFound");
+    await rejected(sender.cancelScheduledMessages(numbers[0]), "MessageNotFound");
     assert.deepEqual(await receiverOf().receiveMessages(1, { maxWaitTimeInMs: 2_000 }), []);
   });
 });
 
-describe("refusals", () => {
+describe("rejections", () => {
   it("of sessions", async () => {
-    // This client keeps the reason to itself.
-    await refused(client.acceptSession(TOPIC, "all", "a"), "SessionCannotBeLocked");
-    await refused(client.acceptNextSession(TOPIC, "all"));
+    // This client does not return the reason.
+    await rejected(client.acceptSession(TOPIC, "all", "a"), "SessionCannotBeLocked");
+    await rejected(client.acceptNextSession(TOPIC, "all"));
   });
 
   it("of a wrong key", async () => {
     const wrong = CONNECTION_STRING.replace("SharedAccessKey=", "SharedAccessKey=x");
     const stranger = new ServiceBusClient(wrong, ONCE);
-    await refused(stranger.createSender(TOPIC).sendMessages({ body: "let me in" }), "UnauthorizedAccess");
+    await rejected(stranger.createSender(TOPIC).sendMessages({ body: "let me in" }), "UnauthorizedAccess");
     await stranger.close();
   });
 
   it("of what does not exist", async () => {
-    await refused(client.createSender("nowhere").sendMessages({ body: "" }), "MessagingEntityNotFound");
+    await rejected(client.createSender("nowhere").sendMessages({ body: "" }), "MessagingEntityNotFound");
     const nobody = client.createReceiver(TOPIC, "nobody");
-    await refused(nobody.receiveMessages(1, { maxWaitTimeInMs: 500 }), "MessagingEntityNotFound");
+    await rejected(nobody.receiveMessages(1, { maxWaitTimeInMs: 500 }), "MessagingEntityNotFound");
   });
 });
 
@@ -254,11 +254,11 @@ describe("the long run", () => {
       receiver.subscribe({ processMessage, processError: async ({ error }) => reject(error) }, { maxConcurrentCalls: 50 });
     });
     await receiver.close();
-    // The last ones are completed after they were handled.
+    // The last messages are completed after they were processed.
     while ((await receiverOf().peekMessages(1)).length > 0) await sleep(100);
   });
 
-  it("renews the lock of what takes long", async () => {
+  it("renews the lock during long processing", async () => {
     await sender.sendMessages({ body: "slow" });
     const receiver = receiverOf("brief", { maxAutoLockRenewalDurationInMs: 30_000 });
     let calls = 0;
@@ -279,7 +279,7 @@ describe("the long run", () => {
 
   it("survives the broker's restart", { timeout: 60_000 }, async () => {
     const patient = new ServiceBusClient(CONNECTION_STRING);
-    // This client gives up at once when nobody is there.
+    // This client fails at once if there is no server.
     const insist = (action) => action().catch(() => sleep(200).then(() => insist(action)));
     const lasting = patient.createSender(TOPIC);
     const receiver = patient.createReceiver(TOPIC, "all");
@@ -298,15 +298,15 @@ describe("tokens of Entra", () => {
   const entra = (token) => ({ getToken: async () => ({ token, expiresOnTimestamp: Date.now() + 3_600_000 }) });
   const host = CONNECTION_STRING.match(/sb:\/\/([^;]+)/)[1];
 
-  // Without a connection string this client insists on TLS, which the sandbox does not speak; so the token takes the
+  // Without a connection string this client requires TLS, which the sandbox does not support. So the token takes the
   // place of the signature in a client that was made with one.
   for (const [token, good] of [[TOKEN, true], ["a.forged.one", false]]) {
-    it(good ? "are taken" : "are not taken if they are forged", async () => {
+    it(good ? "are accepted" : "are rejected if they are forged", async () => {
       const stranger = new ServiceBusClient(CONNECTION_STRING, ONCE);
       stranger["_connectionContext"].tokenCredential = entra(token);
       const sent = stranger.createSender(TOPIC).sendMessages({ body: host });
       if (good) await sent;
-      else await refused(sent, "UnauthorizedAccess");
+      else await rejected(sent, "UnauthorizedAccess");
       await stranger.close();
     });
   }

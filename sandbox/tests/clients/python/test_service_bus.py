@@ -1,7 +1,7 @@
-"""The sandbox's Service Bus, as the Python client library uses it.
+"""Tests of the sandbox's Service Bus with the Python client library.
 
-The driver, `sandbox/tests/clients`, sets CONNECTION_STRING and TOKEN, and does what it is asked for: "purge" throws all
-messages away, "restart" takes the broker off the network and puts it back.
+The driver, `sandbox/tests/clients`, sets CONNECTION_STRING and TOKEN, and executes commands: "purge" removes all
+messages, "restart" takes the broker off the network and puts it back.
 """
 
 import datetime
@@ -35,8 +35,8 @@ CONNECTION_STRING = os.environ["CONNECTION_STRING"]
 TOPIC = "orders"
 
 
-def ask(driver_to):
-    print(f"@{driver_to}", flush=True)
+def command(name):
+    print(f"@{name}", flush=True)
     assert sys.stdin.readline().strip() == "done"
 
 
@@ -45,7 +45,7 @@ def utc_in(seconds):
 
 
 class Entra:
-    """Gives out one token, good or not."""
+    """A credential with one token, valid or not."""
 
     def __init__(self, token):
         self.token = token
@@ -58,7 +58,7 @@ class Case(unittest.TestCase):
     def setUp(self):
         self.client = ServiceBusClient.from_connection_string(CONNECTION_STRING, retry_total=0)
         self.sender = self.client.get_topic_sender(TOPIC)
-        ask("purge")
+        command("purge")
 
     def tearDown(self):
         self.sender.close()
@@ -82,7 +82,7 @@ class Case(unittest.TestCase):
 
 
 class Messages(Case):
-    def test_everything_that_a_message_has_arrives(self):
+    def test_all_parts_of_a_message_arrive(self):
         sent_at = utc_in(0)
         moment = datetime.datetime(2026, 3, 1, 12, 0, tzinfo=datetime.timezone.utc)
         properties = {
@@ -126,7 +126,7 @@ class Messages(Case):
         receiver.complete_message(received)
         self.assert_empty(receiver)
 
-    def test_bodies_need_not_be_bytes(self):
+    def test_bodies_can_be_other_types(self):
         self.sender.send_messages(AmqpAnnotatedMessage(value_body={"nested": [1, "two", None]}))
         self.sender.send_messages(AmqpAnnotatedMessage(sequence_body=[[1, 2], [3]]))
         self.sender.send_messages(AmqpAnnotatedMessage(data_body=[b"a", b"b"]))
@@ -148,7 +148,7 @@ class Messages(Case):
                 receiver.complete_message(message)
         self.assertEqual(bodies, list(range(100)))
 
-    def test_a_large_message_travels_in_many_frames(self):
+    def test_a_large_message_uses_many_frames(self):
         body = bytes(range(256)) * 900
         self.sender.send_messages(ServiceBusMessage(body))
         receiver = self.receiver()
@@ -156,21 +156,21 @@ class Messages(Case):
         self.assertEqual(b"".join(message.body), body)
         receiver.complete_message(message)
 
-    def test_what_is_too_large_is_refused(self):
+    def test_a_message_that_is_too_large_is_rejected(self):
         with self.assertRaises(MessageSizeExceededError):
             self.sender.send_messages(ServiceBusMessage(b"x" * 300_000))
         batch = self.sender.create_message_batch()
         self.assertLessEqual(batch.max_size_in_bytes, 256 * 1024)
         self.assert_empty(self.receiver())
 
-    def test_received_and_deleted_is_gone(self):
+    def test_receive_and_delete_removes_the_message(self):
         self.send("one", "two")
         receiver = self.receiver(receive_mode=ServiceBusReceiveMode.RECEIVE_AND_DELETE)
         self.assertEqual(str(self.one(receiver)), "one")
         self.assertEqual(str(self.one(receiver)), "two")
         self.assert_empty(self.receiver())
 
-    def test_peeking_takes_nothing(self):
+    def test_peek_removes_nothing(self):
         self.send("one", "two", "three")
         receiver = self.receiver()
         locked = self.one(receiver)
@@ -183,7 +183,7 @@ class Messages(Case):
 
 
 class Settling(Case):
-    def test_abandoned_until_dead(self):
+    def test_abandoned_until_dead_lettered(self):
         self.send("poison")
         receiver = self.receiver()
         for count in range(3):
@@ -206,7 +206,7 @@ class Settling(Case):
         self.assertEqual(letter.dead_letter_reason, "Unreadable")
         self.assertEqual(letter.dead_letter_error_description, "no JSON at all")
 
-    def test_deferred_until_asked_for(self):
+    def test_deferred_messages_are_received_by_number(self):
         self.send("later")
         receiver = self.receiver()
         message = self.one(receiver)
@@ -220,7 +220,7 @@ class Settling(Case):
         receiver.complete_message(deferred)
         self.assertEqual(receiver.peek_messages(sequence_number=1), [])
 
-    def test_a_renewed_lock_holds(self):
+    def test_a_renewed_lock_is_valid(self):
         self.send("slow")
         receiver = self.receiver("brief")
         message = self.one(receiver)
@@ -233,7 +233,7 @@ class Settling(Case):
         receiver.complete_message(message)
         self.assertEqual(receiver.peek_messages(sequence_number=1), [])
 
-    def test_a_lock_that_ran_out_settles_nothing(self):
+    def test_an_expired_lock_settles_nothing(self):
         self.send("too slow")
         receiver = self.receiver("brief")
         message = self.one(receiver)
@@ -246,7 +246,7 @@ class Settling(Case):
 
 
 class Schedules(Case):
-    def test_scheduled_comes_in_time(self):
+    def test_a_scheduled_message_arrives_on_time(self):
         self.sender.schedule_messages(ServiceBusMessage("in time"), utc_in(2))
         receiver = self.receiver()
         self.assert_empty(receiver)
@@ -255,7 +255,7 @@ class Schedules(Case):
         self.assertGreaterEqual(message.enqueued_time_utc, message.scheduled_enqueue_time_utc)
         receiver.complete_message(message)
 
-    def test_cancelled_never_comes(self):
+    def test_a_cancelled_message_never_arrives(self):
         numbers = self.sender.schedule_messages([ServiceBusMessage("no"), ServiceBusMessage("neither")], utc_in(1))
         self.assertEqual(len(set(numbers)), 2)
         self.sender.cancel_scheduled_messages(numbers)
@@ -271,13 +271,13 @@ class Refusals(Case):
                 self.client.get_subscription_receiver(TOPIC, "all", session_id=session, max_wait_time=5).__enter__()
             self.assertIn("does not require sessions", str(refused.exception))
 
-    def test_a_wrong_key_opens_nothing(self):
+    def test_a_wrong_key_is_rejected(self):
         wrong = CONNECTION_STRING.replace("SharedAccessKey=", "SharedAccessKey=x")
         with ServiceBusClient.from_connection_string(wrong, retry_total=0) as client:
             with self.assertRaises(ServiceBusAuthenticationError):
                 client.get_topic_sender(TOPIC).__enter__()
 
-    def test_what_does_not_exist_is_not_found(self):
+    def test_an_unknown_entity_is_not_found(self):
         for entity in [
             self.client.get_topic_sender("nowhere"),
             self.client.get_subscription_receiver(TOPIC, "nobody"),
@@ -286,11 +286,11 @@ class Refusals(Case):
             with self.assertRaises(MessagingEntityNotFoundError):
                 entity.__enter__()
 
-    def test_a_topic_is_no_queue(self):
+    def test_a_topic_is_not_a_queue(self):
         with self.assertRaises(ServiceBusError):
             self.client.get_queue_receiver(TOPIC).__enter__()
 
-    def test_tokens_of_entra(self):
+    def test_entra_tokens(self):
         host = CONNECTION_STRING.split("sb://")[1].split(";")[0]
         for token, good in [(os.environ["TOKEN"], True), ("a.forged.one", False)]:
             with ServiceBusClient(host, Entra(token), use_tls=False, retry_total=0) as client:
@@ -319,12 +319,12 @@ class Endurance(Case):
         self.assertEqual(seen, list(range(count)))
         self.assertEqual(receiver.peek_messages(sequence_number=1), [])
 
-    def test_the_broker_comes_back(self):
+    def test_the_client_reconnects_after_an_outage(self):
         client = ServiceBusClient.from_connection_string(CONNECTION_STRING, retry_total=8, retry_backoff_factor=0.2)
         with client, client.get_topic_sender(TOPIC) as sender, client.get_subscription_receiver(TOPIC, "all") as receiver:
             sender.send_messages(ServiceBusMessage("before"))
             receiver.complete_message(self.one(receiver))
-            ask("restart")
+            command("restart")
             sender.send_messages(ServiceBusMessage("after"))
             message = self.one(receiver)
             self.assertEqual(str(message), "after")
