@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use axum::http::{HeaderMap, Method};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-/// Makes a creation one that may replace.
-pub(super) const IS_UPSERT: &str = "x-ms-documentdb-is-upsert";
+use super::address::Resource;
+use super::headers::{IS_BATCH, IS_QUERY_PLAN, IS_UPSERT, is_query, is_true};
 
 /// Counts of operations and the sum of their charges.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -24,80 +24,29 @@ pub struct Usage {
 }
 
 impl Usage {
-    pub(super) fn add(&mut self, operations: &Operations, reply: &HeaderMap) {
-        *self.requests.entry(operations.request).or_default() += 1;
-        for operation in &operations.inside {
+    /// Counts a request with the operations inside it.
+    pub(super) fn add(&mut self, request: &'static str, inside: &[&'static str], charge: f64) {
+        *self.requests.entry(request).or_default() += 1;
+        for operation in inside {
             *self.in_batches.entry(operation).or_default() += 1;
         }
-        let charge = reply.get("x-ms-request-charge").and_then(|value| value.to_str().ok()?.parse::<f64>().ok());
-        self.charge += charge.unwrap_or_default();
+        self.charge += charge;
     }
 }
 
-/// What one request asks for.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Operations {
-    request: &'static str,
-    inside: Vec<&'static str>,
-}
-
-impl Operations {
-    /// What the request as a whole is, by the names of [`Usage::requests`].
-    pub(super) fn request(&self) -> &'static str {
-        self.request
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct BatchItem {
-    operation_type: String,
-}
-
-/// Reads from a request what it asks for, without judging whether it may.
-pub(super) fn operations(method: &Method, path: &str, headers: &HeaderMap, body: &[u8]) -> Operations {
-    let segments: Vec<_> = path.split('/').filter(|segment| !segment.is_empty()).collect();
-    let request = match (segments.as_slice(), method.as_str()) {
-        (["dbs", _, "colls", _, "docs"], "GET") => "feed",
-        (["dbs", _, "colls", _, "docs"], "POST") => posted(headers),
-        (["dbs", _, "colls", _, "docs", _], "GET") => "read",
-        (["dbs", _, "colls", _, "docs", _], "PUT") => "replace",
-        (["dbs", _, "colls", _, "docs", _], "PATCH") => "patch",
-        (["dbs", _, "colls", _, "docs", _], "DELETE") => "delete",
+/// What a request asks for, by the names of [`Usage::requests`].
+pub(super) fn kind(method: &Method, resource: &Resource, headers: &HeaderMap) -> &'static str {
+    match (resource, method.as_str()) {
+        (Resource::Items(_), "GET") => "feed",
+        (Resource::Items(_), "POST") if is_true(headers, IS_QUERY_PLAN) => "queryPlan",
+        (Resource::Items(_), "POST") if is_query(headers) => "query",
+        (Resource::Items(_), "POST") if is_true(headers, IS_BATCH) => "batch",
+        (Resource::Items(_), "POST") if is_true(headers, IS_UPSERT) => "upsert",
+        (Resource::Items(_), "POST") => "create",
+        (Resource::Item(..), "GET") => "read",
+        (Resource::Item(..), "PUT") => "replace",
+        (Resource::Item(..), "PATCH") => "patch",
+        (Resource::Item(..), "DELETE") => "delete",
         _ => "metadata",
-    };
-    let inside = if request == "batch" { inside(body) } else { Vec::new() };
-    Operations { request, inside }
-}
-
-fn posted(headers: &HeaderMap) -> &'static str {
-    let says = |name| headers.get(name).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"true"));
-    if says("x-ms-cosmos-is-query-plan-request") {
-        "queryPlan"
-    } else if says("x-ms-documentdb-isquery") || says("x-ms-documentdb-query") {
-        "query"
-    } else if says("x-ms-cosmos-is-batch-request") {
-        "batch"
-    } else if says(IS_UPSERT) {
-        "upsert"
-    } else {
-        "create"
     }
-}
-
-/// An unreadable batch is refused by the account; it has nothing inside to count.
-fn inside(body: &[u8]) -> Vec<&'static str> {
-    let items: Vec<BatchItem> = serde_json::from_slice(body).unwrap_or_default();
-    items
-        .iter()
-        .map(|item| match item.operation_type.as_str() {
-            "Create" => "create",
-            "Upsert" => "upsert",
-            "Replace" => "replace",
-            "Read" => "read",
-            "Delete" => "delete",
-            "Patch" => "patch",
-            _ => "other",
-        })
-        .collect()
 }

@@ -8,7 +8,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use uuid::Uuid;
 
 use super::super::{FaultProfile, SeededFaults, mix};
-use crate::cosmos::Rival;
+use crate::cosmos::ConcurrentWriter;
 use crate::dataverse::Dataverse;
 use crate::network::{BoxFuture, Call, Dependency, FaultAction, FaultInjector};
 
@@ -18,7 +18,7 @@ pub(super) struct ScheduleInjector {
     pub(super) profile: FaultProfile,
     pub(super) seed: u64,
     pub(super) dataverse: Dataverse,
-    pub(super) concurrent_writer: Rival,
+    pub(super) concurrent_writer: ConcurrentWriter,
 }
 
 impl ScheduleInjector {

@@ -71,7 +71,7 @@ impl FaultSchedule {
             profile: targets.profile.clone(),
             seed,
             dataverse: environment.dataverse().clone(),
-            concurrent_writer: environment.cosmos().rival(),
+            concurrent_writer: environment.cosmos().concurrent_writer(),
         });
         let settle_rate = targets.profile.of(Dependency::ServiceBus).background.conflicts / 8.0;
         targets.settle_faults.set_failing(settle_rate, seed);

@@ -1,3 +1,5 @@
+//! The account as the SDK for Rust uses it.
+
 use azure_core::credentials::{AccessToken, Secret, TokenCredential, TokenRequestOptions};
 use azure_core::http::StatusCode;
 use azure_core::time::{Duration, OffsetDateTime};
@@ -10,7 +12,9 @@ use azure_data_cosmos::{
 };
 use futures::TryStreamExt as _;
 
-use super::*;
+use super::super::*;
+use serde_json::{Value, json};
+
 use crate::auth::TokenError;
 use crate::network::NoFaults;
 
@@ -49,7 +53,7 @@ fn with_bodies() -> Option<BatchOptions> {
 async fn items_expire_as_they_are_named() {
     let account = account().await;
     let events = events(&account).await;
-    for (id, channel, status) in [("a/1", "c1", "processed"), ("b", "c1", "new"), ("c", "c2", "processed")] {
+    for (id, channel, status) in [("a 1", "c1", "processed"), ("b", "c1", "new"), ("c", "c2", "processed")] {
         events.create_item(channel, id, record(id, channel, status), None).await.unwrap();
     }
     assert_eq!(account.expire(|item| item["status"] == "processed").await.unwrap(), 2);
@@ -265,11 +269,11 @@ async fn the_journal_reads_single_writes_in_any_encoding() {
 async fn a_rival_makes_versions_stale_and_changes_nothing() {
     let account = account().await;
     let events = events(&account).await;
-    assert!(!account.rival().rewrite_some(7).await.unwrap());
+    assert!(!account.concurrent_writer().rewrite_some(7).await.unwrap());
     let create = TransactionalBatch::new("c1").create_item(outcome("waiting")).unwrap();
     events.execute_transactional_batch(create, None).await.unwrap();
     let before = account.documents().await.unwrap().remove(0);
-    assert!(account.rival().rewrite_some(7).await.unwrap());
+    assert!(account.concurrent_writer().rewrite_some(7).await.unwrap());
     let after = account.documents().await.unwrap().remove(0);
     assert_ne!(before["_etag"], after["_etag"]);
     assert_eq!(before["journeys"], after["journeys"]);

@@ -1,0 +1,278 @@
+//! The account: what it holds, and what requests do to it.
+
+use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use axum::http::{HeaderMap, Method, StatusCode};
+use azure_data_cosmos_driver::binary_json;
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+use std::sync::Arc;
+use tokio::sync::broadcast;
+
+use super::address::{ContainerPath, Resource};
+use super::authorization::Keys;
+use super::headers::{CHANGE_FEED, IS_ATOMIC, PARTITION_KEY, is_true, reads_binary, text, wants_content};
+use super::items::{Operation, Preconditions};
+use super::journal::{Change, Journal};
+use super::partition_key::{self, PartitionKey};
+use super::patch::Patch;
+use super::reply::{Reply, ServiceError, ServiceResult};
+use super::store::{Container, Definition, ItemKey, Store};
+use super::usage::{self, Usage};
+use super::{CosmosOptions, Role, charges};
+
+/// Writes that a slow receiver may leave unread before it misses some.
+const UNREAD_CHANGES: usize = 4096;
+
+pub(super) struct Account {
+    pub(super) url: String,
+    pub(super) options: CosmosOptions,
+    pub(super) keys: Keys,
+    pub(super) role: Mutex<Role>,
+    pub(super) changes: broadcast::Sender<Arc<Change>>,
+    store: Mutex<Store>,
+    usage: Mutex<Usage>,
+    journal: Mutex<Journal>,
+}
+
+/// A request after its authorization.
+pub(super) struct Request<'a> {
+    pub(super) method: &'a Method,
+    pub(super) resource: &'a Resource,
+    pub(super) headers: &'a HeaderMap,
+    pub(super) body: &'a Bytes,
+}
+
+/// What came of a request.
+#[derive(Default)]
+pub(super) struct Handled {
+    pub(super) reply: Reply,
+    /// The items that were written.
+    pub(super) written: Vec<Value>,
+    /// The operations of a batch, by the names of [`Usage::requests`], and the ids that they named.
+    pub(super) inside: Vec<&'static str>,
+    pub(super) named: Vec<String>,
+}
+
+impl From<Reply> for Handled {
+    fn from(reply: Reply) -> Self {
+        Self { reply, ..Self::default() }
+    }
+}
+
+impl Account {
+    pub(super) fn new(url: String, options: CosmosOptions) -> io::Result<Self> {
+        let default_ttl = options.time_to_live.then_some(-1);
+        let definition = Definition::new(options.container.clone(), &options.partition_key, default_ttl, Map::new());
+        let definition = definition.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.message))?;
+        let mut store = Store::default();
+        let now = options.clock.now().timestamp();
+        let created = store
+            .create_database(&options.database, now)
+            .map(|_| ())
+            .and_then(|()| store.create_container(&options.database, definition, options.partition_count, now));
+        created.map_err(|error| io::Error::other(error.message))?;
+        Ok(Self {
+            url,
+            keys: Keys::new(&options.key, options.tokens.clone())?,
+            options,
+            role: Mutex::default(),
+            changes: broadcast::Sender::new(UNREAD_CHANGES),
+            store: Mutex::new(store),
+            usage: Mutex::default(),
+            journal: Mutex::default(),
+        })
+    }
+
+    pub(super) fn store(&self) -> MutexGuard<'_, Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn journal(&self) -> MutexGuard<'_, Journal> {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn usage(&self) -> MutexGuard<'_, Usage> {
+        self.usage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does something with the container of the options, past the network.
+    pub(super) fn in_container<T>(
+        &self,
+        action: impl FnOnce(&mut Container, i64) -> ServiceResult<T>,
+    ) -> io::Result<T> {
+        let now = self.options.clock.now().timestamp();
+        let mut store = self.store();
+        let container = store.container_mut(&self.container_path());
+        let done = container.and_then(|container| {
+            container.expire(now);
+            action(container, now)
+        });
+        done.map_err(|error| io::Error::other(error.message))
+    }
+
+    fn container_path(&self) -> ContainerPath {
+        ContainerPath { database: self.options.database.clone(), container: self.options.container.clone() }
+    }
+
+    /// Answers a request, counts it, and enters what it wrote in the journal.
+    pub(super) fn handle(&self, request: &Request<'_>) -> Reply {
+        let at = self.options.clock.now();
+        let handled = self.dispatch(request, at.timestamp());
+        let handled = handled.unwrap_or_else(|error| error.into_reply(charges::REFUSED).into());
+        let kind = usage::kind(request.method, request.resource, request.headers);
+        self.usage().add(kind, &handled.inside, handled.reply.charge);
+        self.record(request, handled.written, handled.named, at);
+        handled.reply
+    }
+
+    fn record(&self, request: &Request<'_>, written: Vec<Value>, named: Vec<String>, at: DateTime<Utc>) {
+        let mut journal = self.journal();
+        written.iter().for_each(|item| journal.record(item, at));
+        if let Ok(Some(key)) = partition_key_of(request.headers) {
+            let epk = partition_key::effective(&key);
+            named.into_iter().for_each(|id| journal.remember(ItemKey { epk, id: id.into() }));
+        }
+        drop(journal);
+        for item in written {
+            // There need not be any receiver.
+            let _ = self.changes.send(Arc::new(Change { at, item }));
+        }
+    }
+
+    fn dispatch(&self, request: &Request<'_>, now: i64) -> ServiceResult<Handled> {
+        match request.resource {
+            Resource::Items(path) => self.in_items(path, now, |container| container.handle(request, now)),
+            Resource::Item(path, id) => self.in_items(path, now, |container| {
+                let id = container.id_of(id);
+                container.handle_item(request, id, now)
+            }),
+            Resource::PartitionKeyDelete => Err(ServiceError::not_implemented(
+                "This account does not delete all items of a partition key at once. Delete them one by one.",
+            )),
+            _ => self.metadata(request, now).map(Handled::from),
+        }
+    }
+
+    fn in_items<T>(
+        &self,
+        path: &ContainerPath,
+        now: i64,
+        action: impl FnOnce(&mut Container) -> ServiceResult<T>,
+    ) -> ServiceResult<T> {
+        let mut store = self.store();
+        // Sub-status 1003: it is the owner of the items that does not exist.
+        let container = store.container_mut(path).map_err(|error| error.with_sub_status(1003))?;
+        container.expire(now);
+        action(container)
+    }
+}
+
+/// The partition key of a request's header; `None` if there is none.
+fn partition_key_of(headers: &HeaderMap) -> ServiceResult<Option<PartitionKey>> {
+    Ok(text(headers, PARTITION_KEY).map(partition_key::from_header).transpose()?.flatten())
+}
+
+fn required_partition_key(headers: &HeaderMap) -> ServiceResult<PartitionKey> {
+    let missing = || ServiceError::bad_request("PartitionKey value must be supplied for this operation.");
+    partition_key_of(headers)?.ok_or_else(missing)
+}
+
+/// Reads the JSON of a body in either form.
+fn json(body: &[u8]) -> ServiceResult<Value> {
+    let value = if binary_json::is_binary(body) {
+        binary_json::decode(body).map_err(|error| error.to_string())
+    } else {
+        serde_json::from_slice(body).map_err(|error| error.to_string())
+    };
+    value.map_err(|error| ServiceError::bad_request(format!("The request payload is invalid JSON: {error}")))
+}
+
+impl Container {
+    /// Requests to all items.
+    fn handle(&mut self, request: &Request<'_>, now: i64) -> ServiceResult<Handled> {
+        let Request { method, resource, headers, body } = request;
+        if headers.contains_key(CHANGE_FEED) {
+            return Err(ServiceError::not_implemented("This account has no change feed."));
+        }
+        let reply = match usage::kind(method, resource, headers) {
+            "feed" => self.feed(headers)?,
+            "query" => self.query(headers, body)?,
+            "queryPlan" => return self.query_plan(body).map(Handled::from),
+            "batch" => return self.handle_batch(request, now),
+            "upsert" => return self.point(Operation::Upsert(json(body)?), headers, now),
+            "create" => return self.point(Operation::Create(json(body)?), headers, now),
+            _ => return Err(not_allowed(method)),
+        };
+        Ok(in_format(reply, headers).into())
+    }
+
+    fn handle_batch(&mut self, request: &Request<'_>, now: i64) -> ServiceResult<Handled> {
+        if text(request.headers, IS_ATOMIC).is_some() && !is_true(request.headers, IS_ATOMIC) {
+            return Err(ServiceError::not_implemented(
+                "This account has no bulk requests. Send the operations one by one or as a transactional batch.",
+            ));
+        }
+        let key = required_partition_key(request.headers)?;
+        let mut handled = self.batch(request.body, &key, request.headers, now)?;
+        let partition = self.partition_of(partition_key::effective(&key));
+        self.partitions[partition].lsn += u64::from(!handled.written.is_empty());
+        handled.reply = self.with_session(handled.reply, partition);
+        Ok(handled)
+    }
+
+    /// Requests to one item.
+    fn handle_item(&mut self, request: &Request<'_>, id: String, now: i64) -> ServiceResult<Handled> {
+        let operation = match *request.method {
+            Method::GET => Operation::Read(id),
+            Method::PUT => Operation::Replace(id, json(request.body)?),
+            Method::PATCH => Operation::Patch(id, Patch::parse(json(request.body)?)?),
+            Method::DELETE => Operation::Delete(id),
+            _ => return Err(not_allowed(request.method)),
+        };
+        self.point(operation, request.headers, now)
+    }
+
+    fn point(&mut self, operation: Operation, headers: &HeaderMap, now: i64) -> ServiceResult<Handled> {
+        let key = required_partition_key(headers)?;
+        let outcome = self.execute(operation, &key, &Preconditions::from_headers(headers), now)?;
+        let partition = self.partition_of(partition_key::effective(&key));
+        self.partitions[partition].lsn += u64::from(outcome.undo.is_some());
+        let shows_body = outcome.undo.is_none() || wants_content(headers);
+        let body = outcome.body.filter(|_| shows_body).unwrap_or_default();
+        let reply = Reply::new(outcome.status, outcome.charge, body).with("etag", outcome.etag);
+        let reply = in_format(self.with_session(reply, partition), headers);
+        Ok(Handled { written: outcome.written.into_iter().collect(), ..reply.into() })
+    }
+
+    /// Adds what a client needs to read its own writes later.
+    pub(super) fn with_session(&self, reply: Reply, partition: usize) -> Reply {
+        let lsn = self.partitions.get(partition).map_or(0, |partition| partition.lsn);
+        reply
+            .with("x-ms-session-token", format!("{partition}:1#{lsn}#0={lsn}"))
+            .with("x-ms-documentdb-partitionkeyrangeid", partition)
+            .with("lsn", lsn)
+            .with("x-ms-content-path", self.resource_id())
+    }
+
+    /// The id of an item that is addressed by its id or its resource id.
+    fn id_of(&mut self, name: &str) -> String {
+        self.id_of_resource(name).unwrap_or_else(|| name.to_owned())
+    }
+}
+
+fn not_allowed(method: &Method) -> ServiceError {
+    ServiceError::new(StatusCode::METHOD_NOT_ALLOWED, format!("{method} is not supported for this resource."))
+}
+
+/// Puts the body into the binary form if the caller reads it.
+fn in_format(mut reply: Reply, headers: &HeaderMap) -> Reply {
+    if reads_binary(headers)
+        && let Ok(value) = serde_json::from_slice(&reply.body)
+    {
+        reply.body = binary_json::encode(&value).into();
+    }
+    reply
+}
