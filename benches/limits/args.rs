@@ -21,16 +21,16 @@ pub(crate) struct Args {
     /// Customers who made them
     #[arg(long, value_name = "N", default_value_t = 600)]
     pub(crate) customers: usize,
-    /// Events that the sample's sequence of calls is replayed for (0 for none); its time for all is in proportion
+    /// Events for which the sample's calls are replayed (0 for none); the time for all is extrapolated
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub(crate) reference: usize,
     /// Events of the backlog
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     pub(crate) backlog: usize,
-    /// Seconds of trade for each line of the freshness table
+    /// Seconds of sales for each line of the freshness table
     #[arg(long, value_name = "N", default_value_t = 60)]
     pub(crate) trade_seconds: u32,
-    /// Fail when calls or operations per event exceed what is promised; seconds never decide
+    /// Fail when calls or operations per event exceed their limits; times do not count
     #[arg(long)]
     pub(crate) check: bool,
     /// Where the figures go, as JSON
@@ -39,7 +39,7 @@ pub(crate) struct Args {
     /// Where the picture of the backlog goes
     #[arg(long, value_name = "FILE", default_value = concat!(env!("CARGO_TARGET_TMPDIR"), "/backlog.svg"))]
     pub(crate) picture: PathBuf,
-    /// Given by `cargo bench`
+    /// Set by `cargo bench`
     #[arg(long, hide = true)]
     bench: bool,
 }

@@ -1,4 +1,4 @@
-//! A long backlog, as after most of a day without the function app: the rate at which it drains, and the memory.
+//! A long backlog, as after a day without the function app: the rate of processing, and the memory.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -8,17 +8,18 @@ use sandbox::clock::Clock;
 use sandbox::environment::{Environment, EnvironmentOptions, TOPIC};
 use serde::Serialize;
 
-use crate::Failure;
 use crate::args::Args;
 use crate::checkouts::Sellers;
-use crate::handler::{Handler, Meter, Site};
+use crate::failure::Failure;
+use crate::handler::{Handler, Site};
+use crate::meter::Meter;
 use crate::network::{ExactLatency, options};
-use crate::report::{count, number};
+use crate::numbers::{count, number};
 
-/// Between two looks.
-const EVERY: Duration = Duration::from_secs(1);
+/// The time between two samples.
+const SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How the backlog drained.
+/// How the backlog was processed.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct BacklogFigures {
@@ -28,13 +29,13 @@ pub(crate) struct BacklogFigures {
     pub(crate) longest_run: Duration,
     pub(crate) runs: usize,
     pub(crate) peak_bytes: u64,
-    pub(crate) looks: Vec<Look>,
+    pub(crate) samples: Vec<Sample>,
 }
 
-/// One look at the handler.
+/// Published events and memory at one time.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Look {
+pub(crate) struct Sample {
     pub(crate) seconds: f64,
     pub(crate) published: u64,
     pub(crate) resident_bytes: u64,
@@ -43,26 +44,26 @@ pub(crate) struct Look {
 /// The time budget of a run, shorter than usual so that there are several.
 const BUDGET: Duration = Duration::from_secs(30);
 
-/// The time in which it grew, which no poll's overlap comes near.
-const GROWN_IN: Duration = Duration::from_secs(20 * 60 * 60);
-const SOLD_AT_ONCE: usize = 50;
+/// The time in which it grew. It is much longer than a poll's overlap.
+const BACKLOG_PERIOD: Duration = Duration::from_secs(20 * 60 * 60);
+const SALES_PER_STEP: usize = 50;
 
-/// Lets the handler's poll side work off `args.backlog` checkouts, run after run.
+/// Lets `poll-events` process `args.backlog` checkouts, run after run.
 ///
-/// What it publishes is thrown away, because the subscription would hold gigabytes; so are the records of what was
-/// published, because the in-memory account copies a whole partition for every batch and would grow slower by itself.
+/// Published messages are deleted, because the subscription would hold gigabytes. The records of published events are
+/// deleted too, because the in-memory account copies a whole partition for every batch and would become slower.
 pub(crate) async fn measure(args: &Args) -> Result<BacklogFigures, Failure> {
-    let clock = Clock::simulated(Utc::now() - GROWN_IN);
-    let mut still = clock.hold();
+    let clock = Clock::simulated(Utc::now() - BACKLOG_PERIOD);
+    let mut hold = clock.hold();
     let environment =
         Environment::start(EnvironmentOptions { clock: clock.clone(), ..options(&ExactLatency::new(Duration::ZERO)) })
             .await?;
     let site = Site::new()?;
     let sellers = Sellers::new(&environment, args.customers)?;
-    for from in (0..args.backlog).step_by(SOLD_AT_ONCE) {
-        sellers.sell_all(from, args.backlog.min(from + SOLD_AT_ONCE))?;
-        drop(still);
-        still = clock.sleep(GROWN_IN.mul_f64(count(SOLD_AT_ONCE) / count(args.backlog))).await;
+    for from in (0..args.backlog).step_by(SALES_PER_STEP) {
+        sellers.sell_all(from, args.backlog.min(from + SALES_PER_STEP))?;
+        drop(hold);
+        hold = clock.sleep(BACKLOG_PERIOD.mul_f64(count(SALES_PER_STEP) / count(args.backlog))).await;
     }
     let mut settings = environment.settings();
     settings.insert("EventTypes".to_owned(), "Checkout".to_owned());
@@ -70,8 +71,8 @@ pub(crate) async fn measure(args: &Args) -> Result<BacklogFigures, Failure> {
     settings.insert("PollAgainAfter".to_owned(), "00:00:00".to_owned());
     let handler = Handler::start(&site, &settings).await?;
     let began = Instant::now();
-    let (mut runs, mut looks) = (Vec::new(), Vec::new());
-    let mut tick = tokio::time::interval(EVERY);
+    let (mut runs, mut samples) = (Vec::new(), Vec::new());
+    let mut tick = tokio::time::interval(SAMPLE_INTERVAL);
     let mut run = Box::pin(one_run(&handler));
     loop {
         tokio::select! {
@@ -83,14 +84,14 @@ pub(crate) async fn measure(args: &Args) -> Result<BacklogFigures, Failure> {
                 run = Box::pin(one_run(&handler));
             }
             _ = tick.tick() => {
-                looks.push(look(&environment, handler.meter, began)?);
+                samples.push(sample(&environment, handler.meter, began)?);
                 environment.broker().purge(&environment.subscription())?;
                 environment.cosmos().expire(|item| item["status"] == "processing").await?;
             }
         }
     }
-    looks.push(look(&environment, handler.meter, began)?);
-    drop(still);
+    samples.push(sample(&environment, handler.meter, began)?);
+    drop(hold);
     Ok(BacklogFigures {
         events: args.backlog,
         elapsed: began.elapsed(),
@@ -98,7 +99,7 @@ pub(crate) async fn measure(args: &Args) -> Result<BacklogFigures, Failure> {
         longest_run: runs.iter().max().copied().unwrap_or_default(),
         runs: runs.len(),
         peak_bytes: handler.meter.peak()?,
-        looks,
+        samples,
     })
 }
 
@@ -108,9 +109,9 @@ async fn one_run(handler: &Handler) -> Result<Duration, Failure> {
     Ok(began.elapsed())
 }
 
-fn look(environment: &Environment, meter: Meter, began: Instant) -> Result<Look, Failure> {
+fn sample(environment: &Environment, meter: Meter, began: Instant) -> Result<Sample, Failure> {
     let (seconds, published) = (began.elapsed().as_secs_f64(), environment.broker().enqueued(TOPIC)?);
-    Ok(Look { seconds, published, resident_bytes: meter.resident()? })
+    Ok(Sample { seconds, published, resident_bytes: meter.resident()? })
 }
 
 impl BacklogFigures {
@@ -118,8 +119,8 @@ impl BacklogFigures {
     fn rates(&self) -> Vec<f64> {
         let tenth = self.elapsed.as_secs_f64() / 10.0;
         let at = |seconds: f64| {
-            let look = self.looks.iter().take_while(|look| look.seconds <= seconds).last();
-            look.map_or((0.0, 0.0), |look| (look.seconds, number(look.published)))
+            let sample = self.samples.iter().take_while(|sample| sample.seconds <= seconds).last();
+            sample.map_or((0.0, 0.0), |sample| (sample.seconds, number(sample.published)))
         };
         let ends: Vec<(f64, f64)> = (0..=10_u8).map(|part| at(tenth * f64::from(part) + 0.001)).collect();
         ends.windows(2).map(|pair| (pair[1].1 - pair[0].1) / (pair[1].0 - pair[0].0).max(0.001)).collect()
@@ -133,7 +134,7 @@ impl fmt::Display for BacklogFigures {
             rates.iter().fold((f64::MAX, 0.0_f64), |(low, high), rate| (low.min(*rate), high.max(*rate)));
         writeln!(
             f,
-            "backlog: {} events in {:.0} s, {:.0} a second; in its tenths {least:.0} to {most:.0}",
+            "backlog: {} events in {:.0} s, {:.0} a second; {least:.0} to {most:.0} in each tenth of the time",
             self.events,
             self.elapsed.as_secs_f64(),
             count(self.events) / self.elapsed.as_secs_f64(),
@@ -142,7 +143,7 @@ impl fmt::Display for BacklogFigures {
         let (longest, budget) = (self.longest_run.as_secs_f64(), self.budget.as_secs());
         writeln!(
             f,
-            "  {} runs, the longest {longest:.1} s of a budget of {budget} s · peak memory {peak:.1} MiB",
+            "  {} runs, the longest took {longest:.1} s of its budget of {budget} s · peak memory {peak:.1} MiB",
             self.runs
         )
     }

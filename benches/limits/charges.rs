@@ -1,33 +1,34 @@
-//! Request units per event, by Azure's published charges: the in-memory account charges a batch less than the sum of
-//! its operations, so its own figures would flatter.
+//! Request units per event, by Azure's published charges. The figures of the in-memory account are too low, because it
+//! charges a batch less than the sum of its operations.
 //!
-//! Page: "Understand request units consumption in Azure Cosmos DB". A write is charged by size, plus 0.2 for every term
-//! that it adds to or removes from the index; a replacement is a deletion and an insertion of which only the changed
-//! terms count.
+//! Page: "Understand request units consumption in Azure Cosmos DB". The charge of a write depends on the size, plus 0.2 for
+//! every term that is added to or removed from the index. A replacement is a deletion and an insertion, for which only the
+//! changed terms count.
 
 use serde::Serialize;
 
-use crate::report::{Usage, count};
+use crate::numbers::count;
+use crate::usage::Usage;
 
 /// Size in KB, charge of a read, charge of a write.
 const BY_SIZE: [(f64, f64, f64); 5] =
     [(1.0, 1.0, 4.95), (2.0, 1.04, 6.29), (4.0, 1.14, 6.67), (8.0, 1.33, 7.04), (16.0, 1.67, 9.52)];
-/// One term in or out of the index.
+/// One term added to or removed from the index.
 const TERM: f64 = 0.2;
-/// A query by an indexed path that finds little: no charge is published; this is what small queries usually show.
+/// A query by an indexed path with few results. There is no published charge. Small queries usually show this.
 const QUERY: f64 = 3.0;
 
-/// What an indexing policy makes of our items.
+/// The index terms of our items under an indexing policy.
 struct Policy {
     /// Terms of a new item.
     terms: f64,
-    /// Terms that change when a record goes on to its next state.
+    /// Terms that change when a record changes its status.
     changed: f64,
 }
 
-/// Indexes the paths that are queried, `/due`, `/status` and `/EventDateTime`, and nothing else.
+/// Indexes only the paths that are queried: `/due`, `/status` and `/EventDateTime`.
 const OURS: Policy = Policy { terms: 3.0, changed: 2.0 };
-/// Indexes every path, as containers do unless told otherwise.
+/// Indexes every path, which is the default of a container.
 const DEFAULT: Policy = Policy { terms: 22.0, changed: 6.0 };
 
 /// Estimated request units per event.
@@ -36,12 +37,12 @@ const DEFAULT: Policy = Policy { terms: 22.0, changed: 6.0 };
 pub(crate) struct Charges {
     /// With the indexing policy of `infra/`.
     pub(crate) our_policy: f64,
-    /// With Cosmos DB's own policy, which indexes everything.
+    /// With Cosmos DB's default policy, which indexes every path.
     pub(crate) default_policy: f64,
 }
 
 impl Charges {
-    /// The charge per event of what was used, with items of so many kilobytes.
+    /// The charge per event for a usage, with items of this size.
     pub(crate) fn of(usage: &Usage, events: usize, kilobytes: f64) -> Self {
         let with = |policy: &Policy| {
             let operations = usage.cosmos_operations.iter();
@@ -68,15 +69,15 @@ fn charge(operation: &str, kilobytes: f64, policy: &Policy) -> f64 {
     }
 }
 
-/// Charges of a read and of a write, between the published sizes in proportion.
+/// Charges of a read and of a write, interpolated between the published sizes.
 fn by_size(kilobytes: f64) -> (f64, f64) {
-    let mut below = BY_SIZE[0];
-    for above in BY_SIZE {
-        if kilobytes <= above.0 {
-            let part = if above.0 > below.0 { (kilobytes.max(1.0) - below.0) / (above.0 - below.0) } else { 0.0 };
-            return (below.1 + part * (above.1 - below.1), below.2 + part * (above.2 - below.2));
+    let mut lower = BY_SIZE[0];
+    for upper in BY_SIZE {
+        if kilobytes <= upper.0 {
+            let part = if upper.0 > lower.0 { (kilobytes.max(1.0) - lower.0) / (upper.0 - lower.0) } else { 0.0 };
+            return (lower.1 + part * (upper.1 - lower.1), lower.2 + part * (upper.2 - lower.2));
         }
-        below = above;
+        lower = upper;
     }
-    (below.1, below.2)
+    (lower.1, lower.2)
 }

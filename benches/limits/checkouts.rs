@@ -1,4 +1,4 @@
-//! A shop with checkouts waiting: real-sized orders of customers whom Dataverse knows.
+//! A shop with checkouts: orders of a realistic size from customers who are contacts in Dataverse.
 
 use std::sync::Arc;
 
@@ -7,9 +7,9 @@ use sandbox::environment::Environment;
 use sandbox::shop::{CHANNELS, CartOpening, Channel, Checkout, Customer, Item, PRODUCTS};
 use uuid::Uuid;
 
-use crate::Failure;
+use crate::failure::Failure;
 
-/// Sells to known customers.
+/// Sells to customers who are contacts.
 pub(crate) struct Sellers<'a> {
     environment: &'a Environment,
     customers: Vec<String>,
@@ -17,11 +17,11 @@ pub(crate) struct Sellers<'a> {
 }
 
 impl<'a> Sellers<'a> {
-    /// Gives the shop `count` customers, each of them a contact in Dataverse already.
+    /// Adds `count` customers to the shop, and their contacts to Dataverse.
     pub(crate) fn new(environment: &'a Environment, count: usize) -> Result<Self, Failure> {
         let (model, company) = model(environment)?;
         let customers =
-            (0..count).map(|number| introduce(environment, &model, company, number)).collect::<Result<_, _>>()?;
+            (0..count).map(|number| add_customer(environment, &model, company, number)).collect::<Result<_, _>>()?;
         let channels = CHANNELS.iter().filter(|channel| channel.data_area == model.data_area).collect();
         Ok(Self { environment, customers, channels })
     }
@@ -44,7 +44,7 @@ impl<'a> Sellers<'a> {
         (from..to).try_for_each(|number| self.sell(number))
     }
 
-    /// Renders the orders of all checkouts so far, so that the Scale Unit has nothing to do but to send them.
+    /// Renders the orders of all checkouts so far, so that the Scale Unit only has to send them.
     pub(crate) fn render(&self) {
         let shop = self.environment.shop();
         for entry in self.environment.ledger().iter().filter(|entry| entry.event.event_type == "Checkout") {
@@ -68,7 +68,7 @@ impl<'a> Sellers<'a> {
     }
 }
 
-/// A customer to make others after, and the company in Dataverse.
+/// A customer as a template, and the company in Dataverse.
 fn model(environment: &Environment) -> Result<(Arc<Customer>, Uuid), Failure> {
     let contacts = environment.dataverse().contacts();
     environment
@@ -83,7 +83,7 @@ fn model(environment: &Environment) -> Result<(Arc<Customer>, Uuid), Failure> {
         .ok_or_else(|| "no customer is a contact".into())
 }
 
-fn introduce(environment: &Environment, model: &Customer, company: Uuid, number: usize) -> Result<String, Failure> {
+fn add_customer(environment: &Environment, model: &Customer, company: Uuid, number: usize) -> Result<String, Failure> {
     let account = format!("B-{number:06}");
     let email = format!("customer.{number}@example.org");
     environment.shop().register(Customer {

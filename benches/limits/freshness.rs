@@ -1,4 +1,4 @@
-//! From an event's commit to its journey's start, while the shop sells at a steady rate, by how often is polled.
+//! The time from an event's commit to its journey's start at a constant rate of sales, by poll schedule.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,18 +8,18 @@ use sandbox::environment::Environment;
 use sandbox::network::Dependency;
 use serde::Serialize;
 
-use crate::Failure;
 use crate::args::Args;
 use crate::checkouts::Sellers;
+use crate::failure::Failure;
 use crate::handler::Site;
 use crate::messages::host;
 use crate::network::{ExactLatency, environment};
-use crate::report::{count, number};
+use crate::numbers::{count, number};
 
 /// Orders a second.
 const RATE: u32 = 10;
 
-/// Seconds of trade before the measurement: the first run has begun by then.
+/// Seconds of sales before the measurement. The first run has begun by then.
 const BEFORE: u32 = 20;
 
 /// Schedules and follow-ups: `PollSchedule`, `PollAgainAfter`.
@@ -39,7 +39,7 @@ pub(crate) struct FreshnessFigures {
     p50: Duration,
     p99: Duration,
     searches_per_minute: f64,
-    /// Of all dependencies, both sides together.
+    /// Calls of all dependencies by both functions.
     calls_per_event: f64,
     cosmos_calls_per_event: f64,
 }
@@ -57,7 +57,7 @@ impl fmt::Display for FreshnessFigures {
     }
 }
 
-/// Trades once for each setting.
+/// Measures each setting.
 pub(crate) async fn measure(args: &Args) -> Result<Vec<FreshnessFigures>, Failure> {
     let mut lines = Vec::new();
     for (schedule, again_after) in SETTINGS {
@@ -101,11 +101,11 @@ async fn trade(args: &Args, schedule: &str, again_after: &str) -> Result<Freshne
     })
 }
 
-/// Waits for all journeys and pairs them with their sales, but for the first ones; sorted.
+/// Waits for all journeys. Returns the sorted delays from the sales to their journeys, without the first sales.
 async fn delays(environment: &Environment, before: usize, orders: usize) -> Result<Vec<Duration>, Failure> {
-    let patience = Utc::now() + TimeDelta::minutes(2);
+    let deadline = Utc::now() + TimeDelta::minutes(2);
     while environment.dataverse().started().len() < orders {
-        if Utc::now() > patience {
+        if Utc::now() > deadline {
             return Err("not all journeys were started".into());
         }
         tokio::time::sleep(Duration::from_millis(50)).await;

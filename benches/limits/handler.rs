@@ -1,4 +1,4 @@
-//! The function app as it is deployed: the release binary, in a process whose time and memory are read from the kernel.
+//! The function app as it is deployed: the release binary in its own process.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,12 +14,13 @@ use sandbox::app_folder::{self, Enabled};
 use sandbox::host::{Exit, Launch, Launched, Process, Sink, Start};
 use serde_json::Value;
 
-use crate::Failure;
+use crate::failure::Failure;
+use crate::meter::Meter;
 
 /// The binary under test.
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_commerce-journeys");
 
-/// A folder with the app in it, gone when dropped.
+/// A folder with the function app. It is deleted when dropped.
 pub(crate) struct Site(PathBuf);
 
 impl Site {
@@ -44,14 +45,14 @@ impl Drop for Site {
     }
 }
 
-/// The handler alone, without a host: started and invoked by the benchmark.
+/// The handler without a host. The benchmark starts and invokes it.
 pub(crate) struct Handler {
     http: Client,
     url: String,
     pub(crate) meter: Meter,
     kill: Box<dyn Fn() + Send + Sync>,
     _exited: sandbox::network::BoxFuture<Exit>,
-    /// From exec to the first answer.
+    /// Time from exec to the first response.
     pub(crate) start: Duration,
 }
 
@@ -100,7 +101,7 @@ impl Drop for Handler {
     }
 }
 
-/// Starts handlers as the host does, and remembers the last one's process.
+/// Starts handlers like the host, and stores the last process id.
 #[derive(Clone, Default)]
 pub(crate) struct Metered(Arc<AtomicU32>);
 
@@ -119,40 +120,7 @@ impl Launch for Metered {
     }
 }
 
-/// What the kernel knows about a process. Pages: `proc_pid_stat(5)` and `proc_pid_status(5)`.
-#[derive(Clone, Copy)]
-pub(crate) struct Meter(u32);
-
-impl Meter {
-    /// Processor time so far, in user and kernel mode.
-    pub(crate) fn cpu(self) -> Result<Duration, Failure> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0))?;
-        // The name, in parentheses, may hold spaces; user and system time are fields 14 and 15.
-        let after_name = stat.rsplit_once(')').ok_or("unreadable stat")?.1;
-        let fields: Vec<u64> = after_name.split_whitespace().map(|field| field.parse().unwrap_or(0)).collect();
-        let ticks = fields.get(11).zip(fields.get(12)).map(|(user, system)| user + system).ok_or("unreadable stat")?;
-        Ok(Duration::from_millis(ticks * 10))
-    }
-
-    /// Resident memory now, in bytes.
-    pub(crate) fn resident(self) -> Result<u64, Failure> {
-        self.status("VmRSS:")
-    }
-
-    /// The most that was ever resident, in bytes.
-    pub(crate) fn peak(self) -> Result<u64, Failure> {
-        self.status("VmHWM:")
-    }
-
-    fn status(self, field: &str) -> Result<u64, Failure> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.0))?;
-        let line = status.lines().find_map(|line| line.strip_prefix(field)).ok_or("unreadable status")?;
-        let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse()?;
-        Ok(kilobytes * 1024)
-    }
-}
-
-/// Keeps the end of the handler's output, to show when something is wrong.
+/// Keeps the end of the handler's output for error messages.
 pub(crate) fn log() -> (Sink, impl Fn() -> String) {
     let lines = Arc::new(Mutex::new(std::collections::VecDeque::new()));
     let kept = lines.clone();

@@ -1,4 +1,4 @@
-//! The message side: messages of known customers wait on the subscription, delivered by the Functions host.
+//! The message side: the Functions host delivers messages of known customers.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -9,26 +9,27 @@ use sandbox::service_bus::NewMessage;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::Failure;
 use crate::args::Args;
 use crate::checkouts::Sellers;
-use crate::handler::{Meter, Metered, Site, log};
+use crate::failure::Failure;
+use crate::handler::{Metered, Site, log};
+use crate::meter::Meter;
 use crate::network::{ExactLatency, options};
-use crate::report::Usage;
+use crate::usage::Usage;
 
-/// Deliveries that the host has under way at once, as in `host.json`.
+/// Concurrent deliveries of the host, as in `host.json`.
 const DELIVERIES: u32 = 16;
 /// Calls that depend on each other: find the contact, claim the event, invoke the trigger, record the outcome.
 const CALLS_IN_SEQUENCE: u32 = 4;
-/// Messages before the measurement: connections are made and companies known.
-const WARM: usize = 32;
-/// Shops that the messages come from. Real ones are many, and so are the partitions of their records, of which the
-/// in-memory account copies one for every batch.
+/// Messages before the measurement, so that connections are open and companies are cached.
+const WARM_UP: usize = 32;
+/// Number of shops. The records of each shop are one partition, and the in-memory account copies a partition for every
+/// batch.
 const SHOPS: u32 = 64;
-/// A schedule whose time does not come.
+/// A schedule that is never due.
 pub(crate) const NEVER: &str = "0 0 0 29 2 *";
 
-/// What the messages cost.
+/// The figures of the message side.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct MessageFigures {
@@ -40,13 +41,13 @@ pub(crate) struct MessageFigures {
     pub(crate) usage: Usage,
 }
 
-/// Delivers the messages that a measurement of the poll side left behind, in an environment where they come from many shops.
+/// Delivers the messages of a measurement of the poll side, changed so that they come from many shops.
 pub(crate) async fn measure(args: &Args, polled: &Environment, site: &Site) -> Result<MessageFigures, Failure> {
     let options = EnvironmentOptions { cosmos_partitions: SHOPS, ..options(&ExactLatency::new(args.latency())) };
     let environment = Environment::start(options).await?;
     Sellers::new(&environment, args.customers)?;
-    let mut messages = move_in(polled, &environment).await?;
-    let warm = messages.split_off(messages.len().saturating_sub(WARM));
+    let mut messages = copy_messages(polled, &environment).await?;
+    let warm = messages.split_off(messages.len().saturating_sub(WARM_UP));
     let mut settings = environment.settings();
     settings.insert("PollSchedule".to_owned(), NEVER.to_owned());
     let (app, meter) = host(&environment, site, &settings).await?;
@@ -57,14 +58,14 @@ pub(crate) async fn measure(args: &Args, polled: &Environment, site: &Site) -> R
     let usage = Usage::so_far(&environment, meter)?.since(&before);
     app.shutdown().await;
     let record_bytes = mean_record_bytes(&environment).await?;
-    let rounds = u32::try_from(count)?.div_ceil(DELIVERIES);
-    let lower_bound = args.latency() * CALLS_IN_SEQUENCE * rounds;
+    let batches = u32::try_from(count)?.div_ceil(DELIVERIES);
+    let lower_bound = args.latency() * CALLS_IN_SEQUENCE * batches;
     Ok(MessageFigures { messages: count, elapsed, lower_bound, record_bytes, usage })
 }
 
-/// Takes all messages off the subscription and puts their records into another environment's account, each message and its
-/// record as if they came from one of [`SHOPS`] shops.
-async fn move_in(from: &Environment, to: &Environment) -> Result<Vec<NewMessage>, Failure> {
+/// Receives all messages, and copies their records to another environment. Each message and its record get the channel of
+/// one of [`SHOPS`] shops.
+async fn copy_messages(from: &Environment, to: &Environment) -> Result<Vec<NewMessage>, Failure> {
     let records = from.cosmos().documents().await?;
     let records: HashMap<&str, &Value> = records.iter().filter_map(|item| Some((item["id"].as_str()?, item))).collect();
     let mut messages = Vec::new();
@@ -90,7 +91,7 @@ async fn mean_record_bytes(environment: &Environment) -> Result<usize, Failure> 
     Ok(sizes.iter().sum::<usize>() / sizes.len().max(1))
 }
 
-/// The app, hosted as in production; its handler's process can be looked at.
+/// The app in the Functions host, and the meter of its process.
 pub(crate) async fn host(
     environment: &Environment,
     site: &Site,
@@ -126,7 +127,7 @@ async fn deliver(environment: &Environment, messages: Vec<NewMessage>) -> Result
             };
         }
         if began.elapsed() > Duration::from_secs(600) {
-            return Err("the messages are not worked off".into());
+            return Err("the messages were not processed in time".into());
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A network on which every call takes its time and nothing goes wrong.
+//! A network with a fixed latency and no faults.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +9,7 @@ use sandbox::clock::Clock;
 use sandbox::environment::{Environment, EnvironmentOptions};
 use sandbox::network::{BoxFuture, Call, FaultAction, FaultInjector, Network};
 
-use crate::Failure;
+use crate::failure::Failure;
 
 /// Clones share the count.
 #[derive(Clone)]

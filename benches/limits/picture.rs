@@ -4,9 +4,9 @@ use std::path::Path;
 
 use plotters::prelude::*;
 
-use crate::Failure;
 use crate::backlog::BacklogFigures;
-use crate::report::{count, number};
+use crate::failure::Failure;
+use crate::numbers::{count, number};
 
 const MEBIBYTE: f64 = 1_048_576.0;
 
@@ -21,17 +21,17 @@ pub(crate) fn draw(backlog: &BacklogFigures, path: &Path) -> Result<(), Failure>
         .x_label_area_size(36)
         .y_label_area_size(64)
         .right_y_label_area_size(56)
-        .caption("A backlog drains: events published, and memory of the handler", ("sans-serif", 18))
+        .caption("Processing of a backlog: published events and memory of the handler", ("sans-serif", 18))
         .build_cartesian_2d(0.0..end, 0.0..events)?
         .set_secondary_coord(0.0..end, 0.0..memory);
     chart.configure_mesh().light_line_style(TRANSPARENT).x_desc("seconds").y_desc("events").draw()?;
     chart.configure_secondary_axes().y_desc("MiB resident").draw()?;
-    let published = backlog.looks.iter().map(|look| (look.seconds, number(look.published)));
+    let published = backlog.samples.iter().map(|sample| (sample.seconds, number(sample.published)));
     chart
         .draw_series(LineSeries::new(published, BLUE.stroke_width(2)))?
         .label("events published")
         .legend(|(x, y)| PathElement::new([(x, y), (x + 18, y)], BLUE.stroke_width(2)));
-    let resident = backlog.looks.iter().map(|look| (look.seconds, number(look.resident_bytes) / MEBIBYTE));
+    let resident = backlog.samples.iter().map(|sample| (sample.seconds, number(sample.resident_bytes) / MEBIBYTE));
     chart
         .draw_secondary_series(LineSeries::new(resident, RED.stroke_width(2)))?
         .label("memory (right axis)")

@@ -1,19 +1,19 @@
-//! The poll side: checkouts wait, and one run of `poll-events` brings them to the topic.
+//! The poll side: one run of `poll-events` publishes waiting checkouts.
 
 use std::time::{Duration, Instant};
 
 use sandbox::environment::{Environment, TOPIC};
 use serde::Serialize;
 
-use crate::Failure;
 use crate::args::Args;
 use crate::checkouts::Sellers;
+use crate::failure::Failure;
 use crate::handler::{Handler, Site};
 use crate::network::{ExactLatency, environment};
-use crate::report::Usage;
+use crate::usage::Usage;
 
-/// The concurrency toward the Scale Unit.
-pub(crate) const TOWARD_COMMERCE: u32 = 32;
+/// Concurrent requests to the Scale Unit.
+pub(crate) const COMMERCE_CONCURRENCY: u32 = 32;
 
 /// The environment after the run, and what was measured.
 pub(crate) struct Polled {
@@ -22,7 +22,7 @@ pub(crate) struct Polled {
     pub(crate) result: PollFigures,
 }
 
-/// What one run cost.
+/// The figures of one run.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PollFigures {
@@ -33,18 +33,17 @@ pub(crate) struct PollFigures {
     pub(crate) usage: Usage,
 }
 
-/// Measures one run over `args.checkouts` waiting checkouts. The handler has polled once before, in vain: it has its
-/// tokens and connections, as between any two runs.
+/// Measures one run with `args.checkouts` waiting checkouts. An earlier run has opened connections and requested tokens.
 pub(crate) async fn measure(args: &Args) -> Result<Polled, Failure> {
     let environment = environment(&ExactLatency::new(args.latency())).await?;
     let site = Site::new()?;
     let mut settings = environment.settings();
     settings.insert("EventTypes".to_owned(), "Checkout".to_owned());
-    settings.insert("CommerceConcurrency".to_owned(), TOWARD_COMMERCE.to_string());
+    settings.insert("CommerceConcurrency".to_owned(), COMMERCE_CONCURRENCY.to_string());
     settings.insert("PollAgainAfter".to_owned(), "00:00:00".to_owned());
     let handler = Handler::start(&site, &settings).await?;
     let sellers = Sellers::new(&environment, args.customers)?;
-    // A first event of each channel: the channels' operating units are known from then on.
+    // A first event of each channel, so that the operating units are cached.
     let (warm, all) = (CHANNELS_WARM, CHANNELS_WARM + args.checkouts);
     sellers.sell_all(0, warm)?;
     handler.invoke("poll-events").await?;
@@ -72,9 +71,9 @@ pub(crate) async fn measure(args: &Args) -> Result<Polled, Failure> {
 /// Checkouts before the measurement, one in each channel at least.
 const CHANNELS_WARM: usize = 12;
 
-/// What no implementation can beat: one search and one write before the first order can be asked for, all orders and
-/// all customers once with so many requests at a time, and one send and one write after the last.
+/// The lower bound for any implementation: one search and one write before the first order, all orders and all customers
+/// once with limited concurrency, and one send and one write after the last.
 fn lower_bound(args: &Args) -> Duration {
     let gets = u32::try_from(args.checkouts + args.customers.min(args.checkouts)).unwrap_or(u32::MAX);
-    args.latency() * (4 + gets.div_ceil(TOWARD_COMMERCE))
+    args.latency() * (4 + gets.div_ceil(COMMERCE_CONCURRENCY))
 }

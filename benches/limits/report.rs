@@ -1,88 +1,24 @@
-//! All figures of one run: as a table for people, as JSON for pictures and pages, and beside what is promised.
+//! All figures of one run: as a table, as JSON, and compared with the limits.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::time::Duration;
 
-use sandbox::environment::Environment;
 use sandbox::network::Dependency;
 use serde::Serialize;
 
-use crate::Failure;
 use crate::args::Args;
 use crate::backlog::BacklogFigures;
 use crate::charges::Charges;
+use crate::failure::Failure;
 use crate::freshness::FreshnessFigures;
-use crate::handler::Meter;
 use crate::messages::MessageFigures;
+use crate::numbers::{count, number};
 use crate::picture;
 use crate::poll::PollFigures;
-use crate::reference::ReferenceFigures;
+use crate::reference::{ReferenceFigures, Side};
 use crate::start::StartFigures;
-
-/// What was used up so far, or within a measurement.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Usage {
-    pub(crate) calls: BTreeMap<Dependency, u64>,
-    /// Operations on items, those inside batches one by one.
-    pub(crate) cosmos_operations: BTreeMap<&'static str, f64>,
-    /// Of these the writes inside batches: all that is written for an event.
-    pub(crate) batched_writes: u64,
-    pub(crate) cpu: Duration,
-    pub(crate) peak_bytes: u64,
-}
-
-impl Usage {
-    pub(crate) fn so_far(environment: &Environment, meter: Meter) -> Result<Self, Failure> {
-        let usage = environment.cosmos().usage();
-        let mut cosmos_operations: BTreeMap<&'static str, f64> = BTreeMap::new();
-        let alone = usage.requests.iter().filter(|(name, _)| !matches!(**name, "batch" | "metadata" | "queryPlan"));
-        for (name, count) in alone.chain(&usage.in_batches) {
-            *cosmos_operations.entry(name).or_default() += number(*count);
-        }
-        let batched_writes = usage.in_batches.iter().filter(|(name, _)| **name != "read").map(|(_, count)| count).sum();
-        Ok(Self {
-            calls: environment.network().calls(),
-            cosmos_operations,
-            batched_writes,
-            cpu: meter.cpu()?,
-            peak_bytes: meter.peak()?,
-        })
-    }
-
-    pub(crate) fn since(self, before: &Self) -> Self {
-        let calls =
-            self.calls.iter().map(|(dependency, count)| (*dependency, count - before.calls[dependency])).collect();
-        let was = |name: &str| before.cosmos_operations.get(name).copied().unwrap_or_default();
-        let cosmos_operations = self.cosmos_operations.iter().map(|(name, count)| (*name, count - was(name))).collect();
-        let batched_writes = self.batched_writes - before.batched_writes;
-        Self { calls, cosmos_operations, batched_writes, cpu: self.cpu - before.cpu, peak_bytes: self.peak_bytes }
-    }
-
-    fn calls_per(&self, events: usize) -> f64 {
-        number(self.calls.values().sum()) / count(events)
-    }
-
-    fn calls_to(&self, dependency: Dependency, events: usize) -> f64 {
-        number(self.calls.get(&dependency).copied().unwrap_or_default()) / count(events)
-    }
-
-    fn writes_per(&self, events: usize) -> f64 {
-        number(self.batched_writes) / count(events)
-    }
-}
-
-/// A count as a number to calculate with.
-#[expect(clippy::cast_precision_loss, reason = "no count here comes near 2^52")]
-pub(crate) fn number(count: u64) -> f64 {
-    count as f64
-}
-
-pub(crate) fn count(of: usize) -> f64 {
-    number(u64::try_from(of).unwrap_or(u64::MAX))
-}
+use crate::usage::Usage;
 
 /// Everything that was measured.
 #[derive(Debug, Serialize)]
@@ -128,12 +64,12 @@ impl Report {
         Ok(())
     }
 
-    /// What is promised of calls and operations and not kept. None of it depends on the machine.
-    pub(crate) fn broken_promises(&self) -> Vec<String> {
-        let mut broken = Vec::new();
-        let mut at_most = |what: &str, found: f64, promised: f64| {
-            if found > promised {
-                broken.push(format!("{what}: {found:.2} where {promised} is promised"));
+    /// The limits of calls and operations that were exceeded. None of them depends on the machine.
+    pub(crate) fn exceeded_limits(&self) -> Vec<String> {
+        let mut exceeded = Vec::new();
+        let mut at_most = |what: &str, found: f64, limit: f64| {
+            if found > limit {
+                exceeded.push(format!("{what}: {found:.2}, the limit is {limit}"));
             }
         };
         if let Some(poll) = &self.poll {
@@ -145,7 +81,7 @@ impl Report {
             at_most("message side, calls per event", usage.calls_per(events), 4.0);
             at_most("message side, Dataverse calls per event", usage.calls_to(Dependency::Dataverse, events), 2.0);
         }
-        broken
+        exceeded
     }
 }
 
@@ -201,14 +137,14 @@ impl Report {
         let reference = self.reference.as_ref();
         if let Some(poll) = &self.poll {
             writeln!(f, "poll side: {} checkouts with orders of {:.1} KB", poll.events, count(poll.order_bytes) / 1e3)?;
-            let theirs = reference.map(|it| (it.events, &it.poll));
-            side(f, poll.events, poll.elapsed, poll.lower_bound, theirs)?;
+            let sample = reference.map(|it| (it.events, &it.poll));
+            side(f, poll.events, poll.elapsed, poll.lower_bound, sample)?;
             usage(f, &poll.usage, poll.events)?;
         }
         if let Some(messages) = &self.messages {
             writeln!(f, "message side: {} messages of known customers, 16 at a time", messages.messages)?;
-            let theirs = reference.map(|it| (it.events, &it.messages));
-            side(f, messages.messages, messages.elapsed, messages.lower_bound, theirs)?;
+            let sample = reference.map(|it| (it.events, &it.messages));
+            side(f, messages.messages, messages.elapsed, messages.lower_bound, sample)?;
             usage(f, &messages.usage, messages.messages)?;
         }
         Ok(())
@@ -220,7 +156,7 @@ fn side(
     events: usize,
     elapsed: Duration,
     bound: Duration,
-    reference: Option<(usize, &crate::reference::Side)>,
+    reference: Option<(usize, &Side)>,
 ) -> fmt::Result {
     let rate = count(events) / elapsed.as_secs_f64();
     writeln!(f, "  {:<24} {:>10}   {rate:.0} events a second", "Commerce Journeys", Seconds(elapsed).to_string())?;
@@ -231,15 +167,15 @@ fn side(
         Seconds(bound).to_string(),
         elapsed.as_secs_f64() / bound.as_secs_f64()
     )?;
-    if let Some((their_events, theirs)) = reference {
-        let for_as_many = theirs.elapsed.mul_f64(count(events) / count(their_events));
+    if let Some((sample_events, sample)) = reference {
+        let for_as_many = sample.elapsed.mul_f64(count(events) / count(sample_events));
         writeln!(
             f,
             "  {:<24} {:>10}   {:.1} times as long as ours, {:.1} calls per event",
-            "the sample's sequence",
+            "Microsoft's sample",
             Seconds(for_as_many).to_string(),
             for_as_many.as_secs_f64() / elapsed.as_secs_f64(),
-            theirs.calls_per_event
+            sample.calls_per_event
         )?;
     }
     Ok(())

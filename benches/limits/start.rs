@@ -1,4 +1,4 @@
-//! What it costs to have the function app: its size, its start, and its memory when there is nothing to do.
+//! The size of the binary, the start time, and the memory when idle.
 
 use std::time::Duration;
 
@@ -6,26 +6,26 @@ use sandbox::clock::Clock;
 use sandbox::environment::{Environment, EnvironmentOptions};
 use serde::Serialize;
 
-use crate::Failure;
+use crate::failure::Failure;
 use crate::handler::{BINARY, Handler, Site};
 
-/// Starts that are measured.
+/// Number of measured starts.
 const STARTS: usize = 15;
 
-/// What the start part found.
+/// The figures of the start.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct StartFigures {
     /// Bytes of the binary as `cargo build --release` leaves it.
     pub(crate) binary_bytes: u64,
-    /// From exec to the first answered `GET /`.
+    /// Time from exec to the first response to `GET /`.
     pub(crate) median: Duration,
     pub(crate) slowest: Duration,
-    /// Resident after a poll that found nothing, two seconds later.
+    /// Resident memory two seconds after a poll without events.
     pub(crate) idle_bytes: u64,
 }
 
-/// Starts the handler again and again.
+/// Starts the handler several times.
 pub(crate) async fn measure() -> Result<StartFigures, Failure> {
     let environment = Environment::start(EnvironmentOptions::new(Clock::real())).await?;
     let site = Site::new()?;

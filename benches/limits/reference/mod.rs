@@ -1,25 +1,25 @@
-//! Microsoft's published sample, replayed: the same calls for the same events in the same order, over the same
-//! dependencies with the same latency.
+//! A replay of Microsoft's published sample: the same calls for the same events in the same order, with the same
+//! dependencies and the same latency.
 //!
-//! Only the sequence of calls is replayed, and it is flattered: what the sample does between its calls costs nothing
-//! here, its Logic App does not wait a minute for each message, and Dataverse Search is as quick as a filter.
+//! Only the sequence of calls is replayed, so the figures are too good: the work between the calls takes no time, the Logic
+//! App does not wait a minute for each message, and Dataverse Search is as fast as a filter.
 
+mod client;
 mod poller;
 mod workflow;
 
 use std::time::{Duration, Instant};
 
-use reqwest::{Client, RequestBuilder, Response};
 use sandbox::environment::Environment;
-use sandbox::network::Dependency;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use crate::Failure;
 use crate::args::Args;
 use crate::checkouts::Sellers;
+use crate::failure::Failure;
 use crate::network::{ExactLatency, environment};
+use client::Reference;
 
-/// What the replay cost.
+/// The figures of the replay.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ReferenceFigures {
@@ -28,7 +28,7 @@ pub(crate) struct ReferenceFigures {
     pub(crate) messages: Side,
 }
 
-/// One side of it.
+/// The figures of one side.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Side {
@@ -59,66 +59,4 @@ async fn timed(
     #[expect(clippy::cast_precision_loss, reason = "counts of calls are small")]
     let calls_per_event = (calls(environment) - before) as f64 / events as f64;
     Ok(Side { elapsed, calls_per_event })
-}
-
-/// The sample's means: one HTTP client, and tokens.
-struct Reference<'a> {
-    environment: &'a Environment,
-    http: Client,
-    dataverse: String,
-    bus: String,
-}
-
-impl<'a> Reference<'a> {
-    async fn new(environment: &'a Environment) -> Result<Self, Failure> {
-        let http = Client::builder().no_proxy().build()?;
-        let mut site = Self { environment, http, dataverse: String::new(), bus: String::new() };
-        site.dataverse = site.managed_token(environment.url(Dependency::Dataverse).trim_end_matches('/')).await?;
-        site.bus = site.managed_token("https://servicebus.azure.net").await?;
-        Ok(site)
-    }
-
-    async fn managed_token(&self, audience: &str) -> Result<String, Failure> {
-        let settings = self.environment.settings();
-        let query =
-            [("api-version", "2019-08-01"), ("resource", audience), ("client_id", &settings["AZURE_CLIENT_ID"])];
-        let request = self.http.get(&settings["IDENTITY_ENDPOINT"]).query(&query);
-        token(sent(request.header("X-IDENTITY-HEADER", &settings["IDENTITY_HEADER"])).await?).await
-    }
-
-    async fn commerce_token(&self) -> Result<String, Failure> {
-        let settings = self.environment.settings();
-        let address =
-            format!("{}{}/oauth2/v2.0/token", settings["AuthorityD365Commerce"], settings["TenantIdD365Commerce"]);
-        let scope = format!("{}/.default", settings["AudienceD365Commerce"]);
-        let form = [
-            ("grant_type", "client_credentials"),
-            ("client_id", &settings["CommerceClientIdD365Commerce"]),
-            ("client_secret", &settings["CommerceClientSecretD365Commerce"]),
-            ("scope", &scope),
-        ];
-        token(sent(self.http.post(address).form(&form)).await?).await
-    }
-
-    fn url(&self, dependency: Dependency, path: &str) -> String {
-        format!("{}{path}", self.environment.url(dependency))
-    }
-}
-
-async fn token(response: Response) -> Result<String, Failure> {
-    #[derive(Deserialize)]
-    struct Granted {
-        access_token: String,
-    }
-    Ok(response.json::<Granted>().await?.access_token)
-}
-
-/// Sends a request whose refusal would make the replay worthless.
-async fn sent(request: RequestBuilder) -> Result<Response, Failure> {
-    let response = request.send().await?;
-    let status = response.status();
-    if status.is_success() {
-        return Ok(response);
-    }
-    Err(format!("{} answers {status}: {}", response.url().clone(), response.text().await?).into())
 }

@@ -10,8 +10,8 @@ use sandbox::network::Dependency;
 use sandbox::shop::{CHANNELS, LedgerEntry};
 use serde_json::{Value, json};
 
-use super::{Reference, sent};
-use crate::Failure;
+use super::client::{Reference, sent};
+use crate::failure::Failure;
 
 pub(super) async fn run(site: &Reference<'_>) -> Result<(), Failure> {
     let container = container(site).await?;

@@ -1,12 +1,12 @@
-//! The sample's Logic App: one message after the other, four calls for a known contact after receiving it.
+//! The sample's Logic App: one message after the other, with four calls for a known contact.
 
 use reqwest::Method;
 use sandbox::audit::Journey;
 use sandbox::network::Dependency;
 use serde_json::{Value, json};
 
-use super::{Reference, sent};
-use crate::Failure;
+use super::client::{Reference, sent};
+use crate::failure::Failure;
 
 pub(super) async fn run(site: &Reference<'_>, messages: usize) -> Result<(), Failure> {
     for _ in 0..messages {
