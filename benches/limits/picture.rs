@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use plotters::prelude::*;
+use plotters::prelude::{
+    BLACK, BLUE, ChartBuilder, Color as _, IntoDrawingArea as _, LineSeries, PathElement, RED, SVGBackend,
+    SeriesLabelPosition, TRANSPARENT, WHITE,
+};
 
 use crate::backlog::BacklogFigures;
 use crate::failure::Failure;
