@@ -74,7 +74,7 @@ struct Run<'a> {
     started: DateTime<Utc>,
     stop_at: DateTime<Utc>,
     customers: CustomerCache,
-    /// Set during an outage: this run sends no more requests to the failing dependency.
+    /// Set during an outage. Then this run starts no more work.
     circuit_open: AtomicBool,
     consecutive_failures: AtomicUsize,
     summary: Mutex<PollSummary>,

@@ -3,12 +3,15 @@
 //! Events come from the CSU extension's `CommerceEventsController`. Orders, carts and customers come from the standard
 //! controllers. The `OUN` header of every request selects the channel.
 
+mod error;
+mod odata;
+mod response;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use chrono::{DateTime, SecondsFormat, SubsecRound, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use reqwest::{Client, Method, RequestBuilder, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::json;
@@ -19,9 +22,14 @@ use super::http::{CallError, Caller, Reply};
 use super::identity::Tokens;
 use crate::clock::SharedClock;
 use crate::dependency::Dependency;
-use crate::json::{JsonError, read_json};
+use crate::json::read_json;
 use crate::settings::CommerceSettings;
 use crate::telemetry::LogEvent;
+pub use error::CommerceError;
+use odata::{literal, segment, whole_seconds};
+pub(crate) use response::error_name;
+pub use response::read_events;
+use response::{entity, expect};
 
 const API_VERSION: (&str, &str) = ("api-version", "7.3");
 
@@ -36,56 +44,6 @@ pub struct Commerce {
     permits: Semaphore,
     /// Versions of the Scale Unit differ in the verb of the order request. The working one is remembered.
     orders_by_post: AtomicBool,
-}
-
-/// Why a request to the Scale Unit failed.
-#[derive(Debug, thiserror::Error)]
-pub enum CommerceError {
-    /// It does not respond, or it throttles.
-    #[error("the Scale Unit is not available: {cause}")]
-    Unavailable {
-        /// What happened.
-        cause: String,
-        /// Its `Retry-After`.
-        retry_after: Option<Duration>,
-    },
-    /// It rejects our identity, or our identity has no permission.
-    #[error(
-        "the Scale Unit denies access ({0}); check the relying party in Commerce shared parameters and its rights on this call"
-    )]
-    Denied(String),
-    /// The requested entity does not exist.
-    #[error("the Scale Unit has no such {0}")]
-    NotFound(&'static str),
-    /// Its response cannot be read.
-    #[error("the Scale Unit's response cannot be read: {0}")]
-    Unreadable(String),
-    /// It rejects the request.
-    #[error("the Scale Unit rejects the request: {0}")]
-    Refused(String),
-}
-
-impl CommerceError {
-    /// Whether every other request would fail in the same way now.
-    pub fn is_outage(&self) -> bool {
-        match self {
-            Self::Unavailable { .. } | Self::Denied(_) => true,
-            Self::NotFound(_) | Self::Unreadable(_) | Self::Refused(_) => false,
-        }
-    }
-}
-
-impl From<CallError> for CommerceError {
-    fn from(error: CallError) -> Self {
-        // A read can be repeated, so it does not matter whether it was sent.
-        Self::Unavailable { cause: error.to_string(), retry_after: None }
-    }
-}
-
-impl From<JsonError> for CommerceError {
-    fn from(error: JsonError) -> Self {
-        Self::Unreadable(error.to_string())
-    }
 }
 
 /// One page of a search.
@@ -274,110 +232,5 @@ pub(crate) enum Probe<'a> {
 /// A key that does not exist.
 const NONEXISTENT_KEY: &str = "commerce-journeys-check";
 
-/// The rows of a search response, each as text.
-pub fn read_events(reply: &[u8]) -> Result<Vec<Box<RawValue>>, JsonError> {
-    #[derive(Deserialize)]
-    struct Found {
-        value: Vec<Box<RawValue>>,
-    }
-    read_json::<Found>(reply).map(|found| found.value)
-}
-
 /// `SearchLocation.Local`: the Scale Unit's own database.
 const LOCAL: u8 = 1;
-
-fn whole_seconds(time: DateTime<Utc>) -> String {
-    time.trunc_subsecs(0).to_rfc3339_opts(SecondsFormat::Secs, true)
-}
-
-/// An OData string literal.
-fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
-}
-
-/// An OData string literal in a path segment. Characters that would end the segment are escaped.
-fn segment(text: &str) -> String {
-    let mut escaped = literal(text);
-    for (character, code) in [("%", "%25"), ("/", "%2F"), ("?", "%3F"), ("#", "%23"), ("\\", "%5C")] {
-        escaped = escaped.replace(character, code);
-    }
-    escaped
-}
-
-fn entity(reply: Reply, what: &'static str) -> Result<Box<RawValue>, CommerceError> {
-    // OData returns 204 for an entity that is null.
-    if reply.status == StatusCode::NO_CONTENT || reply.body.as_ref() == b"null" {
-        return Err(CommerceError::NotFound(what));
-    }
-    let body = expect(reply, what)?;
-    let value: Box<RawValue> = read_json(&body)?;
-    if value.get().starts_with('{') {
-        Ok(value)
-    } else {
-        Err(CommerceError::Unreadable(format!("the {what} is not an object")))
-    }
-}
-
-fn expect(reply: Reply, what: &'static str) -> Result<axum::body::Bytes, CommerceError> {
-    if reply.status.is_success() {
-        return Ok(reply.body);
-    }
-    let name = error_name(&reply.body);
-    let cause = format!("{} {name}", reply.status.as_u16()).trim_end().to_owned();
-    if name.contains("ObjectNotFound") || name.contains("CartNotFound") || reply.status == StatusCode::NOT_FOUND {
-        return Err(CommerceError::NotFound(what));
-    }
-    if reply.is_transient() || name.ends_with("StorageRequestTimeout") {
-        return Err(CommerceError::Unavailable { cause, retry_after: reply.retry_after });
-    }
-    if matches!(reply.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
-        return Err(CommerceError::Denied(cause));
-    }
-    Err(CommerceError::Refused(cause))
-}
-
-/// The error's name. The shape of error bodies differs between versions; the name is an enum member and is found in any.
-pub(crate) fn error_name(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(body);
-    let Some(start) = text.find("Microsoft_Dynamics_") else { return String::new() };
-    text[start..]
-        .chars()
-        .take_while(|character| character.is_ascii_alphanumeric() || *character == '_')
-        .take(120)
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn reply(status: u16, body: &'static str) -> Reply {
-        Reply {
-            status: StatusCode::from_u16(status).unwrap(),
-            retry_after: None,
-            headers: Default::default(),
-            body: body.as_bytes().into(),
-        }
-    }
-
-    #[test]
-    fn every_answer_has_its_meaning() {
-        let not_found = r#"{"ErrorResourceId":"Microsoft_Dynamics_Commerce_Runtime_ObjectNotFound"}"#;
-        let denied = r#"{"error":{"code":"Microsoft_Dynamics_Commerce_Runtime_AuthorizationFailed"}}"#;
-        assert!(matches!(entity(reply(404, ""), "order"), Err(CommerceError::NotFound("order"))));
-        assert!(matches!(entity(reply(400, not_found), "order"), Err(CommerceError::NotFound(_))));
-        assert!(matches!(entity(reply(204, ""), "order"), Err(CommerceError::NotFound(_))));
-        assert!(matches!(entity(reply(403, denied), "order"), Err(CommerceError::Denied(_))));
-        assert!(matches!(entity(reply(503, ""), "order"), Err(CommerceError::Unavailable { .. })));
-        assert!(matches!(entity(reply(429, ""), "order"), Err(CommerceError::Unavailable { .. })));
-        assert!(matches!(entity(reply(400, "{}"), "order"), Err(CommerceError::Refused(_))));
-        assert!(matches!(entity(reply(200, r#"{"Id":"#), "order"), Err(CommerceError::Unreadable(_))));
-        assert!(matches!(entity(reply(200, "[]"), "order"), Err(CommerceError::Unreadable(_))));
-        assert_eq!(entity(reply(200, r#"{"Id":1.50}"#), "order").unwrap().get(), r#"{"Id":1.50}"#);
-    }
-
-    #[test]
-    fn a_key_with_quotes_and_slashes_is_one_segment() {
-        assert_eq!(segment("O'Brien/50%?#"), "'O''Brien%2F50%25%3F%23'");
-    }
-}

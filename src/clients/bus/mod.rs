@@ -1,0 +1,175 @@
+//! Service Bus over REST: publishing, scheduling, and receiving dead letters.
+//!
+//! The crate `azure_messaging_servicebus` 0.21 builds and signs the requests. It knows only the public cloud and only
+//! keys. So our `Transport` sends the requests to the configured address, and with an Entra token if there is no key.
+//! Pages: "Send Message Batch" and "Peek-Lock Message" of the Service Bus REST API reference.
+
+mod error;
+mod transport;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use azure_core_bus::auth::Secret;
+use azure_messaging_servicebus::service_bus::{PeekLockResponse, SendMessageOptions, TopicClient};
+use chrono::{DateTime, Utc};
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Client, StatusCode};
+use serde::Serialize;
+
+use super::http::{CallError, Reply};
+use super::identity::Tokens;
+use crate::clock::SharedClock;
+use crate::settings::{BusCredential, BusSettings};
+pub use error::BusError;
+use transport::{Credential, Transport};
+
+/// A client of one topic and its subscription.
+#[derive(Debug)]
+pub struct Bus {
+    topic: TopicClient,
+    topic_name: String,
+    transport: Arc<Transport>,
+    subscription: String,
+}
+
+/// A message to send.
+#[derive(Clone, Debug)]
+pub struct Outgoing<'a> {
+    /// `MessageId`, which duplicate detection uses.
+    pub id: &'a str,
+    /// The body.
+    pub body: &'a str,
+    /// Application properties.
+    pub properties: &'a [(&'static str, String)],
+    /// When it becomes visible. Absent: immediately.
+    pub scheduled: Option<DateTime<Utc>>,
+}
+
+impl Outgoing<'_> {
+    /// The size that counts toward the limit: the body as escaped in the batch, and the properties. It is never less than
+    /// what the broker counts.
+    pub fn size(&self) -> usize {
+        let escapes = self.body.bytes().filter(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)).count();
+        let properties: usize = self.properties.iter().map(|(name, value)| name.len() + value.len() + 8).sum();
+        self.body.len() + escapes + properties + self.id.len() + 128
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Entry<'a> {
+    body: &'a str,
+    broker_properties: BrokerProperties<'a>,
+    user_properties: serde_json::Map<String, serde_json::Value>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct BrokerProperties<'a> {
+    message_id: &'a str,
+    content_type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scheduled_enqueue_time_utc: Option<String>,
+}
+
+impl Bus {
+    /// A client with these settings. `tokens` replace the signature if the connection has no key.
+    pub fn new(
+        settings: &BusSettings,
+        tokens: Option<Tokens>,
+        http: &Client,
+        clock: &SharedClock,
+    ) -> Result<Self, BusError> {
+        let endpoint = settings.credential.endpoint().clone();
+        let credential = match (&settings.credential, tokens) {
+            (BusCredential::Identity { .. }, Some(tokens)) => Credential::Token(Box::new(tokens)),
+            (BusCredential::Identity { .. }, None) => {
+                return Err(BusError::Denied("no identity is configured".to_owned()));
+            }
+            (BusCredential::SharedKey { key_name, key, .. }, _) => {
+                // `hmac_sha256` expects base64, and the bytes of a shared access key are its text.
+                let key = Secret::new(azure_core_bus::base64::encode(key.secret()));
+                Credential::Signature { key_name: key_name.clone(), key }
+            }
+        };
+        let transport = Arc::new(Transport { http: http.clone(), endpoint, credential, clock: clock.clone() });
+        // Namespace, policy and key are placeholders. The transport sets address and authorization.
+        let topic = TopicClient::new(transport.clone(), "namespace", settings.topic.clone(), "policy", "key")?;
+        let (topic_name, subscription) = (settings.topic.clone(), settings.subscription.clone());
+        Ok(Self { topic, topic_name, transport, subscription })
+    }
+
+    /// Posts an invalid batch to the topic. The error shows whether a message could be sent.
+    pub(crate) async fn probe_send(&self) -> Result<Reply, CallError> {
+        let address = self.transport.address_with(&[&self.topic_name, "messages"]);
+        self.transport.send(address, |http, address| http.post(address).header(CONTENT_TYPE, BATCH).body("{}")).await
+    }
+
+    /// Unlocks a message that does not exist. The error shows whether messages could be received.
+    ///
+    /// "Unlock Message" of the REST API: 404 for a lock that is not there, 410 for a missing subscription.
+    pub(crate) async fn probe_receive(&self) -> Result<Reply, CallError> {
+        let lock = uuid::Uuid::new_v4().to_string();
+        let path = [&self.topic_name, "subscriptions", &self.subscription, "messages", "0", lock.as_str()];
+        self.transport.send(self.transport.address_with(&path), |http, address| http.put(address).body("")).await
+    }
+
+    /// Sends all messages in one request. Either all are sent or none.
+    pub async fn send(&self, messages: &[Outgoing<'_>]) -> Result<(), BusError> {
+        let entries: Vec<Entry<'_>> = messages.iter().map(entry).collect();
+        let body = serde_json::to_string(&entries).map_err(|error| BusError::Refused(error.to_string()))?;
+        let options = SendMessageOptions { content_type: Some(BATCH.to_owned()), ..SendMessageOptions::default() };
+        self.topic.topic_sender().send_message(&body, Some(options)).await.map_err(BusError::from)
+    }
+
+    /// Locks the next message of the dead-letter queue. `None` if it is empty.
+    pub async fn next_dead_letter(&self) -> Result<Option<DeadLetter>, BusError> {
+        let queue = format!("{}/$DeadLetterQueue", self.subscription);
+        let locked = self.topic.subscription_receiver(&queue).peek_lock_message2(Some(Duration::from_secs(1))).await?;
+        let status = u16::from(*locked.status());
+        match status {
+            204 => Ok(None),
+            200 | 201 => Ok(Some(DeadLetter(locked))),
+            _ => Err(BusError::from_status(StatusCode::from_u16(status).unwrap_or_default(), None)),
+        }
+    }
+}
+
+/// "Message batch" of the REST API.
+const BATCH: &str = "application/vnd.microsoft.servicebus.json";
+
+fn entry<'a>(message: &Outgoing<'a>) -> Entry<'a> {
+    let properties = message.properties.iter().map(|(name, value)| ((*name).to_owned(), value.clone().into()));
+    Entry {
+        body: message.body,
+        broker_properties: BrokerProperties {
+            message_id: message.id,
+            content_type: "application/json",
+            scheduled_enqueue_time_utc: message
+                .scheduled
+                .map(|time| time.format("%a, %d %b %Y %H:%M:%S GMT").to_string()),
+        },
+        user_properties: properties.collect(),
+    }
+}
+
+/// A locked message of the dead-letter queue.
+pub struct DeadLetter(PeekLockResponse);
+
+impl DeadLetter {
+    /// The body.
+    pub fn body(&self) -> String {
+        self.0.body()
+    }
+
+    /// Removes it from the queue.
+    pub async fn complete(&self) -> Result<(), BusError> {
+        Ok(self.0.delete_message().await.map(drop)?)
+    }
+
+    /// Unlocks it, so that it stays on the queue.
+    pub async fn release(&self) -> Result<(), BusError> {
+        Ok(self.0.unlock_message().await?)
+    }
+}
