@@ -22,7 +22,7 @@
 //! | [`json`] | reading JSON with the path of an error, raw values |
 //! | [`dependency`] | the names of the dependencies |
 //! | [`clock`] | time and randomness behind a trait |
-//! | [`telemetry`] | the log that `LOGGING.md` describes, and traces |
+//! | [`telemetry`] | the log that `docs/logging.md` describes, and traces |
 
 pub mod check;
 pub mod clients;

@@ -1,7 +1,7 @@
 //! Writes log lines in the form that the Functions host maps to the right severity.
 //!
 //! The host looks at the stream and at one word: a line of stderr that contains `warn` is a warning, any other line of
-//! stderr is an error ("Host.Function.Console"; see `LOGGING.md`).
+//! stderr is an error ("Host.Function.Console"; see `docs/logging.md`).
 
 use std::fmt::{self, Write as _};
 use std::io::Write as _;

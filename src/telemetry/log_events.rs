@@ -1,6 +1,6 @@
 //! All log events with their levels and fields.
 //!
-//! The rules of `LOGGING.md` apply: ids, names, codes, counts and durations only. A `detail` is the text of one of our
+//! The rules of `docs/logging.md` apply: ids, names, codes, counts and durations only. A `detail` is the text of one of our
 //! own error types. They never quote the data that was read.
 
 use std::collections::BTreeMap;
@@ -32,7 +32,7 @@ macro_rules! log_events {
         /// A log event.
         #[derive(Clone, Debug, ::serde::Serialize)]
         #[serde(tag = "event", rename_all = "camelCase", rename_all_fields = "camelCase")]
-        #[expect(missing_docs, reason = "LOGGING.md describes each of them")]
+        #[expect(missing_docs, reason = "docs/logging.md describes each of them")]
         pub enum LogEvent<'a> { $($event { $($(#[$attribute])* $field: $type),* }),* }
 
         impl LogEvent<'_> {
@@ -47,7 +47,7 @@ macro_rules! log_events {
             }
         }
 
-        /// All log events, for the test that compares them with `LOGGING.md`.
+        /// All log events, for the test that compares them with `docs/logging.md`.
         pub const LOG_EVENTS: &[$crate::telemetry::log_events::LogEventInfo] = &[$(
             $crate::telemetry::log_events::LogEventInfo {
                 name: stringify!($event),

@@ -1,6 +1,6 @@
 //! Telemetry: the log for the Functions host, and OpenTelemetry traces.
 //!
-//! `LOGGING.md` describes all log events. They are defined in [`log_events`] only. Facts about an invocation are
+//! `docs/logging.md` describes all log events. They are defined in [`log_events`] only. Facts about an invocation are
 //! collected by [`invocation`] while it runs.
 
 mod facts;

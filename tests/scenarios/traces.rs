@@ -160,8 +160,8 @@ async fn poll_publish_process_and_trigger_of_an_event_are_one_trace() {
     );
     // Dataverse receives the span of the request, and the trace id is derived from the event's id.
     let started = &environment.dataverse().started()[0];
-    let told = format!("00-{}-{}-01", hex(&trigger.trace_id), hex(&trigger.span_id));
-    assert_eq!(started.traceparent.as_deref(), Some(told.as_str()));
+    let expected = format!("00-{}-{}-01", hex(&trigger.trace_id), hex(&trigger.span_id));
+    assert_eq!(started.traceparent.as_deref(), Some(expected.as_str()));
     // The spans contain ids, and no personal data.
     assert!(collector.services.lock().unwrap().iter().all(|name| name == "commerce-journeys"));
     assert!(collector.keys.lock().unwrap().iter().all(|key| key == "k1"));

@@ -33,7 +33,7 @@ async fn container(site: &Reference<'_>) -> Result<ContainerClient, Failure> {
     Ok(client.database_client("EventTrackingDB").container_client("ProcessedEvents", None).await?)
 }
 
-/// The sample reads one page, whatever there is. The events after it are replayed all the same, from the ledger.
+/// The sample reads one page only. The replay takes the other events from the ledger.
 async fn search(site: &Reference<'_>, token: &str) -> Result<(), Failure> {
     let address = site.url(Dependency::Commerce, "Commerce/CommerceEventsController/Search");
     let query = [("$top", "250"), ("$count", "true"), ("api-version", "7.3")];
