@@ -3,56 +3,12 @@
 //! Formats: <https://learn.microsoft.com/azure/azure-functions/functions-host-json> and
 //! <https://learn.microsoft.com/azure/azure-functions/functions-custom-handlers>.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Deserialize;
-
+use super::app_error::{AppError, Settings, missing, read_json};
 use super::function::{self, Function, Trigger};
-
-/// App settings: the environment variables of the handler.
-pub type Settings = BTreeMap<String, String>;
-
-/// Why an app cannot be hosted.
-#[derive(Debug, thiserror::Error)]
-pub enum AppError {
-    /// A file or folder cannot be read.
-    #[error("{path}: {source}")]
-    Unreadable {
-        /// The file or folder.
-        path: String,
-        /// The reason.
-        source: std::io::Error,
-    },
-    /// A file is not valid JSON of the expected structure.
-    #[error("{path}: {source}")]
-    Malformed {
-        /// The file.
-        path: String,
-        /// The error.
-        source: serde_json::Error,
-    },
-    /// `host.json` needs something that the host does not support.
-    #[error("host.json: {0}")]
-    Host(String),
-    /// A function needs something that the host does not support.
-    #[error("function '{function}': {reason}")]
-    Function {
-        /// The function's folder.
-        function: String,
-        /// The error.
-        reason: String,
-    },
-    /// A referenced app setting does not exist.
-    #[error("{wanted_by}: the app setting '{name}' does not resolve to a value")]
-    MissingSetting {
-        /// What refers to the setting.
-        wanted_by: String,
-        /// The name of the setting.
-        name: String,
-    },
-}
+use super::host_json::{ExtensionBundle, HostJson, duration, function_timeout};
 
 /// A function app that can be hosted.
 #[derive(Clone, Debug)]
@@ -77,79 +33,6 @@ pub struct App {
     pub route_prefix: String,
     /// The functions, by name.
     pub functions: Vec<Function>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct HostJson {
-    version: Option<String>,
-    function_timeout: Option<String>,
-    custom_handler: Option<CustomHandler>,
-    extension_bundle: Option<ExtensionBundle>,
-    #[serde(default)]
-    extensions: Extensions,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct CustomHandler {
-    description: Description,
-    #[serde(default)]
-    enable_forwarding_http_request: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Description {
-    #[serde(default)]
-    default_executable_path: String,
-    #[serde(default)]
-    arguments: Vec<String>,
-    #[serde(default)]
-    working_directory: String,
-}
-
-#[derive(Deserialize)]
-struct ExtensionBundle {
-    id: String,
-    version: String,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Extensions {
-    service_bus: ServiceBus,
-    http: Http,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct ServiceBus {
-    max_concurrent_calls: Option<usize>,
-    max_auto_lock_renewal_duration: String,
-    auto_complete_messages: bool,
-}
-
-impl Default for ServiceBus {
-    fn default() -> Self {
-        Self {
-            max_concurrent_calls: None,
-            max_auto_lock_renewal_duration: "00:05:00".to_owned(),
-            auto_complete_messages: true,
-        }
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Http {
-    route_prefix: String,
-}
-
-impl Default for Http {
-    fn default() -> Self {
-        Self { route_prefix: "api".to_owned() }
-    }
 }
 
 impl App {
@@ -237,51 +120,10 @@ fn check_runtime(settings: &Settings) -> Result<(), AppError> {
     }
 }
 
-pub(super) fn missing(wanted_by: &str, name: &str) -> AppError {
-    AppError::MissingSetting { wanted_by: wanted_by.to_owned(), name: name.to_owned() }
-}
-
-pub(super) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, AppError> {
-    let name = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|source| AppError::Unreadable { path: name.clone(), source })?;
-    serde_json::from_str(&text).map_err(|source| AppError::Malformed { path: name, source })
-}
-
-/// `-1` means no time-out. Without a value, the default of all plans except Consumption is used.
-fn function_timeout(text: Option<&str>) -> Result<Option<Duration>, AppError> {
-    match text {
-        Some("-1") => Ok(None),
-        Some(text) => duration(text).map(Some),
-        None => Ok(Some(Duration::from_secs(30 * 60))),
-    }
-}
-
-/// `[d.]hh:mm:ss`.
-fn duration(text: &str) -> Result<Duration, AppError> {
-    parse_duration(text).ok_or_else(|| AppError::Host(format!("'{text}' is not a duration [d.]hh:mm:ss")))
-}
-
-fn parse_duration(text: &str) -> Option<Duration> {
-    let (days, time) = text.split_once('.').unwrap_or(("0", text));
-    let mut parts = time.split(':').map(str::parse::<u64>);
-    let (hours, minutes, seconds) = (parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?);
-    let in_range = parts.next().is_none() && hours < 24 && minutes < 60 && seconds < 60;
-    let days: u64 = days.parse().ok()?;
-    in_range.then(|| Duration::from_secs(((days * 24 + hours) * 60 + minutes) * 60 + seconds))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::host::testing::{ALL, Folder, settings};
-
-    #[test]
-    fn durations_have_the_format_of_the_host() {
-        assert_eq!(parse_duration("00:05:00"), Some(Duration::from_secs(300)));
-        assert_eq!(parse_duration("1.00:00:10"), Some(Duration::from_secs(86_410)));
-        assert_eq!(parse_duration("00:60:00"), None);
-        assert_eq!(parse_duration("5"), None);
-    }
 
     fn error(files: &[(&str, &str)], settings: &Settings) -> String {
         App::read(Folder::new(files).path(), settings).unwrap_err().to_string()

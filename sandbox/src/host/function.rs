@@ -8,7 +8,7 @@ use croner::Cron;
 use croner::parser::{CronParser, Seconds};
 use serde::Deserialize;
 
-use super::app::{AppError, Settings, missing, read_json};
+use super::app_error::{AppError, Settings, missing, read_json};
 
 /// A function and its trigger.
 #[derive(Clone, Debug)]

@@ -5,9 +5,11 @@
 //! situations.
 
 mod app;
+mod app_error;
 mod events;
 mod function;
 mod handler;
+mod host_json;
 mod http;
 mod invoke;
 mod launch;
@@ -24,7 +26,8 @@ use tokio::task::JoinSet;
 
 use crate::clock::Clock;
 
-pub use app::{App, AppError, Settings};
+pub use app::App;
+pub use app_error::{AppError, Settings};
 pub use events::{Cause, Counters, FunctionCounters, HostEvent, KillScope, Outcome};
 pub use function::{AuthLevel, Connection, Entity, Function, HttpTrigger, ServiceBusTrigger, TimerTrigger, Trigger};
 pub use http::Keys;

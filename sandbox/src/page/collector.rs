@@ -8,9 +8,9 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
 
-use super::Shared;
 use super::audit_status::AuditStatus;
 use super::dashboard::{Dashboard, PolledCounts};
+use super::state::PageState;
 use crate::cosmos::Change;
 use crate::environment::{FunctionApp, TOPIC};
 use crate::faults::explained;
@@ -26,36 +26,36 @@ const AUDIT_INTERVAL: Duration = Duration::from_secs(1);
 const AUDIT_PAUSE_FACTOR: u32 = 5;
 
 /// Starts to collect.
-pub(super) fn start(shared: &Arc<Shared>, apps: &[FunctionApp], tasks: &mut JoinSet<()>) {
-    tasks.spawn(changes(shared.clone(), shared.environment.cosmos().changes()));
-    tasks.spawn(calls(shared.clone(), shared.environment.network().observe()));
+pub(super) fn start(state: &Arc<PageState>, apps: &[FunctionApp], tasks: &mut JoinSet<()>) {
+    tasks.spawn(changes(state.clone(), state.environment.cosmos().changes()));
+    tasks.spawn(calls(state.clone(), state.environment.network().observe()));
     for (instance, app) in apps.iter().enumerate() {
-        tasks.spawn(host_events(shared.clone(), instance, app.host().events()));
+        tasks.spawn(host_events(state.clone(), instance, app.host().events()));
     }
-    tasks.spawn(frames(shared.clone()));
-    tasks.spawn(audits(shared.clone()));
+    tasks.spawn(frames(state.clone()));
+    tasks.spawn(audits(state.clone()));
 }
 
-async fn changes(shared: Arc<Shared>, mut changes: Receiver<Arc<Change>>) {
+async fn changes(state: Arc<PageState>, mut changes: Receiver<Arc<Change>>) {
     while let Some(change) = next(&mut changes).await {
-        let known = shared.dashboard().add_write(change.at, &change.item);
+        let known = state.dashboard().add_write(change.at, &change.item);
         if !known {
-            shared.collect();
-            shared.dashboard().add_write(change.at, &change.item);
+            state.collect();
+            state.dashboard().add_write(change.at, &change.item);
         }
     }
 }
 
-async fn calls(shared: Arc<Shared>, mut calls: Receiver<CallEvent>) {
+async fn calls(state: Arc<PageState>, mut calls: Receiver<CallEvent>) {
     while let Some(call) = next(&mut calls).await {
-        shared.dashboard().add_call(call);
+        state.dashboard().add_call(call);
     }
 }
 
-async fn host_events(shared: Arc<Shared>, instance: usize, mut events: Receiver<HostEvent>) {
+async fn host_events(state: Arc<PageState>, instance: usize, mut events: Receiver<HostEvent>) {
     while let Some(event) = next(&mut events).await {
-        let now = shared.now();
-        shared.dashboard().add_host_event(instance, event, now);
+        let now = state.now();
+        state.dashboard().add_host_event(instance, event, now);
     }
 }
 
@@ -70,18 +70,18 @@ async fn next<T: Clone>(receiver: &mut Receiver<T>) -> Option<T> {
     }
 }
 
-async fn frames(shared: Arc<Shared>) {
+async fn frames(state: Arc<PageState>) {
     loop {
-        shared.collect();
-        shared.poll();
-        if let Some(version) = shared.dashboard().publish() {
-            shared.version.send_replace(version);
+        state.collect();
+        state.poll();
+        if let Some(version) = state.dashboard().publish() {
+            state.version.send_replace(version);
         }
         tokio::time::sleep(FRAME_INTERVAL).await;
     }
 }
 
-impl Shared {
+impl PageState {
     /// Adds new entries of the shop's ledger and new trigger calls.
     pub(super) fn collect(&self) {
         self.collect_into(&mut self.dashboard());
@@ -111,8 +111,8 @@ impl Shared {
 }
 
 /// Audits whenever something has changed, on a blocking thread.
-async fn audits(shared: Arc<Shared>) {
-    let mut version = shared.version.subscribe();
+async fn audits(state: Arc<PageState>) {
+    let mut version = state.version.subscribe();
     let (mut written, mut read) = (0, 0);
     loop {
         if version.changed().await.is_err() {
@@ -120,16 +120,16 @@ async fn audits(shared: Arc<Shared>) {
         }
         let began = Instant::now();
         let audit = {
-            let shared = shared.clone();
-            move || shared.audit()
+            let state = state.clone();
+            move || state.audit()
         };
         if let Err(error) = tokio::task::spawn_blocking(audit).await {
             tracing::error!(%error, "the audit failed");
         }
         // Reading all records is expensive, so it waits until there are no more writes.
-        let writes = shared.dashboard().writes();
+        let writes = state.dashboard().writes();
         if writes == written && writes != read {
-            shared.read_records().await;
+            state.read_records().await;
             read = writes;
         }
         written = writes;
@@ -137,7 +137,7 @@ async fn audits(shared: Arc<Shared>) {
     }
 }
 
-impl Shared {
+impl PageState {
     fn audit(&self) {
         let (enabled, exits) = {
             let dashboard = self.dashboard();

@@ -4,6 +4,7 @@
 //! browser receives it as server-sent events ([`stream`]).
 
 mod actions;
+mod api_error;
 mod assets;
 mod audit_status;
 mod collector;
@@ -14,23 +15,20 @@ mod guard;
 mod invocations;
 mod latency;
 mod routes;
+mod state;
 mod stream;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use tokio::net::TcpListener;
-use tokio::sync::watch as version;
 use tokio::task::JoinSet;
 
+use self::state::PageState;
 use crate::audit::Journey;
 use crate::environment::{Environment, FunctionApp};
-use crate::host::Platform;
-use dashboard::Dashboard;
-use fault_controls::FaultControls;
 
 /// The default port of the page.
 pub const PORT: u16 = 7780;
@@ -50,27 +48,8 @@ pub struct PageOptions<'a> {
 /// A page that is served until dropped.
 pub struct Page {
     address: SocketAddr,
-    shared: Arc<Shared>,
+    state: Arc<PageState>,
     _tasks: JoinSet<()>,
-}
-
-/// The state that all requests and collectors share.
-struct Shared {
-    environment: Arc<Environment>,
-    dashboard: Mutex<Dashboard>,
-    /// The last published version of the dashboard.
-    version: version::Sender<u64>,
-    fault_controls: FaultControls,
-    /// The function app's address, if there is one.
-    app: Option<String>,
-    platforms: Vec<Platform>,
-    client: reqwest::Client,
-    /// The number of visits from the page. It makes each visitor different.
-    visitors: AtomicU64,
-    /// Whether a bulk order is in progress.
-    bulk_running: AtomicBool,
-    /// When handlers were killed from the page.
-    kills: Mutex<Vec<DateTime<Utc>>>,
 }
 
 impl Page {
@@ -82,28 +61,16 @@ impl Page {
     pub async fn open(options: PageOptions<'_>) -> io::Result<Self> {
         let listener = listen(options.port).await?;
         let address = listener.local_addr()?;
-        let client = reqwest::Client::builder().no_proxy().build().map_err(io::Error::other)?;
-        let shared = Arc::new(Shared {
-            dashboard: Mutex::new(Dashboard::new(&options.environment, options.enabled, options.apps.len())),
-            version: version::Sender::new(0),
-            fault_controls: FaultControls::new(&options.environment),
-            app: options.apps.first().map(|app| app.url().to_owned()),
-            platforms: options.apps.iter().map(|app| app.host().platform()).collect(),
-            client,
-            visitors: AtomicU64::new(0),
-            bulk_running: AtomicBool::new(false),
-            kills: Mutex::default(),
-            environment: options.environment,
-        });
+        let state = Arc::new(PageState::new(options.environment, options.enabled, options.apps)?);
         let mut tasks = JoinSet::new();
-        collector::start(&shared, options.apps, &mut tasks);
-        let router = routes::router(shared.clone(), address.port());
+        collector::start(&state, options.apps, &mut tasks);
+        let router = routes::router(state.clone(), address.port());
         tasks.spawn(async move {
             if let Err(error) = axum::serve(listener, router).await {
                 tracing::error!(%error, "the page is no longer served");
             }
         });
-        Ok(Self { address, shared, _tasks: tasks })
+        Ok(Self { address, state, _tasks: tasks })
     }
 
     /// `http://127.0.0.1:<port>/`.
@@ -113,17 +80,7 @@ impl Page {
 
     /// The times at which handlers killed from the page were certainly dead.
     pub fn kills(&self) -> Vec<DateTime<Utc>> {
-        self.shared.kills.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-impl Shared {
-    fn dashboard(&self) -> MutexGuard<'_, Dashboard> {
-        self.dashboard.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn now(&self) -> DateTime<Utc> {
-        self.environment.clock().now()
+        self.state.kills().clone()
     }
 }
 

@@ -8,44 +8,13 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
-use serde_json::json;
 
+use super::api_error::ApiError;
 use super::guard::{self, Guard};
-use super::{Shared, actions, assets, stream};
+use super::state::PageState;
+use super::{actions, assets, stream};
 
-/// An error answer: a status, a code for programs and a message for people.
-#[derive(Clone, Debug)]
-pub(super) struct ApiError {
-    status: StatusCode,
-    code: &'static str,
-    message: String,
-}
-
-impl ApiError {
-    pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into() }
-    }
-
-    pub(super) fn bad_request(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "badRequest", message)
-    }
-
-    pub(super) fn not_found(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "notFound", message)
-    }
-
-    pub(super) fn conflict(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::CONFLICT, "conflict", message)
-    }
-}
-
-impl IntoResponse for ApiError {
-    fn into_response(self) -> Response {
-        (self.status, Json(json!({ "error": { "code": self.code, "message": self.message } }))).into_response()
-    }
-}
-
-pub(super) fn router(shared: Arc<Shared>, port: u16) -> Router {
+pub(super) fn router(state: Arc<PageState>, port: u16) -> Router {
     Router::new()
         .merge(assets::router())
         .route("/api/snapshot", get(snapshot))
@@ -62,23 +31,23 @@ pub(super) fn router(shared: Arc<Shared>, port: u16) -> Router {
         .method_not_allowed_fallback(|| async {
             ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "wrongMethod", "this path does not support the method")
         })
-        .with_state(shared)
+        .with_state(state)
         .layer(middleware::from_fn_with_state(Guard(port), guard::check))
 }
 
 /// The whole dashboard, like the first frame of the stream.
-async fn snapshot(State(shared): State<Arc<Shared>>) -> Response {
-    shared.collect();
-    let frame = shared.dashboard().frame(None, shared.now());
+async fn snapshot(State(state): State<Arc<PageState>>) -> Response {
+    state.collect();
+    let frame = state.dashboard().frame(None, state.now());
     uncached(Json(frame))
 }
 
 /// The details of one event.
-async fn event(State(shared): State<Arc<Shared>>, Path(number): Path<String>) -> Result<Response, ApiError> {
+async fn event(State(state): State<Arc<PageState>>, Path(number): Path<String>) -> Result<Response, ApiError> {
     let number = number.parse().map_err(|_| ApiError::bad_request("an event number is a whole number from 1"))?;
     // Collects first, so that everything that a record reports is included.
-    shared.collect();
-    let details = shared.dashboard().details(number, &shared.environment);
+    state.collect();
+    let details = state.dashboard().details(number, &state.environment);
     details
         .map(|details| uncached(Json(details)))
         .ok_or_else(|| ApiError::not_found(format!("there is no event {number} yet")))

@@ -14,7 +14,7 @@ use futures::Stream;
 use serde::Deserialize;
 use tokio::sync::watch;
 
-use super::Shared;
+use super::state::PageState;
 
 /// The delay before a browser reconnects.
 const RETRY: Duration = Duration::from_millis(500);
@@ -26,13 +26,13 @@ pub(super) struct Since {
 }
 
 pub(super) async fn serve(
-    State(shared): State<Arc<Shared>>,
+    State(state): State<Arc<PageState>>,
     Query(since): Query<Since>,
     headers: HeaderMap,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()).map(str::to_owned).or(since.after);
-    let seen = last.and_then(|last| shared.dashboard().version_of(&last));
-    let reader = Reader { version: shared.version.subscribe(), shared, seen, first: true };
+    let seen = last.and_then(|last| state.dashboard().version_of(&last));
+    let reader = Reader { version: state.version.subscribe(), state, seen, first: true };
     let frames = futures::stream::unfold(reader, |mut reader| async {
         let event = reader.next().await?;
         Some((Ok(event), reader))
@@ -41,7 +41,7 @@ pub(super) async fn serve(
 }
 
 struct Reader {
-    shared: Arc<Shared>,
+    state: Arc<PageState>,
     version: watch::Receiver<u64>,
     /// The version that the browser has. `None` if it has no version of this run.
     seen: Option<u64>,
@@ -54,7 +54,7 @@ impl Reader {
         if !self.first {
             self.version.wait_for(|version| seen.is_none_or(|seen| *version > seen)).await.ok()?;
         }
-        let frame = self.shared.dashboard().frame(seen, self.shared.now());
+        let frame = self.state.dashboard().frame(seen, self.state.now());
         self.seen = Some(frame.version);
         let event = Event::default().id(frame.id()).json_data(&frame);
         let event = event.inspect_err(|error| tracing::error!(%error, "a frame could not be serialized")).ok()?;

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 pub(super) use self::operations::{kill, redrive, replay, set_faults, set_trigger};
 pub(super) use self::shopping::{bulk_order, shop};
-use super::routes::ApiError;
+use super::api_error::ApiError;
 
 /// The result of an action.
 type ActionResult = Result<(StatusCode, Json<Value>), ApiError>;

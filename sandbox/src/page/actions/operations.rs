@@ -1,6 +1,6 @@
 //! Actions of an operator, and fault injection.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Bytes;
@@ -15,10 +15,10 @@ use crate::dataverse::{Parameter, ParameterKind, demo_triggers};
 use crate::environment::FUNCTION_KEY;
 use crate::host::KillScope;
 use crate::network::Dependency;
-use crate::page::Shared;
+use crate::page::api_error::ApiError;
 use crate::page::dashboard::Tone;
 use crate::page::fault_controls::Availability;
-use crate::page::routes::ApiError;
+use crate::page::state::PageState;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -65,10 +65,10 @@ enum TriggerState {
 struct Empty {}
 
 /// Replays an event through `trigger-journey`.
-pub(in crate::page) async fn replay(State(shared): State<Arc<Shared>>, body: Bytes) -> ActionResult {
+pub(in crate::page) async fn replay(State(state): State<Arc<PageState>>, body: Bytes) -> ActionResult {
     let Replay { event, dry_run } = read(&body)?;
     let request = {
-        let dashboard = shared.dashboard();
+        let dashboard = state.dashboard();
         let timeline =
             dashboard.event(event).ok_or_else(|| ApiError::not_found(format!("there is no event {event} yet")))?;
         let record = timeline.record.as_ref();
@@ -76,20 +76,20 @@ pub(in crate::page) async fn replay(State(shared): State<Arc<Shared>>, body: Byt
     };
     let mut request = request.ok_or_else(|| ApiError::conflict("the poller has not seen this event yet"))?;
     request["dryRun"] = dry_run.into();
-    let (status, answer) = call(&shared, &request).await?;
-    let now = shared.now();
-    shared.dashboard().add_request(event, now, if dry_run { "dryRun" } else { "replay" }, status);
+    let (status, answer) = call(&state, &request).await?;
+    let now = state.now();
+    state.dashboard().add_request(event, now, if dry_run { "dryRun" } else { "replay" }, status);
     Ok((StatusCode::OK, Json(json!({ "status": status, "answer": answer }))))
 }
 
 /// Redrives dead letters through `trigger-journey`.
-pub(in crate::page) async fn redrive(State(shared): State<Arc<Shared>>, body: Bytes) -> ActionResult {
+pub(in crate::page) async fn redrive(State(state): State<Arc<PageState>>, body: Bytes) -> ActionResult {
     let Redrive { max } = read(&body)?;
-    let (status, answer) = call(&shared, &json!({ "deadLetters": { "max": max } })).await?;
+    let (status, answer) = call(&state, &json!({ "deadLetters": { "max": max } })).await?;
     if status == 400 {
         return Err(ApiError::bad_request(answer["error"]["message"].as_str().unwrap_or_default()));
     }
-    let now = shared.now();
+    let now = state.now();
     let succeeded = answer["succeeded"].as_array().map_or(0, Vec::len);
     let failed = answer["failed"].as_array().map_or(0, Vec::len);
     let tone = if status == 200 { Tone::Good } else { Tone::Bad };
@@ -98,18 +98,18 @@ pub(in crate::page) async fn redrive(State(shared): State<Arc<Shared>>, body: By
         (200 | 422, ..) => format!("Redrive: {succeeded} dead letters processed, {failed} failed again."),
         _ => format!("Redrive: trigger-journey answered {status}."),
     };
-    shared.dashboard().add_notice(now, tone, text);
+    state.dashboard().add_notice(now, tone, text);
     Ok((StatusCode::OK, Json(json!({ "status": status, "answer": answer }))))
 }
 
 /// A POST request to the function app with the function key, like an operator's request.
-async fn call(shared: &Shared, request: &Value) -> Result<(u16, Value), ApiError> {
-    let app = shared.app.as_ref().ok_or_else(|| ApiError::conflict("no function app runs in this sandbox"))?;
+async fn call(state: &PageState, request: &Value) -> Result<(u16, Value), ApiError> {
+    let app = state.app.as_ref().ok_or_else(|| ApiError::conflict("no function app runs in this sandbox"))?;
     let gateway = |error: reqwest::Error| {
         ApiError::new(StatusCode::BAD_GATEWAY, "noAnswer", format!("trigger-journey did not answer: {error}"))
     };
     let url = format!("{app}api/trigger-journey");
-    let reply = shared.client.post(url).header("x-functions-key", FUNCTION_KEY).json(request).send().await;
+    let reply = state.client.post(url).header("x-functions-key", FUNCTION_KEY).json(request).send().await;
     let reply = reply.map_err(gateway)?;
     let status = reply.status().as_u16();
     // A host without a running handler answers without a body.
@@ -118,9 +118,9 @@ async fn call(shared: &Shared, request: &Value) -> Result<(u16, Value), ApiError
 }
 
 /// Sets the availability of one dependency.
-pub(in crate::page) async fn set_faults(State(shared): State<Arc<Shared>>, body: Bytes) -> ActionResult {
+pub(in crate::page) async fn set_faults(State(state): State<Arc<PageState>>, body: Bytes) -> ActionResult {
     let SetFaults { dependency, availability } = read(&body)?;
-    shared.fault_controls.set(dependency, availability);
+    state.fault_controls.set(dependency, availability);
     let (tone, text) = match availability {
         Availability::Normal => (Tone::Good, format!("{dependency} works normally again.")),
         Availability::Slow => {
@@ -129,54 +129,54 @@ pub(in crate::page) async fn set_faults(State(shared): State<Arc<Shared>>, body:
         Availability::Failing => (Tone::Bad, format!("{dependency} is failing now: most calls are answered with 429.")),
         Availability::Down => (Tone::Bad, format!("{dependency} is down now: connections are refused.")),
     };
-    let now = shared.now();
-    shared.dashboard().add_notice(now, tone, text);
+    let now = state.now();
+    state.dashboard().add_notice(now, tone, text);
     Ok((StatusCode::OK, Json(json!({ "dependency": dependency, "availability": availability }))))
 }
 
 /// Changes the state of a custom trigger.
-pub(in crate::page) async fn set_trigger(State(shared): State<Arc<Shared>>, body: Bytes) -> ActionResult {
-    let SetTrigger { journey, state } = read(&body)?;
+pub(in crate::page) async fn set_trigger(State(state): State<Arc<PageState>>, body: Bytes) -> ActionResult {
+    let SetTrigger { journey, state: trigger_state } = read(&body)?;
     let journey = Journey::ALL
         .into_iter()
         .find(|known| known.name() == journey)
         .ok_or_else(|| ApiError::bad_request(format!("journey: there is no journey '{journey}'")))?;
-    let (name, tone, text) = match state {
+    let (name, tone, text) = match trigger_state {
         TriggerState::Published => ("published", Tone::Good, "is published, as the app expects it"),
         TriggerState::Unpublished => ("unpublished", Tone::Bad, "is not published: calls fail and are retried"),
         TriggerState::Changed => ("changed", Tone::Bad, "now requires one more value: calls fail permanently"),
     };
-    apply_trigger_state(&shared, journey, state);
-    let now = shared.now();
-    let mut dashboard = shared.dashboard();
+    apply_trigger_state(&state, journey, trigger_state);
+    let now = state.now();
+    let mut dashboard = state.dashboard();
     dashboard.set_trigger_state(journey, name);
     dashboard.add_notice(now, tone, format!("The custom trigger of {journey} {text}."));
     Ok((StatusCode::OK, Json(json!({ "journey": journey, "state": name }))))
 }
 
-fn apply_trigger_state(shared: &Shared, journey: Journey, state: TriggerState) {
-    let dataverse = shared.environment.dataverse();
+fn apply_trigger_state(state: &PageState, journey: Journey, trigger_state: TriggerState) {
+    let dataverse = state.environment.dataverse();
     let Some(mut trigger) = demo_triggers().into_iter().find(|trigger| trigger.name == journey.trigger()) else {
         return;
     };
-    if matches!(state, TriggerState::Changed) {
+    if matches!(trigger_state, TriggerState::Changed) {
         let name = "msdynmkt_campaigncode".to_owned();
         trigger.parameters.push(Parameter { name, kind: ParameterKind::String, optional: false });
     }
     dataverse.register_trigger(trigger);
-    dataverse.set_published(journey.trigger(), !matches!(state, TriggerState::Unpublished));
+    dataverse.set_published(journey.trigger(), !matches!(trigger_state, TriggerState::Unpublished));
 }
 
 /// Kills all handlers with SIGKILL.
-pub(in crate::page) async fn kill(State(shared): State<Arc<Shared>>, body: Bytes) -> ActionResult {
+pub(in crate::page) async fn kill(State(state): State<Arc<PageState>>, body: Bytes) -> ActionResult {
     let Empty {} = read(&body)?;
-    if shared.platforms.is_empty() {
+    if state.platforms.is_empty() {
         return Err(ApiError::conflict("no handler runs in this sandbox"));
     }
-    for platform in &shared.platforms {
+    for platform in &state.platforms {
         platform.replace_handler(KillScope::Process).await;
-        let now = shared.now();
-        shared.kills.lock().unwrap_or_else(PoisonError::into_inner).push(now);
+        let now = state.now();
+        state.kills().push(now);
     }
-    Ok((StatusCode::OK, Json(json!({ "killed": shared.platforms.len() }))))
+    Ok((StatusCode::OK, Json(json!({ "killed": state.platforms.len() }))))
 }

@@ -12,9 +12,9 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{ActionResult, read};
-use crate::page::Shared;
+use crate::page::api_error::ApiError;
 use crate::page::dashboard::Tone;
-use crate::page::routes::ApiError;
+use crate::page::state::PageState;
 use crate::shop::{CHANNELS, CartOpening, Channel, ChannelKind, Checkout, Customer, Item, PRODUCTS, ShopError};
 
 /// The rate of a bulk order.
@@ -60,45 +60,45 @@ struct BulkOrder {
 }
 
 /// Performs one visit. The answer contains the numbers of the written events.
-pub(in crate::page) async fn shop(State(shared): State<Arc<Shared>>, body: Bytes) -> ActionResult {
+pub(in crate::page) async fn shop(State(state): State<Arc<PageState>>, body: Bytes) -> ActionResult {
     let visit: Visit = read(&body)?;
-    let visitor = shared.visitors.fetch_add(1, Ordering::Relaxed);
-    let before = shared.dashboard().progress().0;
+    let visitor = state.visitors.fetch_add(1, Ordering::Relaxed);
+    let before = state.dashboard().progress().0;
     visit
-        .perform(&shared, visitor)
+        .perform(&state, visitor)
         .map_err(|error| ApiError::conflict(format!("the shop does not accept this: {error}")))?;
-    shared.collect();
-    let events: Vec<_> = (before + 1..=shared.dashboard().progress().0).collect();
+    state.collect();
+    let events: Vec<_> = (before + 1..=state.dashboard().progress().0).collect();
     Ok((StatusCode::CREATED, Json(json!({ "events": events }))))
 }
 
 /// Places many orders.
-pub(in crate::page) async fn bulk_order(State(shared): State<Arc<Shared>>, body: Bytes) -> ActionResult {
+pub(in crate::page) async fn bulk_order(State(state): State<Arc<PageState>>, body: Bytes) -> ActionResult {
     let BulkOrder { orders } = read(&body)?;
     if !(1..=2000).contains(&orders) {
         return Err(ApiError::bad_request("orders: must be from 1 to 2000"));
     }
-    if shared.bulk_running.swap(true, Ordering::Relaxed) {
+    if state.bulk_running.swap(true, Ordering::Relaxed) {
         return Err(ApiError::conflict("a bulk order is already in progress"));
     }
-    let seed = shared.visitors.fetch_add(1, Ordering::Relaxed);
-    let now = shared.now();
-    shared.dashboard().add_notice(now, Tone::Plain, format!("{orders} orders are being placed."));
+    let seed = state.visitors.fetch_add(1, Ordering::Relaxed);
+    let now = state.now();
+    state.dashboard().add_notice(now, Tone::Plain, format!("{orders} orders are being placed."));
     tokio::spawn(async move {
-        for visit in shared.environment.shop().plan(orders, seed.wrapping_add(0xc0de)) {
-            if let Err(error) = shared.environment.shop().perform(&visit) {
+        for visit in state.environment.shop().plan(orders, seed.wrapping_add(0xc0de)) {
+            if let Err(error) = state.environment.shop().perform(&visit) {
                 tracing::warn!(%error, "a visit failed");
             }
-            drop(shared.environment.clock().sleep(Duration::from_secs(1) / VISITS_PER_SECOND).await);
+            drop(state.environment.clock().sleep(Duration::from_secs(1) / VISITS_PER_SECOND).await);
         }
-        shared.bulk_running.store(false, Ordering::Relaxed);
+        state.bulk_running.store(false, Ordering::Relaxed);
     });
     Ok((StatusCode::ACCEPTED, Json(json!({ "orders": orders }))))
 }
 
 impl Visit {
-    fn perform(&self, shared: &Shared, visitor: u64) -> Result<(), ShopError> {
-        let shop = shared.environment.shop();
+    fn perform(&self, state: &PageState, visitor: u64) -> Result<(), ShopError> {
+        let shop = state.environment.shop();
         let channel = self.channel(visitor);
         let customer = match self.who {
             Who::Guest => None,
