@@ -64,7 +64,7 @@ impl ErrorReply {
             Self::NotFound => "The object was not found in this channel.".to_owned(),
             Self::ApiVersion => "The api-version parameter is missing or has an unsupported version.".to_owned(),
             Self::InvalidChannel => "The OUN header is missing or has an unknown operating unit.".to_owned(),
-            Self::Token(problem) => format!("Authentication failed: {problem}."),
+            Self::Token(error) => format!("Authentication failed: {error}."),
             Self::Forbidden => "The caller's role is not allowed to make this call.".to_owned(),
             Self::Invalid(what) => what.clone(),
             Self::MediaType => "The body must be application/json.".to_owned(),
@@ -84,8 +84,8 @@ impl ErrorReply {
 }
 
 impl From<TokenError> for ErrorReply {
-    fn from(problem: TokenError) -> Self {
-        Self::Token(problem)
+    fn from(error: TokenError) -> Self {
+        Self::Token(error)
     }
 }
 

@@ -289,9 +289,9 @@ async fn requests_without_version_or_operating_unit_are_rejected() {
     assert_eq!(environment.post("Commerce/Customers('1')?api-version=7.3", &json!({})).await.0, 404);
 }
 
-struct Refuses(TokenError);
+struct RejectAll(TokenError);
 
-impl TokenCheck for Refuses {
+impl TokenCheck for RejectAll {
     fn check(&self, _: Option<&str>) -> Result<(), TokenError> {
         Err(self.0)
     }
@@ -299,13 +299,13 @@ impl TokenCheck for Refuses {
 
 #[tokio::test]
 async fn invalid_tokens_are_rejected_with_their_error_name() {
-    for (problem, name) in [
+    for (token_error, name) in [
         (TokenError::Missing, "AuthenticationFailed"),
         (TokenError::Expired, "AuthenticationFailed"),
         (TokenError::WrongAudience, "InvalidAudience"),
         (TokenError::Forged, "InvalidIssuer"),
     ] {
-        let environment = Environment::with(Refuses(problem)).await;
+        let environment = Environment::with(RejectAll(token_error)).await;
         let (status, answer) = environment.get("Commerce/Customers('1')?api-version=7.3").await;
         assert_eq!((status, &answer["error"]["code"]), (401, &json!(error(name))));
     }

@@ -27,16 +27,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::Router;
 use uuid::Uuid;
 
+use self::rows::{Changes, Condition, Rows, Value};
+use self::schema::Table;
 use crate::auth::TokenCheck;
 use crate::clock::Clock;
-use rows::{Changes, Condition, Rows, Value};
-use schema::Table;
 
-pub use contact::Contact;
-pub use demo::{ABANDONED_CART, FEEDBACK_REQUEST, LOYALTY_INVITATION, ORDER_CONFIRMATION, demo_triggers};
-pub use journeys::StartedJourney;
-pub use limits::Limits;
-pub use triggers::{Parameter, ParameterKind, Trigger, UnknownKind};
+pub use self::contact::Contact;
+pub use self::demo::{ABANDONED_CART, FEEDBACK_REQUEST, LOYALTY_INVITATION, ORDER_CONFIRMATION, demo_triggers};
+pub use self::journeys::StartedJourney;
+pub use self::limits::Limits;
+pub use self::triggers::{Parameter, ParameterKind, Trigger, UnknownKind};
 
 /// The options of the environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

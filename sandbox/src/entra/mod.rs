@@ -13,9 +13,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::{get, post};
 
+use self::token::{Claims, TokenSigner};
 use crate::auth::{TokenCheck, TokenError};
 use crate::clock::Clock;
-use token::{Claims, TokenSigner};
 
 /// The clients of Entra, and the lifetime of their tokens.
 #[derive(Clone, Debug)]

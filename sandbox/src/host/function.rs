@@ -156,11 +156,11 @@ pub(super) fn read_all(root: &Path, settings: &Settings) -> Result<Vec<Function>
 /// Reads one function. A disabled function is skipped.
 fn read(folder: &Path, settings: &Settings) -> Result<Option<Function>, AppError> {
     let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let problem = |reason: String| AppError::Function { function: name.clone(), reason };
+    let error = |reason: String| AppError::Function { function: name.clone(), reason };
     if !is_function_name(&name) {
-        return Err(problem("this is not a valid function name".to_owned()));
+        return Err(error("this is not a valid function name".to_owned()));
     }
-    check_alone(folder).map_err(problem)?;
+    check_alone(folder).map_err(error)?;
     let json: FunctionJson = read_json(&folder.join("function.json"))?;
     let off = settings.get(&format!("AzureWebJobs.{name}.Disabled"));
     if json.disabled || off.is_some_and(|off| off.eq_ignore_ascii_case("true") || off == "1") {
@@ -195,7 +195,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn problem(&self, reason: impl Into<String>) -> AppError {
+    fn error(&self, reason: impl Into<String>) -> AppError {
         AppError::Function { function: self.function.to_owned(), reason: reason.into() }
     }
 
@@ -211,26 +211,26 @@ impl Reader<'_> {
                 ("http", Some("out")) => outputs.push(binding),
                 ("timerTrigger" | "serviceBusTrigger" | "httpTrigger" | "http", direction) => {
                     let direction = direction.unwrap_or("none");
-                    return Err(self.problem(format!("'{}' does not have the direction '{direction}'", binding.kind)));
+                    return Err(self.error(format!("'{}' does not have the direction '{direction}'", binding.kind)));
                 }
-                (kind, _) => return Err(self.problem(format!("the binding type '{kind}' is not registered"))),
+                (kind, _) => return Err(self.error(format!("the binding type '{kind}' is not registered"))),
             }
         }
         let (Some(trigger), true) = (triggers.pop(), triggers.is_empty()) else {
-            return Err(self.problem("a function must have exactly one trigger"));
+            return Err(self.error("a function must have exactly one trigger"));
         };
         match trigger.kind.as_str() {
             "timerTrigger" => self.timer(trigger).map(Trigger::Timer),
             "serviceBusTrigger" => self.service_bus(trigger).map(Trigger::ServiceBus),
             // Requests are forwarded only to functions with exactly one HTTP input and one HTTP output.
             _ if outputs.len() == 1 => self.http(trigger).map(Trigger::Http),
-            _ => Err(self.problem("an httpTrigger needs exactly one 'http' output in the sandbox")),
+            _ => Err(self.error("an httpTrigger needs exactly one 'http' output in the sandbox")),
         }
     }
 
     fn timer(&self, binding: Binding) -> Result<TimerTrigger, AppError> {
         let text = self.required(binding.schedule.as_deref(), "schedule")?;
-        let schedule = schedule(&text).map_err(|reason| self.problem(format!("schedule '{text}': {reason}")))?;
+        let schedule = schedule(&text).map_err(|reason| self.error(format!("schedule '{text}': {reason}")))?;
         Ok(TimerTrigger {
             binding: binding.name,
             monitored: binding.use_monitor.unwrap_or(true) && !is_frequent(&schedule),
@@ -241,15 +241,15 @@ impl Reader<'_> {
 
     fn service_bus(&self, binding: Binding) -> Result<ServiceBusTrigger, AppError> {
         if binding.cardinality.as_deref().is_some_and(|cardinality| cardinality != "one") {
-            return Err(self.problem("only cardinality 'one' is supported in the sandbox"));
+            return Err(self.error("only cardinality 'one' is supported in the sandbox"));
         }
         if binding.is_sessions_enabled == Some(true) {
-            return Err(self.problem("sessions are not supported in the sandbox"));
+            return Err(self.error("sessions are not supported in the sandbox"));
         }
         let binary = match binding.data_type.as_deref() {
             None | Some("string") => false,
             Some("binary") => true,
-            Some(other) => return Err(self.problem(format!("dataType '{other}' is not known"))),
+            Some(other) => return Err(self.error(format!("dataType '{other}' is not known"))),
         };
         let connection = self.connection(binding.connection.as_deref().unwrap_or("ServiceBus"))?;
         Ok(ServiceBusTrigger { entity: self.entity(&binding)?, binding: binding.name, connection, binary })
@@ -279,13 +279,13 @@ impl Reader<'_> {
     fn http(&self, binding: Binding) -> Result<HttpTrigger, AppError> {
         let route = binding.route.unwrap_or_else(|| self.function.to_owned());
         if route.contains(['{', '}', '*', ':']) {
-            return Err(self.problem("routes with parameters are not supported in the sandbox"));
+            return Err(self.error("routes with parameters are not supported in the sandbox"));
         }
         let methods = binding.methods.unwrap_or_default();
         let methods: Result<_, _> = methods.iter().map(|name| Method::from_str(&name.to_uppercase())).collect();
         Ok(HttpTrigger {
             route: self.expand(&route)?,
-            methods: methods.map_err(|_| self.problem("a method cannot be read"))?,
+            methods: methods.map_err(|_| self.error("a method cannot be read"))?,
             auth: binding.auth_level.unwrap_or_default(),
         })
     }
@@ -293,7 +293,7 @@ impl Reader<'_> {
     fn required(&self, text: Option<&str>, property: &str) -> Result<String, AppError> {
         match text.map(|text| self.expand(text)).transpose()? {
             Some(text) if !text.is_empty() => Ok(text),
-            _ => Err(self.problem(format!("'{property}' is missing"))),
+            _ => Err(self.error(format!("'{property}' is missing"))),
         }
     }
 
@@ -302,7 +302,7 @@ impl Reader<'_> {
         let mut expanded = String::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('%') {
-            let (name, after) = after.split_once('%').ok_or_else(|| self.problem(format!("'{text}' has one '%'")))?;
+            let (name, after) = after.split_once('%').ok_or_else(|| self.error(format!("'{text}' has one '%'")))?;
             expanded += before;
             expanded += self.settings.get(name).filter(|it| !it.is_empty()).ok_or_else(|| self.missing(name))?;
             rest = after;

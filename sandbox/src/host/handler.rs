@@ -37,7 +37,7 @@ pub(super) enum Phase {
 
 /// The state that invocations observe.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Life {
+pub(super) struct HandlerState {
     pub phase: Phase,
     /// Counts handlers.
     pub handler: u64,
@@ -45,14 +45,14 @@ pub(super) struct Life {
     pub instance: u64,
 }
 
-impl Default for Life {
+impl Default for HandlerState {
     fn default() -> Self {
         Self { phase: Phase::Starting, handler: 0, instance: 0 }
     }
 }
 
 /// Commands for the supervisor.
-pub(super) enum Order {
+pub(super) enum Command {
     /// Replace the handler. The reply is sent when the old one is dead.
     Replace(KillScope, oneshot::Sender<()>),
     /// An invocation of this handler timed out.
@@ -61,32 +61,32 @@ pub(super) enum Order {
     ShutDown(oneshot::Sender<()>),
 }
 
-struct End {
+struct HandlerExit {
     cause: Cause,
     done: Option<oneshot::Sender<()>>,
 }
 
-impl From<Cause> for End {
+impl From<Cause> for HandlerExit {
     fn from(cause: Cause) -> Self {
         Self { cause, done: None }
     }
 }
 
 /// Restarts the handler until the host shuts down.
-pub(super) async fn supervise(inner: Arc<Inner>, mut orders: mpsc::UnboundedReceiver<Order>) {
+pub(super) async fn supervise(inner: Arc<Inner>, mut commands: mpsc::UnboundedReceiver<Command>) {
     let mut errors = Errors::default();
     loop {
-        let mut end = live(&inner, &mut orders).await;
+        let mut end = run_handler(&inner, &mut commands).await;
         let mut next = errors.next(&end.cause, inner.clock.now());
-        inner.change_life(&end, next);
+        inner.update_state(&end, next);
         inner.report(HostEvent::HandlerDied(end.cause));
         if next == Some(Phase::Stopped) {
             inner.report(HostEvent::Stopped);
         }
         while next.is_some_and(|phase| phase != Phase::Starting) {
-            end = obey(&inner, &mut orders).await;
+            end = wait_for_command(&inner, &mut commands).await;
             next = errors.next(&end.cause, inner.clock.now());
-            inner.change_life(&end, next);
+            inner.update_state(&end, next);
         }
         if let Some(done) = end.done {
             // The caller may have stopped waiting.
@@ -100,18 +100,18 @@ pub(super) async fn supervise(inner: Arc<Inner>, mut orders: mpsc::UnboundedRece
 
 impl Inner {
     /// Informs all invocations at once that the handler has exited, which handler it was, and what follows.
-    fn change_life(&self, end: &End, next: Option<Phase>) {
+    fn update_state(&self, end: &HandlerExit, next: Option<Phase>) {
         let instance = matches!(end.cause, Cause::Replaced(KillScope::Instance) | Cause::ShutDown);
-        self.life.send_modify(|life| {
-            life.phase = next.unwrap_or(Phase::Stopped);
-            life.handler += 1;
-            life.instance += u64::from(instance);
+        self.handler_state.send_modify(|state| {
+            state.phase = next.unwrap_or(Phase::Stopped);
+            state.handler += 1;
+            state.instance += u64::from(instance);
         });
     }
 }
 
 /// One handler from start to exit.
-async fn live(inner: &Inner, orders: &mut mpsc::UnboundedReceiver<Order>) -> End {
+async fn run_handler(inner: &Inner, commands: &mut mpsc::UnboundedReceiver<Command>) -> HandlerExit {
     // Starting takes real time only. Simulated time stops while the handler starts.
     let hold = inner.clock.hold();
     let mut launched = match launch(inner).await {
@@ -120,7 +120,7 @@ async fn live(inner: &Inner, orders: &mut mpsc::UnboundedReceiver<Order>) -> End
     };
     let end = tokio::select! {
         exit = &mut launched.exited => return Cause::Exited(exit).into(),
-        end = obey(inner, orders) => Some(end),
+        end = wait_for_command(inner, commands) => Some(end),
         ready = answers(inner, launched.port) => (!ready).then(|| {
             Cause::NotStarted("no answer to GET / within 30 s".to_owned()).into()
         }),
@@ -128,12 +128,12 @@ async fn live(inner: &Inner, orders: &mut mpsc::UnboundedReceiver<Order>) -> End
     let end = match end {
         Some(end) => end,
         None => {
-            inner.life.send_modify(|life| life.phase = Phase::Ready(launched.port));
+            inner.handler_state.send_modify(|state| state.phase = Phase::Ready(launched.port));
             inner.report(HostEvent::HandlerStarted { port: launched.port });
             drop(hold);
             tokio::select! {
                 exit = &mut launched.exited => return Cause::Exited(exit).into(),
-                end = obey(inner, orders) => end,
+                end = wait_for_command(inner, commands) => end,
             }
         }
     };
@@ -147,14 +147,18 @@ async fn kill(launched: Launched) {
 }
 
 /// Waits for a command for the current handler.
-async fn obey(inner: &Inner, orders: &mut mpsc::UnboundedReceiver<Order>) -> End {
+async fn wait_for_command(inner: &Inner, commands: &mut mpsc::UnboundedReceiver<Command>) -> HandlerExit {
     loop {
-        match orders.recv().await {
-            Some(Order::Replace(death, done)) => return End { cause: Cause::Replaced(death), done: Some(done) },
-            Some(Order::TimedOut(handler)) if handler == inner.life.borrow().handler => return Cause::TimedOut.into(),
+        match commands.recv().await {
+            Some(Command::Replace(scope, done)) => {
+                return HandlerExit { cause: Cause::Replaced(scope), done: Some(done) };
+            }
+            Some(Command::TimedOut(handler)) if handler == inner.handler_state.borrow().handler => {
+                return Cause::TimedOut.into();
+            }
             // That handler is already dead.
-            Some(Order::TimedOut(_)) => {}
-            Some(Order::ShutDown(done)) => return End { cause: Cause::ShutDown, done: Some(done) },
+            Some(Command::TimedOut(_)) => {}
+            Some(Command::ShutDown(done)) => return HandlerExit { cause: Cause::ShutDown, done: Some(done) },
             None => return Cause::ShutDown.into(),
         }
     }

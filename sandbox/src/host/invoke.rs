@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::Inner;
 use super::events::{HostEvent, Outcome};
-use super::handler::{Life, Order, Phase};
+use super::handler::{Command, HandlerState, Phase};
 use super::launch::Level;
 use crate::clock::TimeHold;
 
@@ -61,7 +61,7 @@ enum Evaluation {
 impl<'a> Invocation<'a> {
     pub(super) fn begin(inner: &'a Inner, function: &'a str, hold: TimeHold) -> Self {
         let id = Uuid::new_v4();
-        let instance = inner.life.borrow().instance;
+        let instance = inner.handler_state.borrow().instance;
         inner.in_flight.send_modify(|count| *count += 1);
         inner.report(HostEvent::Started { function: function.to_owned(), id });
         Self { inner, function, id, began: inner.clock.now(), hold: Some(hold), instance }
@@ -124,15 +124,15 @@ impl<'a> Invocation<'a> {
         tokio::select! {
             biased;
             answer = answered => answer.map_err(|reason| {
-                if inner.life.borrow().instance == instance { Outcome::Failed(reason) } else { Outcome::Lost }
+                if inner.handler_state.borrow().instance == instance { Outcome::Failed(reason) } else { Outcome::Lost }
             }),
-            life = inner.until(|life| life.handler != handler) => {
-                let lost = life.is_none_or(|life| life.instance != instance);
+            handler_state = inner.until(|state| state.handler != handler) => {
+                let lost = handler_state.is_none_or(|state| state.instance != instance);
                 Err(if lost { Outcome::Lost } else { Outcome::Failed("the handler exited".to_owned()) })
             }
             hold = deadline => {
                 self.hold = Some(hold);
-                inner.order(Order::TimedOut(handler));
+                inner.command(Command::TimedOut(handler));
                 Err(Outcome::Failed("the function timed out".to_owned()))
             }
         }
@@ -141,12 +141,12 @@ impl<'a> Invocation<'a> {
     /// Waits for a handler that is ready.
     async fn handler(&self) -> Result<(u64, u16), Outcome> {
         let instance = self.instance;
-        let changed = |life: &Life| life.instance != instance || life.phase != Phase::Starting;
-        let Some(life) = self.inner.until(changed).await.filter(|life| life.instance == instance) else {
+        let changed = |state: &HandlerState| state.instance != instance || state.phase != Phase::Starting;
+        let Some(handler_state) = self.inner.until(changed).await.filter(|state| state.instance == instance) else {
             return Err(Outcome::Lost);
         };
-        match life.phase {
-            Phase::Ready(port) => Ok((life.handler, port)),
+        match handler_state.phase {
+            Phase::Ready(port) => Ok((handler_state.handler, port)),
             Phase::Gone => Err(Outcome::Failed("the handler has exited: connection refused".to_owned())),
             Phase::Stopped | Phase::Starting => Err(Outcome::Failed("the host has stopped".to_owned())),
         }

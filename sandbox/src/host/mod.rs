@@ -26,15 +26,17 @@ use tokio::task::JoinSet;
 
 use crate::clock::Clock;
 
-pub use app::App;
-pub use app_error::{AppError, Settings};
-pub use events::{Cause, Counters, FunctionCounters, HostEvent, KillScope, Outcome};
-pub use function::{AuthLevel, Connection, Entity, Function, HttpTrigger, ServiceBusTrigger, TimerTrigger, Trigger};
-pub use http::Keys;
-pub use launch::{Exit, Launch, Launched, Level, Process, Sink, Start};
-pub use message::{Delivery, Message, MessageSource, SettlementError};
+pub use self::app::App;
+pub use self::app_error::{AppError, Settings};
+pub use self::events::{Cause, Counters, FunctionCounters, HostEvent, KillScope, Outcome};
+pub use self::function::{
+    AuthLevel, Connection, Entity, Function, HttpTrigger, ServiceBusTrigger, TimerTrigger, Trigger,
+};
+pub use self::http::Keys;
+pub use self::launch::{Exit, Launch, Launched, Level, Process, Sink, Start};
+pub use self::message::{Delivery, Message, MessageSource, SettlementError};
 
-use handler::{Life, Order, Phase};
+use self::handler::{Command, HandlerState, Phase};
 
 /// Finds the source of a function's messages. An error contains the reason why there is none.
 pub type Sources = dyn Fn(&ServiceBusTrigger) -> Result<Arc<dyn MessageSource>, String> + Send + Sync;
@@ -71,8 +73,8 @@ struct Inner {
     keys: Keys,
     output: Sink,
     client: reqwest::Client,
-    life: watch::Sender<Life>,
-    orders: mpsc::UnboundedSender<Order>,
+    handler_state: watch::Sender<HandlerState>,
+    commands: mpsc::UnboundedSender<Command>,
     in_flight: watch::Sender<usize>,
     events: broadcast::Sender<HostEvent>,
     counters: Mutex<Counters>,
@@ -85,7 +87,7 @@ impl Host {
     ///
     /// When a function's messages have no source, or an HTTP client cannot be created.
     pub fn start(options: HostOptions) -> Result<Self, AppError> {
-        let (orders, received) = mpsc::unbounded_channel();
+        let (commands, received) = mpsc::unbounded_channel();
         let inner = Arc::new(Inner {
             client: client().map_err(|error| AppError::Host(error.to_string()))?,
             app: options.app,
@@ -93,8 +95,8 @@ impl Host {
             launch: options.launch,
             keys: options.keys,
             output: options.output,
-            life: watch::Sender::default(),
-            orders,
+            handler_state: watch::Sender::default(),
+            commands,
             in_flight: watch::Sender::default(),
             events: broadcast::Sender::new(UNREAD_EVENTS),
             counters: Mutex::default(),
@@ -115,8 +117,8 @@ impl Host {
     /// Kills the handler at any point of its execution and starts another at once. Returns when the old one is dead.
     ///
     /// This does not count as an error of the handler. A host that had stopped runs again.
-    pub async fn replace_handler(&self, death: KillScope) {
-        self.platform().replace_handler(death).await;
+    pub async fn replace_handler(&self, scope: KillScope) {
+        self.platform().replace_handler(scope).await;
     }
 
     /// A handle that can replace the handler.
@@ -126,8 +128,8 @@ impl Host {
 
     /// Waits until the handler is ready. Returns `false` if it will not become ready.
     pub async fn ready(&self) -> bool {
-        let settled = self.inner.until(|life| life.phase != Phase::Starting).await;
-        settled.is_some_and(|life| matches!(life.phase, Phase::Ready(_)))
+        let settled = self.inner.until(|state| state.phase != Phase::Starting).await;
+        settled.is_some_and(|state| matches!(state.phase, Phase::Ready(_)))
     }
 
     /// The events from now on.
@@ -155,7 +157,7 @@ impl Host {
     /// Kills the handler for good. Invocations in progress are lost, and their locks expire.
     pub async fn shutdown(self) {
         let (done, dead) = oneshot::channel();
-        self.inner.order(Order::ShutDown(done));
+        self.inner.command(Command::ShutDown(done));
         // An error means that it was already dead.
         let _ = dead.await;
     }
@@ -167,9 +169,9 @@ pub struct Platform(Arc<Inner>);
 
 impl Platform {
     /// See [`Host::replace_handler`].
-    pub async fn replace_handler(&self, death: KillScope) {
+    pub async fn replace_handler(&self, scope: KillScope) {
         let (done, dead) = oneshot::channel();
-        self.0.order(Order::Replace(death, done));
+        self.0.command(Command::Replace(scope, done));
         // An error means that the host has shut down.
         let _ = dead.await;
     }
@@ -205,18 +207,18 @@ impl Inner {
     }
 
     /// Waits until the handler is in the wanted phase. `None` if that is no longer possible.
-    async fn until(&self, wanted: impl FnMut(&Life) -> bool) -> Option<Life> {
-        self.life.subscribe().wait_for(wanted).await.ok().map(|life| *life)
+    async fn until(&self, wanted: impl FnMut(&HandlerState) -> bool) -> Option<HandlerState> {
+        self.handler_state.subscribe().wait_for(wanted).await.ok().map(|state| *state)
     }
 
     /// Waits while the host is stopped. Returns `false` if it will never run again.
     async fn running(&self) -> bool {
-        self.until(|life| life.phase != Phase::Stopped).await.is_some()
+        self.until(|state| state.phase != Phase::Stopped).await.is_some()
     }
 
-    fn order(&self, order: Order) {
+    fn command(&self, command: Command) {
         // The supervisor lives as long as the host.
-        let _ = self.orders.send(order);
+        let _ = self.commands.send(command);
     }
 
     fn counters(&self) -> std::sync::MutexGuard<'_, Counters> {

@@ -28,7 +28,7 @@ pub(super) async fn run(
         }
         tokio::select! {
             delivery = source.receive() => handle(&inner, &function, &trigger, &*source, delivery).await,
-            _ = inner.until(|life| life.phase == Phase::Stopped) => {}
+            _ = inner.until(|state| state.phase == Phase::Stopped) => {}
         }
     }
 }
@@ -72,14 +72,14 @@ async fn renew(
 ) -> Infallible {
     let longest = TimeDelta::from_std(inner.app.max_auto_lock_renewal).unwrap_or(TimeDelta::MAX);
     let last = inner.clock.now().checked_add_signed(longest).unwrap_or(DateTime::<Utc>::MAX_UTC);
-    let instance = inner.life.borrow().instance;
+    let instance = inner.handler_state.borrow().instance;
     loop {
         let at = locked_until - margin(locked_until - inner.clock.now());
         if at > last {
             return pending().await;
         }
         let _hold = inner.clock.sleep_until(at).await;
-        if inner.life.borrow().instance != instance {
+        if inner.handler_state.borrow().instance != instance {
             return pending().await;
         }
         match source.renew(lock_token).await {

@@ -34,7 +34,7 @@ struct Timer<'a> {
 
 impl Timer<'_> {
     async fn serve_one_instance(&mut self) {
-        let born = *self.inner.life.borrow();
+        let started_in = *self.inner.handler_state.borrow();
         let past_due = self.status.is_some_and(|status| status.next <= self.inner.clock.now());
         if past_due || self.trigger.run_on_startup {
             self.invoke(self.inner.clock.hold(), past_due).await;
@@ -50,7 +50,7 @@ impl Timer<'_> {
                 self.status = Some(ScheduleStatus { last: now, last_updated: now, next });
             }
             tokio::select! {
-                _ = self.inner.until(|life| life.instance != born.instance || life.phase == Phase::Stopped) => return,
+                _ = self.inner.until(|state| state.instance != started_in.instance || state.phase == Phase::Stopped) => return,
                 hold = self.inner.clock.sleep_until(next) => self.invoke(hold, false).await,
             }
             let missed = self.trigger.schedule.iter_after(next).take_while(|time| *time <= self.inner.clock.now());

@@ -377,16 +377,16 @@ impl Drop for Waiting<'_> {
 async fn run_timers(broker: Weak<Inner>, clock: Clock, wakeup: Arc<Notify>) {
     let mut woken: Option<TimeHold> = None;
     loop {
-        let Some((wake, ringing)) = broker.upgrade().map(|inner| inner.state().next_wake()) else { return };
+        let Some((wake, wakeup_hold)) = broker.upgrade().map(|inner| inner.state().next_wake()) else { return };
         let Some(wake) = wake else {
-            drop((woken.take(), ringing));
+            drop((woken.take(), wakeup_hold));
             wakeup.notified().await;
             continue;
         };
         let mut sleep = std::pin::pin!(clock.sleep_until(wake));
         // The first poll registers the sleeper. Simulated time may only continue after that.
         let slept = futures::poll!(sleep.as_mut());
-        drop((woken.take(), ringing));
+        drop((woken.take(), wakeup_hold));
         woken = match slept {
             std::task::Poll::Ready(hold) => Some(hold),
             std::task::Poll::Pending => tokio::select! {

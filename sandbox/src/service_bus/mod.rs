@@ -15,6 +15,6 @@ pub mod rest;
 #[cfg(test)]
 mod tests;
 
-pub use broker::{Broker, Delivery, EntityNotFound, Rights, SendError, SettleError};
-pub use entity::{Counts, CreateError, EntityPath, SubscriptionOptions, TopicOptions};
-pub use message::{Changes, DeadLetter, Message, NewMessage, Property};
+pub use self::broker::{Broker, Delivery, EntityNotFound, Rights, SendError, SettleError};
+pub use self::entity::{Counts, CreateError, EntityPath, SubscriptionOptions, TopicOptions};
+pub use self::message::{Changes, DeadLetter, Message, NewMessage, Property};

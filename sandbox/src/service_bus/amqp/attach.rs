@@ -18,8 +18,8 @@ pub(super) fn link(connection: &ConnectionState, attach: &Attach, serial: u64) -
     let address = address(attach)?;
     let node = Node::parse(address).ok_or_else(|| not_found(address))?;
     if let Some(resource) = node.resource() {
-        connection.claims.cover(&resource, connection.service.broker.clock().now()).map_err(|problem| {
-            let mut error = unauthorized(problem);
+        connection.claims.cover(&resource, connection.service.broker.clock().now()).map_err(|token_error| {
+            let mut error = unauthorized(token_error);
             let claims = if attach.role == Role::Sender { "'Send'" } else { "'Listen'" };
             error.description = error.description.map(|text| {
                 let text =

@@ -47,8 +47,8 @@ fn put_token(connection: &mut ConnectionState, request: &Sections) -> Result<Ans
     let (audience, kind) = (wanted("name")?, wanted("type")?);
     let token = request.value.as_ref().and_then(text).ok_or_else(|| error(ARGUMENT, "the body is not a token"))?;
     let now = connection.service.broker.clock().now();
-    connection.claims.put(&audience, &kind, &token, now).map_err(|problem| {
-        let description = format!("{}: {problem}.", code(problem));
+    connection.claims.put(&audience, &kind, &token, now).map_err(|token_error| {
+        let description = format!("{}: {token_error}.", code(token_error));
         error(error::UNAUTHORIZED, error::tracked(&description, &audience, now))
     })?;
     Ok(Answer { status: 202, body: Map::new() })

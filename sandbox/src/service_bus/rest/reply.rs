@@ -69,14 +69,14 @@ impl From<SendError> for ErrorReply {
 }
 
 impl From<TokenError> for ErrorReply {
-    fn from(problem: TokenError) -> Self {
-        let code = match problem {
+    fn from(error: TokenError) -> Self {
+        let code = match error {
             TokenError::Missing => "MissingToken",
             TokenError::Malformed => "MalformedToken",
             TokenError::Expired => "ExpiredToken",
             TokenError::WrongAudience => "InvalidAudience",
             TokenError::Forged => "InvalidSignature",
         };
-        Self::new(StatusCode::UNAUTHORIZED, format!("{code}: {problem}."))
+        Self::new(StatusCode::UNAUTHORIZED, format!("{code}: {error}."))
     }
 }

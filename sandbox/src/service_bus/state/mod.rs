@@ -3,6 +3,8 @@
 //! Everything with a deadline (a lock, a schedule, an expiry) has a timer. Due timers are processed before anything
 //! else happens, so an expired lock can never be used to settle a message.
 
+mod queries;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -46,17 +48,17 @@ pub(super) struct Held {
 
 impl Held {
     /// Whether it is a dead letter.
-    pub(super) fn is_dead(&self) -> bool {
+    pub(in crate::service_bus) fn is_dead(&self) -> bool {
         self.path.dead_letter
     }
 
     /// Whether it was received from this entity.
-    pub(super) fn is_of(&self, path: &EntityPath) -> bool {
+    pub(in crate::service_bus) fn is_of(&self, path: &EntityPath) -> bool {
         self.path == *path
     }
 
     /// Whether it is the message with this id or sequence number, received from this entity.
-    pub(super) fn is(&self, path: &EntityPath, name: &str) -> bool {
+    pub(in crate::service_bus) fn is(&self, path: &EntityPath, name: &str) -> bool {
         self.path == *path && (self.message.message_id == name || self.message.sequence_number.to_string() == name)
     }
 }
@@ -67,7 +69,7 @@ pub(super) struct State {
     wakeup: Arc<Notify>,
     wake: Option<DateTime<Utc>>,
     /// Holds simulated time until the broker has registered the new wake-up time.
-    ringing: Option<TimeHold>,
+    wakeup_hold: Option<TimeHold>,
     timers: BTreeSet<(DateTime<Utc>, Timer)>,
     pub(super) topics: BTreeMap<String, Topic>,
     queues: BTreeMap<EntityPath, Queue>,
@@ -83,7 +85,7 @@ impl State {
             clock,
             wakeup,
             wake: None,
-            ringing: None,
+            wakeup_hold: None,
             timers: BTreeSet::new(),
             topics: BTreeMap::new(),
             queues: BTreeMap::new(),
@@ -125,7 +127,7 @@ impl State {
         self.timers.insert((at, timer));
         if self.wake.is_none_or(|wake| at < wake) {
             self.wake = Some(at);
-            self.ringing.get_or_insert_with(|| self.clock.hold());
+            self.wakeup_hold.get_or_insert_with(|| self.clock.hold());
             self.wakeup.notify_one();
         }
     }
@@ -148,7 +150,7 @@ impl State {
     /// The next timer for the broker, and the hold until the broker has registered it.
     pub(super) fn next_wake(&mut self) -> (Option<DateTime<Utc>>, Option<TimeHold>) {
         self.wake = self.timers.first().map(|(at, _)| *at);
-        (self.wake, self.ringing.take())
+        (self.wake, self.wakeup_hold.take())
     }
 
     // ---- sending
@@ -360,43 +362,5 @@ impl State {
         {
             self.dead_letter(path, message, "TTLExpiredException", "the message expired before it was completed");
         }
-    }
-
-    // ---- queries
-
-    pub(super) fn locked<'a>(&'a self, path: &'a EntityPath) -> impl Iterator<Item = (Uuid, &'a Message)> {
-        self.locks.iter().filter(move |(_, held)| held.path == *path).map(|(token, held)| (*token, &held.message))
-    }
-
-    pub(super) fn available(&self, path: &EntityPath) -> usize {
-        self.queues.get(path).map_or(0, |queue| queue.available.len() + queue.deferred.len())
-    }
-
-    pub(super) fn scheduled(&self, path: &EntityPath) -> usize {
-        self.topics.get(&path.topic).map_or(0, |topic| topic.scheduled.len())
-    }
-
-    /// All messages of the entity in order, locked or not.
-    pub(super) fn messages(&self, path: &EntityPath) -> Vec<Message> {
-        let queue = self.queues.get(path).into_iter();
-        let available = queue.flat_map(|queue| queue.available.values().chain(queue.deferred.values()));
-        let mut all: Vec<_> = available.chain(self.locked(path).map(|(_, message)| message)).cloned().collect();
-        all.sort_by_key(|message| message.sequence_number);
-        all
-    }
-
-    /// Removes all messages of the entity. Their locks are lost.
-    pub(super) fn purge(&mut self, path: &EntityPath) -> usize {
-        let tokens: Vec<_> = self.locked(path).map(|(token, _)| token).collect();
-        for token in &tokens {
-            self.unlock(*token);
-        }
-        let Some(queue) = self.queues.get_mut(path) else { return 0 };
-        let mut available = std::mem::take(&mut queue.available);
-        available.append(&mut queue.deferred);
-        for message in available.values() {
-            self.timers.remove(&(message.expires_at(), Timer::Expiry(path.clone(), message.sequence_number)));
-        }
-        tokens.len() + available.len()
     }
 }
