@@ -1,68 +1,68 @@
-//! What can go wrong, told in the words of who has to act on it.
+//! The errors of this crate. Their texts say what to do.
 
 use std::fmt::Display;
 
 use deltalake::DeltaTableError;
 use deltalake::datafusion::error::DataFusionError;
 
-/// What to do where memory does not suffice.
+/// The remedy when memory is not sufficient.
 pub(crate) const MORE_MEMORY: &str = "Allow more memory (--memory-mib, MemoryMiB: a million customers with ten million lines \
-                                      take 1200), or run the same SQL on Spark";
+                                      need 1200), or run the same SQL on Spark";
 
-/// Why a preparation, or a part of it, did not happen.
+/// Why a preparation, or a part of it, failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A Delta table could not be read or written.
     #[error("cannot {what}: {source}")]
     Delta {
-        /// What was tried.
+        /// The operation.
         what: String,
-        /// What came back.
+        /// Its error.
         source: Box<DeltaTableError>,
     },
     /// A statement failed.
     #[error("cannot {what}: {source}")]
     Statement {
-        /// What was tried.
+        /// The operation.
         what: String,
-        /// What came back.
+        /// Its error.
         source: Box<DataFusionError>,
     },
-    /// A table took more memory than statements may use, however it was computed.
+    /// A table needs more memory than statements may use, with every type of join.
     #[error("{0}. {MORE_MEMORY}")]
     OutOfMemory(Box<Self>),
     /// A file of the lake could not be read or written.
     #[error("cannot {what}: {source}")]
     Store {
-        /// What was tried.
+        /// The operation.
         what: String,
-        /// What came back.
+        /// Its error.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The export lacks what a run needs, or has it in a form that cannot be read.
+    /// The export has no table or column that a run needs, or has it in a form that cannot be read.
     #[error("{0}")]
     Export(String),
-    /// A file among the SQL files is not as it has to be.
+    /// One of the SQL files is wrong.
     #[error("{0}")]
     Catalog(String),
-    /// Customer Insights - Data could not read what would be, or was, written.
+    /// Customer Insights - Data could not read the table.
     #[error("{table} cannot be read by Customer Insights - Data: {why}")]
     Unreadable {
         /// The table.
         table: String,
-        /// What its connector does not take.
+        /// What the connector does not accept.
         why: String,
     },
-    /// Rows that were carried over are not all there.
+    /// Rows are missing after a rewrite of files.
     #[error(
-        "{table}: {written} rows were written where {expected} belong, so nothing was changed. That is a bug: please report it"
+        "{table}: {written} rows were written and {expected} were expected, so nothing was changed. That is a bug: please report it"
     )]
     Incomplete {
         /// The table.
         table: String,
         /// Rows that were written.
         written: u64,
-        /// Rows that there ought to be.
+        /// Rows that were expected.
         expected: u64,
     },
     /// The configuration is wrong.
@@ -71,7 +71,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the memory that statements may use did not suffice.
+    /// Whether the memory for statements was not sufficient.
     pub fn is_out_of_memory(&self) -> bool {
         match self {
             Self::Statement { source, .. } => matches!(source.find_root(), DataFusionError::ResourcesExhausted(_)),
@@ -83,38 +83,38 @@ impl Error {
 /// Shorthand for results of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Says what was tried when something failed.
-pub(crate) trait Trying<T> {
-    /// Adds what was tried, worded to follow "cannot".
-    fn trying(self, what: impl Display) -> Result<T>;
+/// Adds the operation to an error.
+pub(crate) trait Context<T> {
+    /// Adds what was tried, in words that follow "cannot".
+    fn context(self, what: impl Display) -> Result<T>;
 }
 
-impl<T> Trying<T> for Result<T, DeltaTableError> {
-    fn trying(self, what: impl Display) -> Result<T> {
+impl<T> Context<T> for Result<T, DeltaTableError> {
+    fn context(self, what: impl Display) -> Result<T> {
         self.map_err(|source| Error::Delta { what: what.to_string(), source: Box::new(source) })
     }
 }
 
-impl<T> Trying<T> for Result<T, DataFusionError> {
-    fn trying(self, what: impl Display) -> Result<T> {
+impl<T> Context<T> for Result<T, DataFusionError> {
+    fn context(self, what: impl Display) -> Result<T> {
         self.map_err(|source| Error::Statement { what: what.to_string(), source: Box::new(source) })
     }
 }
 
-impl<T> Trying<T> for Result<T, deltalake::ObjectStoreError> {
-    fn trying(self, what: impl Display) -> Result<T> {
+impl<T> Context<T> for Result<T, deltalake::ObjectStoreError> {
+    fn context(self, what: impl Display) -> Result<T> {
         self.map_err(|source| Error::Store { what: what.to_string(), source: Box::new(source) })
     }
 }
 
-impl<T> Trying<T> for Result<T, serde_json::Error> {
-    fn trying(self, what: impl Display) -> Result<T> {
+impl<T> Context<T> for Result<T, serde_json::Error> {
+    fn context(self, what: impl Display) -> Result<T> {
         self.map_err(|source| Error::Store { what: what.to_string(), source: Box::new(source) })
     }
 }
 
-impl<T> Trying<T> for Result<T, deltalake::kernel::Error> {
-    fn trying(self, what: impl Display) -> Result<T> {
-        self.map_err(deltalake::DeltaTableError::from).trying(what)
+impl<T> Context<T> for Result<T, deltalake::kernel::Error> {
+    fn context(self, what: impl Display) -> Result<T> {
+        self.map_err(DeltaTableError::from).context(what)
     }
 }

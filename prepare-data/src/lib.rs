@@ -1,15 +1,19 @@
-//! Prepares the Commerce tables that were exported to a lake for Customer Insights - Data: reads what Synapse Link or a
-//! lakehouse holds, runs the SQL files, and writes Delta tables that its connectors read.
+//! Prepares Commerce tables that were exported to a lake for Customer Insights - Data: reads the export of Synapse Link or a
+//! lakehouse, runs the SQL files, and writes Delta tables for its connectors.
+//!
+//! Modules import only modules of lower layers:
+//! `cli → {host, dictionary} → {run, contacts} → settings → {delta, lake} → {location, engine} → sql → error`.
 
 pub mod cli;
 pub mod contacts;
 pub mod delta;
+pub mod dictionary;
 pub mod engine;
 mod error;
 pub mod host;
 pub mod lake;
+pub mod location;
 pub mod run;
-pub mod sample;
 pub mod settings;
 pub mod sql;
 

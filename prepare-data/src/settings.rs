@@ -1,56 +1,58 @@
-//! What a preparation is told.
+//! The settings of a preparation.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::thread::available_parallelism;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::lake::{DEFAULT_PATTERNS, Location};
+use crate::lake::DEFAULT_PATTERNS;
+use crate::location::Location;
 
-/// How many layers are kept.
+/// Which layers are stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Layers {
-    /// Bronze, silver and gold: silver tables are kept, for this and for other purposes, and make a run look only at what
-    /// changed.
+    /// Bronze, silver and gold. Silver tables are stored, so that a run reads only what changed.
     #[default]
     Three,
-    /// Bronze and gold: less storage, and every run reads the whole export.
+    /// Bronze and gold. Less storage, and every run reads the whole export.
     Two,
 }
 
-/// What a preparation is told.
+/// The settings of a preparation.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The export.
     pub lake: Location,
-    /// Where silver, gold and quality go.
+    /// Folder for silver, gold and quality.
     pub prepared: Location,
-    /// Where tables are looked for in the export, with `{table}` in the last part of each.
+    /// Paths of tables in the export, with `{table}` in the last part of each.
     pub patterns: Vec<String>,
-    /// How many layers are kept.
+    /// Which layers are stored.
     pub layers: Layers,
-    /// A folder of SQL files in place of those that came with the program.
-    pub sql: Option<std::path::PathBuf>,
-    /// The time whose names and addresses are published; now, if nothing is said.
+    /// Folder of SQL files to use instead of the built-in ones.
+    pub sql: Option<PathBuf>,
+    /// The time whose names and addresses are published; the default is now.
     pub as_of: Option<DateTime<Utc>>,
     /// Values for the table `parameters`, by name.
     pub parameters: BTreeMap<String, String>,
     /// Names of party types, by number, as `12506 = Person`.
     pub party_types: BTreeMap<i64, String>,
-    /// Whether everything is compared, whatever is known of the last run.
+    /// Whether all rows are compared, even those that did not change since the last run.
     pub full: bool,
-    /// Everything is compared after this time even so: an export drops deleted rows after 28 days.
+    /// Time between two comparisons of all rows. An export drops deleted rows after 28 days.
     pub reconcile_after: TimeDelta,
-    /// A run that would take more than this share of a table's rows away stops.
+    /// A run stops if it would remove more than this share of a table's rows.
     pub vanishing_share: f64,
-    /// Bytes that sorting, grouping and joining may use before they spill to disk.
+    /// Bytes for sorting, grouping and joining before they spill to disk.
     pub memory: usize,
-    /// How many things are done at once.
+    /// Threads of a statement.
     pub threads: usize,
 }
 
 impl Settings {
-    /// Defaults for an export and a place for the results.
+    /// Default settings for an export and a folder for the results.
     pub fn new(lake: Location, prepared: Location) -> Self {
         Self {
             lake,
@@ -65,7 +67,7 @@ impl Settings {
             reconcile_after: TimeDelta::days(7),
             vanishing_share: 0.2,
             memory: 1200 * 1024 * 1024,
-            threads: std::thread::available_parallelism().map_or(2, usize::from),
+            threads: available_parallelism().map_or(2, usize::from),
         }
     }
 }

@@ -2,35 +2,35 @@
 
 use clap::{Args, value_parser};
 
-/// What is to be synchronised with which contacts, and how fast.
+/// Options of `sync-contacts`.
 ///
 /// Dataverse and the identity come from the environment variables of the function app: `DataverseUrl`,
 /// `DataverseTenantId`, `DataverseClientId`, `DataverseClientSecret` (or the managed identity, `AZURE_CLIENT_ID`), and
-/// `CosmosDbEndpoint` where the function app is at work in the same environment.
+/// `CosmosDbEndpoint` if the function app runs in the same environment.
 #[derive(Args, Clone, Debug)]
 pub struct SyncContactsArgs {
     /// Gold table of customers: a folder or a URL
     #[arg(long, value_name = "LOCATION")]
     pub customers: String,
-    /// Table that remembers which customer has which contact [default: quality/contacts beside the gold folder]
+    /// Table that stores which customer has which contact [default: quality/contacts beside the gold folder]
     #[arg(long, value_name = "LOCATION")]
     pub state: Option<String>,
-    /// Reads only, and says what would be done
+    /// Read only, and report what a run would do
     #[arg(long)]
     pub dry_run: bool,
-    /// Looks at all customers, not only at those that have changed
+    /// Process all customers, not only those that changed
     #[arg(long)]
     pub all: bool,
-    /// Looks at no more than so many customers; the next run goes on from there
+    /// Process at most this many customers; the next run continues from there
     #[arg(long, value_name = "CUSTOMERS")]
     pub limit: Option<usize>,
-    /// Per cent of Dataverse's service protection limits to use; the rest is left to others with the same identity
+    /// Per cent of Dataverse's service protection limits to use; the rest is for others with the same identity
     #[arg(long, value_name = "PERCENT", default_value_t = 50, value_parser = value_parser!(u8).range(1..=100))]
     pub share: u8,
     /// Customers between two entries in the state table
     #[arg(long, value_name = "CUSTOMERS", default_value_t = 500, value_parser = value_parser!(u16).range(1..=5000))]
     pub batch: u16,
-    /// Prints the report as JSON
+    /// Print the report as JSON
     #[arg(long)]
     pub json: bool,
 }
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn the_state_lies_beside_the_gold_folder() {
+    fn the_state_is_beside_the_gold_folder() {
         let state = |customers: &str| parse(&["--customers", customers]).unwrap().state_location();
         assert_eq!(state("/lake/gold/customers"), "/lake/quality/contacts");
         assert_eq!(state("lake/gold/customers/"), "lake/quality/contacts");

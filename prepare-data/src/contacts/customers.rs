@@ -1,4 +1,4 @@
-//! The customers of gold, and which of them are to be looked at.
+//! The customers of gold, and which of them are processed.
 
 use std::collections::HashMap;
 
@@ -7,12 +7,14 @@ use deltalake::arrow::array::{Array as _, BooleanArray, Int64Array, RecordBatch,
 use deltalake::arrow::compute::cast;
 use deltalake::arrow::datatypes::DataType;
 use deltalake::datafusion::execution::SendableRecordBatchStream;
-use deltalake::datafusion::prelude::SessionContext;
-use url::Url;
+use deltalake::datafusion::prelude::{DataFrame, SessionContext};
 
-use super::SyncError;
 use super::decide::Customer;
-use super::state::{STATE, VANISHED, Vanished, open_table};
+use super::error::SyncError;
+use super::state::{STATE, VANISHED, Vanished, register_rows};
+use crate::engine::sql;
+use crate::error::Context as _;
+use crate::location::Location;
 
 /// The name of the gold table in queries.
 const GOLD: &str = "gold_customers";
@@ -30,28 +32,26 @@ const COLUMNS: [&str; 9] = [
     "customer_group",
 ];
 
-/// Goes into every fingerprint: with another number all customers are looked at again.
+/// Part of every hash: with another number, all customers are processed again.
 const RULES: &str = "1";
 
 /// The gold table of customers, opened together with the state table.
 pub(super) struct Gold<'a> {
     session: &'a SessionContext,
-    /// What a fingerprint is true for.
+    /// The Dataverse environment, which is part of the hash.
     environment: String,
 }
 
 impl<'a> Gold<'a> {
-    /// Opens the table. `environment` is that of Dataverse: what is right in one says nothing about another.
+    /// Opens the table. `environment` is that of Dataverse: a contact that is right in one may be wrong in another.
     pub(super) async fn open(
-        location: Url,
-        options: HashMap<String, String>,
+        location: &Location,
         session: &'a SessionContext,
         environment: &str,
     ) -> Result<Self, SyncError> {
-        let table = open_table(&location, &options).await?;
-        let table = table.ok_or_else(|| SyncError::NoCustomers(location.to_string()))?;
-        session.register_table(GOLD, table.table_provider().await?)?;
-        let known = session.table(GOLD).await?;
+        let table = location.open().await?.ok_or_else(|| SyncError::NoCustomers(location.to_string()))?;
+        register_rows(session, GOLD, &table).await?;
+        let known = session.table(GOLD).await.context("read customers")?;
         let missing: Vec<&str> =
             COLUMNS.into_iter().filter(|name| known.schema().field_with_unqualified_name(name).is_err()).collect();
         if !missing.is_empty() {
@@ -62,23 +62,24 @@ impl<'a> Gold<'a> {
 
     /// How many customers there are.
     pub(super) async fn count(&self) -> Result<u64, SyncError> {
-        let batches = self.session.sql(&format!("select count(*) as customers from {GOLD}")).await?.collect().await?;
+        let count = self.query(&format!("select count(*) as customers from {GOLD}")).await?;
+        let batches = count.collect().await.context("count customers")?;
         let count = batches.first().and_then(|it| it.column(0).as_any().downcast_ref::<Int64Array>()?.iter().next()?);
         Ok(count.and_then(|count| u64::try_from(count).ok()).unwrap_or_default())
     }
 
-    /// The customers to be looked at: those whose fingerprint is not the settled one, or `all`. Those who have waited
-    /// longest come first, so that a limited run never stays with the same.
+    /// The customers to process: those whose hash is not the settled one, or `all`. Those with the oldest result come first,
+    /// so that limited runs process all of them in turn.
     pub(super) async fn to_do(&self, all: bool, limit: Option<usize>) -> Result<SendableRecordBatchStream, SyncError> {
         let columns = COLUMNS.join(", ");
         let parts: Vec<String> = COLUMNS.iter().map(|name| format!("coalesce({name}, chr(30))")).collect();
-        let fingerprint = format!("md5(concat_ws(chr(31), '{RULES}', '{}', {}))", self.environment, parts.join(", "));
+        let hash = format!("md5(concat_ws(chr(31), '{RULES}', '{}', {}))", self.environment, parts.join(", "));
         let changed =
             format!("where {STATE}.customer_id is null or not {STATE}.settled or {STATE}.content <> customers.content");
         let filter = if all { String::new() } else { changed };
         let limit = limit.map(|limit| format!("limit {limit}")).unwrap_or_default();
         let query = format!(
-            "with customers as (select {columns}, {fingerprint} as content from {GOLD}),
+            "with customers as (select {columns}, {hash} as content from {GOLD}),
             emails as (select lower(trim(email)) as email from {GOLD} group by lower(trim(email)) having count(*) > 1),
             numbers as (
                 select lower(customer_number) as number from {GOLD}
@@ -91,7 +92,7 @@ impl<'a> Gold<'a> {
             left join numbers on numbers.number = lower(customers.customer_number)
             {filter} order by coalesce({STATE}.run, 0), customers.customer_id {limit}"
         );
-        Ok(self.session.sql(&query).await?.execute_stream().await?)
+        Ok(self.query(&query).await?.execute_stream().await.context("read customers")?)
     }
 
     /// Customers who were in gold and are no longer.
@@ -102,7 +103,7 @@ impl<'a> Gold<'a> {
             where {STATE}.outcome <> '{VANISHED}' order by {STATE}.customer_id"
         );
         let mut vanished = Vec::new();
-        for batch in self.session.sql(&query).await?.collect().await? {
+        for batch in self.query(&query).await?.collect().await.context("read the state table")? {
             let (customers, contacts) = (text(&batch, "customer_id")?, text(&batch, "contact_id")?);
             vanished.extend((0..batch.num_rows()).map(|at| Vanished {
                 customer: value(&customers, at).unwrap_or_default(),
@@ -110,6 +111,10 @@ impl<'a> Gold<'a> {
             }));
         }
         Ok(vanished)
+    }
+
+    async fn query(&self, statement: &str) -> Result<DataFrame, SyncError> {
+        Ok(sql(self.session, GOLD, statement).await?)
     }
 }
 
@@ -132,7 +137,7 @@ pub(super) fn customers(batch: &RecordBatch) -> Result<Vec<Customer>, SyncError>
                 emails: email.iter().cloned().collect(),
                 email,
                 first_name: get("first_name").map(|name| truncated_name(&name)),
-                // As the function app does: who has no last name is called by the whole name.
+                // As in the function app: without a last name, the full name is used.
                 last_name: get("last_name").or_else(|| get("full_name")).map(|name| truncated_name(&name)),
                 party_number: get("party_number"),
                 customer_group: get("customer_group"),
@@ -149,7 +154,7 @@ fn value(column: &StringArray, at: usize) -> Option<String> {
     (!column.is_null(at)).then(|| column.value(at).to_owned()).filter(|value| !value.is_empty())
 }
 
-/// A column as plain text, whichever way the engine keeps texts.
+/// A column as text.
 fn text(batch: &RecordBatch, name: &'static str) -> Result<StringArray, SyncError> {
     let column = batch.column_by_name(name).and_then(|column| cast(column, &DataType::Utf8).ok());
     let column = column.and_then(|column| column.as_any().downcast_ref::<StringArray>().cloned());

@@ -1,20 +1,20 @@
-//! What is to be done about one customer's contact: the handler's rules, and a comparison. No network.
+//! Decides what to do for one customer: the handler's rules, and a comparison. No network.
 
 use std::borrow::Borrow;
 
 use commerce_journeys::clients::dataverse::{ContactColumns, ContactRow};
 use commerce_journeys::contacts::{
-    Person, belongs_to_other_customer, carries_number, contact_id, missing_columns, new_contact, select_contact,
+    Person, carries_number, contact_id, belongs_to_other_customer, missing_columns, new_contact, select_contact,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// A customer out of gold.
+/// A customer of gold.
 #[derive(Clone, Debug)]
 pub(super) struct Customer {
     /// The key in gold.
     pub(super) id: String,
-    /// Fingerprint of all that matters here.
+    /// Hash of the relevant columns.
     pub(super) content: String,
     pub(super) person: Person,
     /// Another customer has the same e-mail address.
@@ -23,9 +23,9 @@ pub(super) struct Customer {
     pub(super) shares_number: bool,
 }
 
-/// A contact: what the rules look at, and what is compared.
+/// A contact: the columns of the rules, and those that are compared.
 #[derive(Clone, Debug, Deserialize)]
-pub(super) struct Found {
+pub(super) struct ContactRecord {
     #[serde(flatten)]
     pub(super) row: ContactRow,
     firstname: Option<String>,
@@ -35,30 +35,30 @@ pub(super) struct Found {
     group: Option<Uuid>,
 }
 
-/// The columns that [`Found`] has beside those of [`ContactRow`].
+/// The columns that [`ContactRecord`] has beside those of [`ContactRow`].
 pub(super) const COMPARED_COLUMNS: &str = "firstname,lastname,msdyn_partynumber,_msdyn_customergroupid_value";
 
-impl Borrow<ContactRow> for Found {
+impl Borrow<ContactRow> for ContactRecord {
     fn borrow(&self) -> &ContactRow {
         &self.row
     }
 }
 
-/// What Dataverse calls the customer's company and group, if it has them.
+/// Ids of the customer's company and group in Dataverse, if they exist.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Place {
+pub(super) struct CompanyRefs {
     pub(super) company: Option<Uuid>,
     pub(super) group: Option<Uuid>,
 }
 
-/// What is to be done.
+/// What to do.
 #[derive(Clone, Debug)]
 pub(super) enum Decision {
     Create {
         contact: Uuid,
         columns: ContactColumns,
     },
-    /// `links` says that the contact gets the customer's number, and with it becomes the customer's.
+    /// `links`: the contact gets the customer's number.
     Update {
         contact: Uuid,
         etag: String,
@@ -74,23 +74,23 @@ pub(super) enum Decision {
     },
 }
 
-/// Why a customer was left as it is.
+/// Why nothing was done for a customer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Reason {
-    /// Several customers have the e-mail address of a contact without account number: it may be anyone's.
+    /// Several customers have the e-mail address of a contact without account number: it is not known whose contact it is.
     SharedEmail,
-    /// Customers of several companies have the account number, and Dataverse does not know the company.
+    /// Customers of several companies have the account number, and the company does not exist in Dataverse.
     SharedNumber,
     /// Several active contacts carry the account number.
     SeveralContacts,
-    /// The customer's contact is there, but inactive, or it was given another account number.
+    /// The customer's contact is inactive, or has another account number.
     HiddenContact,
-    /// Somebody else keeps changing the contact.
+    /// Another process keeps changing the contact.
     KeepsChanging,
-    /// The function app is about to give the customer another contact.
+    /// The function app is creating or linking another contact for the customer.
     ChosenOtherwise,
-    /// Dataverse does not take the contact as it is.
+    /// Dataverse refuses the values.
     Refused,
 }
 
@@ -108,40 +108,40 @@ impl Reason {
         }
     }
 
-    /// What it means, and what an operator does about it.
+    /// What it means, and what an operator can do.
     pub(super) fn advice(self) -> &'static str {
         match self {
             Self::SharedEmail => {
                 "a contact without account number has the address of several customers: give it the right number, or deactivate it"
             }
             Self::SharedNumber => {
-                "the number exists in several companies and Dataverse does not know this one: add the company (cdm_companies)"
+                "the number exists in several companies and Dataverse does not have this one: add the company (cdm_companies)"
             }
             Self::SeveralContacts => "several active contacts carry the number: merge them",
             Self::HiddenContact => "the contact is inactive or carries another number: activate or correct it",
-            Self::KeepsChanging => "somebody else keeps changing the contact: run again",
-            Self::ChosenOtherwise => "the function app is giving the customer another contact: run again later",
-            Self::Refused => "Dataverse refuses the values; the state table holds its error code",
+            Self::KeepsChanging => "another process keeps changing the contact: run again",
+            Self::ChosenOtherwise => "the function app is creating or linking another contact: run again later",
+            Self::Refused => "Dataverse refuses the values; the state table contains its error code",
         }
     }
 }
 
-/// Decides about a customer whose number or address `rows` carry, oldest first.
-pub(super) fn decide(customer: &Customer, rows: Vec<Found>, place: Place) -> Decision {
+/// Decides about a customer. `rows` are the contacts with its number or address, oldest first.
+pub(super) fn decide(customer: &Customer, rows: Vec<ContactRecord>, refs: CompanyRefs) -> Decision {
     let person = &customer.person;
     let leave = |reason, contact| Decision::Leave { reason, contact };
-    if customer.shares_number && place.company.is_none() {
+    if customer.shares_number && refs.company.is_none() {
         return leave(Reason::SharedNumber, None);
     }
-    let is_theirs =
-        |found: &&Found| carries_number(&found.row) && !belongs_to_other_customer(&found.row, person, place.company);
-    if rows.iter().filter(is_theirs).count() > 1 {
-        return leave(Reason::SeveralContacts, rows.iter().find(is_theirs).map(|found| found.row.contactid));
+    let is_own =
+        |found: &&ContactRecord| carries_number(&found.row) && !belongs_to_other_customer(&found.row, person, refs.company);
+    if rows.iter().filter(is_own).count() > 1 {
+        return leave(Reason::SeveralContacts, rows.iter().find(is_own).map(|found| found.row.contactid));
     }
-    let Some(found) = select_contact(rows, person, place.company) else {
+    let Some(found) = select_contact(rows, person, refs.company) else {
         return Decision::Create {
             contact: contact_id(person),
-            columns: new_contact(person, place.company, place.group),
+            columns: new_contact(person, refs.company, refs.group),
         };
     };
     let contact = found.row.contactid;
@@ -149,21 +149,21 @@ pub(super) fn decide(customer: &Customer, rows: Vec<Found>, place: Place) -> Dec
     if links && customer.shares_email {
         return leave(Reason::SharedEmail, Some(contact));
     }
-    match difference(&found, person, place) {
+    match difference(&found, person, refs) {
         Some(columns) => Decision::Update { contact, etag: found.row.etag, columns, links },
         None => Decision::Nothing { contact },
     }
 }
 
-/// The columns in which the contact differs from the customer; what gold does not know is left alone.
-fn difference(found: &Found, person: &Person, place: Place) -> Option<ContactColumns> {
+/// The columns that differ from those of the customer. What is empty in gold is not changed.
+fn difference(found: &ContactRecord, person: &Person, refs: CompanyRefs) -> Option<ContactColumns> {
     let other =
         |theirs: &Option<String>, ours: &Option<String>| ours.clone().filter(|ours| theirs.as_ref() != Some(ours));
     let same_address =
         |theirs: &Option<String>, ours: &String| theirs.as_ref().is_some_and(|it| it.eq_ignore_ascii_case(ours));
-    // A company is added, never changed: a contact without number may be known to another one.
-    let company = if found.row.company.is_none() { place.company } else { None };
-    let group = place.group.filter(|ours| found.group != Some(*ours));
+    // A company is added, never changed: a contact without a number may belong to another company.
+    let company = if found.row.company.is_none() { refs.company } else { None };
+    let group = refs.group.filter(|ours| found.group != Some(*ours));
     let wanted = new_contact(person, company, group);
     let columns = ContactColumns {
         firstname: other(&found.firstname, &wanted.firstname),
@@ -171,7 +171,7 @@ fn difference(found: &Found, person: &Person, place: Place) -> Option<ContactCol
         emailaddress1: wanted.emailaddress1.filter(|ours| !same_address(&found.row.emailaddress1, ours)),
         msdyn_contactnumber: missing_columns(&found.row, person).and_then(|lacking| lacking.msdyn_contactnumber),
         msdyn_partynumber: other(&found.msdyn_partynumber, &wanted.msdyn_partynumber),
-        // Whether somebody is to be sold to is decided in Dataverse.
+        // This is maintained in Dataverse.
         msdyn_sellable: None,
         company: wanted.company,
         customer_group: wanted.customer_group,

@@ -1,144 +1,86 @@
-//! `prepare-data sync-contacts`: contacts of Dataverse for the customers of gold, where Dual-write does not make them.
+//! `prepare-data sync-contacts`: contacts in Dataverse for the customers of gold, where Dual-write does not make them.
 //!
-//! `decide` says what is to be done about one customer, by the rules of the real-time handler; `service` talks to
-//! Dataverse; `reconcile` brings both together for a batch; `state` remembers what is done.
+//! `decide` decides about one customer, with the rules of the real-time handler; `service` calls Dataverse; `reconcile`
+//! combines both for a batch; `state` stores the results.
 
 mod args;
 mod customers;
 mod decide;
+mod error;
 mod multipart;
-mod pace;
+mod rate_limiter;
 mod reconcile;
 mod report;
 mod service;
 mod state;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use commerce_journeys::clients::dataverse::{Dataverse, DataverseError};
+use commerce_journeys::clients::dataverse::Dataverse;
 use commerce_journeys::clients::identity::{Tokens, managed_identity};
-use commerce_journeys::clients::store::{Store, StoreError};
+use commerce_journeys::clients::store::Store;
 use commerce_journeys::clients::{SetupError, http_client};
 use commerce_journeys::clock::{SharedClock, SystemClock};
 use commerce_journeys::events::RetryPolicy;
 use commerce_journeys::settings::{ContactSettings, SettingsError};
-use deltalake::DeltaTableError;
-use deltalake::datafusion::error::DataFusionError;
-use deltalake::datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use deltalake::datafusion::prelude::SessionContext;
-use deltalake::delta_datafusion::DeltaSessionContext;
 use futures::TryStreamExt as _;
-use url::Url;
 
 pub use args::SyncContactsArgs;
 use customers::{Gold, customers};
 use decide::Customer;
 pub use decide::Reason;
-use pace::Pace;
+pub use error::SyncError;
+use rate_limiter::RateLimiter;
 use reconcile::reconcile;
 pub use report::{Example, Kind, SyncReport};
 use service::Service;
-use state::State;
+use state::{State, Vanished};
 
-/// Why a run ended early. What is done stays done, and the next run goes on from there.
-#[derive(Debug, thiserror::Error)]
-pub enum SyncError {
-    /// Environment variables are missing or wrong.
-    #[error(transparent)]
-    Settings(#[from] SettingsError),
-    /// The HTTP client or an identity cannot be set up.
-    #[error(transparent)]
-    Start(#[from] SetupError),
-    /// A table cannot be read or written.
-    #[error("the lake: {0}")]
-    Lake(#[from] DeltaTableError),
-    /// A query over the tables has failed.
-    #[error("the lake: {0}")]
-    Query(#[from] DataFusionError),
-    /// A location is none.
-    #[error("{0} is neither a folder nor a URL")]
-    Location(String),
-    /// There is no gold table.
-    #[error("there is no Delta table of customers at {0}; run prepare-data first, or correct --customers")]
-    NoCustomers(String),
-    /// The gold table has no customers, although there were some.
-    #[error("the gold table of customers is empty; nothing was done")]
-    EmptyGold,
-    /// The gold table is another than expected.
-    #[error("the gold table of customers lacks {0}; run this version of prepare-data first")]
-    MissingColumns(String),
-    /// Dataverse was away for too long.
-    #[error("gave up waiting: {0}; run again, it goes on from here")]
-    Unavailable(String),
-    /// Dataverse refuses.
-    #[error(transparent)]
-    Dataverse(DataverseError),
-    /// Cosmos DB refuses.
-    #[error(transparent)]
-    Store(StoreError),
-}
+use crate::engine::Engine;
+use crate::error::Context as _;
+use crate::location::Location;
 
-impl SyncError {
-    /// 2: settings, arguments or the lake are at fault; 3: Dataverse or Cosmos DB refuses or was away.
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            Self::Settings(_)
-            | Self::Start(_)
-            | Self::Lake(_)
-            | Self::Query(_)
-            | Self::Location(_)
-            | Self::NoCustomers(_)
-            | Self::EmptyGold
-            | Self::MissingColumns(_) => 2,
-            Self::Unavailable(_) | Self::Dataverse(_) | Self::Store(_) => 3,
-        }
-    }
-}
-
-/// What a run needs beside its arguments.
-pub struct World {
-    /// Dataverse, and Cosmos DB if the function app is at work.
+/// What a run needs besides its arguments.
+pub struct SyncContext {
+    /// Dataverse, and Cosmos DB if the function app is running.
     pub settings: ContactSettings,
-    /// Storage options of both tables.
-    pub storage: HashMap<String, String>,
-    /// Time.
+    /// The clock.
     pub clock: SharedClock,
 }
 
-impl World {
-    /// As the environment variables say.
+impl SyncContext {
+    /// From the environment variables.
     ///
     /// # Errors
     ///
     /// Names every setting that is missing or wrong.
-    pub fn from_environment(storage: HashMap<String, String>) -> Result<Self, SettingsError> {
+    pub fn from_environment() -> Result<Self, SettingsError> {
         let settings = ContactSettings::read(|name| std::env::var(name).ok())?;
-        Ok(Self { settings, storage, clock: Arc::new(SystemClock) })
+        Ok(Self { settings, clock: Arc::new(SystemClock) })
     }
 }
 
 /// Longer than Dataverse itself works on a request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(130);
 
-/// Dataverse asks for minutes at the most; an hour of nothing but failures is an outage.
-const PATIENCE: RetryPolicy = RetryPolicy {
+/// Dataverse asks for minutes at most. An hour of failures only is an outage.
+const RETRY_POLICY: RetryPolicy = RetryPolicy {
     first_delay: Duration::from_secs(2),
     longest_delay: Duration::from_secs(900),
     horizon: Duration::from_secs(3600),
 };
 
-/// Memory for sorting and joining customers; what does not fit goes to disk.
+/// Memory for sorting and joining customers, in bytes. What does not fit goes to disk.
 const QUERY_MEMORY: usize = 1 << 30;
 
-/// Synchronises contacts as `args` say, with the settings of the environment.
+/// Synchronises contacts, with the settings of the environment.
 ///
 /// # Errors
 ///
-/// When the run cannot begin or go on; see [`SyncError`].
-pub async fn run(args: SyncContactsArgs, storage: HashMap<String, String>) -> Result<SyncReport, SyncError> {
-    sync(&args, World::from_environment(storage)?).await
+/// The run cannot start or continue; see [`SyncError`].
+pub async fn run(args: SyncContactsArgs) -> Result<SyncReport, SyncError> {
+    sync(&args, SyncContext::from_environment()?).await
 }
 
 /// Synchronises contacts.
@@ -146,31 +88,50 @@ pub async fn run(args: SyncContactsArgs, storage: HashMap<String, String>) -> Re
 /// # Errors
 ///
 /// As [`run`].
-pub async fn sync(args: &SyncContactsArgs, world: World) -> Result<SyncReport, SyncError> {
-    let session = new_session()?;
-    let environment = world.settings.dataverse.url.to_string();
-    let mut state = State::open(location(&args.state_location())?, world.storage.clone(), &session).await?;
-    let gold = Gold::open(location(&args.customers)?, world.storage.clone(), &session, &environment).await?;
+pub async fn sync(args: &SyncContactsArgs, context: SyncContext) -> Result<SyncReport, SyncError> {
+    let engine = Engine::new(QUERY_MEMORY, std::thread::available_parallelism().map_or(2, usize::from))?;
+    let session = engine.session();
+    let environment = context.settings.dataverse.url.to_string();
+    let mut state = State::open(Location::parse(&args.state_location())?, &session).await?;
+    let gold = Gold::open(&Location::parse(&args.customers)?, &session, &environment).await?;
     let mut report = SyncReport { dry_run: args.dry_run, customers: gold.count().await?, ..SyncReport::default() };
     let vanished = gold.vanished().await?;
     if report.customers == 0 && !vanished.is_empty() {
         return Err(SyncError::EmptyGold);
     }
     report.add_vanished(&vanished);
-    let clock = world.clock.clone();
-    let service = service(world, args.share)?;
+    let clock = context.clock.clone();
+    let service = service(context, args.share)?;
+    sync_customers(args, &service, &gold, &mut state, &clock, &mut report).await?;
+    if !args.dry_run {
+        finish(&engine, &mut state, &vanished, &clock).await?;
+    }
+    report.requests = service.rate_limiter.requests();
+    report.pauses = service.rate_limiter.pauses();
+    Ok(report)
+}
+
+/// Synchronises batch after batch, and stores the result of each.
+async fn sync_customers(
+    args: &SyncContactsArgs,
+    service: &Service,
+    gold: &Gold<'_>,
+    state: &mut State,
+    clock: &SharedClock,
+    report: &mut SyncReport,
+) -> Result<(), SyncError> {
     let mut rows = gold.to_do(args.all, args.limit).await?;
     let mut waiting: Vec<Customer> = Vec::new();
     let size = usize::from(args.batch);
     let mut is_over = false;
     while !is_over {
-        match rows.try_next().await? {
+        match rows.try_next().await.context("read customers")? {
             Some(batch) => waiting.extend(customers(&batch)?),
             None => is_over = true,
         }
         while waiting.len() >= size || (is_over && !waiting.is_empty()) {
             let batch: Vec<Customer> = waiting.drain(..size.min(waiting.len())).collect();
-            let outcomes = reconcile(&service, batch, args.dry_run).await?;
+            let outcomes = reconcile(service, batch, args.dry_run).await?;
             if !args.dry_run {
                 state.add(&outcomes, clock.now()).await?;
             }
@@ -178,36 +139,25 @@ pub async fn sync(args: &SyncContactsArgs, world: World) -> Result<SyncReport, S
             tracing::info!(looked_at = report.looked_at, created = report.created.count, "contacts synchronised");
         }
     }
-    if !args.dry_run {
-        state.add_vanished(&vanished, clock.now()).await?;
-        if let Err(error) = state.tidy(&new_session()?).await {
-            // Another run may be writing; the next one tidies up.
-            tracing::warn!(%error, "the state table stays in many pieces");
-        }
+    Ok(())
+}
+
+async fn finish(
+    engine: &Engine,
+    state: &mut State,
+    vanished: &[Vanished],
+    clock: &SharedClock,
+) -> Result<(), SyncError> {
+    state.add_vanished(vanished, clock.now()).await?;
+    if let Err(error) = state.maintain(&engine.session()).await {
+        // Another run may be writing. The next run tries again.
+        tracing::warn!(%error, "the state table still has many files");
     }
-    report.requests = service.pace.requests();
-    report.pauses = service.pace.pauses();
-    Ok(report)
+    Ok(())
 }
 
-/// A session that does not take more memory than it may. It reads names as they are written: lower case.
-fn new_session() -> Result<SessionContext, SyncError> {
-    let runtime = RuntimeEnvBuilder::new().with_memory_limit(QUERY_MEMORY, 1.0).build_arc()?;
-    Ok(DeltaSessionContext::with_runtime_env(runtime).into())
-}
-
-/// A URL, or a folder on this machine, which is not made.
-fn location(text: &str) -> Result<Url, SyncError> {
-    let unusable = || SyncError::Location(text.to_owned());
-    match Url::parse(text) {
-        // A single letter is a drive of Windows.
-        Ok(url) if url.scheme().len() > 1 => Ok(url),
-        _ => Url::from_directory_path(std::path::absolute(text).map_err(|_| unusable())?).map_err(|()| unusable()),
-    }
-}
-
-fn service(world: World, share: u8) -> Result<Service, SyncError> {
-    let World { settings, clock, .. } = world;
+fn service(context: SyncContext, share: u8) -> Result<Service, SyncError> {
+    let SyncContext { settings, clock } = context;
     let http = http_client(REQUEST_TIMEOUT)?;
     let managed = settings.managed_identity.as_deref();
     let audience = settings.dataverse.url.as_str().trim_end_matches('/').to_owned();
@@ -220,9 +170,9 @@ fn service(world: World, share: u8) -> Result<Service, SyncError> {
     Ok(Service {
         dataverse: Dataverse::new(&settings.dataverse, tokens, &http, &clock),
         store: store.transpose()?,
-        places: tokio::sync::Mutex::default(),
-        pace: Pace::new(share, clock.clone()),
-        patience: PATIENCE,
+        company_refs: tokio::sync::Mutex::default(),
+        rate_limiter: RateLimiter::new(share, clock.clone()),
+        retry_policy: RETRY_POLICY,
         clock,
     })
 }

@@ -1,4 +1,4 @@
-//! `$batch`: many requests in one, and their answers.
+//! `$batch`: many requests in one, and their replies.
 //!
 //! Microsoft's page "Execute batch operations using the Web API"; the format is OData 4.0, part 1, section 11.7.
 
@@ -21,7 +21,7 @@ pub(super) struct Patch<'a> {
     pub(super) body: &'a str,
 }
 
-/// The body of a batch, of which nothing is in a change set: each request stands for itself.
+/// The body of a batch without change sets: each request succeeds or fails by itself.
 pub(super) fn compose(patches: &[Patch<'_>], boundary: &str) -> String {
     let mut text = String::new();
     for Patch { path, guard: (header, value), body } in patches {
@@ -33,7 +33,7 @@ pub(super) fn compose(patches: &[Patch<'_>], boundary: &str) -> String {
     text + &format!("--{boundary}--\r\n")
 }
 
-/// The answers in a batch's reply, in the order of the requests; `None` if it cannot be read.
+/// The replies in a batch, in the order of the requests; `None` if they cannot be parsed.
 pub(super) fn read(content_type: &str, body: &Bytes, now: DateTime<Utc>) -> Option<Vec<Reply>> {
     let boundary = content_type.split(';').find_map(|parameter| parameter.trim().strip_prefix("boundary="))?;
     let delimiter = format!("--{}", boundary.trim_matches('"'));
@@ -49,7 +49,7 @@ pub(super) fn read(content_type: &str, body: &Bytes, now: DateTime<Utc>) -> Opti
     }
 }
 
-/// One part: its own headers, then a whole HTTP answer.
+/// One part: its headers, then a complete HTTP reply.
 fn answer(part: &str, now: DateTime<Utc>) -> Option<Reply> {
     let (_, http) = split_at_blank_line(part.trim_start_matches(['\r', '\n']))?;
     let (head, body) = split_at_blank_line(http).unwrap_or((http, ""));

@@ -1,11 +1,11 @@
-//! One batch of customers: look up, decide, write, and look again at what has changed in between.
+//! One batch of customers: find, decide, write, and repeat for contacts that others changed in between.
 
 use commerce_journeys::clients::dataverse::ContactColumns;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use uuid::Uuid;
 
-use super::SyncError;
 use super::decide::{Customer, Decision, Reason, decide, names};
+use super::error::SyncError;
 use super::service::{Service, Write, Written};
 
 /// Customers in one query and in one batch of writes: two of the 500 conditions that a query may have for each.
@@ -14,59 +14,59 @@ const GROUP: usize = 50;
 /// Characters of a query; an address has at most 32 KB.
 const LONGEST_QUERY: usize = 28_000;
 
-/// Choices that are entered at once.
+/// Concurrent reservations of contact ids.
 const CHOICES: usize = 16;
 
-/// Looks at a customer whose contact changes under our hands.
-const ROUNDS: u32 = 3;
+/// Attempts for a customer whose contact others keep changing.
+const MAX_ATTEMPTS: u32 = 3;
 
-/// What became of a customer, or would.
+/// The result for a customer.
 #[derive(Clone, Debug)]
-pub(super) struct Outcome {
+pub(super) struct CustomerResult {
     pub(super) customer: String,
     pub(super) content: String,
     pub(super) contact: Option<Uuid>,
-    pub(super) fate: Fate,
+    pub(super) outcome: SyncOutcome,
 }
 
-/// How a customer and its contact came together.
+/// What was done for a customer, or would be done.
 #[derive(Clone, Debug)]
-pub(super) enum Fate {
+pub(super) enum SyncOutcome {
     Created,
-    /// A contact without account number got the customer's.
+    /// A contact without an account number got that of the customer.
     Linked(Vec<&'static str>),
     Updated(Vec<&'static str>),
-    /// The contact was as it should be.
+    /// The contact was right.
     Equal,
-    /// Why not, and Dataverse's error code if it refused.
+    /// Nothing was done: the reason, and the error code of Dataverse if it refused.
     Left(Reason, Option<String>),
 }
 
-/// A customer under way.
-struct Open {
+/// A customer without a result yet.
+struct Pending {
     customer: Customer,
-    /// What was tried in an earlier round, whose answer may have been lost.
-    tried: Option<(Uuid, Fate)>,
+    /// The earlier attempt, whose reply may have been lost.
+    tried: Option<(Uuid, SyncOutcome)>,
 }
 
-/// A write, and for whom.
+/// A planned write.
 struct Planned {
-    open: Open,
+    open: Pending,
     contact: Uuid,
     etag: Option<String>,
     columns: ContactColumns,
-    fate: Fate,
+    outcome: SyncOutcome,
 }
 
-/// Brings the contacts of these customers about; with `dry` only finds out what it would take.
+/// Synchronises the contacts of these customers. A dry run only plans.
 pub(super) async fn reconcile(
     service: &Service,
     customers: Vec<Customer>,
-    dry: bool,
-) -> Result<Vec<Outcome>, SyncError> {
-    let settled = stream::iter(groups(customers).into_iter().map(|group| settle(service, group, dry)));
-    let outcomes: Vec<Vec<Outcome>> = settled.buffered(service.pace.at_once()).try_collect().await?;
-    Ok(outcomes.into_iter().flatten().collect())
+    dry_run: bool,
+) -> Result<Vec<CustomerResult>, SyncError> {
+    let settled = stream::iter(groups(customers).into_iter().map(|group| settle(service, group, dry_run)));
+    let results: Vec<Vec<CustomerResult>> = settled.buffered(service.rate_limiter.concurrency()).try_collect().await?;
+    Ok(results.into_iter().flatten().collect())
 }
 
 /// Customers who fit into one query.
@@ -87,60 +87,64 @@ fn groups(customers: Vec<Customer>) -> Vec<Vec<Customer>> {
     groups
 }
 
-/// What a customer adds to a query at the most: names of columns, and three characters for each byte of a value.
+/// The most that a customer adds to a query: column names, and three characters for each byte of a value.
 fn query_length(customer: &Customer) -> usize {
     let values = customer.person.number.iter().chain(&customer.person.emails);
     values.map(|value| 40 + 3 * value.len()).sum()
 }
 
-async fn settle(service: &Service, group: Vec<Customer>, dry: bool) -> Result<Vec<Outcome>, SyncError> {
-    let mut outcomes = Vec::with_capacity(group.len());
-    let mut open: Vec<Open> = group.into_iter().map(|customer| Open { customer, tried: None }).collect();
-    for _ in 0..ROUNDS {
+async fn settle(service: &Service, group: Vec<Customer>, dry_run: bool) -> Result<Vec<CustomerResult>, SyncError> {
+    let mut results = Vec::with_capacity(group.len());
+    let mut open: Vec<Pending> = group.into_iter().map(|customer| Pending { customer, tried: None }).collect();
+    for _ in 0..MAX_ATTEMPTS {
         if open.is_empty() {
             break;
         }
-        let planned = plan(service, std::mem::take(&mut open), &mut outcomes).await?;
-        if dry {
-            outcomes.extend(planned.into_iter().map(|it| it.open.outcome(Some(it.contact), it.fate)));
+        let planned = plan(service, std::mem::take(&mut open), &mut results).await?;
+        if dry_run {
+            results.extend(planned.into_iter().map(|it| it.open.result(Some(it.contact), it.outcome)));
             break;
         }
-        open = carry_out(service, planned, &mut outcomes).await?;
+        open = carry_out(service, planned, &mut results).await?;
     }
-    outcomes.extend(open.into_iter().map(Open::given_up));
-    Ok(outcomes)
+    results.extend(open.into_iter().map(Pending::unresolved));
+    Ok(results)
 }
 
-/// Decides; what needs no write is settled.
-async fn plan(service: &Service, open: Vec<Open>, outcomes: &mut Vec<Outcome>) -> Result<Vec<Planned>, SyncError> {
+/// Decides. Customers that need no write get their result.
+async fn plan(
+    service: &Service,
+    open: Vec<Pending>,
+    results: &mut Vec<CustomerResult>,
+) -> Result<Vec<Planned>, SyncError> {
     let customers: Vec<Customer> = open.iter().map(|open| open.customer.clone()).collect();
     let found = service.look_up(&customers).await?;
     let mut planned = Vec::new();
     for (open, rows) in open.into_iter().zip(found) {
-        let place = service.place(&open.customer.person).await?;
-        match decide(&open.customer, rows, place) {
-            Decision::Nothing { contact } => outcomes.push(open.settled(contact)),
-            Decision::Leave { reason, contact } => outcomes.push(open.outcome(contact, Fate::Left(reason, None))),
+        let refs = service.refs(&open.customer.person).await?;
+        match decide(&open.customer, rows, refs) {
+            Decision::Nothing { contact } => results.push(open.unchanged(contact)),
+            Decision::Leave { reason, contact } => results.push(open.result(contact, SyncOutcome::Left(reason, None))),
             Decision::Create { contact, columns } => {
-                planned.push(Planned { open, contact, etag: None, columns, fate: Fate::Created });
+                planned.push(Planned { open, contact, etag: None, columns, outcome: SyncOutcome::Created });
             }
             Decision::Update { contact, etag, columns, links } => {
                 let names = names(&columns);
-                let fate = if links { Fate::Linked(names) } else { Fate::Updated(names) };
-                planned.push(Planned { open, contact, etag: Some(etag), columns, fate });
+                let outcome = if links { SyncOutcome::Linked(names) } else { SyncOutcome::Updated(names) };
+                planned.push(Planned { open, contact, etag: Some(etag), columns, outcome });
             }
         }
     }
     Ok(planned)
 }
 
-/// Writes; returns whoever has to be looked at again.
+/// Writes; returns the customers that need another attempt.
 async fn carry_out(
     service: &Service,
     planned: Vec<Planned>,
-    outcomes: &mut Vec<Outcome>,
-) -> Result<Vec<Open>, SyncError> {
-    let planned = agreed(service, planned, outcomes).await?;
+    results: &mut Vec<CustomerResult>,
+) -> Result<Vec<Pending>, SyncError> {
+    let planned = reserved(service, planned, results).await?;
     let writes: Vec<Write> = planned
         .iter()
         .map(|it| Write { contact: it.contact, etag: it.etag.clone(), columns: it.columns.clone() })
@@ -149,53 +153,55 @@ async fn carry_out(
     let mut again = Vec::new();
     for (it, written) in planned.into_iter().zip(written) {
         match written {
-            Written::Done => outcomes.push(it.open.outcome(Some(it.contact), it.fate)),
+            Written::Done => results.push(it.open.result(Some(it.contact), it.outcome)),
             Written::Refused(code) => {
-                outcomes.push(it.open.outcome(Some(it.contact), Fate::Left(Reason::Refused, Some(code))));
+                results.push(it.open.result(Some(it.contact), SyncOutcome::Left(Reason::Refused, Some(code))));
             }
-            Written::Otherwise => again.push(Open { tried: Some((it.contact, it.fate)), ..it.open }),
+            Written::Conflict => again.push(Pending { tried: Some((it.contact, it.outcome)), ..it.open }),
         }
     }
     Ok(again)
 }
 
-/// Those to whom nobody is giving another contact at this moment.
-async fn agreed(
+/// Removes customers for whom the function app is creating or linking another contact.
+async fn reserved(
     service: &Service,
     planned: Vec<Planned>,
-    outcomes: &mut Vec<Outcome>,
+    results: &mut Vec<CustomerResult>,
 ) -> Result<Vec<Planned>, SyncError> {
     let asked = stream::iter(planned.into_iter().map(|it| async move {
-        let is_new = matches!(it.fate, Fate::Created | Fate::Linked(_));
-        let is_agreed = !is_new || service.choose(&it.open.customer.person, it.contact).await?;
-        Ok::<_, SyncError>((it, is_agreed))
+        let is_new = matches!(it.outcome, SyncOutcome::Created | SyncOutcome::Linked(_));
+        let is_reserved = !is_new || service.choose(&it.open.customer.person, it.contact).await?;
+        Ok::<_, SyncError>((it, is_reserved))
     }));
     let (kept, others): (Vec<_>, Vec<_>) =
-        asked.buffered(CHOICES).try_collect::<Vec<_>>().await?.into_iter().partition(|(_, is_agreed)| *is_agreed);
-    let left = |(it, _): (Planned, bool)| it.open.outcome(Some(it.contact), Fate::Left(Reason::ChosenOtherwise, None));
-    outcomes.extend(others.into_iter().map(left));
+        asked.buffered(CHOICES).try_collect::<Vec<_>>().await?.into_iter().partition(|(_, is_reserved)| *is_reserved);
+    let left =
+        |(it, _): (Planned, bool)| it.open.result(Some(it.contact), SyncOutcome::Left(Reason::ChosenOtherwise, None));
+    results.extend(others.into_iter().map(left));
     Ok(kept.into_iter().map(|(it, _)| it).collect())
 }
 
-impl Open {
-    fn outcome(self, contact: Option<Uuid>, fate: Fate) -> Outcome {
-        Outcome { customer: self.customer.id, content: self.customer.content, contact, fate }
+impl Pending {
+    fn result(self, contact: Option<Uuid>, outcome: SyncOutcome) -> CustomerResult {
+        CustomerResult { customer: self.customer.id, content: self.customer.content, contact, outcome }
     }
 
-    /// The contact is right: because it was, or by a write of ours whose answer was lost.
-    fn settled(mut self, contact: Uuid) -> Outcome {
-        let fate = self.tried.take().filter(|(tried, _)| *tried == contact).map_or(Fate::Equal, |(_, fate)| fate);
-        self.outcome(Some(contact), fate)
+    /// The contact is right: it was so before, or an earlier write whose reply was lost made it so.
+    fn unchanged(mut self, contact: Uuid) -> CustomerResult {
+        let outcome =
+            self.tried.take().filter(|(tried, _)| *tried == contact).map_or(SyncOutcome::Equal, |(_, outcome)| outcome);
+        self.result(Some(contact), outcome)
     }
 
-    fn given_up(mut self) -> Outcome {
+    fn unresolved(mut self) -> CustomerResult {
         let tried = self.tried.take();
         let reason = match &tried {
-            // It exists, and yet no search shows it.
-            Some((_, Fate::Created)) => Reason::HiddenContact,
+            // It exists, but no query returns it.
+            Some((_, SyncOutcome::Created)) => Reason::HiddenContact,
             _ => Reason::KeepsChanging,
         };
-        self.outcome(tried.map(|(contact, _)| contact), Fate::Left(reason, None))
+        self.result(tried.map(|(contact, _)| contact), SyncOutcome::Left(reason, None))
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a run did, or would do: counts, and ids as examples. No personal data.
+//! The report of a run: counts, and ids as examples. No personal data.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::decide::Reason;
-use super::reconcile::{Fate, Outcome};
+use super::reconcile::{CustomerResult, SyncOutcome};
 use super::state::Vanished;
 
 /// Examples of each kind.
@@ -16,21 +16,21 @@ const EXAMPLES: usize = 5;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SyncReport {
-    /// Nothing was written: the counts say what would be.
+    /// Nothing was written: the counts are those of a real run.
     pub dry_run: bool,
     /// Customers in gold.
     pub customers: u64,
-    /// Those looked at, because they are new, have changed or were left last time.
+    /// Customers that were processed: new ones, changed ones, and those without a contact after the last run.
     pub looked_at: u64,
     /// New contacts.
     pub created: Kind,
-    /// Contacts that were known by e-mail and got the customer's account number.
+    /// Contacts that were found by e-mail and got the customer's account number.
     pub linked: Kind,
     /// Contacts that differed.
     pub updated: Kind,
     /// Contacts that were right.
     pub equal: u64,
-    /// Customers left as they are, by reason.
+    /// Customers for whom nothing was done, by reason.
     pub left: BTreeMap<Reason, Kind>,
     /// Customers who are no longer in gold; their contacts stay.
     pub vanished: Kind,
@@ -38,7 +38,7 @@ pub struct SyncReport {
     pub columns: BTreeMap<&'static str, u64>,
     /// Requests to Dataverse.
     pub requests: u64,
-    /// Pauses because Dataverse asked for one or was not available.
+    /// Pauses because Dataverse asked for one, or was not available.
     pub pauses: u64,
 }
 
@@ -71,31 +71,31 @@ impl Kind {
 }
 
 impl SyncReport {
-    /// Whether every customer that was looked at has its contact.
+    /// Whether every processed customer has its contact.
     pub fn is_settled(&self) -> bool {
         self.left.is_empty()
     }
 
-    /// 0: all is settled; 1: some customers were left.
+    /// 0: every customer has its contact; 1: some do not.
     pub fn exit_code(&self) -> u8 {
         u8::from(!self.is_settled())
     }
 
-    pub(super) fn add(&mut self, outcome: &Outcome) {
+    pub(super) fn add(&mut self, result: &CustomerResult) {
         self.looked_at += 1;
-        let contact = outcome.contact.map(|contact| contact.to_string());
-        let kind = match &outcome.fate {
-            Fate::Equal => {
+        let contact = result.contact.map(|contact| contact.to_string());
+        let kind = match &result.outcome {
+            SyncOutcome::Equal => {
                 self.equal += 1;
                 return;
             }
-            Fate::Created => &mut self.created,
-            Fate::Linked(_) => &mut self.linked,
-            Fate::Updated(_) => &mut self.updated,
-            Fate::Left(reason, _) => self.left.entry(*reason).or_default(),
+            SyncOutcome::Created => &mut self.created,
+            SyncOutcome::Linked(_) => &mut self.linked,
+            SyncOutcome::Updated(_) => &mut self.updated,
+            SyncOutcome::Left(reason, _) => self.left.entry(*reason).or_default(),
         };
-        kind.add(&outcome.customer, contact);
-        if let Fate::Linked(columns) | Fate::Updated(columns) = &outcome.fate {
+        kind.add(&result.customer, contact);
+        if let SyncOutcome::Linked(columns) | SyncOutcome::Updated(columns) = &result.outcome {
             columns.iter().for_each(|column| *self.columns.entry(column).or_default() += 1);
         }
     }

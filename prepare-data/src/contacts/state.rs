@@ -1,8 +1,7 @@
-//! Which customer has which contact, as far as it is known: a Delta table to which each batch is added when it is done.
+//! Which customer has which contact: a Delta table to which each completed batch is appended.
 //!
-//! A run that is killed loses the batch under way, and repeating that is harmless. The newest row of a customer counts.
+//! A killed run loses its current batch. Repeating it is harmless. The newest row of a customer is valid.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -10,21 +9,23 @@ use deltalake::arrow::array::{
     ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
 use deltalake::arrow::datatypes::{DataType as ArrowType, Field, Schema, TimeUnit};
-use deltalake::datafusion::datasource::{MemTable, TableProvider};
+use deltalake::datafusion::datasource::MemTable;
 use deltalake::datafusion::prelude::SessionContext;
 use deltalake::kernel::{DataType, PrimitiveType, StructField};
 use deltalake::protocol::SaveMode;
 use deltalake::{DeltaTable, DeltaTableError};
-use url::Url;
 
-use super::SyncError;
-use super::reconcile::{Fate, Outcome};
+use super::error::SyncError;
+use super::reconcile::{CustomerResult, SyncOutcome};
+use crate::engine::{register, sql};
+use crate::error::{Context as _, Result as LakeResult};
+use crate::location::Location;
 
 /// The name under which queries find the newest row of each customer.
 pub(super) const STATE: &str = "contacts_state";
 const HISTORY: &str = "contacts_history";
 
-/// Files from which on a run puts the table together at its end.
+/// With this many files, a run merges the table at its end.
 const MANY_FILES: usize = 16;
 
 /// `outcome` of a customer who is no longer in gold.
@@ -32,23 +33,16 @@ pub(super) const VANISHED: &str = "vanished";
 
 /// The state table.
 pub(super) struct State {
-    location: Url,
-    options: HashMap<String, String>,
-    /// `None` until there is something to remember.
+    location: Location,
+    /// `None` before the first row.
     table: Option<DeltaTable>,
     run: i64,
 }
 
-/// The table at a location; `None` if there is none. Makes no folders.
-pub(super) async fn open_table(
-    location: &Url,
-    options: &HashMap<String, String>,
-) -> Result<Option<DeltaTable>, SyncError> {
-    if location.to_file_path().is_ok_and(|folder| !folder.exists()) {
-        return Ok(None);
-    }
-    let table = DeltaTable::try_from_url_with_storage_options(location.clone(), options.clone()).await?;
-    Ok(table.version().is_some().then_some(table))
+/// Registers the rows of a table.
+pub(super) async fn register_rows(session: &SessionContext, name: &str, table: &DeltaTable) -> LakeResult<()> {
+    let provider = table.table_provider().with_session(Arc::new(session.state()));
+    register(session, name, provider.await.context(format!("read {name}"))?)
 }
 
 /// A customer who is no longer in gold.
@@ -58,38 +52,38 @@ pub(super) struct Vanished {
 }
 
 impl State {
-    /// Opens the table, which need not exist, and makes its newest rows known to `session` as [`STATE`].
-    pub(super) async fn open(
-        location: Url,
-        options: HashMap<String, String>,
-        session: &SessionContext,
-    ) -> Result<Self, SyncError> {
-        let table = open_table(&location, &options).await?;
-        let mut state = Self { location, options, table, run: 1 };
-        session.register_table(HISTORY, state.rows().await?)?;
-        let newest = format!("create view {STATE} as {}", newest());
-        session.sql(&newest).await?.collect().await?;
-        let last = session.sql(&format!("select max(run) as run from {HISTORY}")).await?.collect().await?;
+    /// Opens the table, if it exists, and registers its newest rows as [`STATE`].
+    pub(super) async fn open(location: Location, session: &SessionContext) -> Result<Self, SyncError> {
+        let table = location.open().await?;
+        let mut state = Self { location, table, run: 1 };
+        state.register(session).await?;
+        register(session, STATE, sql(session, STATE, &newest()).await?.into_view())?;
+        let last = sql(session, HISTORY, &format!("select max(run) as run from {HISTORY}")).await?;
+        let last = last.collect().await.context("read the state table")?;
         let last =
             last.first().and_then(|batch| batch.column(0).as_any().downcast_ref::<Int64Array>()?.iter().next()?);
         state.run = last.unwrap_or_default() + 1;
         Ok(state)
     }
 
-    async fn rows(&self) -> Result<Arc<dyn TableProvider>, SyncError> {
+    /// Registers all rows as [`HISTORY`].
+    async fn register(&self, session: &SessionContext) -> LakeResult<()> {
         match &self.table {
-            Some(table) => Ok(table.table_provider().await?),
-            None => Ok(Arc::new(MemTable::try_new(schema(), vec![vec![]])?)),
+            Some(table) => register_rows(session, HISTORY, table).await,
+            None => {
+                let empty = MemTable::try_new(schema(), vec![vec![]]).context("make an empty table")?;
+                register(session, HISTORY, Arc::new(empty))
+            }
         }
     }
 
-    /// Remembers what became of these customers.
-    pub(super) async fn add(&mut self, outcomes: &[Outcome], now: DateTime<Utc>) -> Result<(), SyncError> {
-        let rows: Vec<Row<'_>> = outcomes.iter().map(Row::of).collect();
+    /// Stores the results of these customers.
+    pub(super) async fn add(&mut self, results: &[CustomerResult], now: DateTime<Utc>) -> Result<(), SyncError> {
+        let rows: Vec<Row<'_>> = results.iter().map(Row::of).collect();
         self.append(&rows, now).await
     }
 
-    /// Remembers that these customers are gone.
+    /// Stores that these customers are no longer in gold.
     pub(super) async fn add_vanished(&mut self, vanished: &[Vanished], now: DateTime<Utc>) -> Result<(), SyncError> {
         let rows: Vec<Row<'_>> = vanished.iter().map(Row::gone).collect();
         self.append(&rows, now).await
@@ -104,31 +98,31 @@ impl State {
             Some(table) => table,
             None => self.create().await?,
         };
-        self.table = Some(table.write([batch]).with_save_mode(SaveMode::Append).await?);
+        let written = table.write([batch]).with_save_mode(SaveMode::Append).await;
+        self.table = Some(written.context("write the state table")?);
         Ok(())
     }
 
     async fn create(&self) -> Result<DeltaTable, SyncError> {
-        if let Ok(folder) = self.location.to_file_path() {
-            std::fs::create_dir_all(folder).map_err(DeltaTableError::from)?;
-        }
-        let table = DeltaTable::try_from_url_with_storage_options(self.location.clone(), self.options.clone()).await?;
-        Ok(table.create().with_columns(columns()).with_save_mode(SaveMode::Ignore).await?)
+        self.location.create()?;
+        let table = self.location.table()?.build().context("open the state table")?;
+        let created = table.create().with_columns(columns()).with_save_mode(SaveMode::Ignore).await;
+        Ok(created.context("create the state table")?)
     }
 
-    /// Keeps the newest row of each customer only, once the table is in many pieces.
-    /// `session` is one in which nothing is registered.
-    pub(super) async fn tidy(&mut self, session: &SessionContext) -> Result<(), SyncError> {
+    /// Keeps only the newest row of each customer, if the table has many files.
+    pub(super) async fn maintain(&mut self, session: &SessionContext) -> Result<(), SyncError> {
         let Some(table) = self.table.clone() else { return Ok(()) };
-        if table.get_file_uris()?.count() < MANY_FILES {
+        if table.get_file_uris().context("list files")?.count() < MANY_FILES {
             return Ok(());
         }
-        session.register_table(HISTORY, self.rows().await?)?;
-        let plan = session.sql(&newest()).await?.into_unoptimized_plan();
+        self.register(session).await?;
+        let plan = sql(session, HISTORY, &newest()).await?.into_unoptimized_plan();
         let write = table.write([]).with_save_mode(SaveMode::Overwrite);
-        let table = write.with_input_plan(plan).with_session_state(Arc::new(session.state())).await?;
-        // Pieces that were put together more than a week ago.
-        let (table, _) = table.vacuum().await?;
+        let table = write.with_input_plan(plan).with_session_state(Arc::new(session.state())).await;
+        let table = table.context("merge the state table")?;
+        // Files that were replaced more than a week ago.
+        let (table, _) = table.vacuum().await.context("vacuum the state table")?;
         self.table = Some(table);
         Ok(())
     }
@@ -155,16 +149,16 @@ struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    fn of(outcome: &'a Outcome) -> Self {
-        let (name, settled, detail) = match &outcome.fate {
-            Fate::Created => ("created", true, None),
-            Fate::Linked(_) => ("linked", true, None),
-            Fate::Updated(_) => ("updated", true, None),
-            Fate::Equal => ("equal", true, None),
-            Fate::Left(reason, detail) => (reason.name(), false, detail.as_deref()),
+    fn of(result: &'a CustomerResult) -> Self {
+        let (name, settled, detail) = match &result.outcome {
+            SyncOutcome::Created => ("created", true, None),
+            SyncOutcome::Linked(_) => ("linked", true, None),
+            SyncOutcome::Updated(_) => ("updated", true, None),
+            SyncOutcome::Equal => ("equal", true, None),
+            SyncOutcome::Left(reason, detail) => (reason.name(), false, detail.as_deref()),
         };
-        let contact = outcome.contact.map(|contact| contact.to_string());
-        Self { customer: &outcome.customer, contact, content: &outcome.content, outcome: name, settled, detail }
+        let contact = result.contact.map(|contact| contact.to_string());
+        Self { customer: &result.customer, contact, content: &result.content, outcome: name, settled, detail }
     }
 
     fn gone(vanished: &'a Vanished) -> Self {
@@ -219,5 +213,7 @@ fn batch(rows: &[Row<'_>], run: i64, now: DateTime<Utc>) -> Result<RecordBatch, 
         Arc::new(Int64Array::from(vec![run; rows.len()])),
         Arc::new(TimestampMicrosecondArray::from(vec![now.timestamp_micros(); rows.len()]).with_timezone("UTC")),
     ];
-    Ok(RecordBatch::try_new(schema(), columns).map_err(DeltaTableError::from)?)
+    Ok(RecordBatch::try_new(schema(), columns)
+        .map_err(DeltaTableError::from)
+        .context("make rows of the state table")?)
 }

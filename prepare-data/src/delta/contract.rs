@@ -1,4 +1,4 @@
-//! What Customer Insights - Data reads.
+//! What Customer Insights - Data can read.
 //! <https://learn.microsoft.com/dynamics365/customer-insights/data/connect-delta-lake>
 
 use std::sync::Arc;
@@ -6,17 +6,17 @@ use std::sync::Arc;
 use deltalake::DeltaTable;
 use deltalake::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
-use crate::engine::plain;
-use crate::error::{Error, Result, Trying};
+use crate::engine::plain_type;
+use crate::error::{Context, Error, Result};
 use crate::sql::utc_timestamp;
 
 /// Its connector reads up to this version of the protocol, without table features.
 const READER: i32 = 2;
 
-/// A writer version that needs no table features. With features (7) tables could not be read.
+/// The highest writer version without table features. The connector cannot read tables with features (7).
 const WRITER: i32 = 6;
 
-/// The schema in which rows are written: text as text, every time in UTC microseconds.
+/// The schema in which rows are written: one type for text, and timestamps in UTC microseconds.
 pub fn written_schema(rows: &Schema) -> SchemaRef {
     let written = |field: &Arc<Field>| Field::new(field.name(), written_type(field.data_type()), true);
     Arc::new(Schema::new(rows.fields().iter().map(written).collect::<Vec<_>>()))
@@ -26,11 +26,11 @@ fn written_type(kind: &DataType) -> DataType {
     match kind {
         DataType::Timestamp(..) => utc_timestamp(),
         DataType::Dictionary(_, value) => written_type(value),
-        other => plain(other),
+        other => plain_type(other),
     }
 }
 
-/// Refuses columns that could not be read, before anything is written.
+/// Refuses columns that the connector cannot read, before anything is written.
 ///
 /// # Errors
 /// [`Error::Unreadable`] names the column.
@@ -38,13 +38,13 @@ pub fn check_schema(table: &str, schema: &Schema) -> Result<()> {
     let refuse = |why: String| Err(Error::Unreadable { table: table.to_owned(), why });
     if !is_name(table) {
         return refuse(format!(
-            "the name {table} must start with a letter and hold letters, digits and underscores only"
+            "the name {table} must start with a letter and contain only letters, digits and underscores"
         ));
     }
     for field in schema.fields() {
         if !is_name(field.name()) {
             return refuse(format!(
-                "the column name {} must start with a letter and hold letters, digits and underscores only",
+                "the column name {} must start with a letter and contain only letters, digits and underscores",
                 field.name()
             ));
         }
@@ -63,18 +63,18 @@ pub fn check_schema(table: &str, schema: &Schema) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a table whose protocol could not be read; asked after every write.
+/// Refuses a table whose protocol the connector cannot read. Called after every write.
 ///
 /// # Errors
-/// [`Error::Unreadable`] says what the table demands.
+/// [`Error::Unreadable`] names the versions of the protocol.
 pub fn check_table(name: &str, table: &DeltaTable) -> Result<()> {
-    let protocol = table.snapshot().trying(format!("read the protocol of {name}"))?.protocol();
+    let protocol = table.snapshot().context(format!("read the protocol of {name}"))?.protocol();
     let (reader, writer) = (protocol.min_reader_version(), protocol.min_writer_version());
     if reader > READER || writer > WRITER {
         return Err(Error::Unreadable {
             table: name.to_owned(),
             why: format!(
-                "it demands reader version {reader} and writer version {writer}; at most {READER} and {WRITER} are read"
+                "it requires reader version {reader} and writer version {writer}; the connector reads at most {READER} and {WRITER}"
             ),
         });
     }

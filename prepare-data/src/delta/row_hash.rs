@@ -1,4 +1,4 @@
-//! A number that stands for a row, to compare tables by.
+//! The SQL function `row_hash`, to compare rows of two tables.
 
 use std::hash::{DefaultHasher, Hasher};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use deltalake::datafusion::logical_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
-/// `row_hash(a, b, ...)`: equal for equal rows, NULL and its place included; the same in every run of one program.
+/// `row_hash(a, b, ...)`: equal for equal rows, with NULL as a value. Another build may compute other hashes.
 pub(super) fn row_hash() -> ScalarUDF {
     ScalarUDF::new_from_impl(RowHash { signature: Signature::variadic_any(Volatility::Immutable) })
 }

@@ -1,42 +1,42 @@
-//! A preparation as an invocation has it run: what it did goes to the log, and what it came to is the answer.
+//! The preparation of one invocation: logs what it did, and returns a summary.
 
 use std::error::Error as StdError;
 
 use deltalake::datafusion::error::DataFusionError;
 use deltalake::{DeltaTableError, ObjectStoreError};
 
-use super::vocabulary::LogEvent;
-use super::{JobError, Report};
+use super::log_events::LogEvent;
+use super::{JobError, Summary};
 use crate::error::{Error, MORE_MEMORY};
 use crate::run::{self, Gap, How, Layer, TableReport};
 use crate::settings::Settings;
 
-/// Prepares the export once, and tells the log of each table.
+/// Prepares the export once, and logs each table.
 ///
 /// # Errors
 ///
-/// When the quality gate stops it, or it fails.
-pub async fn prepare(settings: Settings) -> Result<Report, JobError> {
-    let report = run::prepare(&settings).await.map_err(|error| JobError::Failed { detail: told(&error) })?;
-    outcome(&report)
+/// The quality gate stops it, or it fails.
+pub async fn prepare(settings: Settings) -> Result<Summary, JobError> {
+    let report = run::prepare(&settings).await.map_err(|error| JobError::Failed { detail: safe_text(&error) })?;
+    log_report(&report)
 }
 
-/// Tells the log what a preparation did, and returns what it came to.
+/// Logs what a preparation did, and returns a summary.
 ///
 /// # Errors
 ///
-/// When the quality gate stopped it.
-pub fn outcome(report: &run::Report) -> Result<Report, JobError> {
-    report.gaps.iter().filter(|gap| gap.gaps > 0).for_each(tell_gap);
+/// The quality gate stopped it.
+pub fn log_report(report: &run::Report) -> Result<Summary, JobError> {
+    report.gaps.iter().filter(|gap| gap.gaps > 0).for_each(log_check);
     for (reason, rows) in &report.rejected {
         LogEvent::RowsRejected { reason, rows: *rows }.log();
     }
     if !report.published_all() {
         return Err(stopped(report));
     }
-    report.tables.iter().for_each(tell_table);
+    report.tables.iter().for_each(log_table);
     let gold = || report.tables.iter().filter(|table| table.layer == Layer::Gold);
-    Ok(Report {
+    Ok(Summary {
         tables: gold().count(),
         changed: gold().filter(|table| table.changed()).count(),
         rows: gold().map(|table| table.counts.after).sum(),
@@ -53,11 +53,11 @@ fn stopped(report: &run::Report) -> JobError {
     JobError::Stopped { checks, detail: details.collect::<Vec<_>>().join("; ") }
 }
 
-fn tell_gap(gap: &Gap) {
+fn log_check(gap: &Gap) {
     LogEvent::CheckFailed { check: &gap.check, found: gap.gaps, of_rows: gap.of }.log();
 }
 
-fn tell_table(report: &TableReport) {
+fn log_table(report: &TableReport) {
     let TableReport { layer, ref table, how, ref counts, version: Some(version), milliseconds, .. } = *report else {
         return;
     };
@@ -71,8 +71,8 @@ fn tell_table(report: &TableReport) {
     LogEvent::TablePublished { layer, table, rows, inserted, updated, deleted, whole, version, duration_ms }.log();
 }
 
-/// An error in words that quote no row of the lake: a value that cannot be computed with is quoted by the engine.
-fn told(error: &Error) -> String {
+/// The text of an error without values of rows: the engine quotes values that it cannot convert.
+fn safe_text(error: &Error) -> String {
     match error {
         Error::Export(_)
         | Error::Catalog(_)
@@ -80,14 +80,14 @@ fn told(error: &Error) -> String {
         | Error::Unreadable { .. }
         | Error::Incomplete { .. }
         | Error::Store { .. } => error.to_string(),
-        Error::Delta { what, source } => format!("cannot {what}: {}", delta(source)),
-        Error::Statement { what, source } => format!("cannot {what}: {}", statement(source)),
-        Error::OutOfMemory(error) => format!("{}. {MORE_MEMORY}", told(error)),
+        Error::Delta { what, source } => format!("cannot {what}: {}", delta_text(source)),
+        Error::Statement { what, source } => format!("cannot {what}: {}", statement_text(source)),
+        Error::OutOfMemory(error) => format!("{}. {MORE_MEMORY}", safe_text(error)),
     }
 }
 
-fn delta(error: &DeltaTableError) -> String {
-    if let Some(store) = store_among(error) {
+fn delta_text(error: &DeltaTableError) -> String {
+    if let Some(store) = store_error(error) {
         return store.to_string();
     }
     match error {
@@ -98,12 +98,12 @@ fn delta(error: &DeltaTableError) -> String {
         | DeltaTableError::VersionMismatch(..)
         | DeltaTableError::InvalidTableLocation(_)
         | DeltaTableError::MissingFeature { .. } => error.to_string(),
-        other => withheld("Delta", other),
+        other => kind_only("Delta", other),
     }
 }
 
-fn statement(error: &DataFusionError) -> String {
-    if let Some(store) = store_among(error) {
+fn statement_text(error: &DataFusionError) -> String {
+    if let Some(store) = store_error(error) {
         return store.to_string();
     }
     match error.find_root() {
@@ -114,12 +114,12 @@ fn statement(error: &DataFusionError) -> String {
         | DataFusionError::SQL(..)
         | DataFusionError::Configuration(_)
         | DataFusionError::NotImplemented(_)) => root.to_string(),
-        other => withheld("the engine", other),
+        other => kind_only("the engine", other),
     }
 }
 
-/// What the storage answered, if that is at the bottom of it.
-fn store_among<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a ObjectStoreError> {
+/// The error of the object store, if that is the cause.
+fn store_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a ObjectStoreError> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(store) = error.downcast_ref() {
@@ -130,12 +130,12 @@ fn store_among<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a ObjectStor
     None
 }
 
-/// The kind of an error whose words may quote rows.
-fn withheld(whose: &str, error: &impl std::fmt::Debug) -> String {
+/// Only the kind of an error whose text may quote rows.
+fn kind_only(whose: &str, error: &impl std::fmt::Debug) -> String {
     let debug = format!("{error:?}");
     let kind: String = debug.chars().take_while(char::is_ascii_alphanumeric).collect();
     format!(
-        "{whose} says {kind}; its words may quote rows and are not logged: run the command prepare-data to read them"
+        "{whose} reports {kind}; its text may contain values of rows and is not logged: run the command prepare-data to read it"
     )
 }
 
@@ -144,22 +144,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_row_is_quoted() {
+    fn values_of_rows_are_not_logged() {
         let quotes = DataFusionError::Execution("Cannot cast string 'ada@example.org' to value of Int64".to_owned());
         let wrapped = DataFusionError::Context("while casting".to_owned(), Box::new(quotes));
         let error = Error::Statement { what: "compute customers".to_owned(), source: Box::new(wrapped) };
-        let told = told(&error);
-        assert!(told.starts_with("cannot compute customers: the engine says Execution;"), "{told}");
-        assert!(!told.contains("ada"), "{told}");
+        let text = safe_text(&error);
+        assert!(text.starts_with("cannot compute customers: the engine reports Execution;"), "{text}");
+        assert!(!text.contains("ada"), "{text}");
         let error = Error::Delta {
             what: "write customers".to_owned(),
             source: Box::new(DeltaTableError::Generic("ada@example.org".to_owned())),
         };
-        assert!(!super::told(&error).contains("ada"));
+        assert!(!safe_text(&error).contains("ada"));
     }
 
     #[test]
-    fn what_an_operator_can_act_on_is_told() {
+    fn errors_that_an_operator_can_correct_are_logged() {
         let refused = ObjectStoreError::PermissionDenied {
             path: "deltalake/custtable".to_owned(),
             source: "403 AuthorizationPermissionMismatch".into(),
@@ -168,9 +168,9 @@ mod tests {
             what: "read custtable".to_owned(),
             source: Box::new(DataFusionError::External(Box::new(refused))),
         };
-        assert!(told(&error).contains("403 AuthorizationPermissionMismatch"), "{}", told(&error));
+        assert!(safe_text(&error).contains("403 AuthorizationPermissionMismatch"), "{}", safe_text(&error));
         let memory = DataFusionError::ResourcesExhausted("Failed to allocate 12 MB for HashJoin".to_owned());
         let error = Error::Statement { what: "compute customers".to_owned(), source: Box::new(memory) };
-        assert!(told(&error).contains("12 MB"));
+        assert!(safe_text(&error).contains("12 MB"));
     }
 }

@@ -1,14 +1,13 @@
-//! The contract with the Azure Functions host: a custom handler with one function, which a timer sets off.
+//! The contract with the Azure Functions host: a custom handler with one timer-triggered function.
 //!
-//! Page: "Azure Functions custom handlers". The host answers for nothing but the schedule: it calls `POST
-//! /prepare-data`, and the answer ends the invocation. It waits for as long as `functionTimeout` of `host.json` says, and
-//! then kills this process; so it does, without notice, when it scales in or is updated. A preparation may therefore end
-//! at any instruction, and the next one goes on from what is published.
+//! Page: "Azure Functions custom handlers". The host calls `POST /prepare-data` on the schedule, and the reply ends the
+//! invocation. After `functionTimeout` of `host.json`, it kills this process. It also does so without notice when it scales
+//! in or is updated. So a preparation may end at any instruction, and the next one continues from what is published.
 
 mod job;
+pub mod log_events;
+mod run_lock;
 mod stop;
-mod turn;
-pub mod vocabulary;
 
 use std::future::{Future, IntoFuture as _};
 use std::io;
@@ -27,77 +26,77 @@ use commerce_journeys::telemetry::invocation::{Invocation, Trigger};
 use futures::FutureExt as _;
 use tokio::net::TcpListener;
 
+use log_events::LogEvent;
+use run_lock::RunLock;
 use stop::Stop;
-use turn::Turn;
-use vocabulary::LogEvent;
 
 pub use commerce_journeys::host::{ListenError, listen};
-pub use job::{outcome, prepare};
+pub use job::{log_report, prepare};
 pub use stop::asked_to_stop;
 
-/// The names of the functions, which are those of the folders with their `function.json`.
+/// Names of the functions, and of the folders with their `function.json`.
 pub const FUNCTIONS: [&str; 1] = ["prepare-data"];
 
-/// What a preparation came to, as far as the log tells of it.
+/// The result of a preparation, as it is logged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Report {
+pub struct Summary {
     /// Gold tables.
     pub tables: usize,
     /// Those of them that have a new version.
     pub changed: usize,
     /// Rows of all gold tables.
     pub rows: u64,
-    /// Rows that had to be left out of them.
+    /// Rows that are not published.
     pub rejected: u64,
-    /// When the newest of all source rows was written to the lake.
+    /// When the newest source row was written to the lake.
     pub newest_source_row: Option<DateTime<Utc>>,
 }
 
-/// Why a preparation published nothing, or not all.
+/// Why a preparation published nothing, or not everything.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JobError {
-    /// The quality gate stopped it before anything of gold was published, or before anything that the weekly comparison found.
+    /// The quality gate stopped it: no gold table was published, or nothing that the weekly comparison found.
     #[error("the quality gate stopped the preparation: {detail}")]
     Stopped {
-        /// The checks that failed, by name.
+        /// Names of the rules.
         checks: Vec<String>,
-        /// What they found, for people.
+        /// What they found.
         detail: String,
     },
-    /// Something failed; what was published until then is whole, and the next preparation goes on from it.
+    /// Something failed. What was published before is complete, and the next preparation continues from it.
     #[error("the preparation failed: {detail}")]
     Failed {
-        /// What was tried, what came back, what to do.
+        /// The operation, its error, and what to do.
         detail: String,
     },
 }
 
-/// Why the handler does not serve, or no longer.
+/// Why the handler does not serve.
 #[derive(Debug, thiserror::Error)]
-pub enum ServeProblem {
+pub enum ServeError {
     /// It cannot listen.
     #[error(transparent)]
     Listen(#[from] ListenError),
-    /// The listener broke.
-    #[error("the Functions host cannot be served any longer: {0}")]
+    /// The listener failed.
+    #[error("requests of the Functions host cannot be served: {0}")]
     Serve(#[from] io::Error),
 }
 
-/// The life of the handler's process, which began at `began`: listens where the Functions host says in the environment,
-/// serves until it is asked to stop, and tells the log of both.
+/// Runs the handler: listens on the port that the Functions host set in the environment, serves until the process is asked
+/// to stop, and logs both. `started` is the start of the process.
 ///
 /// # Errors
 ///
-/// When the environment names no port, or the listener breaks.
-pub async fn run<J, F>(began: Instant, environment: impl Fn(&str) -> Option<String>, job: J) -> Result<(), ServeProblem>
+/// The environment has no port, or the listener fails.
+pub async fn run<J, F>(started: Instant, environment: impl Fn(&str) -> Option<String>, job: J) -> Result<(), ServeError>
 where
     J: Fn() -> F + Send + Sync + 'static,
-    F: Future<Output = Result<Report, JobError>> + Send + 'static,
+    F: Future<Output = Result<Summary, JobError>> + Send + 'static,
 {
     let listener = listen(environment).await?;
-    LogEvent::HandlerStarted { version: env!("CARGO_PKG_VERSION"), start_ms: milliseconds(began) }.log();
+    LogEvent::HandlerStarted { version: env!("CARGO_PKG_VERSION"), start_ms: milliseconds(started) }.log();
     serve(listener, asked_to_stop(), job).await?;
-    LogEvent::HandlerStopped { uptime_ms: milliseconds(began) }.log();
+    LogEvent::HandlerStopped { uptime_ms: milliseconds(started) }.log();
     Ok(())
 }
 
@@ -105,48 +104,48 @@ where
 ///
 /// # Errors
 ///
-/// When the listener breaks.
+/// The listener fails.
 pub async fn serve<J, F>(listener: TcpListener, stop: impl Future<Output = ()>, job: J) -> io::Result<()>
 where
     J: Fn() -> F + Send + Sync + 'static,
-    F: Future<Output = Result<Report, JobError>> + Send + 'static,
+    F: Future<Output = Result<Summary, JobError>> + Send + 'static,
 {
     let (stopped, until_stopped) = Stop::new();
-    let runner = Arc::new(Runner { job, turn: Turn::default(), stop: until_stopped.clone() });
+    let runner = Arc::new(Runner { job, lock: RunLock::default(), stop: until_stopped.clone() });
     let server = axum::serve(listener, router(runner)).with_graceful_shutdown(until_stopped.wait());
-    let announced = async {
+    let stopping = async {
         stop.await;
-        stopped.announce();
-        // The server ends by itself, once the preparation under way has been abandoned and answered for.
+        stopped.send();
+        // The server ends by itself after the running preparation was abandoned and its reply was sent.
         std::future::pending().await
     };
     tokio::select! {
         ended = server.into_future() => ended,
-        ended = announced => ended,
+        ended = stopping => ended,
     }
 }
 
 fn router<J, F>(runner: Arc<Runner<J>>) -> Router
 where
     J: Fn() -> F + Send + Sync + 'static,
-    F: Future<Output = Result<Report, JobError>> + Send + 'static,
+    F: Future<Output = Result<Summary, JobError>> + Send + 'static,
 {
     Router::new()
-        // Any answer means ready.
-        .route("/", get(success_at_once))
+        // Any reply means that the handler is ready.
+        .route("/", get(ready))
         .route("/prepare-data", post(on_prepare_data))
         .with_state(runner)
 }
 
-async fn success_at_once() -> Response {
+async fn ready() -> Response {
     success()
 }
 
-/// The invocation runs in a task of its own: a caller that hangs up does not cut it off.
+/// The invocation runs in its own task: a closed connection does not cancel it.
 async fn on_prepare_data<J, F>(State(runner): State<Arc<Runner<J>>>, headers: HeaderMap) -> Response
 where
     J: Fn() -> F + Send + Sync + 'static,
-    F: Future<Output = Result<Report, JobError>> + Send + 'static,
+    F: Future<Output = Result<Summary, JobError>> + Send + 'static,
 {
     let invocation = Invocation::new("prepare-data", Trigger::Timer, invocation_id(&headers));
     let run = invocation.in_scope(async move { runner.run().await });
@@ -156,14 +155,14 @@ where
 /// Runs the job, one at a time.
 struct Runner<J> {
     job: J,
-    turn: Turn,
+    lock: RunLock,
     stop: Stop,
 }
 
 /// How an invocation ended.
-enum Ended {
-    Finished(Report),
-    Broken(JobError),
+enum Outcome {
+    Finished(Summary),
+    Failed(JobError),
     Panicked,
     Abandoned,
 }
@@ -171,41 +170,41 @@ enum Ended {
 impl<J, F> Runner<J>
 where
     J: Fn() -> F,
-    F: Future<Output = Result<Report, JobError>>,
+    F: Future<Output = Result<Summary, JobError>>,
 {
     async fn run(&self) -> Response {
-        let _turn = match self.turn.take() {
-            Ok(turn) => turn,
+        let _guard = match self.lock.acquire() {
+            Ok(guard) => guard,
             Err(running_ms) => {
                 LogEvent::PreparationRefused { running_ms }.log();
-                return failure("a preparation is under way already; this invocation has not started another");
+                return failure("a preparation is already running; this invocation did not start another one");
             }
         };
-        let began = Instant::now();
+        let started = Instant::now();
         LogEvent::PreparationStarted { version: env!("CARGO_PKG_VERSION") }.log();
-        let ended = tokio::select! {
-            ended = AssertUnwindSafe(async { (self.job)().await }).catch_unwind() => match ended {
-                Ok(Ok(report)) => Ended::Finished(report),
-                Ok(Err(error)) => Ended::Broken(error),
-                Err(_) => Ended::Panicked,
+        let outcome = tokio::select! {
+            result = AssertUnwindSafe(async { (self.job)().await }).catch_unwind() => match result {
+                Ok(Ok(summary)) => Outcome::Finished(summary),
+                Ok(Err(error)) => Outcome::Failed(error),
+                Err(_) => Outcome::Panicked,
             },
-            () = self.stop.clone().wait() => Ended::Abandoned,
+            () = self.stop.clone().wait() => Outcome::Abandoned,
         };
-        ended.tell(milliseconds(began))
+        outcome.reply(milliseconds(started))
     }
 }
 
-impl Ended {
-    /// Writes it to the log, and answers the host.
-    fn tell(&self, duration_ms: u64) -> Response {
+impl Outcome {
+    /// Logs the outcome, and replies to the host.
+    fn reply(&self, duration_ms: u64) -> Response {
         match self {
-            Self::Finished(Report { tables, changed, rows, rejected, newest_source_row }) => {
+            Self::Finished(Summary { tables, changed, rows, rejected, newest_source_row }) => {
                 let (tables, changed, rows, rejected) = (*tables, *changed, *rows, *rejected);
                 let newest_source_row = *newest_source_row;
                 LogEvent::PreparationFinished { tables, changed, rows, rejected, newest_source_row, duration_ms }.log();
                 success()
             }
-            Self::Broken(error) => {
+            Self::Failed(error) => {
                 match error {
                     JobError::Stopped { checks, detail } => {
                         LogEvent::PreparationStopped { checks, detail, duration_ms }.log();
@@ -215,13 +214,13 @@ impl Ended {
                 failure(&error.to_string())
             }
             Self::Panicked => {
-                let detail = "the preparation panicked; this is a defect";
+                let detail = "the preparation panicked; this is a bug";
                 LogEvent::PreparationFailed { detail, duration_ms }.log();
                 failure(detail)
             }
             Self::Abandoned => {
                 LogEvent::PreparationAbandoned { duration_ms }.log();
-                failure("the handler was asked to stop; the next preparation goes on from what is published")
+                failure("the handler was asked to stop; the next preparation continues from what is published")
             }
         }
     }

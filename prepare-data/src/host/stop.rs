@@ -1,28 +1,28 @@
-//! Being asked to stop: by whoever serves, and by the operating system.
+//! Shutdown: requests to stop, from the server and from the operating system.
 
 use tokio::sync::watch;
 
-/// Announces that it is time to stop.
-pub(super) struct Announcer(watch::Sender<bool>);
+/// Requests the shutdown.
+pub(super) struct StopSender(watch::Sender<bool>);
 
-impl Announcer {
-    pub(super) fn announce(&self) {
+impl StopSender {
+    pub(super) fn send(&self) {
         self.0.send_replace(true);
     }
 }
 
-/// Waits for the announcement.
+/// Waits for the request.
 #[derive(Clone)]
 pub(super) struct Stop(watch::Receiver<bool>);
 
 impl Stop {
-    pub(super) fn new() -> (Announcer, Self) {
-        let (announcer, stop) = watch::channel(false);
-        (Announcer(announcer), Self(stop))
+    pub(super) fn new() -> (StopSender, Self) {
+        let (sendr, stop) = watch::channel(false);
+        (StopSender(sendr), Self(stop))
     }
 
     pub(super) async fn wait(mut self) {
-        // Without an announcer nobody serves any more, which is as good as being asked to stop.
+        // Without a sender, the server has ended.
         let _ = self.0.wait_for(|stopped| *stopped).await;
     }
 }
@@ -35,7 +35,7 @@ pub async fn asked_to_stop() {
     }
 }
 
-/// Where a signal cannot be listened for, the operating system's own way with it holds: the process ends.
+/// If the signal cannot be received, the default of the operating system applies: the process ends.
 async fn interrupted() {
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;

@@ -1,4 +1,4 @@
-//! Brings the columns of an export into the shape that statements count on.
+//! Converts the columns of an export to the types that statements expect.
 
 use deltalake::arrow::datatypes::{DataType, Schema};
 use deltalake::datafusion::common::ScalarValue;
@@ -7,12 +7,12 @@ use deltalake::datafusion::functions::expr_fn::lower;
 use deltalake::datafusion::functions::string::expr_fn::btrim;
 use deltalake::datafusion::prelude::{Expr, ident, lit, try_cast, when};
 
-use super::csv::lake_timestamp;
-use crate::error::{Error, Result, Trying};
+use super::timestamps::lake_timestamp;
+use crate::error::{Context, Error, Result};
 use crate::sql::{Column, SourceTable};
 
-/// Expressions that turn the export's columns, found whatever their case, into those of `bronze_<table>` without
-/// `lakefolder`. What is absent and not required is NULL.
+/// Expressions for the columns of `bronze_<table>` without `lakefolder`. Names are compared without case. A column that is
+/// not exported and not required is NULL.
 pub(super) fn columns(schema: &Schema, table: &SourceTable) -> Result<Vec<Expr>> {
     table.bronze_columns()?.iter().map(|column| one(schema, table, column)).collect()
 }
@@ -21,9 +21,9 @@ fn one(schema: &Schema, table: &SourceTable, column: &Column) -> Result<Expr> {
     let kind = column.data_type()?;
     let Some(found) = source_column(schema, &column.name) else {
         if column.required {
-            return Err(Error::Export(format!("{} of the export lacks the column {}", table.name, column.name)));
+            return Err(Error::Export(format!("{} of the export has no column {}", table.name, column.name)));
         }
-        let null = ScalarValue::try_from(&kind).trying("make a NULL")?;
+        let null = ScalarValue::try_from(&kind).context("make a NULL")?;
         return Ok(lit(null).alias(&column.name));
     };
     let (name, from) = (found.name().as_str(), found.data_type());
@@ -45,12 +45,12 @@ pub(super) fn source_column<'a>(schema: &'a Schema, name: &str) -> Option<&'a de
     names.iter().find_map(|wanted| schema.fields().iter().find(|field| field.name().to_lowercase() == *wanted))
 }
 
-/// A column of the right type is left alone, so that conditions on it reach the files.
+/// A column of the right type has no cast, so that conditions on it are pushed down to the files.
 fn converted(name: &str, from: &DataType, kind: &DataType) -> Expr {
     if from == kind || (is_text(from) && is_text(kind)) { ident(name) } else { try_cast(ident(name), kind.clone()) }
 }
 
-/// Reads a value that was written as text; what cannot be read is NULL.
+/// Parses a value that was written as text. Text that cannot be parsed is NULL.
 pub(super) fn from_text(value: Expr, kind: &DataType) -> Result<Expr> {
     let trimmed = nullif(btrim(vec![value]), lit(""));
     match kind {
@@ -60,7 +60,7 @@ pub(super) fn from_text(value: Expr, kind: &DataType) -> Result<Expr> {
             when(word.clone().in_list(vec![lit("true"), lit("1"), lit("yes")], false), lit(true))
                 .when(word.in_list(vec![lit("false"), lit("0"), lit("no")], false), lit(false))
                 .end()
-                .trying("read a boolean")
+                .context("read a boolean")
         }
         other => Ok(try_cast(trimmed, other.clone())),
     }

@@ -1,4 +1,4 @@
-//! Delta tables: Synapse Link's, and those behind a shortcut of OneLake.
+//! Exported Delta tables: those of Synapse Link, and those of a OneLake shortcut.
 
 use std::collections::HashSet;
 
@@ -8,9 +8,10 @@ use deltalake::arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 use deltalake::datafusion::functions_aggregate::expr_fn::{max, min};
 use deltalake::datafusion::prelude::{DataFrame, JoinType, SessionContext, col, lit};
 
-use super::{Location, Position, conform};
-use crate::engine::{search, timestamp_literal};
-use crate::error::{Result, Trying};
+use super::{Position, conform};
+use crate::engine::{timestamp_literal, with_dynamic_filters};
+use crate::error::{Context, Result};
+use crate::location::Location;
 use crate::sql::SourceTable;
 
 #[derive(Debug)]
@@ -21,17 +22,17 @@ pub(super) struct DeltaSource {
 
 impl DeltaSource {
     pub(super) async fn open(location: &Location) -> Result<Self> {
-        let table = location.table()?.load().await.trying(format!("open the table {location}"))?;
+        let table = location.table()?.load().await.context(format!("open the table {location}"))?;
         Ok(Self { location: location.clone(), table })
     }
 
-    /// Whether it is the table with that identity.
+    /// Whether the table has this id.
     pub(super) fn is(&self, id: &str) -> Result<bool> {
         Ok(self.id()? == id)
     }
 
     fn id(&self) -> Result<String> {
-        let state = self.table.snapshot().trying(format!("read {}", self.location))?;
+        let state = self.table.snapshot().context(format!("read {}", self.location))?;
         Ok(state.metadata().id().to_owned())
     }
 
@@ -39,9 +40,9 @@ impl DeltaSource {
         self.read(session, table, None).await
     }
 
-    /// Rows whose files are new since that version, and that were written since, whichever clock tells: row versions follow
-    /// the transactions of the source, times of writing those of the lake. Then every version of those rows, because a file
-    /// that was rewritten can hold an old version of a row whose delete lies in another.
+    /// Rows in files that are newer than `version`, with a newer row version or time of writing. (Row versions follow the
+    /// transactions of the source, times of writing those of the lake.) And all versions of these rows: a rewritten file can
+    /// contain an old version of a row whose delete is in another file.
     pub(super) async fn since(
         &self,
         session: &SessionContext,
@@ -62,17 +63,17 @@ impl DeltaSource {
             .await?
             .filter(newer)
             .and_then(|rows| rows.select(vec![col("id"), col("versionnumber")]))
-            .trying(format!("find what is new in {}", table.name))?
+            .context(format!("find what is new in {}", table.name))?
             .cache()
             .await
-            .trying(format!("find what is new in {}", table.name))?;
+            .context(format!("find what is new in {}", table.name))?;
         let oldest = candidates
             .clone()
             .aggregate(vec![], vec![min(col("versionnumber")).alias("oldest")])
-            .trying("find the oldest version")?
+            .context("find the oldest version")?
             .collect()
             .await
-            .trying(format!("find what is new in {}", table.name))?;
+            .context(format!("find what is new in {}", table.name))?;
         let oldest = oldest.first().and_then(|batch| {
             let values = batch.column(0).as_primitive::<Int64Type>();
             values.iter().next().flatten()
@@ -80,16 +81,16 @@ impl DeltaSource {
         let ids = candidates
             .select(vec![col("id").alias("candidate")])
             .and_then(DataFrame::distinct)
-            .trying("name the candidates")?;
+            .context("select the candidates")?;
         let mut all = self.read(session, table, None).await?;
         if let Some(oldest) = oldest {
             let recent = col("versionnumber").gt_eq(lit(oldest)).or(col("versionnumber").is_null());
-            all = all.filter(recent).trying("leave out older versions")?;
+            all = all.filter(recent).context("filter by version")?;
         }
         let rows = all
             .join(ids, JoinType::LeftSemi, &["id"], &["candidate"], None)
-            .trying(format!("read what is new in {}", table.name))?;
-        Ok(Some(search(rows).cache().await.trying(format!("read what is new in {}", table.name))?))
+            .context(format!("read what is new in {}", table.name))?;
+        Ok(Some(with_dynamic_filters(rows).cache().await.context(format!("read what is new in {}", table.name))?))
     }
 
     pub(super) async fn position(&self, session: &SessionContext, table: &SourceTable) -> Result<Position> {
@@ -98,10 +99,10 @@ impl DeltaSource {
             .all(session, table)
             .await?
             .aggregate(vec![], vec![max(col("versionnumber")).alias("v"), max(col("sinkmodifiedon")).alias("w")])
-            .trying(&what)?
+            .context(&what)?
             .collect()
             .await
-            .trying(&what)?;
+            .context(&what)?;
         let (mut row_version, mut written) = (i64::MIN, i64::MIN);
         for batch in &ends {
             row_version = batch.column(0).as_primitive::<Int64Type>().iter().flatten().fold(row_version, i64::max);
@@ -111,11 +112,11 @@ impl DeltaSource {
         Ok(Position::Delta { id: self.id()?, version: self.table.version().unwrap_or_default(), row_version, written })
     }
 
-    /// Paths of the files that a later version added; `None` if that version cannot be read any more.
+    /// Paths of the files that were added after a version; `None` if that version cannot be read any more.
     async fn files_since(&self, version: u64) -> Result<Option<Vec<String>>> {
-        let mut before = self.location.table()?.build().trying(format!("open {}", self.location))?;
+        let mut before = self.location.table()?.build().context(format!("open {}", self.location))?;
         if self.table.version().is_none_or(|now| now < version) || before.load_version(version).await.is_err() {
-            tracing::info!(table = %self.location, version, "the version read last is gone: reading all");
+            tracing::info!(table = %self.location, version, "the version that was read last is gone: reading all rows");
             return Ok(None);
         }
         let known: HashSet<String> = paths(&before)?.into_iter().collect();
@@ -133,14 +134,14 @@ impl DeltaSource {
         if let Some(files) = files {
             builder = builder.with_file_paths(files);
         }
-        let rows = session.read_table(builder.await.trying(&what)?).trying(&what)?;
+        let rows = session.read_table(builder.await.context(&what)?).context(&what)?;
         let mut columns = conform::columns(rows.schema().as_arrow(), table)?;
         columns.push(lit("").alias("lakefolder"));
-        rows.select(columns).trying(&what)
+        rows.select(columns).context(&what)
     }
 }
 
 fn paths(table: &DeltaTable) -> Result<Vec<String>> {
-    let state = table.snapshot().trying("list files")?;
+    let state = table.snapshot().context("list files")?;
     Ok(state.log_data().iter().map(|file| file.path().into_owned()).collect())
 }

@@ -4,29 +4,30 @@ use std::collections::BTreeMap;
 
 use super::csv::CsvSource;
 use super::delta::DeltaSource;
-use super::{Location, Reader, Source};
+use super::{Reader, Source};
 use crate::error::{Error, Result};
+use crate::location::Location;
 use crate::sql::Sources;
 
-/// Where Delta tables are looked for, in this order. Synapse Link writes `deltalake/<table>`; its staging form
-/// `<table>_partitioned` comes after it, because it goes away; a lakehouse has `Tables/<table>`, with or without a schema.
+/// Paths of Delta tables, in this order. Synapse Link writes `deltalake/<table>`. Its temporary `<table>_partitioned` comes
+/// after that. A lakehouse has `Tables/<table>`, with or without a schema.
 pub const DEFAULT_PATTERNS: [&str; 5] =
     ["deltalake/{table}", "deltalake/{table}_partitioned", "Tables/{table}", "Tables/dbo/{table}", "{table}"];
 
 /// The tables of an export, by name.
 #[derive(Debug)]
 pub struct Export {
-    /// Those that it has.
+    /// The exported tables.
     pub sources: BTreeMap<String, Source>,
-    /// Those that it lacks and that a run can do without.
+    /// Optional tables that are not exported.
     pub absent: Vec<String>,
 }
 
 impl Export {
-    /// Looks for the tables: Delta first, told by a `_delta_log`; else the change folders of Synapse Link, told by `model.json`.
+    /// Finds the tables: Delta tables (`_delta_log`), or else the change folders of Synapse Link (`model.json`).
     ///
     /// # Errors
-    /// [`Error::Export`] if a required table is missing, naming where it was looked for.
+    /// [`Error::Export`] names the required tables that are missing, and the searched paths.
     pub async fn discover(lake: &Location, patterns: &[String], wanted: &Sources) -> Result<Self> {
         let mut readers: BTreeMap<String, Reader> = BTreeMap::new();
         for pattern in patterns {
@@ -55,15 +56,15 @@ impl Export {
             return Ok(export);
         }
         Err(Error::Export(format!(
-            "the export at {lake} lacks {}. Looked for Delta tables at {}, and for model.json with change folders. Add the \
-             tables to the export, or say where they are (LakeTablePattern)",
+            "the export at {lake} has no {}. Searched for Delta tables at {}, and for model.json with change folders. Add the \
+             tables to the export, or set their paths (LakeTablePattern)",
             missing.join(", "),
             patterns.join(", ")
         )))
     }
 }
 
-/// Delta tables that a pattern leads to, as (table, folder).
+/// The Delta tables that match a pattern, as (table, folder).
 async fn delta_tables(lake: &Location, pattern: &str) -> Result<Vec<(String, String)>> {
     let (parent, name) = pattern.rsplit_once('/').unwrap_or(("", pattern));
     let Some((before, after)) = name.split_once("{table}") else {

@@ -1,17 +1,16 @@
-//! The export as it lies in the lake, read into one shape whatever wrote it.
+//! The export in the lake. Both formats are read into the same columns.
 
 mod conform;
 mod csv;
 mod delta;
 mod discover;
-mod location;
 mod model;
+mod timestamps;
 
 use deltalake::datafusion::prelude::{DataFrame, SessionContext};
 use serde::{Deserialize, Serialize};
 
 pub use discover::{DEFAULT_PATTERNS, Export};
-pub use location::Location;
 
 use crate::error::Result;
 use crate::sql::SourceTable;
@@ -23,13 +22,13 @@ pub enum Position {
     /// A Delta table.
     #[serde(rename_all = "camelCase")]
     Delta {
-        /// Its identity: a table that was made anew has another.
+        /// Its id. A table that was created again has another id.
         id: String,
         /// Its version.
         version: u64,
-        /// The highest row version seen.
+        /// The highest row version that was read.
         row_version: i64,
-        /// The latest time of writing seen, in microseconds since 1970.
+        /// The latest time of writing that was read, in microseconds since 1970.
         written: i64,
     },
     /// Change folders.
@@ -43,7 +42,7 @@ pub enum Position {
 /// A table of the export.
 #[derive(Debug)]
 pub struct Source {
-    /// What is read of it.
+    /// The columns that are read.
     pub table: SourceTable,
     reader: Reader,
 }
@@ -55,10 +54,10 @@ enum Reader {
 }
 
 impl Source {
-    /// All its rows, old versions and deletes included, in the columns of `bronze_<table>`.
+    /// All rows, with old versions and deletes, in the columns of `bronze_<table>`.
     ///
     /// # Errors
-    /// The export lacks a required column.
+    /// A required column is not exported.
     pub async fn all(&self, session: &SessionContext) -> Result<DataFrame> {
         match &self.reader {
             Reader::Delta(source) => source.all(session, &self.table).await,
@@ -66,8 +65,8 @@ impl Source {
         }
     }
 
-    /// What has to be looked at after a reading that ended at `position`: every version, from the export, of each row that
-    /// may have changed. `None` if that cannot be told, and all has to be looked at.
+    /// The rows that may have changed after `position`, with all versions of each. `None` if that is not known, and all rows
+    /// have to be read.
     ///
     /// # Errors
     /// The export cannot be read.
@@ -83,7 +82,7 @@ impl Source {
         }
     }
 
-    /// Where a reading of everything would end, now.
+    /// The position after all rows that are exported now.
     ///
     /// # Errors
     /// The export cannot be read.
@@ -94,12 +93,12 @@ impl Source {
         }
     }
 
-    /// Whether values arrive as text and may be unreadable.
+    /// Whether values are exported as text, and may be unreadable.
     pub fn is_text(&self) -> bool {
         matches!(self.reader, Reader::Csv(_))
     }
 
-    /// Rows with a value that is not what its column holds: columns `id`, `column_name`. Such a value is read as NULL.
+    /// Rows with a value of a wrong type, which is read as NULL. Columns: `id`, `column_name`.
     ///
     /// # Errors
     /// The export cannot be read.

@@ -3,8 +3,8 @@
 
 use serde::Deserialize;
 
-use super::Location;
 use crate::error::{Error, Result};
+use crate::location::Location;
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Model {
@@ -44,7 +44,7 @@ impl Model {
     pub(super) async fn read(lake: &Location, file: &str) -> Result<Option<Self>> {
         let Some(text) = lake.read(file).await? else { return Ok(None) };
         let model = serde_json::from_str(text.trim_start_matches('\u{feff}'))
-            .map_err(|error| Error::Export(format!("{lake}{file} is no model: {error}")))?;
+            .map_err(|error| Error::Export(format!("{lake}{file} is not a valid model: {error}")))?;
         Ok(Some(model))
     }
 

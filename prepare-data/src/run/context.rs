@@ -1,4 +1,4 @@
-//! What every part of a run shares.
+//! What all parts of a run share.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -7,27 +7,28 @@ use futures::future::BoxFuture;
 use futures::{StreamExt, TryFutureExt, TryStreamExt, stream};
 use tokio::sync::RwLock;
 
-use super::report::Layer;
-use crate::delta::{Age, Stager};
+use super::layer::Layer;
+use crate::delta::{AgeBuckets, TableWriter};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::lake::{Export, Location};
+use crate::lake::Export;
+use crate::location::Location;
 use crate::settings::{Layers, Settings};
 use crate::sql::{Catalog, Script};
 
-/// What is said of the rejected rows.
+/// Description of the table of rejected rows.
 const REJECTED: &str = "Rows of the export that are in no published table, with the reason";
 
-/// A run under way.
+/// A run.
 pub(super) struct Run<'a> {
     pub(super) settings: &'a Settings,
     pub(super) catalog: &'a Catalog,
     pub(super) engine: &'a Engine,
     pub(super) export: &'a Export,
     pub(super) as_of: DateTime<Utc>,
-    /// Whether everything is compared, whatever is known.
+    /// Whether all rows are compared, even those that did not change since the last run.
     pub(super) reconcile: bool,
-    /// Held by one that computes a large table whole, which takes all the memory; shared by those that look at changes.
+    /// Held to compute a large table as a whole, which needs all the memory; shared by incremental work.
     pub(super) memory: RwLock<()>,
 }
 
@@ -49,9 +50,9 @@ impl Run<'_> {
         self.location(Layer::Gold, table)
     }
 
-    /// What writes a table.
-    pub(super) fn stager(&self, engine: &Engine, layer: Layer, table: &str) -> Result<Stager> {
-        let unknown = || Error::Catalog(format!("nothing says how {table} is made"));
+    /// The writer of a table.
+    pub(super) fn table_writer(&self, engine: &Engine, layer: Layer, table: &str) -> Result<TableWriter> {
+        let unknown = || Error::Catalog(format!("no SQL file makes {table}"));
         let (key, about, time) = match layer {
             Layer::Silver => {
                 let source = self.catalog.sources.tables.iter().find(|source| source.name == table);
@@ -64,28 +65,28 @@ impl Run<'_> {
             }
             Layer::Quality => ("rejection_id", REJECTED, Some("recorded_at")),
         };
-        let age = time.map(|column| Age::of(column, self.as_of));
-        Ok(Stager::new(engine, self.location(layer, table), table, key, about).by_age(age))
+        let age = time.map(|column| AgeBuckets::of(column, self.as_of));
+        Ok(TableWriter::new(engine, self.location(layer, table), table, key, about).by_age(age))
     }
 
     pub(super) fn keeps_silver(&self) -> bool {
         self.settings.layers == Layers::Three
     }
 
-    /// Works on all tables, and gives the results in their order. Where changes are looked at, one table waits for reads while
-    /// another computes; where all is looked at, none has anything to do beside the one that takes all the memory.
+    /// Works on all tables, and returns the results in their order. Incremental work runs on two tables at a time: one waits for
+    /// reads while the other computes. Otherwise one table at a time needs all the memory.
     pub(super) async fn each<T>(&self, tables: Vec<BoxFuture<'_, Result<T>>>) -> Result<Vec<T>> {
-        let at_once = if self.reconcile || !self.keeps_silver() { 1 } else { 2 };
+        let concurrency = if self.reconcile || !self.keeps_silver() { 1 } else { 2 };
         let numbered = tables.into_iter().enumerate();
         let numbered: Vec<_> = numbered.map(|(number, table)| table.map_ok(move |done| (number, done))).collect();
-        // One after the other as they end: a short table does not wait for the long one before it.
-        let mut done: Vec<_> = stream::iter(numbered).buffer_unordered(at_once).try_collect().await?;
+        // Unordered, so that a short table does not wait for a long one.
+        let mut done: Vec<_> = stream::iter(numbered).buffer_unordered(concurrency).try_collect().await?;
         done.sort_by_key(|(number, _)| *number);
         Ok(done.into_iter().map(|(_, result)| result).collect())
     }
 
-    /// Stands for everything besides rows that a result depends on: statements and what they are told.
-    pub(super) fn made_by(&self, scripts: &[Option<&Script>]) -> String {
+    /// Hash of everything besides rows that a result depends on: statements, parameters and party types.
+    pub(super) fn definition_hash(&self, scripts: &[Option<&Script>]) -> String {
         let mut hasher = DefaultHasher::new();
         for script in scripts.iter().flatten() {
             script.statements().hash(&mut hasher);

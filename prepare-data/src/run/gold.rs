@@ -1,4 +1,4 @@
-//! Published tables: staged all together, committed only if the gate lets all of them through.
+//! Published tables. All are prepared before the first is committed, and only if the gate stops none of them.
 
 use std::time::Instant;
 
@@ -6,32 +6,35 @@ use deltalake::DeltaTable;
 use futures::FutureExt;
 
 use super::context::Run;
+use super::gate;
+use super::gate_error::GateError;
 use super::inputs::Inputs;
-use super::quality::Rejections;
-use super::report::{How, Layer, Report, TableReport};
+use super::layer::{How, Layer};
+use super::rejections::Rejections;
+use super::report::{Report, TableReport};
 use super::state::{GoldState, State};
-use crate::delta::{Part, Staged, row_count};
-use crate::engine::{Engine, keep, run_script, search, sql};
+use crate::delta::{Partition, PendingCommit, row_count};
+use crate::engine::{Engine, materialize, run_script, sql, with_dynamic_filters};
 use crate::error::Result;
 use crate::sql::{GoldTable, Script};
 
 /// A gold table before it is published.
-pub(super) struct Prepared<'a> {
+pub(super) struct PreparedTable<'a> {
     pub(super) table: &'a GoldTable,
-    /// As it is; none if it is new.
-    pub(super) present: Option<DeltaTable>,
-    /// What changes; none if nothing does.
-    pub(super) staged: Option<Staged>,
+    /// The table as it is; `None` if it is new.
+    pub(super) current: Option<DeltaTable>,
+    /// Its changes; `None` if there are none.
+    pub(super) pending: Option<PendingCommit>,
     pub(super) rejections: Rejections,
 }
 
-/// Prepares every gold table whose driver is exported.
+/// Prepares every gold table whose main source is exported.
 pub(super) async fn prepare<'a>(
     run: &Run<'a>,
     state: &State,
     inputs: &Inputs,
     report: &mut Report,
-) -> Result<Vec<Prepared<'a>>> {
+) -> Result<Vec<PreparedTable<'a>>> {
     let (exported, left_out): (Vec<_>, Vec<_>) = run.catalog.gold.iter().partition(|table| inputs.has(&table.driver));
     report.left_out.extend(left_out.iter().map(|table| table.name().to_owned()));
     let tables = exported.into_iter().map(|table| prepare_one(run, state, inputs, table).boxed()).collect();
@@ -45,76 +48,97 @@ async fn prepare_one<'a>(
     state: &State,
     inputs: &Inputs,
     table: &'a GoldTable,
-) -> Result<(TableReport, Prepared<'a>)> {
+) -> Result<(TableReport, PreparedTable<'a>)> {
     let started = Instant::now();
-    let present = run.gold(table.name()).open().await?;
-    let gold = Gold { run, inputs, table, present: present.as_ref() };
-    let (how, staged, rejections) = gold.prepare(state.gold.get(table.name())).await?;
+    let current = run.gold(table.name()).open().await?;
+    let gold = Gold { run, inputs, table, current: current.as_ref() };
+    let (how, pending, rejections) = gold.prepare(state.gold.get(table.name())).await?;
     let mut entry = TableReport::new(Layer::Gold, table.name(), how);
     entry.milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    if let Some(staged) = &staged {
-        entry.counts = staged.counts;
-        entry.columns_change = staged.columns_change;
-    } else if let Some(present) = &present {
-        entry.counts.before = row_count(present)?;
+    if let Some(pending) = &pending {
+        entry.counts = pending.counts;
+        entry.columns_change = pending.columns_change;
+    } else if let Some(current) = &current {
+        entry.counts.before = row_count(current)?;
         entry.counts.after = entry.counts.before;
     }
-    Ok((entry, Prepared { table, present, staged, rejections }))
+    Ok((entry, PreparedTable { table, current, pending, rejections }))
+}
+
+/// What the gate finds in the prepared tables.
+pub(super) async fn gate_errors(
+    run: &Run<'_>,
+    inputs: &Inputs,
+    prepared: &[PreparedTable<'_>],
+) -> Result<Vec<GateError>> {
+    let mut errors = Vec::new();
+    for PreparedTable { table, pending, .. } in prepared {
+        let Some(pending) = pending else { continue };
+        errors.extend(gate::keys(pending));
+        errors.extend(gate::row_loss(run, pending));
+        errors.extend(gate::empty_profile(run, inputs, table, pending).await?);
+    }
+    Ok(errors)
 }
 
 pub(super) fn state_of(run: &Run<'_>, inputs: &Inputs, table: &GoldTable, version: u64) -> GoldState {
-    GoldState { version, made_by: made_by(run, table), as_of: run.as_of, inputs: inputs.now(&table.reads) }
+    GoldState {
+        version,
+        definition_hash: definition_hash(run, table),
+        as_of: run.as_of,
+        inputs: inputs.now(&table.reads),
+    }
 }
 
-fn made_by(run: &Run<'_>, table: &GoldTable) -> String {
-    run.made_by(&[Some(&table.rows), table.changes.as_ref()])
+fn definition_hash(run: &Run<'_>, table: &GoldTable) -> String {
+    run.definition_hash(&[Some(&table.rows), table.changes.as_ref()])
 }
 
 struct Gold<'a> {
     run: &'a Run<'a>,
     inputs: &'a Inputs,
     table: &'a GoldTable,
-    present: Option<&'a DeltaTable>,
+    current: Option<&'a DeltaTable>,
 }
 
-type Outcome = (How, Option<Staged>, Rejections);
+type Outcome = (How, Option<PendingCommit>, Rejections);
 
 impl Gold<'_> {
     async fn prepare(&self, known: Option<&GoldState>) -> Result<Outcome> {
-        // What is known counts only if the table was made by these statements from the tables as they were before this run.
+        // The state is used only if these statements made the table from the inputs as they were before this run.
         let known = known.filter(|known| {
-            self.present.and_then(DeltaTable::version) == Some(known.version)
-                && known.made_by == made_by(self.run, self.table)
+            self.current.and_then(DeltaTable::version) == Some(known.version)
+                && known.definition_hash == definition_hash(self.run, self.table)
                 && known.inputs == self.inputs.before(&self.table.reads)
                 && !self.run.reconcile
         });
-        let (Some(known), Some(present)) = (known, self.present) else { return self.whole().await };
+        let (Some(known), Some(current)) = (known, self.current) else { return self.whole().await };
         if self.inputs.unchanged(&self.table.reads) && !depends_on_time(&self.table.rows) {
             return Ok((How::Unchanged, None, Rejections::Unchanged));
         }
         match &self.table.changes {
-            Some(changes) => self.changes(present, changes, known).await,
+            Some(changes) => self.changes(current, changes, known).await,
             None => self.whole().await,
         }
     }
 
     async fn whole(&self) -> Result<Outcome> {
-        let _alone = if self.table.is_small() { None } else { Some(self.run.memory.write().await) };
+        let _exclusive = if self.table.is_small() { None } else { Some(self.run.memory.write().await) };
         let compute = |engine| self.difference(engine).boxed();
-        let staged = self.run.engine.within_memory(self.table.name(), compute).await?;
-        Ok((How::Whole, staged, Rejections::Whole))
+        let pending = self.run.engine.within_memory(self.table.name(), compute).await?;
+        Ok((How::Whole, pending, Rejections::Whole))
     }
 
-    async fn difference(&self, engine: Engine) -> Result<Option<Staged>> {
+    async fn difference(&self, engine: Engine) -> Result<Option<PendingCommit>> {
         let session = self.inputs.session(self.run, &engine, None)?;
         let rows = run_script(&session, &self.table.rows).await?;
         self.run
-            .stager(&engine, Layer::Gold, self.table.name())?
-            .difference(self.present.cloned(), Part::all(rows))
+            .table_writer(&engine, Layer::Gold, self.table.name())?
+            .difference(self.current.cloned(), Partition::all(rows))
             .await
     }
 
-    async fn changes(&self, present: &DeltaTable, changes: &Script, known: &GoldState) -> Result<Outcome> {
+    async fn changes(&self, current: &DeltaTable, changes: &Script, known: &GoldState) -> Result<Outcome> {
         let engine = self.run.engine;
         let session = self.inputs.session(self.run, engine, Some(known.as_of))?;
         if !self.inputs.register_changes(&session, &self.table.reads)? {
@@ -124,20 +148,23 @@ impl Gold<'_> {
         for step in &changes.steps {
             let rows = sql(&session, &changes.name, &step.sql).await?;
             let name = step.name.strip_prefix("narrow ").unwrap_or(&step.name);
-            if keep(&session, name, search(rows)).await? == 0 && name == "affected" {
+            if materialize(&session, name, with_dynamic_filters(rows)).await? == 0 && name == "affected" {
                 return Ok((How::Unchanged, None, Rejections::Unchanged));
             }
         }
         let rejections = Rejections::changes(self.table, &session).await?;
         let rows = run_script(&session, &self.table.rows).await?;
         let affected = sql(&session, self.table.name(), "select distinct key from affected").await?;
-        let staged =
-            self.run.stager(engine, Layer::Gold, self.table.name())?.changes(present.clone(), rows, affected).await?;
-        Ok((How::Changes, staged, rejections))
+        let pending = self
+            .run
+            .table_writer(engine, Layer::Gold, self.table.name())?
+            .changes(current.clone(), rows, affected)
+            .await?;
+        Ok((How::Changes, pending, rejections))
     }
 }
 
-/// Whether rows change by the mere passing of time.
+/// Whether rows change with the time of the run.
 fn depends_on_time(rows: &Script) -> bool {
     rows.statements().contains("as_of")
 }

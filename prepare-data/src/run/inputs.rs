@@ -1,4 +1,4 @@
-//! The silver tables of a run, what changed in them, and the small tables made of them.
+//! The silver tables of a run, their changes, and the shared tables made of them.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -16,18 +16,18 @@ use deltalake::datafusion::prelude::SessionContext;
 
 use super::context::Run;
 use crate::engine::{Engine, empty, in_memory, register, run_script, timestamp_literal};
-use crate::error::{Error, Result, Trying};
+use crate::error::{Context, Error, Result};
 use crate::lake::Position;
 use crate::sql::{Parameter, data_type};
 
 /// What changed in a table since the last run.
 #[derive(Clone, Debug)]
 pub(super) enum Changes {
-    /// Nothing.
+    /// No rows.
     None,
     /// These rows, as they were and as they are.
     Rows(Arc<MemTable>),
-    /// That is not known.
+    /// Not known.
     Unknown,
 }
 
@@ -36,16 +36,16 @@ pub(super) enum Changes {
 pub(super) struct Input {
     pub(super) rows: Arc<dyn TableProvider>,
     pub(super) changes: Changes,
-    /// Its version before this run and now; none of a view, or where the export lacks the table.
+    /// Its version before this run and now; `None` for a view, or if the table is not exported.
     pub(super) before: Option<u64>,
     pub(super) now: Option<u64>,
-    /// Whether the export has it.
+    /// Whether the table is exported.
     pub(super) exported: bool,
-    /// How far the export had been read before this run; `None` if this run read all of it.
+    /// The position before this run; `None` if this run read all rows.
     pub(super) since: Option<Position>,
 }
 
-/// All of them.
+/// All silver and shared tables.
 #[derive(Debug, Default)]
 pub(super) struct Inputs {
     pub(super) silver: BTreeMap<String, Input>,
@@ -53,13 +53,13 @@ pub(super) struct Inputs {
 }
 
 impl Inputs {
-    /// Makes the shared tables.
-    pub(super) async fn share(&mut self, run: &Run<'_>) -> Result<()> {
+    /// Computes the shared tables.
+    pub(super) async fn compute_shared(&mut self, run: &Run<'_>) -> Result<()> {
         for (name, script) in &run.catalog.shared {
             let session = self.session(run, run.engine, None)?;
             let (table, _) = in_memory(name, run_script(&session, script).await?).await?;
-            let batches = session.read_table(Arc::clone(&table) as _).trying(format!("read {name}"))?;
-            let mut lines = pretty_format_batches(&batches.collect().await.trying(format!("read {name}"))?)
+            let batches = session.read_table(Arc::clone(&table) as _).context(format!("read {name}"))?;
+            let mut lines = pretty_format_batches(&batches.collect().await.context(format!("read {name}"))?)
                 .map(|text| text.to_string().lines().map(str::to_owned).collect::<Vec<_>>())
                 .unwrap_or_default();
             lines.sort();
@@ -70,7 +70,7 @@ impl Inputs {
         Ok(())
     }
 
-    /// A session in which all silver and shared tables have their names.
+    /// A session with all silver and shared tables.
     pub(super) fn session(
         &self,
         run: &Run<'_>,
@@ -89,7 +89,7 @@ impl Inputs {
         Ok(session)
     }
 
-    /// Registers `changed_<table>` for each of the tables; `false` if what changed is not known for one.
+    /// Registers `changed_<table>` for each of the tables; `false` if the changes of one are not known.
     pub(super) fn register_changes(&self, session: &SessionContext, tables: &[String]) -> Result<bool> {
         for name in tables {
             let Some(input) = self.silver.get(name) else { continue };
@@ -103,17 +103,17 @@ impl Inputs {
         Ok(true)
     }
 
-    /// What a result that reads these tables was made from.
+    /// Versions of these tables now, by name.
     pub(super) fn now(&self, tables: &[String]) -> BTreeMap<String, String> {
         self.versions(tables, |input| input.now)
     }
 
-    /// What it would have been made from before this run.
+    /// Versions of these tables before this run, by name.
     pub(super) fn before(&self, tables: &[String]) -> BTreeMap<String, String> {
         self.versions(tables, |input| input.before)
     }
 
-    /// Whether the export has a table, or that is none of an export.
+    /// Whether a table is exported. A table that is not a source counts as exported.
     pub(super) fn has(&self, table: &str) -> bool {
         self.silver.get(table).is_none_or(|input| input.exported)
     }
@@ -136,7 +136,7 @@ impl Inputs {
 /// The rows of a Delta table.
 pub(super) async fn rows_of(run: &Run<'_>, table: &DeltaTable) -> Result<Arc<dyn TableProvider>> {
     let session = run.engine.session();
-    table.table_provider().with_session(Arc::new(session.state())).await.trying("read a table")
+    table.table_provider().with_session(Arc::new(session.state())).await.context("read a table")
 }
 
 fn parameters(run: &Run<'_>, previous: Option<DateTime<Utc>>) -> Result<Arc<dyn TableProvider>> {
@@ -154,7 +154,7 @@ fn parameters(run: &Run<'_>, previous: Option<DateTime<Utc>>) -> Result<Arc<dyn 
             _ => parameter_value(run, parameter)?,
         };
         fields.push(Field::new(&parameter.name, value.data_type(), true));
-        columns.push(value.to_array_of_size(1).trying("make the parameters")?);
+        columns.push(value.to_array_of_size(1).context("make the parameters")?);
     }
     one_batch(Schema::new(fields), columns)
 }
@@ -165,7 +165,7 @@ fn parameter_value(run: &Run<'_>, parameter: &Parameter) -> Result<ScalarValue> 
     let default = parameter.default.as_ref().filter(|value| !value.is_null());
     let default = default.map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
     match run.settings.parameters.get(&parameter.name).cloned().or(default) {
-        None => ScalarValue::try_from(&kind).trying("make a NULL"),
+        None => ScalarValue::try_from(&kind).context("make a NULL"),
         Some(text) => ScalarValue::try_from_string(text.clone(), &kind)
             .map_err(|_| wrong(&format!("cannot be `{text}`, it is a {}", parameter.kind))),
     }
@@ -182,6 +182,6 @@ fn one_batch(schema: Schema, columns: Vec<ArrayRef>) -> Result<Arc<dyn TableProv
     let schema = Arc::new(schema);
     let batch = RecordBatch::try_new(Arc::clone(&schema), columns)
         .map_err(deltalake::DeltaTableError::from)
-        .trying("make a table of settings")?;
-    Ok(Arc::new(MemTable::try_new(schema, vec![vec![batch]]).trying("make a table of settings")?))
+        .context("make a table of settings")?;
+    Ok(Arc::new(MemTable::try_new(schema, vec![vec![batch]]).context("make a table of settings")?))
 }

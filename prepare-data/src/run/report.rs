@@ -1,4 +1,4 @@
-//! What a run did, for a person and for a program.
+//! The report of a run, as text and as JSON.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -8,69 +8,46 @@ use chrono::{DateTime, Utc};
 use deltalake::DeltaTable;
 use serde::Serialize;
 
-use super::gate::Problem;
-use crate::delta::{Counts, Upkeep, row_count};
+use super::gate_error::GateError;
+use super::layer::{How, Layer};
+use crate::delta::{Counts, Maintenance, row_count};
 use crate::error::Result;
 use crate::lake::Position;
-
-/// Where a table lies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Layer {
-    /// Standardised.
-    Silver,
-    /// Published.
-    Gold,
-    /// About the others.
-    Quality,
-}
-
-/// How a table was brought up to date.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum How {
-    /// There was nothing to do.
-    Unchanged,
-    /// By looking at what changed.
-    Changes,
-    /// By computing all of it, and writing what differs.
-    Whole,
-}
 
 /// What was done to a table.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TableReport {
-    /// Where it lies.
+    /// Its layer.
     pub layer: Layer,
     /// Its name.
     pub table: String,
-    /// How it was brought up to date.
+    /// How it was updated.
     pub how: How,
-    /// Its rows.
+    /// Counts of its rows.
     #[serde(flatten)]
     pub counts: Counts,
-    /// Its version now; none if it was not published.
+    /// Its version now; `None` if it was not published.
     pub version: Option<u64>,
-    /// Whether its columns changed, which makes Customer Insights - Data read all of it again.
+    /// Whether its columns changed, which makes Customer Insights - Data read the whole table again.
     pub columns_change: bool,
-    /// What upkeep did.
-    pub upkeep: Upkeep,
+    /// What maintenance did to it.
+    pub maintenance: Maintenance,
     /// Time taken, in milliseconds.
     pub milliseconds: u64,
 }
 
-/// References that lead nowhere.
+/// The result of a check: references without a target.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Gap {
     /// Name of the check.
     pub check: String,
-    /// What it asks.
+    /// Its description.
     pub about: String,
-    /// How many lead nowhere.
+    /// References without a target.
     pub gaps: u64,
-    /// Of how many.
+    /// All references.
     pub of: u64,
 }
 
@@ -80,20 +57,20 @@ pub struct Gap {
 pub struct Report {
     /// The time whose names and addresses are published.
     pub as_of: DateTime<Utc>,
-    /// Whether everything was compared.
+    /// Whether all rows were compared.
     pub reconciled: bool,
     /// The tables, in the order of work.
     pub tables: Vec<TableReport>,
-    /// Gold tables whose main source the export lacks.
+    /// Gold tables whose main source is not exported.
     pub left_out: Vec<String>,
     /// Rejected rows, by reason.
     pub rejected: BTreeMap<String, u64>,
-    /// References that lead nowhere.
+    /// Results of the checks.
     pub gaps: Vec<Gap>,
-    /// The latest time at which the export wrote a row.
+    /// The newest time of writing in the export.
     pub newest_source_row: Option<DateTime<Utc>>,
     /// Why nothing was published; empty if it was.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<GateError>,
     /// Time taken, in milliseconds.
     pub milliseconds: u64,
 }
@@ -107,12 +84,12 @@ impl TableReport {
             counts: Counts::default(),
             version: None,
             columns_change: false,
-            upkeep: Upkeep::default(),
+            maintenance: Maintenance::default(),
             milliseconds: 0,
         }
     }
 
-    /// Whether rows of it changed.
+    /// Whether its rows changed.
     pub fn changed(&self) -> bool {
         self.counts.inserted + self.counts.updated + self.counts.deleted > 0
     }
@@ -123,8 +100,8 @@ impl TableReport {
         self.counts.updated += earlier.counts.updated;
         self.counts.deleted += earlier.counts.deleted;
         self.columns_change |= earlier.columns_change;
-        self.upkeep.compacted += earlier.upkeep.compacted;
-        self.upkeep.removed += earlier.upkeep.removed;
+        self.maintenance.compacted += earlier.maintenance.compacted;
+        self.maintenance.removed += earlier.maintenance.removed;
         self.milliseconds += earlier.milliseconds;
     }
 
@@ -154,7 +131,7 @@ impl Report {
         }
     }
 
-    /// The same run's report, with what an earlier part of it did; which is all that it did if the gate stopped the later one.
+    /// Adds the report of an earlier part of the same run. If the gate stopped the later part, the earlier part is all that was done.
     pub(super) fn after(mut self, earlier: Self) -> Self {
         if !self.published_all() {
             return Self { problems: self.problems, ..earlier };
@@ -167,7 +144,7 @@ impl Report {
         self
     }
 
-    /// Whether the gate let the results through.
+    /// Whether everything was published: the gate did not stop the run.
     pub fn published_all(&self) -> bool {
         self.problems.is_empty()
     }
@@ -183,7 +160,7 @@ impl Report {
         }
     }
 
-    pub(super) fn seen(&mut self, position: &Position) {
+    pub(super) fn add_position(&mut self, position: &Position) {
         let written = match position {
             Position::Delta { written, .. } => DateTime::from_timestamp_micros(*written),
             Position::Csv { folder } => DateTime::parse_from_rfc3339(&format!("{folder}Z")).ok().map(Into::into),
@@ -219,11 +196,11 @@ impl std::fmt::Display for Report {
             writeln!(f, "gap: {} ({} of {})", gap.about, gap.gaps, gap.of)?;
         }
         for table in &self.left_out {
-            writeln!(f, "left out: {table}, for the export lacks its main table")?;
+            writeln!(f, "left out: {table}, because its main table is not exported")?;
         }
         let published = self.tables.iter().any(|table| table.layer == Layer::Gold && table.version.is_some());
         let what = if published {
-            "the comparison of everything; what had changed was published"
+            "the comparison of all rows; what had changed was published"
         } else {
             "nothing was published"
         };
@@ -242,7 +219,7 @@ fn word(value: &impl Serialize) -> String {
     serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-/// Words to the left, numbers to the right.
+/// Aligns text to the left and numbers to the right.
 fn columns(f: &mut std::fmt::Formatter<'_>, lines: &[[String; 9]]) -> std::fmt::Result {
     let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or_default();
     let widths: Vec<usize> = (0..9).map(width).collect();

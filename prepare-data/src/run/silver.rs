@@ -1,4 +1,4 @@
-//! Standardised tables: kept up to date by what is new in the export, or views where two layers are kept.
+//! Standardised tables: stored and updated from what is new in the export, or views if only two layers are stored.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,12 +8,14 @@ use deltalake::datafusion::prelude::{DataFrame, SessionContext};
 use futures::FutureExt;
 
 use super::context::Run;
-use super::gate::{self, Problem};
+use super::gate;
+use super::gate_error::GateError;
 use super::inputs::{Changes, Input, Inputs, rows_of};
-use super::report::{How, Layer, Report, TableReport};
+use super::layer::{How, Layer};
+use super::report::{Report, TableReport};
 use super::state::{SilverState, State};
-use crate::delta::{Part, Staged};
-use crate::engine::{Engine, empty, keep, register, run_script, sql};
+use crate::delta::{Partition, PendingCommit};
+use crate::engine::{Engine, empty, materialize, register, run_script, sql};
 use crate::error::{Error, Result};
 use crate::lake::Source;
 use crate::sql::{Script, SourceTable};
@@ -30,7 +32,7 @@ pub(super) async fn prepare(
         report.tables.extend(outcome.entry);
         report.problems.extend(outcome.problem);
         if let Some(silver) = outcome.state {
-            report.seen(&silver.position);
+            report.add_position(&silver.position);
             state.silver.insert(name.to_owned(), silver);
         }
         inputs.silver.extend(outcome.input.map(|input| (name.to_owned(), input)));
@@ -45,19 +47,19 @@ async fn outcome<'a>(run: &Run<'_>, table: &'a SourceTable, state: &State) -> Re
     let silver = Silver { run, table, script };
     let outcome = match run.export.sources.get(&table.name) {
         None => Outcome::of(silver.absent().await?),
-        Some(source) if run.keeps_silver() => silver.keep(source, state).await?,
+        Some(source) if run.keeps_silver() => silver.update(source, state).await?,
         Some(source) => Outcome::of(silver.view(source).await?),
     };
     Ok((&table.name, outcome))
 }
 
-/// What came of a table.
+/// The result of one table.
 struct Outcome {
-    /// None if the gate stopped the run.
+    /// `None` if the gate stopped the run.
     input: Option<Input>,
     entry: Option<TableReport>,
     state: Option<SilverState>,
-    problem: Option<Problem>,
+    problem: Option<GateError>,
 }
 
 impl Outcome {
@@ -73,11 +75,11 @@ struct Silver<'a> {
 }
 
 impl Silver<'_> {
-    /// A table that the export lacks counts as empty; but not one that was there before.
+    /// A table that is not exported counts as empty, unless it was exported before.
     async fn absent(&self) -> Result<Input> {
         if self.run.keeps_silver() && self.run.silver(&self.table.name).open().await?.is_some() {
             return Err(Error::Export(format!(
-                "{} was exported before and is not any more: add it to the export again, or remove {} if that is meant",
+                "{} was exported before and is not exported now: add it to the export again, or remove {} if that is intended",
                 self.table.name,
                 self.run.silver(&self.table.name)
             )));
@@ -98,17 +100,20 @@ impl Silver<'_> {
         Ok(Input { rows, changes: Changes::Unknown, before: None, now: None, exported: true, since: None })
     }
 
-    /// Brings the kept table up to date.
-    async fn keep(&self, source: &Source, state: &State) -> Result<Outcome> {
+    /// Updates the stored table.
+    async fn update(&self, source: &Source, state: &State) -> Result<Outcome> {
         let started = Instant::now();
         let name = &self.table.name;
         let base = self.run.silver(name).open().await?;
         let before = base.as_ref().and_then(DeltaTable::version);
-        let made_by = format!("{}{}", self.run.made_by(&[Some(self.script)]), self.columns());
-        let known = state.silver.get(name).filter(|known| Some(known.version) == before && known.made_by == made_by);
+        let definition_hash = format!("{}{}", self.run.definition_hash(&[Some(self.script)]), self.columns());
+        let known = state
+            .silver
+            .get(name)
+            .filter(|known| Some(known.version) == before && known.definition_hash == definition_hash);
         let session = self.run.engine.session();
         let position = source.position(&session).await?;
-        let (how, staged) = match (&base, known) {
+        let (how, pending) = match (&base, known) {
             (Some(base), Some(known)) if !self.run.reconcile => {
                 if known.position == position {
                     (How::Unchanged, None)
@@ -119,20 +124,20 @@ impl Silver<'_> {
             _ => (How::Whole, self.whole(source, base.clone()).await?),
         };
         let mut entry = TableReport::new(Layer::Silver, name, how);
-        let replaced = how == How::Whole && staged.as_ref().is_some_and(|staged| staged.images.is_none());
+        let replaced = how == How::Whole && pending.as_ref().is_some_and(|pending| pending.images.is_none());
         let mut changes = if replaced { Changes::Unknown } else { Changes::None };
-        let table = match staged {
+        let table = match pending {
             None => base,
-            Some(mut staged) => {
-                entry.counts = staged.counts;
-                let problem = gate::vanishing(self.run, &staged).or_else(|| gate::keys(&staged));
+            Some(mut pending) => {
+                entry.counts = pending.counts;
+                let problem = gate::row_loss(self.run, &pending).or_else(|| gate::keys(&pending));
                 if problem.is_some() {
                     return Ok(Outcome { input: None, entry: Some(entry), state: None, problem });
                 }
-                if let Some(images) = staged.images.take() {
+                if let Some(images) = pending.images.take() {
                     changes = Changes::Rows(images);
                 }
-                Some(staged.commit().await?)
+                Some(pending.commit().await?)
             }
         };
         let Some(table) = table else { return Err(Error::Export(format!("{name} has no rows and no table"))) };
@@ -140,22 +145,27 @@ impl Silver<'_> {
         entry.finished(&table, started)?;
         let since = known.map(|known| known.position.clone()).filter(|_| how != How::Whole);
         let input = Input { rows: rows_of(self.run, &table).await?, changes, before, now, exported: true, since };
-        let state = SilverState { version: now.unwrap_or_default(), position, made_by };
+        let state = SilverState { version: now.unwrap_or_default(), position, definition_hash };
         Ok(Outcome { input: Some(input), entry: Some(entry), state: Some(state), problem: None })
     }
 
-    async fn whole(&self, source: &Source, base: Option<DeltaTable>) -> Result<Option<Staged>> {
-        let _alone = self.run.memory.write().await;
+    async fn whole(&self, source: &Source, base: Option<DeltaTable>) -> Result<Option<PendingCommit>> {
+        let _exclusive = self.run.memory.write().await;
         let compute = |engine| self.difference(engine, source, base.clone()).boxed();
         self.run.engine.within_memory(&self.table.name, compute).await
     }
 
-    async fn difference(&self, engine: Engine, source: &Source, base: Option<DeltaTable>) -> Result<Option<Staged>> {
+    async fn difference(
+        &self,
+        engine: Engine,
+        source: &Source,
+        base: Option<DeltaTable>,
+    ) -> Result<Option<PendingCommit>> {
         let session = engine.session();
         let bronze = source.all(&session).await?;
         register(&session, &self.bronze(), bronze.into_view())?;
         let rows = self.rows(&session).await?;
-        self.run.stager(&engine, Layer::Silver, &self.table.name)?.difference(base, Part::all(rows)).await
+        self.run.table_writer(&engine, Layer::Silver, &self.table.name)?.difference(base, Partition::all(rows)).await
     }
 
     async fn new_rows(
@@ -164,12 +174,12 @@ impl Silver<'_> {
         session: &SessionContext,
         base: &DeltaTable,
         known: &SilverState,
-    ) -> Result<(How, Option<Staged>)> {
+    ) -> Result<(How, Option<PendingCommit>)> {
         let Some(bronze) = source.since(session, &known.position).await? else {
             return Ok((How::Whole, self.whole(source, Some(base.clone())).await?));
         };
         let _shared = self.run.memory.read().await;
-        if keep(session, &self.bronze(), bronze).await? == 0 {
+        if materialize(session, &self.bronze(), bronze).await? == 0 {
             return Ok((How::Unchanged, None));
         }
         let rows = self.rows(session).await?;
@@ -178,13 +188,13 @@ impl Silver<'_> {
         Ok((
             How::Changes,
             self.run
-                .stager(self.run.engine, Layer::Silver, &self.table.name)?
+                .table_writer(self.run.engine, Layer::Silver, &self.table.name)?
                 .changes(base.clone(), rows, affected)
                 .await?,
         ))
     }
 
-    /// The standardised rows of whatever is registered as bronze.
+    /// The standardised rows of the table that is registered as bronze.
     async fn rows(&self, session: &SessionContext) -> Result<DataFrame> {
         let current = run_script(session, &self.run.catalog.current_rows_of(&self.table.name)?).await?;
         register(session, &format!("current_{}", self.table.name), current.into_view())?;

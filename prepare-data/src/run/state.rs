@@ -1,18 +1,19 @@
-//! What the last run left behind, so that the next need not look at everything. It is believed only where the tables are
-//! as it says: a run that died, or another hand, makes the next run compare instead of trust.
+//! The state after the last run, so that the next run is incremental. It is used only for tables that still have the recorded
+//! version. After a crash or a change by others, the next run compares all rows.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::report::Layer;
-use crate::error::{Result, Trying};
-use crate::lake::{Location, Position};
+use super::layer::Layer;
+use crate::error::{Context, Result};
+use crate::lake::Position;
+use crate::location::Location;
 
 const FILE: &str = "state/state.json";
 
-/// The whole of it.
+/// The content of the file.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct State {
@@ -20,45 +21,45 @@ pub(super) struct State {
     pub(super) gold: BTreeMap<String, GoldState>,
     pub(super) rejected: Option<GoldState>,
     pub(super) reconciled_at: Option<DateTime<Utc>>,
-    pub(super) tidied_at: Option<DateTime<Utc>>,
+    pub(super) maintained_at: Option<DateTime<Utc>>,
 }
 
-/// How a silver table came about.
+/// The last update of a silver table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct SilverState {
     pub(super) version: u64,
     pub(super) position: Position,
-    pub(super) made_by: String,
+    pub(super) definition_hash: String,
 }
 
-/// How a gold table came about.
+/// The last update of a gold table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct GoldState {
     pub(super) version: u64,
-    pub(super) made_by: String,
+    pub(super) definition_hash: String,
     pub(super) as_of: DateTime<Utc>,
     /// Versions of the silver tables, and hashes of the shared ones, by name.
     pub(super) inputs: BTreeMap<String, String>,
 }
 
 impl State {
-    /// A file that is not what it should be counts as none: everything is compared then.
+    /// Reads the file. If it is missing or not valid, all rows are compared.
     pub(super) async fn read(prepared: &Location) -> Result<Self> {
         let Some(text) = prepared.read(FILE).await? else { return Ok(Self::default()) };
         Ok(serde_json::from_str(&text).unwrap_or_else(|error| {
-            tracing::warn!(%error, "the state of the last run cannot be read: comparing everything");
+            tracing::warn!(%error, "the state of the last run cannot be read: comparing all rows");
             Self::default()
         }))
     }
 
     pub(super) async fn write(&self, prepared: &Location) -> Result<()> {
-        let text = serde_json::to_string_pretty(self).trying("write the state")?;
+        let text = serde_json::to_string_pretty(self).context("write the state")?;
         prepared.write(FILE, text).await
     }
 
-    /// Upkeep made a version that holds the same rows.
+    /// Maintenance made a new version with the same rows.
     pub(super) fn moved(&mut self, layer: Layer, table: &str, version: u64) {
         match layer {
             Layer::Silver => {

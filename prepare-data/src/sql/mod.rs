@@ -1,6 +1,5 @@
-//! The SQL files: what they say besides SQL, and what they need.
+//! The SQL files, their headers, and the tables that they need.
 
-mod dictionary;
 mod script;
 mod sources;
 
@@ -9,7 +8,6 @@ use std::path::Path;
 
 use include_dir::{Dir, include_dir};
 
-pub use dictionary::dictionary;
 pub use script::{Script, Step};
 pub(crate) use sources::data_type;
 pub use sources::{Column, Parameter, SourceTable, Sources, utc_timestamp};
@@ -18,20 +16,20 @@ use crate::error::{Error, Result};
 
 static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/sql");
 
-/// Everything that the folder of SQL files holds.
+/// All SQL files.
 #[derive(Debug)]
 pub struct Catalog {
-    /// The tables that are read.
+    /// The tables of the export that are read.
     pub sources: Sources,
-    /// Template that finds the present rows of a source.
+    /// Template: the current rows of a source.
     pub current_rows: String,
     /// Standardised rows, by source.
     pub silver: BTreeMap<String, Script>,
-    /// Small tables made of silver ones, that several gold tables share.
+    /// Small tables that several gold tables share, computed from silver tables.
     pub shared: BTreeMap<String, Script>,
-    /// What is published.
+    /// The published tables.
     pub gold: Vec<GoldTable>,
-    /// Referential checks of what is published.
+    /// Checks of the published tables.
     pub checks: Vec<Script>,
 }
 
@@ -40,15 +38,15 @@ pub struct Catalog {
 pub struct GoldTable {
     /// The rows.
     pub rows: Script,
-    /// What makes an incremental run possible.
+    /// The statements of an incremental run.
     pub changes: Option<Script>,
-    /// Rows that had to be left out, with the reason.
+    /// Rows that are not published, with the reason.
     pub rejected: Option<Script>,
     /// The column that identifies a row.
     pub key: String,
     /// The silver table that has a row for each row of this one.
     pub driver: String,
-    /// Silver and shared tables that it is made of.
+    /// Silver and shared tables that it reads.
     pub reads: Vec<String>,
 }
 
@@ -58,14 +56,14 @@ impl GoldTable {
         &self.rows.name
     }
 
-    /// Whether memory can hold it: a table that cannot be brought up to date by changes is always computed whole.
+    /// Whether the table fits in memory. A table without an incremental run is small.
     pub fn is_small(&self) -> bool {
         self.changes.is_none()
     }
 }
 
 impl Catalog {
-    /// The files that came with the program, or those of a folder that a retailer keeps.
+    /// Loads the built-in files, or those of a folder.
     ///
     /// # Errors
     /// [`Error::Catalog`] names the file and what is wrong with it.
@@ -112,16 +110,16 @@ impl Catalog {
         })
     }
 
-    /// The steps that find the present rows of a source.
+    /// The steps that find the current rows of a source.
     ///
     /// # Errors
-    /// [`Error::Catalog`] if the template is not as it has to be.
+    /// [`Error::Catalog`] if the template is wrong.
     pub fn current_rows_of(&self, table: &str) -> Result<Script> {
         Script::parse("current_rows", &self.current_rows.replace("{table}", table))
     }
 }
 
-/// Supporting tables first, then profiles, then what refers to them: a reader never meets a reference before its target.
+/// Supporting tables first, then profiles, then activities: a table comes after the tables that it refers to.
 fn category_rank(script: &Script) -> u8 {
     match script.directive("category") {
         Some("supporting") => 0,

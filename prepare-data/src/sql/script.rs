@@ -1,4 +1,4 @@
-//! One SQL file: its header, its directives, its steps.
+//! One SQL file: its header, its directives and its steps.
 
 use std::collections::BTreeMap;
 
@@ -7,9 +7,9 @@ use crate::error::{Error, Result};
 /// A parsed file.
 #[derive(Clone, Debug)]
 pub struct Script {
-    /// Name of the file without its ending.
+    /// Name of the file without its extension.
     pub name: String,
-    /// The sentences at its beginning.
+    /// The description at the beginning of the file.
     pub about: String,
     /// Its statements, in order; the last is the result.
     pub steps: Vec<Step>,
@@ -18,7 +18,7 @@ pub struct Script {
     statements: String,
 }
 
-/// A statement, and the name under which later ones find its result.
+/// A statement, and the name under which later statements find its rows.
 #[derive(Clone, Debug)]
 pub struct Step {
     /// The name, as "affected".
@@ -30,10 +30,10 @@ pub struct Step {
 const DIRECTIVES: [&str; 6] = ["category", "key", "time", "driver", "reads", "uses"];
 
 impl Script {
-    /// Reads a file.
+    /// Parses a file.
     ///
     /// # Errors
-    /// [`Error::Catalog`] if it holds no statement.
+    /// [`Error::Catalog`] if it contains no statement.
     pub fn parse(name: &str, text: &str) -> Result<Self> {
         let mut about = Vec::new();
         let mut directives = BTreeMap::new();
@@ -47,7 +47,7 @@ impl Script {
         }
         let steps = steps(name, text);
         if steps.is_empty() {
-            return Err(Error::Catalog(format!("{name}.sql holds no statement")));
+            return Err(Error::Catalog(format!("{name}.sql contains no statement")));
         }
         let (text, statements) = (text.to_owned(), text.to_owned());
         Ok(Self { name: name.to_owned(), about: about.join(" "), steps, directives, text, statements })
@@ -58,7 +58,7 @@ impl Script {
         self.directives.get(word).map(String::as_str)
     }
 
-    /// Puts the steps that the file names (`-- uses: posted_receipts`) before its own.
+    /// Inserts the steps that the file names (`-- uses: posted_receipts`) before its own steps.
     pub(super) fn with_used(mut self, shared: &BTreeMap<String, Self>) -> Result<Self> {
         let Some(names) = self.directive("uses").map(str::to_owned) else { return Ok(self) };
         let mut steps = Vec::new();
@@ -75,14 +75,14 @@ impl Script {
     }
 
     pub(super) fn required(&self, word: &str) -> Result<&str> {
-        self.directive(word).ok_or_else(|| Error::Catalog(format!("{}.sql lacks its line `-- {word}: ...`", self.name)))
+        self.directive(word).ok_or_else(|| Error::Catalog(format!("{}.sql has no line `-- {word}: ...`", self.name)))
     }
 
     pub(super) fn list(&self, word: &str) -> Result<Vec<String>> {
         Ok(self.required(word)?.split(',').map(|part| part.trim().to_owned()).collect())
     }
 
-    /// What is said of each column: of the last `... as name, -- meaning` or `table.name, -- meaning` for each name.
+    /// The comment of each column: the last `... as name, -- meaning` or `table.name, -- meaning` of each name.
     pub fn column_comments(&self) -> BTreeMap<String, String> {
         let mut comments = BTreeMap::new();
         for line in self.text.lines() {
@@ -95,7 +95,7 @@ impl Script {
         comments
     }
 
-    /// Everything that the rows depend on: the file, and those that it uses.
+    /// The text of the file and of the steps that it uses: everything that the rows depend on.
     pub fn statements(&self) -> &str {
         &self.statements
     }
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_header_gives_words_and_directives() {
+    fn a_header_has_a_description_and_directives() {
         let script = Script::parse("t", "-- One row\n-- for each: thing.\n-- key: id\nselect 1 as id -- a\n").unwrap();
         assert_eq!(script.about, "One row for each: thing.");
         assert_eq!(script.directive("key"), Some("id"));
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn steps_carry_their_names_and_a_header_is_none() {
+    fn steps_have_names_and_a_header_is_not_a_step() {
         let script = Script::parse("t", "-- About.\n\n-- step: a\nselect 1\n-- step: narrow b\nselect 2\n").unwrap();
         let names: Vec<_> = script.steps.iter().map(|step| step.name.as_str()).collect();
         assert_eq!(names, ["a", "narrow b"]);

@@ -1,4 +1,4 @@
-//! `sources.json`: the tables of the export that are read, and what a run may be told.
+//! `sources.json`: the tables of the export that are read, and the parameters of a run.
 
 use deltalake::arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use serde::Deserialize;
@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 /// The whole file.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Sources {
-    /// What a run may be told.
+    /// The parameters of a run.
     pub parameters: Vec<Parameter>,
     /// The tables.
     pub tables: Vec<SourceTable>,
@@ -19,10 +19,10 @@ pub struct Sources {
 pub struct Parameter {
     /// Its name.
     pub name: String,
-    /// Its type, as of a column.
+    /// Its type, as that of a column.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Its value when nothing is said.
+    /// Its default value.
     pub default: Option<serde_json::Value>,
     /// What it is for.
     pub about: String,
@@ -53,7 +53,7 @@ pub struct Column {
     /// `string`, `int`, `bigint`, `boolean`, `timestamp` or `decimal(p,s)`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Whether a run fails when the table lacks it.
+    /// Whether a run fails without it.
     #[serde(default)]
     pub required: bool,
 }
@@ -62,7 +62,7 @@ impl Column {
     /// The column's type in memory.
     ///
     /// # Errors
-    /// [`Error::Catalog`] for a type that is none of those.
+    /// [`Error::Catalog`] for any other type.
     pub fn data_type(&self) -> Result<DataType> {
         data_type(&self.kind).ok_or_else(|| {
             Error::Catalog(format!("sources.json: column {} has the unknown type {}", self.name, self.kind))
@@ -90,7 +90,7 @@ pub(crate) fn data_type(kind: &str) -> Option<DataType> {
 }
 
 impl SourceTable {
-    /// All columns of `bronze_<table>`: those that every table has, the declared ones, and where a row comes from.
+    /// All columns of `bronze_<table>`: those of every table, and the declared ones.
     ///
     /// # Errors
     /// [`Error::Catalog`] for a column of an unknown type.

@@ -8,7 +8,7 @@ use sandbox::dataverse::Contact;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::town::{Customer, TestEnvironment, contact};
+use crate::environment::{Customer, TestEnvironment, contact};
 
 const WELCOME: &str = r#"{"journeys": [{"name": "welcome", "eventType": "CustomerCreate", "trigger": "%FeedbackRequestTrigger%", "parameters": {
     "msdynmkt_signaltimestamp": {"from": "now", "type": "DateTime"},
@@ -21,10 +21,10 @@ const WELCOME: &str = r#"{"journeys": [{"name": "welcome", "eventType": "Custome
     "msdynmkt_storename": {"from": "/EventDetails/EventTerminalId", "type": "String", "default": ""}}}]}"#;
 
 /// Lets the handler deal with an event of this customer; the contact for which it started the journey.
-async fn handled(town: &TestEnvironment, customer: &Customer) -> Uuid {
-    let setting = |name: &str| town.settings().get(name).cloned();
+async fn handled(environment: &TestEnvironment, customer: &Customer) -> Uuid {
+    let setting = |name: &str| environment.settings().get(name).cloned();
     let journeys = Journeys::read(WELCOME, setting).unwrap();
-    let app = Services::new(Settings::read(setting).unwrap(), journeys, town.clock()).unwrap();
+    let app = Services::new(Settings::read(setting).unwrap(), journeys, environment.clock()).unwrap();
     let body = json!({
         "OrderDetails": null,
         "CustomerDetails": {
@@ -38,19 +38,20 @@ async fn handled(town: &TestEnvironment, customer: &Customer) -> Uuid {
             "EventCustomerId": customer.number,
         },
     });
-    let delivery = Delivery { body: body.to_string().into(), delivery_count: 1, history: RetryHistory::default() };
+    let delivery =
+        Delivery { body: body.to_string().into(), delivery_count: 1, history: RetryHistory::default() };
     let outcome = process_message(&app, delivery).await;
     assert!(matches!(outcome, DeliveryOutcome::Completed), "{outcome:?}");
-    town.dataverse().started().last().unwrap().contact.expect("the contact exists")
+    environment.dataverse().started().last().unwrap().contact.expect("the contact exists")
 }
 
 /// A place to begin, made anew for each of the two orders.
 async fn begin(known: Option<&Contact>) -> TestEnvironment {
-    let town = TestEnvironment::usual().await;
+    let environment = TestEnvironment::usual().await;
     if let Some(known) = known {
-        town.dataverse().add_contact(known);
+        environment.dataverse().add_contact(known);
     }
-    town
+    environment
 }
 
 #[tokio::test]
@@ -90,11 +91,11 @@ async fn both_orders_end_in_the_same_contact() {
 
 #[tokio::test]
 async fn what_the_handler_creates_needs_no_change() {
-    let town = TestEnvironment::usual().await;
+    let environment = TestEnvironment::usual().await;
     let customer = Customer::new("C1");
-    let id = handled(&town, &customer).await;
-    let created = town.contact(id);
-    town.gold(&[customer]).await;
-    assert_eq!(town.sync().await.equal, 1);
-    assert_eq!(town.contact(id), created);
+    let id = handled(&environment, &customer).await;
+    let created = environment.contact(id);
+    environment.gold(&[customer]).await;
+    assert_eq!(environment.sync().await.equal, 1);
+    assert_eq!(environment.contact(id), created);
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::process::Command;
 use tokio::sync::Notify;
 
-use crate::town::{Customer, TestEnvironment};
+use crate::environment::{Customer, TestEnvironment};
 
 /// One batch of writes takes effect and is never answered.
 struct Silence {
@@ -33,15 +33,19 @@ impl FaultInjector for Silence {
     }
 }
 
-fn command(town: &TestEnvironment) -> Command {
+fn command(environment: &TestEnvironment) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_prepare-data"));
     command.args(["sync-contacts", "--share", "100", "--batch", "50", "--json", "--customers"]);
-    command.arg(town.customers_location()).envs(town.settings()).stdout(Stdio::piped()).kill_on_drop(true);
+    command
+        .arg(environment.customers_location())
+        .envs(environment.settings())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true);
     command
 }
 
-async fn finished(town: &TestEnvironment) -> Value {
-    let output = command(town).output().await.unwrap();
+async fn finished(environment: &TestEnvironment) -> Value {
+    let output = command(environment).output().await.unwrap();
     assert!(output.status.success(), "{output:?}");
     serde_json::from_slice(&output.stdout).unwrap()
 }
@@ -49,23 +53,23 @@ async fn finished(town: &TestEnvironment) -> Value {
 #[tokio::test]
 async fn a_killed_run_is_gone_on_with_and_nothing_happens_twice() {
     for at in [0, 2] {
-        let town = TestEnvironment::open(EnvironmentOptions::new(Clock::real())).await;
-        town.gold(&Customer::many(200)).await;
+        let environment = TestEnvironment::open(EnvironmentOptions::new(Clock::real())).await;
+        environment.gold(&Customer::many(200)).await;
         let reached = Arc::new(Notify::new());
-        town.environment.network().set_faults(Silence { batches: 0.into(), at, reached: reached.clone() });
-        let mut killed = command(&town).spawn().unwrap();
+        environment.environment.network().set_faults(Silence { batches: 0.into(), at, reached: reached.clone() });
+        let mut killed = command(&environment).spawn().unwrap();
         tokio::select! {
             () = reached.notified() => {}
             status = killed.wait() => panic!("the run has ended by itself: {status:?}"),
         }
         killed.kill().await.unwrap();
-        town.environment.network().set_faults(NoFaults::default());
+        environment.environment.network().set_faults(NoFaults::default());
 
-        let report = finished(&town).await;
+        let report = finished(&environment).await;
         assert_eq!(report["lookedAt"], 200 - 50 * at, "the batch under way is all that is repeated");
-        assert_eq!(town.new_contacts(), 200);
+        assert_eq!(environment.new_contacts(), 200);
         let customers = Customer::many(200);
-        assert!(customers.iter().all(|it| town.contact(it.contact_id()).email == it.email));
-        assert_eq!(finished(&town).await["lookedAt"], 0);
+        assert!(customers.iter().all(|it| environment.contact(it.contact_id()).email == it.email));
+        assert_eq!(finished(&environment).await["lookedAt"], 0);
     }
 }

@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod agreement;
+mod environment;
 mod kill;
+mod outages;
 mod rules;
 mod runs;
-mod town;
-mod trouble;

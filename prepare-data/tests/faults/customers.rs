@@ -66,7 +66,7 @@ async fn a_run_that_finds_no_person_publishes_nothing_and_says_so() {
     lake.add("dirpartytable", json!([{"recid": 1, "instancerelationtype": 13271}]))
         .add("dirpersonname", json!([{"recid": 1, "isdelete": true}]));
     let report = lake.run(|_| ()).await;
-    assert_eq!(report.problems.iter().map(|problem| problem.rule).collect::<Vec<_>>(), ["nobody"], "{report}");
+    assert_eq!(report.problems.iter().map(|problem| problem.rule).collect::<Vec<_>>(), ["empty_profile"], "{report}");
     let after = lake.everything().await;
     assert_eq!(after["gold/customers"], before["gold/customers"]);
     assert_eq!(report.table(Layer::Gold, "customers").unwrap().version, None, "{report}");

@@ -16,7 +16,7 @@ use deltalake::kernel::engine::arrow_conversion::TryIntoKernel;
 use deltalake::operations::create::CreateBuilder;
 use deltalake::operations::write::SchemaMode;
 use deltalake::protocol::SaveMode;
-use prepare_data::lake::Location;
+use prepare_data::location::Location;
 use prepare_data::run::{Report, prepare};
 use prepare_data::settings::Settings;
 use prepare_data::sql::{Catalog, SourceTable};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use prepare_data::host::{FUNCTIONS, Report, listen, serve};
+use prepare_data::host::{FUNCTIONS, Summary, listen, serve};
 use sandbox::clock::{Clock, TimeHold};
 use sandbox::host::{
     App, Exit, Host, HostEvent, HostOptions, Keys, KillScope, Launch, Launched, Outcome, Settings, Start,
@@ -110,7 +110,7 @@ fn the_host_waits_as_long_as_a_scale_in_does() {
 
 #[tokio::test]
 async fn a_day_has_four_preparations() {
-    let (mut day, busy) = Day::new(Course::Ends(Ok(Report::default())));
+    let (mut day, busy) = Day::new(Course::Ends(Ok(Summary::default())));
     assert!(day.host.ready().await);
     drop(busy);
     for _ in 0..5 {
@@ -125,7 +125,7 @@ async fn a_preparation_that_died_with_its_instance_is_made_up_for_at_once() {
     assert!(day.host.ready().await);
     drop(busy);
     day.script.until_started(1).await;
-    day.script.set(Course::Ends(Ok(Report::default())));
+    day.script.set(Course::Ends(Ok(Summary::default())));
     let held = day.clock.hold();
     day.host.replace_handler(KillScope::Instance).await;
     drop(held);

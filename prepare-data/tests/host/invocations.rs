@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use prepare_data::host::{JobError, Report};
+use prepare_data::host::{JobError, Summary};
 use reqwest::StatusCode;
 
 use crate::script::{Course, Handler};
@@ -39,7 +39,7 @@ async fn a_second_invocation_is_answered_and_starts_nothing() {
 
     handler.script.let_one_go_on();
     assert_eq!(first.await.unwrap().0, StatusCode::OK);
-    handler.script.set(Course::Ends(Ok(Report::default())));
+    handler.script.set(Course::Ends(Ok(Summary::default())));
     assert_eq!(handler.invoke().await.unwrap().0, StatusCode::OK, "the turn is free again");
 }
 
@@ -65,7 +65,7 @@ async fn a_panic_fails_its_invocation_only() {
     let (status, body) = handler.invoke().await.unwrap();
     assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
     assert!(body["error"].as_str().unwrap().contains("defect"), "{body}");
-    handler.script.set(Course::Ends(Ok(Report::default())));
+    handler.script.set(Course::Ends(Ok(Summary::default())));
     assert_eq!(handler.invoke().await.unwrap().0, StatusCode::OK);
 }
 

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{LazyLock, Mutex, Once};
 use std::thread::{self, ThreadId};
 
-use prepare_data::delta::{Counts, Upkeep};
-use prepare_data::host::vocabulary::LOG_EVENTS;
-use prepare_data::host::{JobError, Report, outcome};
-use prepare_data::run::{self, Gap, How, Layer, Problem, TableReport};
+use prepare_data::delta::{Counts, Maintenance};
+use prepare_data::host::log_events::LOG_EVENTS;
+use prepare_data::host::{JobError, Summary, log_report};
+use prepare_data::run::{self, Gap, GateError, How, Layer, TableReport};
 use serde_json::Value;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
@@ -139,7 +139,7 @@ impl Kept {
 async fn every_invocation_tells_how_it_ended() {
     let kept = Kept::new();
     let newest = "2026-03-02T02:41:00Z".parse().ok();
-    let report = Report { tables: 7, changed: 2, rows: 100, rejected: 3, newest_source_row: newest };
+    let report = Summary { tables: 7, changed: 2, rows: 100, rejected: 3, newest_source_row: newest };
     let stopped = JobError::Stopped { checks: vec!["persons".to_owned()], detail: "none".to_owned() };
     let failed = JobError::Failed { detail: "403".to_owned() };
     let handler = Handler::start(Course::Waits).await;
@@ -179,7 +179,7 @@ fn table(layer: Layer, table: &str, how: How, counts: Counts) -> TableReport {
         counts,
         version,
         columns_change: false,
-        upkeep: Upkeep::default(),
+        maintenance: Maintenance::default(),
         milliseconds: 5,
     }
 }
@@ -212,8 +212,8 @@ fn report() -> run::Report {
 fn a_run_tells_of_its_tables_and_comes_to_what_the_alarms_count() {
     let kept = Kept::new();
     let newest_source_row = report().newest_source_row;
-    let expected = Report { tables: 2, changed: 1, rows: 15, rejected: 3, newest_source_row };
-    assert_eq!(outcome(&report()), Ok(expected));
+    let expected = Summary { tables: 2, changed: 1, rows: 15, rejected: 3, newest_source_row };
+    assert_eq!(log_report(&report()), Ok(expected));
     let lines = kept.take();
     let of = |event: &str| lines.iter().filter(|line| line["event"] == event).collect::<Vec<_>>();
     assert_eq!(of("rowsRejected").len(), 2);
@@ -227,16 +227,16 @@ fn a_run_tells_of_its_tables_and_comes_to_what_the_alarms_count() {
 #[test]
 fn a_run_that_the_gate_stopped_names_its_checks_once_and_no_row() {
     let kept = Kept::new();
-    let problem = |rule, table: &str| Problem {
+    let problem = |rule, table: &str| GateError {
         rule,
         table: table.to_owned(),
         message: "6 of 9 rows".to_owned(),
         example: Some("usmf-004021".to_owned()), // a customer, whom no line names
     };
     let problems =
-        vec![problem("vanishing", "customers"), problem("vanishing", "channels"), problem("keys", "customers")];
-    let stopped = outcome(&run::Report { problems, ..report() }).unwrap_err();
-    let checks = ["keys", "vanishing"].map(str::to_owned).to_vec();
+        vec![problem("row_loss", "customers"), problem("row_loss", "channels"), problem("keys", "customers")];
+    let stopped = log_report(&run::Report { problems, ..report() }).unwrap_err();
+    let checks = ["keys", "row_loss"].map(str::to_owned).to_vec();
     let detail = "customers: 6 of 9 rows; channels: 6 of 9 rows; customers: 6 of 9 rows".to_owned();
     assert_eq!(stopped, JobError::Stopped { checks, detail });
     assert!(!kept.events().contains(&"tablePublished".to_owned()), "nothing was published");

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Instant;
 
-use prepare_data::host::{ListenError, ServeProblem, run};
+use prepare_data::host::{ListenError, ServeError, run};
 use reqwest::StatusCode;
 use sandbox::clock::Clock;
 
@@ -35,5 +35,5 @@ async fn a_process_that_is_terminated_answers_for_what_it_abandons_and_ends() {
 async fn a_process_that_nobody_gave_a_port_does_not_start() {
     let script = Script::new(Course::Waits, Clock::real());
     let problem = run(Instant::now(), |_| None, script.job()).await.unwrap_err();
-    assert!(matches!(problem, ServeProblem::Listen(ListenError::NoPort)), "{problem}");
+    assert!(matches!(problem, ServeError::Listen(ListenError::NoPort)), "{problem}");
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Utc};
-use prepare_data::host::{JobError, Report, serve};
+use prepare_data::host::{JobError, Summary, serve};
 use reqwest::StatusCode;
 use sandbox::clock::Clock;
 use serde_json::Value;
@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 /// How a preparation goes.
 #[derive(Clone)]
 pub(crate) enum Course {
-    Ends(Result<Report, JobError>),
+    Ends(Result<Summary, JobError>),
     Panics,
     /// It works until it is let go on.
     Waits,
@@ -69,7 +69,7 @@ impl Script {
         self.finished.subscribe().wait_for(|finished| *finished >= count).await.unwrap();
     }
 
-    async fn prepare(self: Arc<Self>) -> Result<Report, JobError> {
+    async fn prepare(self: Arc<Self>) -> Result<Summary, JobError> {
         self.times.lock().unwrap().push(self.clock.now());
         self.started.send_modify(|count| *count += 1);
         let unfinished = Unfinished(self.clone());
@@ -79,7 +79,7 @@ impl Script {
             Course::Panics => panic!("as the script says"),
             Course::Waits => {
                 self.go_on.acquire().await.unwrap().forget();
-                Ok(Report::default())
+                Ok(Summary::default())
             }
         };
         std::mem::forget(unfinished);
@@ -93,7 +93,7 @@ impl Script {
     }
 }
 
-type BoxedRun = std::pin::Pin<Box<dyn Future<Output = Result<Report, JobError>> + Send>>;
+type BoxedRun = std::pin::Pin<Box<dyn Future<Output = Result<Summary, JobError>> + Send>>;
 
 struct Unfinished(Arc<Script>);
 

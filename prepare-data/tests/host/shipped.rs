@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use clap::CommandFactory as _;
 use prepare_data::cli::Cli;
-use prepare_data::sample::{Options, generate};
+use sample_lake::{Options, generate};
 use sandbox::clock::Clock;
 use sandbox::host::{App, Host, HostEvent, HostOptions, Keys, Outcome, Process, Settings};
 use serde_json::Value;

@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use prepare_data::sample::Options;
+use sample_lake::Options;
 
 use crate::lake::{Lake, small};
 

@@ -1,8 +1,8 @@
 //! Runs that would publish nonsense stop before they do, and say why.
 
 use prepare_data::run::{How, Layer, prepare};
-use prepare_data::sample::{Format, Options};
 use prepare_data::settings::Layers;
+use sample_lake::{Format, Options};
 
 use crate::lake::{Lake, open, small};
 
@@ -13,7 +13,7 @@ async fn no_person_among_the_parties_stops_the_run() {
     settings.party_types.insert(1, "Person".to_owned()); // no party has this type
     let report = prepare(&settings).await.unwrap();
     assert_eq!(report.problems.len(), 1, "{report}");
-    assert_eq!((report.problems[0].rule, report.problems[0].table.as_str()), ("nobody", "customers"));
+    assert_eq!((report.problems[0].rule, report.problems[0].table.as_str()), ("empty_profile", "customers"));
     assert!(report.problems[0].message.contains("PartyTypes"), "{report}");
     assert!(!lake.results("out").join("gold/customers/_delta_log").exists(), "customers were published");
     assert!(!lake.results("out").join("gold/channels/_delta_log").exists(), "others were published");
@@ -28,7 +28,7 @@ async fn half_of_the_customers_gone_stops_the_run_until_it_is_meant() {
     let mut settings = half.settings("elsewhere");
     settings.prepared = crate::lake::location(&lake.results("out"));
     let report = prepare(&settings).await.unwrap();
-    assert_eq!(report.problems[0].rule, "vanishing", "{report}");
+    assert_eq!(report.problems[0].rule, "row_loss", "{report}");
     assert_eq!(lake.tables("out", "gold").await, before, "something was published");
     settings.vanishing_share = 1.0;
     assert!(prepare(&settings).await.unwrap().published_all());
@@ -45,7 +45,7 @@ async fn a_weekly_comparison_that_is_stopped_leaves_what_had_changed_published()
     let mut settings = lake.settings("out");
     settings.reconcile_after = chrono::TimeDelta::days(1);
     let report = prepare(&settings).await.unwrap();
-    assert_eq!(report.problems[0].rule, "vanishing", "{report}");
+    assert_eq!(report.problems[0].rule, "row_loss", "{report}");
     assert!(report.to_string().contains("what had changed was published"), "{report}");
     let orders = report.table(Layer::Gold, "sales_orders").unwrap();
     assert!(orders.version == Some(1) && orders.counts.inserted > 0, "{report}");

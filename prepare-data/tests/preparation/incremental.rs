@@ -1,8 +1,8 @@
 //! A run that looks only at what changed publishes what a run that looks at everything does.
 
 use prepare_data::run::{How, Layer};
-use prepare_data::sample::{self, Format};
 use prepare_data::settings::Layers;
+use sample_lake::Format;
 
 use crate::lake::Lake;
 
@@ -90,8 +90,8 @@ async fn rows_that_were_purged_before_a_run_saw_their_delete_go_too() {
     for _ in 0..3 {
         lake.goes_on().await;
     }
-    sample::change(&lake.export(), 0.02, 40).await.unwrap();
-    sample::purge(&lake.export()).await.unwrap();
+    sample_lake::change(&lake.export(), 0.02, 40).await.unwrap();
+    sample_lake::purge(&lake.export()).await.unwrap();
     let mut settings = lake.settings("kept");
     settings.as_of = Some(lake.now() + chrono::TimeDelta::days(40));
     let report = prepare_data::run::prepare(&settings).await.unwrap();

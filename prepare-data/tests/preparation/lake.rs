@@ -8,10 +8,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use deltalake::DeltaTable;
 use deltalake::arrow::util::pretty::pretty_format_batches;
 use deltalake::datafusion::prelude::SessionContext;
-use prepare_data::lake::Location;
+use prepare_data::location::Location;
 use prepare_data::run::{Report, prepare};
-use prepare_data::sample::{self, Format, Options};
 use prepare_data::settings::Settings;
+use sample_lake::{Format, Options};
 use tempfile::TempDir;
 
 /// A sample lake whose shop goes on as told.
@@ -27,13 +27,13 @@ impl Lake {
 
     pub(crate) async fn with(options: Options) -> Self {
         let lake = Self { folder: TempDir::new().unwrap(), day: 0 };
-        sample::generate(&lake.export(), options).await.unwrap();
+        sample_lake::generate(&lake.export(), options).await.unwrap();
         lake
     }
 
     /// A day passes.
     pub(crate) async fn goes_on(&mut self) {
-        sample::change(&self.export(), 0.02, 1).await.unwrap();
+        sample_lake::change(&self.export(), 0.02, 1).await.unwrap();
         self.day += 1;
     }
 

@@ -5,5 +5,5 @@ mod crashes;
 mod gate;
 mod incremental;
 mod lake;
+mod maintenance;
 mod protocol;
-mod upkeep;

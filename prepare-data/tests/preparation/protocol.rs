@@ -1,8 +1,9 @@
 //! What is written is what Customer Insights - Data reads, and what the pages say.
 
 use prepare_data::delta::check_table;
-use prepare_data::sample::Format;
-use prepare_data::sql::{Catalog, dictionary};
+use prepare_data::dictionary;
+use prepare_data::sql::Catalog;
+use sample_lake::Format;
 
 use crate::lake::{Lake, open};
 
@@ -37,6 +38,6 @@ async fn published_tables_stay_at_what_the_connector_reads_and_keep_their_past()
 async fn the_data_dictionary_says_what_the_files_say() {
     let page =
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/lake/data-dictionary.md")).unwrap();
-    let made = dictionary(&Catalog::load(None).unwrap()).await.unwrap();
+    let made = dictionary::markdown(&Catalog::load(None).unwrap()).await.unwrap();
     assert_eq!(page, made, "run `cargo run -p prepare-data -- dictionary > docs/lake/data-dictionary.md`");
 }

@@ -1,4 +1,4 @@
-//! CSV files of several folders as one table, with the folder as a column.
+//! A table provider for CSV files of several folders, with the folder as a column.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use deltalake::datafusion::physical_plan::ExecutionPlan;
 
 use crate::lake::model::Entity;
 
-/// A table provider of the engine lists folders only in Hive's form (`key=value`), hence one of our own.
+/// The engine's own table provider knows only the folder names of Hive (`key=value`).
 #[derive(Debug)]
 pub(super) struct CsvFiles {
     store: ObjectStoreUrl,

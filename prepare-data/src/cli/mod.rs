@@ -1,0 +1,95 @@
+//! The command line.
+
+mod output;
+mod run_args;
+#[cfg(feature = "sample")]
+mod sample;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::{Parser, Subcommand};
+
+pub use run_args::RunArgs;
+
+use crate::contacts::SyncContactsArgs;
+use crate::error::{Error, Result};
+use crate::run::prepare;
+use crate::sql::Catalog;
+use crate::{contacts, dictionary, host};
+use output::{print_line, print_report, print_run};
+
+/// Prepares exported Commerce tables for Customer Insights - Data.
+#[derive(Debug, Parser)]
+#[command(name = "prepare-data", version, about)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Prepare an export once
+    Run(RunArgs),
+    /// Prepare on each timer invocation of the Functions host; started by the host
+    Serve(RunArgs),
+    /// Make a sample lake, or add changes to an existing one
+    #[cfg(feature = "sample")]
+    SampleLake(sample_lake::SampleArgs),
+    /// Make a sample lake, prepare it, add a day of changes, and prepare it again
+    #[cfg(feature = "sample")]
+    Try(sample::TryArgs),
+    /// Create and update contacts in Dataverse for the customers of gold, where Dual-write does not
+    SyncContacts(SyncContactsArgs),
+    /// Print the data dictionary
+    Dictionary {
+        /// Folder of SQL files to use instead of the built-in ones
+        #[arg(long)]
+        sql: Option<PathBuf>,
+    },
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// The command failed.
+pub async fn main(cli: Cli) -> Result<ExitCode> {
+    let started = Instant::now();
+    match cli.command {
+        Command::Run(args) => {
+            let report = prepare(&args.settings()?).await?;
+            Ok(print_run(&report, args.json))
+        }
+        Command::Serve(args) => serve(args, started).await,
+        #[cfg(feature = "sample")]
+        Command::SampleLake(args) => sample::sample_lake(args).await,
+        #[cfg(feature = "sample")]
+        Command::Try(args) => sample::try_preparation(args).await,
+        Command::SyncContacts(args) => sync_contacts(args).await,
+        Command::Dictionary { sql } => {
+            print_line(&dictionary::markdown(&Catalog::load(sql.as_deref())?).await?.trim_end());
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+async fn serve(args: RunArgs, started: Instant) -> Result<ExitCode> {
+    let settings = args.settings()?;
+    let environment = |name: &str| std::env::var(name).ok();
+    let served = host::run(started, environment, move || host::prepare(settings.clone())).await;
+    served.map(|()| ExitCode::SUCCESS).map_err(|error| Error::Settings(error.to_string()))
+}
+
+async fn sync_contacts(args: SyncContactsArgs) -> Result<ExitCode> {
+    let json = args.json;
+    let report = match contacts::run(args).await {
+        Ok(report) => report,
+        Err(error) => {
+            eprintln!("prepare-data: {error}");
+            return Ok(ExitCode::from(error.exit_code()));
+        }
+    };
+    print_report(&report, json);
+    Ok(ExitCode::from(report.exit_code()))
+}
