@@ -57,6 +57,14 @@ impl App {
         }
     }
 
+    /// Cargo features of the program. The sample generator of `prepare-data` is not deployed.
+    pub fn features(self) -> &'static [&'static str] {
+        match self {
+            Self::CommerceJourneys => &[],
+            Self::PrepareData => &["--no-default-features"],
+        }
+    }
+
     /// The Cargo profile that suits its work: the one waits for the network, the other computes.
     pub fn profile(self) -> &'static str {
         match self {

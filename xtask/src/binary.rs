@@ -101,6 +101,7 @@ pub fn build(repository: &Path, app: App, profile: &str) -> Result<PathBuf, Bina
         .current_dir(repository)
         .envs(zig(repository))
         .args(["zigbuild", "--locked", "--package", app.name(), "--bin", app.name(), "--profile", profile])
+        .args(app.features())
         .args(["--target", &format!("{TARGET}.{}", Glibc::PLATFORM), "--message-format=json-render-diagnostics"])
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())

@@ -5,27 +5,8 @@
 -- time: ordered_at
 -- driver: salestable
 -- reads: salestable, salesline, retailtransactiontable
--- uses: superseded_orders, posted_receipts
-with orders as (
-    select
-        orders.dataareaid,
-        orders.salesid,
-        orders.custaccount,
-        orders.retailchanneltable,
-        orders.salestype,
-        orders.salesstatus,
-        orders.currencycode,
-        orders.createddatetime
-    from salestable orders
-    left anti join superseded_orders superseded on superseded.id = orders.id
-    left anti join posted_receipts
-        on posted_receipts.dataareaid = orders.dataareaid
-        and posted_receipts.salesorderid = orders.salesid
-    where orders.dataareaid is not null
-        and orders.salesid is not null
-        and coalesce(orders.salestype, 3) in (3, 4) -- 3 sales order, 4 returned order
-),
-lines as (
+-- uses: superseded_orders, posted_receipts, orders
+with lines as (
     select
         dataareaid,
         salesid,

@@ -149,7 +149,7 @@ async fn finish(
     clock: &SharedClock,
 ) -> Result<(), SyncError> {
     state.add_vanished(vanished, clock.now()).await?;
-    if let Err(error) = state.maintain(&engine.session()).await {
+    if let Err(error) = state.maintain(&engine.delta_session()).await {
         // Another run may be writing. The next run tries again.
         tracing::warn!(%error, "the state table still has many files");
     }

@@ -11,6 +11,7 @@ use deltalake::datafusion::execution::disk_manager::{DiskManagerBuilder, DiskMan
 use deltalake::datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use deltalake::datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use deltalake::datafusion::prelude::{SessionConfig, SessionContext};
+use deltalake::delta_datafusion::DeltaSessionContext;
 use futures::future::BoxFuture;
 
 pub(crate) use batches::{conform, plain_type};
@@ -85,6 +86,11 @@ impl Engine {
     /// A session without tables.
     pub fn session(&self) -> SessionContext {
         SessionContext::new_with_config_rt(self.config(), Arc::clone(&self.runtime))
+    }
+
+    /// A session for the write operations of the Delta library, which need its own query planner.
+    pub fn delta_session(&self) -> SessionContext {
+        DeltaSessionContext::with_runtime_env(Arc::clone(&self.runtime)).into()
     }
 
     fn config(&self) -> SessionConfig {

@@ -15,7 +15,7 @@ use crate::error::{Context, Error, Result};
 use crate::sql::Script;
 
 /// Runs the steps of a file, each under its name, and returns the last one's rows, not yet computed. The other steps are
-/// kept in memory: they are small by design, and the plans of later steps need their exact sizes.
+/// kept in memory, except views: they are small by design, and the plans of later steps need their exact sizes.
 ///
 /// # Errors
 /// A statement fails.
@@ -26,7 +26,11 @@ pub async fn run_script(session: &SessionContext, script: &Script) -> Result<Dat
         .ok_or_else(|| Error::Catalog(format!("{}.sql contains no statement", script.name)))?;
     for step in before {
         let rows = sql(session, &script.name, &step.sql).await?;
-        materialize(session, &step.name, rows).await?;
+        if step.is_view {
+            register(session, &step.name, rows.into_view())?;
+        } else {
+            materialize(session, &step.name, rows).await?;
+        }
     }
     sql(session, &script.name, &last.sql).await
 }

@@ -177,7 +177,7 @@ where
             Ok(guard) => guard,
             Err(running_ms) => {
                 LogEvent::PreparationRefused { running_ms }.log();
-                return failure("a preparation is already running; this invocation did not start another one");
+                return failure("a preparation is under way already; this invocation did not start another one");
             }
         };
         let started = Instant::now();
@@ -214,7 +214,7 @@ impl Outcome {
                 failure(&error.to_string())
             }
             Self::Panicked => {
-                let detail = "the preparation panicked; this is a bug";
+                let detail = "the preparation panicked; this is a defect";
                 LogEvent::PreparationFailed { detail, duration_ms }.log();
                 failure(detail)
             }

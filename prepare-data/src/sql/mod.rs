@@ -1,5 +1,6 @@
 //! The SQL files, their headers, and the tables that they need.
 
+mod checks;
 mod script;
 mod sources;
 
@@ -106,7 +107,7 @@ impl Catalog {
             silver,
             shared: scripts(files, "shared/")?,
             gold,
-            checks: scripts(files, "checks/")?.into_values().collect(),
+            checks: checks(files)?,
         })
     }
 
@@ -134,6 +135,18 @@ fn scripts(files: &BTreeMap<String, String>, folder: &str) -> Result<BTreeMap<St
         .filter_map(|(path, text)| Some((path.strip_prefix(folder)?.strip_suffix(".sql")?, text)))
         .map(|(name, text)| Ok((name.to_owned(), Script::parse(name, text)?)))
         .collect()
+}
+
+/// The checks with a file of their own, and those of the list.
+fn checks(files: &BTreeMap<String, String>) -> Result<Vec<Script>> {
+    let mut checks = scripts(files, "checks/")?;
+    checks.remove("reference");
+    let mut checks: Vec<Script> = checks.into_values().collect();
+    if let (Some(list), Some(template)) = (files.get("checks/references.json"), files.get("checks/reference.sql")) {
+        checks.extend(checks::reference_checks(list, template)?);
+    }
+    checks.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(checks)
 }
 
 fn embedded(folder: &Dir<'_>) -> BTreeMap<String, String> {

@@ -25,9 +25,11 @@ pub struct Step {
     pub name: String,
     /// The statement.
     pub sql: String,
+    /// Whether the rows are not kept in memory, because there may be many (`-- view: yes`).
+    pub is_view: bool,
 }
 
-const DIRECTIVES: [&str; 6] = ["category", "key", "time", "driver", "reads", "uses"];
+const DIRECTIVES: [&str; 7] = ["category", "key", "time", "driver", "reads", "uses", "view"];
 
 impl Script {
     /// Parses a file.
@@ -45,7 +47,9 @@ impl Script {
                 _ => about.push(line.trim()),
             }
         }
-        let steps = steps(name, text);
+        let mut steps = steps(name, text);
+        let is_view = directives.contains_key("view");
+        steps.iter_mut().for_each(|step| step.is_view = is_view);
         if steps.is_empty() {
             return Err(Error::Catalog(format!("{name}.sql contains no statement")));
         }
@@ -103,10 +107,10 @@ impl Script {
 
 /// A file without `-- step:` lines is one step with the file's own name.
 fn steps(name: &str, text: &str) -> Vec<Step> {
-    let mut steps = vec![Step { name: name.to_owned(), sql: String::new() }];
+    let mut steps = vec![Step { name: name.to_owned(), sql: String::new(), is_view: false }];
     for line in text.lines() {
         match line.strip_prefix("-- step:") {
-            Some(step) => steps.push(Step { name: step.trim().to_owned(), sql: String::new() }),
+            Some(step) => steps.push(Step { name: step.trim().to_owned(), sql: String::new(), is_view: false }),
             None => {
                 if let Some(step) = steps.last_mut() {
                     step.sql.push_str(line);
