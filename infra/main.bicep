@@ -78,6 +78,12 @@ param telemetryRetentionInDays int = 30
 @description('Object id of the Entra group that may read the event records in Cosmos DB and the prepared tables; empty for none.')
 param operatorsGroupId string = ''
 
+@description('Whether a deleted key vault is kept for seven days whatever happens. false is for environments that are deleted and made again; it cannot be set back to false.')
+param protectKeyVault bool = true
+
+// Of these templates, and of the handler: Cargo.toml has the same.
+var version = '0.1.0'
+
 var prefix = toLower('${workload}-${environmentName}')
 var unknownCharacters = filter(
   map(range(0, length(prefix)), index => substring(prefix, index, 1)),
@@ -95,6 +101,7 @@ var suffix = take(uniqueString(resourceGroup().id, workload, environmentName), 6
 var allTags = union(tags, {
   application: 'commerce-journeys'
   environment: environmentName
+  version: version
 })
 
 // All names are known before the deployment starts. Modules get these and not the outputs of other modules, so that
@@ -172,6 +179,7 @@ module keyVault 'modules/key-vault.bicep' = {
     location: location
     tags: allTags
     commerceClientSecret: commerceClientSecret
+    purgeProtection: protectKeyVault
   }
 }
 

@@ -12,6 +12,9 @@ param tags Tags
 @secure()
 param commerceClientSecret string
 
+@description('Whether a deleted vault cannot be purged.')
+param purgeProtection bool
+
 var secretName = 'commerce-client-secret'
 
 resource vault 'Microsoft.KeyVault/vaults@2026-02-01' = {
@@ -27,7 +30,8 @@ resource vault 'Microsoft.KeyVault/vaults@2026-02-01' = {
     enableRbacAuthorization: true
     enableSoftDelete: true
     softDeleteRetentionInDays: 7
-    enablePurgeProtection: true
+    // Once on, it cannot be switched off; the service takes no false.
+    enablePurgeProtection: purgeProtection ? true : null
   }
 }
 
