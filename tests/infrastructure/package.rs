@@ -167,7 +167,7 @@ fn a_package_that_would_not_start_is_refused() {
 fn each_app_has_a_package_of_its_own() {
     let into = folder("both");
     for app in [FunctionApp::CommerceJourneys, FunctionApp::PrepareData] {
-        let package = pack(&repository(), app, Path::new(BINARY), &into, &THIS_MACHINE).unwrap();
+        let package = pack(&repository(), app, Path::new(SMALL), &into, &THIS_MACHINE).unwrap();
         assert_eq!(package.archive, into.join(format!("{}.zip", app.name())));
         let mut archive = ZipArchive::new(File::open(&package.archive).unwrap()).unwrap();
         let mut found: Vec<String> = archive.file_names().map(|name| name.unwrap().into_owned()).collect();
@@ -185,13 +185,13 @@ fn each_app_has_a_package_of_its_own() {
 fn the_package_has_the_deployments_number_of_messages() {
     let into = folder("messages");
     let one = PackOptions { messages_per_instance: Some(1), ..THIS_MACHINE };
-    let package = pack(&repository(), FunctionApp::CommerceJourneys, Path::new(BINARY), &into, &one).unwrap();
+    let package = pack(&repository(), FunctionApp::CommerceJourneys, Path::new(SMALL), &into, &one).unwrap();
     let json = |path: &Path| serde_json::from_str::<Value>(&fs::read_to_string(path).unwrap()).unwrap();
     let mut packed = json(&package.folder.join("host.json"));
     let calls = packed.pointer_mut("/extensions/serviceBus/maxConcurrentCalls").unwrap();
     assert_eq!(calls.take(), 1);
     *calls = json!(16);
     assert_eq!(packed, json(&repository().join("host.json")), "and nothing else is different");
-    let refusal = pack(&repository(), FunctionApp::PrepareData, Path::new(BINARY), &into, &one).unwrap_err();
+    let refusal = pack(&repository(), FunctionApp::PrepareData, Path::new(SMALL), &into, &one).unwrap_err();
     assert!(matches!(refusal, PackError::NoMessages), "{refusal}");
 }
