@@ -4,7 +4,7 @@ use std::borrow::Borrow;
 
 use commerce_journeys::clients::dataverse::{ContactColumns, ContactRow};
 use commerce_journeys::contacts::{
-    Person, carries_number, contact_id, belongs_to_other_customer, missing_columns, new_contact, select_contact,
+    Person, belongs_to_other_customer, carries_number, contact_id, missing_columns, new_contact, select_contact,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -133,8 +133,9 @@ pub(super) fn decide(customer: &Customer, rows: Vec<ContactRecord>, refs: Compan
     if customer.shares_number && refs.company.is_none() {
         return leave(Reason::SharedNumber, None);
     }
-    let is_own =
-        |found: &&ContactRecord| carries_number(&found.row) && !belongs_to_other_customer(&found.row, person, refs.company);
+    let is_own = |found: &&ContactRecord| {
+        carries_number(&found.row) && !belongs_to_other_customer(&found.row, person, refs.company)
+    };
     if rows.iter().filter(is_own).count() > 1 {
         return leave(Reason::SeveralContacts, rows.iter().find(is_own).map(|found| found.row.contactid));
     }
