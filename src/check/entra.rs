@@ -68,7 +68,8 @@ pub(super) async fn check(services: &Services) -> Result<Vec<Finding>, SetupErro
     let http = http_client(settings.request_timeout)?;
     let findings = checks.into_iter().map(|check| {
         let managed = settings.managed_identity.as_deref();
-        let tokens = Tokens::new(check.identity, check.audience, managed, &http, &services.clock);
+        let tokens =
+            Tokens::new(check.identity, check.audience, managed, &http, settings.request_timeout, &services.clock);
         async move {
             match tokio::time::timeout(settings.request_timeout, tokens.bearer()).await {
                 Ok(Ok(_)) => Finding::ok(Dependency::Entra, check.what).for_token(),

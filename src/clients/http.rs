@@ -185,7 +185,7 @@ impl Caller {
         if reply.status != StatusCode::UNAUTHORIZED {
             return Ok(reply);
         }
-        self.tokens.invalidate(&token).await;
+        self.tokens.invalidate(&token);
         let token = self.tokens.bearer().await?;
         self.send(build(&self.http), &token, 1).await
     }

@@ -9,9 +9,9 @@ use azure_identity::{ManagedIdentityCredential, ManagedIdentityCredentialOptions
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::Client;
 use serde::Deserialize;
-use tokio::sync::Mutex;
 
 use super::http::{CallError, Reply};
+use super::single_flight::{Cached, SingleFlight};
 use crate::clock::SharedClock;
 use crate::dependency::Dependency;
 use crate::settings::Identity;
@@ -21,7 +21,7 @@ use crate::telemetry::invocation;
 const EARLY: TimeDelta = TimeDelta::minutes(5);
 
 /// Why there is no token.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum IdentityError {
     /// Entra or the identity endpoint does not respond.
     #[error("no token for {audience}: {cause}")]
@@ -48,8 +48,9 @@ pub struct Tokens {
     source: Source,
     audience: String,
     clock: SharedClock,
-    /// Locked while a token is requested, so that concurrent callers share one request.
-    current: Mutex<Option<Token>>,
+    /// The longest that a token request may take.
+    timeout: Duration,
+    current: SingleFlight<Arc<str>, IdentityError>,
 }
 
 enum Source {
@@ -65,12 +66,6 @@ struct Application {
     token_url: reqwest::Url,
     client_id: String,
     secret: Secret,
-}
-
-#[derive(Clone)]
-struct Token {
-    text: Arc<str>,
-    expires: DateTime<Utc>,
 }
 
 impl fmt::Debug for Tokens {
@@ -91,8 +86,15 @@ pub fn managed_identity(client_id: Option<&str>) -> Result<Arc<dyn TokenCredenti
 
 impl Tokens {
     /// Tokens of `identity` for `audience` (without `/.default`). `managed` is the client id of a user-assigned managed
-    /// identity.
-    pub fn new(identity: &Identity, audience: &str, managed: Option<&str>, http: &Client, clock: &SharedClock) -> Self {
+    /// identity. A request for a token takes no longer than `timeout`.
+    pub fn new(
+        identity: &Identity,
+        audience: &str,
+        managed: Option<&str>,
+        http: &Client,
+        timeout: Duration,
+        clock: &SharedClock,
+    ) -> Self {
         let source = match identity {
             Identity::Managed => Source::Managed(managed.map(str::to_owned)),
             Identity::Application { token_url, client_id, secret } => {
@@ -101,43 +103,38 @@ impl Tokens {
                 Source::Application { http: http.clone(), identity }
             }
         };
-        Self { source, audience: audience.to_owned(), clock: clock.clone(), current: Mutex::new(None) }
+        Self { source, audience: audience.to_owned(), clock: clock.clone(), timeout, current: SingleFlight::default() }
     }
 
     /// A valid token.
     pub async fn bearer(&self) -> Result<Arc<str>, IdentityError> {
-        let mut current = self.current.lock().await;
-        if let Some(token) = current.as_ref().filter(|token| self.clock.now() < token.expires - EARLY) {
-            return Ok(token.text.clone());
-        }
-        let fresh = self.fetch().await?;
-        *current = Some(fresh.clone());
-        Ok(fresh.text)
+        self.current.get(|| self.clock.now(), async || self.fetch().await).await
     }
 
     /// Removes `token`, which a dependency has rejected. A newer token is kept.
-    pub async fn invalidate(&self, token: &str) {
-        let mut current = self.current.lock().await;
-        if current.as_ref().is_some_and(|current| current.text.as_ref() == token) {
-            *current = None;
-        }
+    pub fn invalidate(&self, token: &str) {
+        self.current.forget(|current| current.as_ref() == token);
     }
 
     /// Removes the current token.
-    pub async fn clear(&self) {
-        *self.current.lock().await = None;
+    pub fn clear(&self) {
+        self.current.forget(|_| true);
     }
 
-    async fn fetch(&self) -> Result<Token, IdentityError> {
+    async fn fetch(&self) -> Result<Cached<Arc<str>>, IdentityError> {
         match &self.source {
             Source::Application { http, identity } => self.fetch_for_application(http, identity).await,
             Source::Managed(client_id) => self.fetch_managed(client_id.as_deref()).await,
         }
     }
 
-    /// The client credentials grant of the Microsoft identity platform, v2.0. The credential of `azure_identity` cannot be
-    /// used, because it requires `https` even for loopback addresses.
-    async fn fetch_for_application(&self, http: &Client, identity: &Application) -> Result<Token, IdentityError> {
+    /// The client credentials grant of the Microsoft identity platform, v2.0. Not through `azure_identity`, whose
+    /// credential insists on `https` even for loopback.
+    async fn fetch_for_application(
+        &self,
+        http: &Client,
+        identity: &Application,
+    ) -> Result<Cached<Arc<str>>, IdentityError> {
         let scope = format!("{}/.default", self.audience);
         let form = [
             ("grant_type", "client_credentials"),
@@ -162,23 +159,26 @@ impl Tokens {
             });
         }
         let granted: Granted = serde_json::from_slice(&reply.body)
-            .map_err(|_| self.unavailable("the response of the token endpoint cannot be read".to_owned()))?;
-        Ok(Token { text: granted.access_token.into(), expires: requested_at + Duration::from_secs(granted.expires_in) })
+            .map_err(|_| self.unavailable("the token endpoint's answer cannot be read".to_owned()))?;
+        Ok(cached(&granted.access_token, requested_at + Duration::from_secs(granted.expires_in)))
     }
 
-    /// Uses a new credential each time, because the SDK's credential caches tokens, including rejected ones.
-    async fn fetch_managed(&self, client_id: Option<&str>) -> Result<Token, IdentityError> {
+    /// With a credential of its own each time: the SDK's keeps its tokens too, and would hand out a refused one again.
+    async fn fetch_managed(&self, client_id: Option<&str>) -> Result<Cached<Arc<str>>, IdentityError> {
         let scope = format!("{}/.default", self.audience);
         let credential = managed_identity(client_id).map_err(|error| self.rejected(error.to_string(), None))?;
         invocation::count_call(Dependency::Entra);
-        let granted = credential.get_token(&[&scope], None).await.map_err(|error| match status_of(&error) {
+        let granted = tokio::time::timeout(self.timeout, credential.get_token(&[&scope], None))
+            .await
+            .map_err(|_| self.unavailable("the identity endpoint does not answer in time".to_owned()))?;
+        let granted = granted.map_err(|error| match status_of(&error) {
             Some(status) if (400..500).contains(&status) && status != 429 => {
                 self.rejected(format!("the identity endpoint returned {status}"), None)
             }
             _ => self.unavailable("the identity endpoint does not respond".to_owned()),
         })?;
         let expires = DateTime::from_timestamp(granted.expires_on.unix_timestamp(), 0).unwrap_or_default();
-        Ok(Token { text: granted.token.secret().into(), expires })
+        Ok(cached(granted.token.secret(), expires))
     }
 
     fn unavailable(&self, cause: String) -> IdentityError {
@@ -190,7 +190,11 @@ impl Tokens {
     }
 }
 
-/// The status of the identity endpoint's response, which the SDK wraps in its own errors.
+fn cached(token: &str, expires_at: DateTime<Utc>) -> Cached<Arc<str>> {
+    Cached { value: token.into(), refresh_at: expires_at - EARLY, expires_at }
+}
+
+/// The status of the identity endpoint's answer, which the SDK wraps into an error of its own.
 fn status_of(error: &azure_core::Error) -> Option<u16> {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {

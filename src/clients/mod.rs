@@ -6,6 +6,7 @@ pub mod commerce;
 pub mod dataverse;
 mod http;
 pub mod identity;
+mod single_flight;
 pub mod store;
 
 pub(crate) use http::milliseconds;

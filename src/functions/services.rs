@@ -45,7 +45,9 @@ impl Services {
         let managed_id = settings.managed_identity.as_deref();
         let managed: Arc<dyn TokenCredential> = managed_identity(managed_id)
             .map_err(|error| SetupError { what: "the managed identity", cause: error.to_string() })?;
-        let tokens = |identity, audience: &str| Tokens::new(identity, audience, managed_id, &http, &clock);
+        let tokens = |identity, audience: &str| {
+            Tokens::new(identity, audience, managed_id, &http, settings.request_timeout, &clock)
+        };
         let commerce_tokens = tokens(&settings.commerce.identity, &settings.commerce.audience);
         let dataverse_audience = settings.dataverse.url.as_str().trim_end_matches('/');
         let dataverse_tokens = tokens(&settings.dataverse.identity, dataverse_audience);

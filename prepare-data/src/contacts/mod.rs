@@ -161,7 +161,7 @@ fn service(context: SyncContext, share: u8) -> Result<Service, SyncError> {
     let http = http_client(REQUEST_TIMEOUT)?;
     let managed = settings.managed_identity.as_deref();
     let audience = settings.dataverse.url.as_str().trim_end_matches('/').to_owned();
-    let tokens = Tokens::new(&settings.dataverse.identity, &audience, managed, &http, &clock);
+    let tokens = Tokens::new(&settings.dataverse.identity, &audience, managed, &http, REQUEST_TIMEOUT, &clock);
     let store = settings.store.as_ref().map(|store| {
         let identity = managed_identity(managed)
             .map_err(|error| SetupError { what: "the managed identity", cause: error.to_string() })?;

@@ -64,7 +64,7 @@ impl Transport {
             && let Credential::Token(tokens) = &self.credential
         {
             // The next attempt requests a new token.
-            tokens.clear().await;
+            tokens.clear();
         }
         Ok(reply)
     }
