@@ -1,8 +1,8 @@
 //! Everything around Commerce Journeys on one machine, without any account.
 //!
-//! Modules import only from the layers below them:
-//! `page` → `faults` → `environment` → `audit`, `csu`, `app_folder` → `cosmos`, `dataverse`, `entra`, `host`,
-//! `service_bus` → `auth`, `network`, `shop` → `clock`. The command line (`cli`, in the binary) is above `page`.
+//! Modules import only from layers further right:
+//! `cli` → `page` → `faults` → `environment` → `audit`, `csu`, `app_folder` → `cosmos`, `dataverse`, `entra`, `host`,
+//! `service_bus` → `auth`, `network`, `shop` → `clock`, `urlencoded`. The command line (`cli`) belongs to the binary.
 
 pub mod app_folder;
 pub mod audit;
