@@ -1,7 +1,7 @@
 //! The web page of the sandbox. It shows the shop, the handler and the dependencies live, and can inject faults.
 //!
-//! All values come from the stand-ins themselves. The [`dashboard`] holds the state, the [`collector`] updates it, and the
-//! browser receives it as server-sent events ([`stream`]).
+//! All values come from the stand-ins themselves. The `dashboard` holds the state, the `collector` updates it, and the
+//! browser receives it as server-sent events (`stream`).
 
 mod actions;
 mod api_error;
