@@ -73,7 +73,7 @@ impl Service {
             Failure::Permanent(error) => return Err(error),
         };
         let now = self.clock.now();
-        if self.retry_policy.is_over(*retries.since.get_or_insert(now), now) {
+        if self.retry_policy.is_exhausted(*retries.since.get_or_insert(now), now) {
             return Err(SyncError::Unavailable(cause));
         }
         retries.failures += 1;
