@@ -128,7 +128,7 @@ impl Location {
         Ok(found.common_prefixes.iter().filter_map(|path| path.filename().map(str::to_owned)).collect())
     }
 
-    /// Whether a folder holds a Delta table.
+    /// Whether a folder contains a Delta table.
     ///
     /// # Errors
     /// It cannot be listed.

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use crate::{FolderNames, Format, Options, PartyTypes, SampleError, Summary, change, generate, purge, remove};
 
-/// Makes a sample lake, or lets the shop of an existing one go on.
+/// Makes a sample lake, or adds changes to an existing one.
 #[derive(Debug, Clone, clap::Args)]
 pub struct SampleArgs {
     /// Folder of the lake
@@ -24,7 +24,7 @@ pub struct SampleArgs {
     /// Legal entities
     #[arg(long, default_value_t = Options::default().companies, value_parser = clap::value_parser!(u32).range(1..=999))]
     pub companies: u32,
-    /// How much is wrong with the data: 1 is the usual amount, 0 a clean lake
+    /// Amount of errors in the data: 1 is the usual amount, 0 a clean lake
     #[arg(long, default_value_t = Options::default().dirt)]
     pub dirt: f64,
     /// Form of the export
@@ -45,7 +45,7 @@ pub struct SampleArgs {
     /// Remove the sample lake that is in the folder first
     #[arg(long)]
     pub replace: bool,
-    /// Change this share (such as 0.01) of an existing lake's customers and lines; all that makes a lake is ignored
+    /// Change this share (such as 0.01) of an existing lake's customers and lines; options for a new lake are ignored
     #[arg(long, value_name = "SHARE", conflicts_with = "replace")]
     pub change: Option<f64>,
     /// Days that pass with a change
@@ -56,7 +56,7 @@ pub struct SampleArgs {
     pub purge: bool,
 }
 
-/// Does what the command line says; a change comes before a purge.
+/// Runs the command. A change comes before a purge.
 ///
 /// # Errors
 /// Those of [`generate`], [`change`] and [`purge`].

@@ -1,4 +1,4 @@
-//! Rows turned into columns, with the columns that the export adds to those of the table.
+//! Converts rows to columns, and adds the columns of the export.
 
 use std::sync::Arc;
 
@@ -68,7 +68,7 @@ pub(crate) fn trailing_fields(per_company: bool, layout: Layout) -> Vec<Field> {
     fields
 }
 
-/// Rows on their way into columns.
+/// Rows that are converted to columns.
 pub(crate) struct RowColumns<'a, B> {
     pub(crate) shop: &'a Shop,
     pub(crate) table_id: u32,
@@ -137,7 +137,7 @@ impl<B: RowData> RowColumns<'_, B> {
         })
     }
 
-    /// Deletes in change folders have an empty body.
+    /// Deletes in change folders have no data.
     fn has_values(&self, row: &Record<B>) -> bool {
         self.layout == Layout::Delta || !row.metadata.deleted
     }
@@ -171,7 +171,7 @@ impl<B: RowData> RowColumns<'_, B> {
     }
 }
 
-/// The first export leaves the mark of live rows empty, later ones say that they are not deleted.
+/// In the first export, the flag of rows that are not deleted is NULL; in later ones it is false.
 fn is_delete<B>(row: &Record<B>) -> Option<bool> {
     (row.metadata.deleted || row.metadata.round > 0).then_some(row.metadata.deleted)
 }

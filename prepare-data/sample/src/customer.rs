@@ -1,4 +1,4 @@
-//! A customer: who it is, and what changed about it.
+//! Customers and their changes.
 
 use crate::{
     random::Subject,
@@ -19,7 +19,7 @@ pub(crate) struct Customer {
     pub(crate) since: (Timestamp, u32),
     pub(crate) owner: Owner,
     pub(crate) organisation: bool,
-    /// Sales to nobody in particular are booked on this one.
+    /// Sales without a known customer are booked on this one.
     pub(crate) walk_in: bool,
     pub(crate) changes: Vec<Change>,
 }
@@ -34,7 +34,7 @@ pub(crate) enum Owner {
     Nobody,
 }
 
-/// Something that changed about a customer.
+/// A change of a customer.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Change {
     pub(crate) round: u32,
@@ -68,14 +68,14 @@ impl Shop {
     pub(crate) fn customer(&self, number: u64) -> Customer {
         let mut random = self.random(Subject::Customer, number);
         let since = self.customer_since(number);
-        let nobody = random.chance(self.dirt.no_party);
+        let has_no_party = random.chance(self.dirt.no_party);
         let shares_party = random.chance(self.dirt.shared_party);
         let walk_in = self.is_walk_in(number);
         let organisation = random.chance(ratios::ORGANISATIONS) || walk_in;
         // An odd number shares with the even one before it, which belongs to another company and keeps its own party.
         let owner = match number % 2 {
             _ if walk_in => Owner::Own,
-            1 if nobody => Owner::Nobody,
+            1 if has_no_party => Owner::Nobody,
             1 if shares_party && self.companies.len() > 1 => Owner::Of(number - 1),
             _ => Owner::Own,
         };
@@ -97,7 +97,7 @@ impl Shop {
         !self.is_walk_in(number) && self.random_again(Subject::CustomerChange, number, round).chance(share)
     }
 
-    /// The first customer of each company stands for all that nobody knows.
+    /// The first customer of each company is used for all unknown customers.
     fn is_walk_in(&self, number: u64) -> bool {
         self.number_in_company(number) == 0
     }
@@ -135,7 +135,7 @@ impl Customer {
         }
     }
 
-    /// The name that the person bears after a number of changes.
+    /// The name of the person after a number of changes.
     pub(crate) fn name(&self, shop: &Shop, turn: u32) -> Name {
         let mut lasting = shop.random(Subject::CustomerName, self.number);
         let first = lasting.pick(FIRST_NAMES);

@@ -33,7 +33,7 @@ use crate::{
 
 /// Folder of the Delta tables.
 const FOLDER: &str = "deltalake";
-/// Rows of a row group: what a writer holds in memory.
+/// Rows of a row group, which a writer keeps in memory.
 const ROW_GROUP: usize = 128 * 1024;
 /// End of the names of data files.
 const SUFFIX: &str = "-c000.snappy.parquet";
@@ -160,7 +160,7 @@ impl<'a> TableFiles<'a> {
         Ok(add)
     }
 
-    /// The name of a segment's file: tells which segment it is, and is the same in every lake made alike.
+    /// The name of a segment's file. It identifies the segment, and is the same in every lake with the same options.
     fn name(&self, segment: &Segment) -> String {
         let version = format!("{} {} {:?}", self.table.name(), self.shop.round(), self.shop.purged_before);
         let id = Uuid::new_v5(&Uuid::from_u128(u128::from(self.shop.seed)), version.as_bytes());

@@ -1,4 +1,4 @@
-//! What can go wrong while a sample lake is made.
+//! Errors while a sample lake is made.
 
 use std::{
     io,
@@ -46,13 +46,13 @@ pub enum SampleError {
         source: io::Error,
     },
     /// There is no sample lake.
-    #[error("{} holds no sample lake: make one first", folder.display())]
+    #[error("{} contains no sample lake: make one first", folder.display())]
     NoLake {
         /// The folder.
         folder: PathBuf,
     },
-    /// The file that tells what the lake was made from.
-    #[error("{} does not tell what a sample lake was made from: {source}", path.display())]
+    /// The file with the options of the lake.
+    #[error("{} does not contain the options of a sample lake: {source}", path.display())]
     State {
         /// The file.
         path: PathBuf,
@@ -68,7 +68,7 @@ pub enum SampleError {
         source: DeltaTableError,
     },
     /// A Delta table has a file that was not written here.
-    #[error("table {table} has {file}, which something else wrote: make the lake anew")]
+    #[error("table {table} has {file}, which something else wrote: make a new lake")]
     ForeignFile {
         /// The table.
         table: &'static str,
@@ -83,8 +83,8 @@ pub enum SampleError {
         /// What came back.
         source: ArrowError,
     },
-    /// Work that was cut short.
-    #[error("writing a table was cut short: {0}")]
+    /// A task that was aborted.
+    #[error("writing a table was aborted: {0}")]
     Aborted(#[from] tokio::task::JoinError),
 }
 

@@ -1,5 +1,5 @@
-//! A sample lake: the tables of a Commerce shop as Synapse Link exports them, of any size, with everything that is wrong
-//! with such data. Seeded: the same options give the same content, file by file.
+//! A sample lake: the tables of a Commerce shop as Synapse Link exports them, of any size, with all
+//! typical errors of such data. Seeded: the same options give the same content, file by file.
 //!
 //! Every row follows from the seed and its number, so that tables agree without lookups and nothing is kept in memory.
 
@@ -61,7 +61,7 @@ pub struct Options {
     pub seed: u64,
     /// Legal entities; all have the same account and order numbers.
     pub companies: u32,
-    /// How much is wrong with the data: 1 is the usual amount, 0 a clean lake.
+    /// Amount of errors in the data: 1 is the usual amount, 0 a clean lake.
     pub dirt: f64,
     /// Form of the export.
     pub format: Format,
@@ -136,7 +136,7 @@ enum Work {
     First,
     /// The latest round of change.
     Change,
-    /// Soft deletes go that the purge before, up to `last`, left.
+    /// Removes soft deletes that the purge before, up to `last`, did not remove.
     Purge {
         last: Timestamp,
     },
@@ -168,11 +168,11 @@ pub async fn generate(folder: &Path, options: Options) -> Result<Summary, Sample
     Ok(summary)
 }
 
-/// Lets the shop go on: in a lake that [`generate`] made, the given share of customers and lines changes or is new,
-/// within so many days. May be repeated.
+/// Adds changes to a lake that [`generate`] made: the given share of customers and lines changes or is new, within this
+/// number of days. May be repeated.
 ///
 /// # Errors
-/// When the folder holds no sample lake, or cannot be written to.
+/// The folder contains no sample lake, or cannot be written to.
 pub async fn change(folder: &Path, share: f64, days: u32) -> Result<Summary, SampleError> {
     if !(0.0..=1.0).contains(&share) || days == 0 {
         return Err(SampleError::Change { share, days });
@@ -188,7 +188,7 @@ pub async fn change(folder: &Path, share: f64, days: u32) -> Result<Summary, Sam
 /// of CSV keeps everything.
 ///
 /// # Errors
-/// When the folder holds no sample lake, or cannot be written to.
+/// The folder contains no sample lake, or cannot be written to.
 pub async fn purge(folder: &Path) -> Result<Summary, SampleError> {
     let mut state = State::read(folder)?;
     let last = state.purged_before.unwrap_or(Timestamp::NEVER);
@@ -201,7 +201,7 @@ pub async fn purge(folder: &Path) -> Result<Summary, SampleError> {
 /// Removes a sample lake, and nothing else.
 ///
 /// # Errors
-/// When the folder holds no sample lake, or cannot be removed.
+/// The folder contains no sample lake, or cannot be removed.
 pub fn remove(folder: &Path) -> Result<(), SampleError> {
     State::read(folder)?;
     std::fs::remove_dir_all(folder).map_err(|source| SampleError::file("remove", folder, source))

@@ -1,4 +1,4 @@
-//! What became of a row between the database and the lake: which of its versions stand where.
+//! The lifecycle of a row in the export: which of its versions are written to which place.
 
 use crate::{
     random::Subject,
@@ -23,7 +23,7 @@ pub(crate) enum Place {
 /// Change folders of a lake's first state.
 pub(crate) const FIRST_FOLDERS: u8 = 3;
 
-/// What happened to a row.
+/// How a row appears in the export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Lifecycle {
     Plain,
@@ -43,7 +43,7 @@ enum Version {
     Outdated,
     /// Deleted some time after the latest change.
     Deleted,
-    /// The same, telling no version.
+    /// The same, without a version.
     DeletedUnversioned,
     /// Deleted, with the present version's number.
     DeletedInATie,
@@ -51,14 +51,14 @@ enum Version {
     DeletedBetween,
 }
 
-/// Writes the versions of a row that stand in this place.
+/// Writes the versions of a row for this place.
 pub(crate) fn versions_at<B: RowData>(shop: &Shop, group: u32, place: Place, row: &Record<B>, to: &mut Vec<Record<B>>) {
     let lifecycle = lifecycle_of(shop, group, row);
     let versions = versions(lifecycle, place, row.metadata.round).iter().map(|version| in_version(shop, *version, row));
     to.extend(versions.filter(|version| !is_purged(shop, place, lifecycle, version, shop.purged_before)));
 }
 
-/// Whether the shop's purge takes versions of the row away that one up to `last` left.
+/// Whether the shop's purge removes versions of the row that the purge up to `last` did not remove.
 pub(crate) fn purged_since<B: RowData>(
     shop: &Shop,
     group: u32,
@@ -75,7 +75,7 @@ pub(crate) fn purged_since<B: RowData>(
     )
 }
 
-/// Whether anything happened to the rows of a family between database and lake.
+/// Whether the rows of a family have more than the plain lifecycle.
 pub(crate) fn is_eventful(shop: &Shop, group: u32, family: u64) -> bool {
     random_lifecycle(shop, group, family) != Lifecycle::Plain
 }
@@ -159,7 +159,7 @@ fn deleted_at(shop: &Shop, family: u64) -> Timestamp {
     shop.rounds[0].as_of.plus(-(random.below(27 * DAY as u64) as i64) - HOUR).to_second()
 }
 
-/// A purge takes deletes away, and with a delete the row that it stood beside.
+/// A purge removes deletes, and with a delete the row beside it.
 fn is_purged<B>(shop: &Shop, place: Place, lifecycle: Lifecycle, row: &Record<B>, before: Timestamp) -> bool {
     let in_delta = matches!(place, Place::Main | Place::Late);
     let gone = row.metadata.deleted || lifecycle == Lifecycle::DeletedInATie;

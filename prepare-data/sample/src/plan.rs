@@ -1,5 +1,4 @@
-//! Which things go into which file: always the same for a lake of a given size, so that a later change knows where they
-//! are.
+//! Which entities are in which file: always the same for a lake of a given size, so that a later change finds them.
 
 use std::ops::Range;
 
@@ -17,7 +16,7 @@ const BATCH: u64 = 8_192;
 pub(crate) struct Segment {
     /// Number of the file within its table.
     pub(crate) number: u32,
-    /// The things whose rows it holds.
+    /// The entities whose rows it contains.
     pub(crate) things: Range<u64>,
     pub(crate) place: Place,
     /// The round in which it was first written.

@@ -1,9 +1,9 @@
-//! Chance that can be looked up again: every draw belongs to a subject and a number, so that two tables that speak of the
-//! same thing agree without asking each other.
+//! Reproducible random numbers: each sequence belongs to a subject and a number, so that two tables compute the same values
+//! for the same entity.
 
 use rand::{Rng, RngExt, SeedableRng, rngs::Xoshiro256PlusPlus};
 
-/// What a sequence of draws is about. Subjects never share a sequence.
+/// The subject of a sequence. Subjects never share a sequence.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Subject {
     Customer = 1,
@@ -21,11 +21,11 @@ pub(crate) enum Subject {
     Spelling,
 }
 
-/// A sequence of draws. The generator is small enough to have one for every row, and its sequences never change.
+/// A sequence of random numbers. The generator is small enough to have one for every row, and its sequences never change.
 pub(crate) struct Random(Xoshiro256PlusPlus);
 
 impl Random {
-    /// The draws of one thing; `turn` tells its repetitions apart (name changes, rounds of change).
+    /// The sequence of one entity. `turn` is the repetition (a name change, a round of changes).
     pub(crate) fn of(seed: u64, subject: Subject, number: u64, turn: u64) -> Self {
         let mixed = [seed, subject as u64, number]
             .into_iter()
@@ -33,7 +33,7 @@ impl Random {
         Self(Xoshiro256PlusPlus::seed_from_u64(mixed))
     }
 
-    /// True in `share` of all cases. Takes one draw whatever the share is: a clean lake and a dirty one of the same seed
+    /// True in `share` of all cases. Uses one number for every share: a clean lake and a dirty one of the same seed
     /// have the same customers.
     pub(crate) fn chance(&mut self, share: f64) -> bool {
         self.0.random::<f64>() < share
@@ -44,7 +44,7 @@ impl Random {
         self.0.random_range(0..end.max(1))
     }
 
-    /// As [`Random::below`], with small numbers more often: half of all draws fall into the first quarter.
+    /// As [`Random::below`], with small numbers more often: half of all results are in the first quarter.
     pub(crate) fn favouring_small(&mut self, end: u64) -> u64 {
         let part = self.0.random::<f64>();
         ((part * part * end as f64) as u64).min(end.saturating_sub(1))
@@ -55,7 +55,7 @@ impl Random {
         choices[self.below(choices.len() as u64) as usize]
     }
 
-    /// The first choice whose running total of shares reaches the draw; the last one when none does.
+    /// The first choice whose running total of shares reaches the number; otherwise the last one.
     pub(crate) fn weighted<T: Copy>(&mut self, choices: &[(f64, T)], otherwise: T) -> T {
         let mut left = self.0.random::<f64>();
         for (share, choice) in choices {
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_thing_draws_the_same() {
+    fn the_same_entity_has_the_same_numbers() {
         let draws = |seed, number| Random::of(seed, Subject::Sale, number, 0).below(u64::MAX);
         assert_eq!(draws(1, 7), draws(1, 7));
         assert_ne!(draws(1, 7), draws(1, 8));

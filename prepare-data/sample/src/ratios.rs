@@ -1,5 +1,4 @@
-//! How often things happen: what a shop's business looks like, and what is wrong with its data. The only place with such
-//! numbers.
+//! All ratios of a sample lake: how a shop's business looks, and how many errors its data has.
 
 /// What a sale is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +96,7 @@ impl Kind {
     }
 }
 
-/// Share of store sales to customers that nobody knows.
+/// Share of store sales without a customer.
 pub(crate) const ANONYMOUS_IN_STORE: f64 = 0.45;
 /// Share of orders that were canceled, and of lines of the others.
 pub(crate) const CANCELED: f64 = 0.04;
@@ -141,7 +140,7 @@ pub(crate) mod change {
     pub(crate) const RENAMED_PRODUCTS: f64 = 0.2;
 }
 
-/// What is wrong with the data: shares of the rows that could show it.
+/// Errors in the data: shares of the rows that can have them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Dirt {
     /// Company codes in upper or mixed case.
@@ -166,11 +165,11 @@ pub(crate) struct Dirt {
     pub(crate) unknown_customer: f64,
     /// Products without a name in the company's language.
     pub(crate) no_translation: f64,
-    /// Loyalty cards that belong to nobody.
+    /// Loyalty cards without an owner.
     pub(crate) ownerless_card: f64,
     /// Rows whose older version follows the newer one.
     pub(crate) outdated: f64,
-    /// Rows that are there twice.
+    /// Duplicate rows.
     pub(crate) repeated: f64,
     /// Rows that are deleted.
     pub(crate) deleted: f64,

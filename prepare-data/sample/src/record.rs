@@ -1,4 +1,4 @@
-//! A row on its way into the lake: what it says, and the columns that the export puts on it.
+//! A row of the export: its data, and the metadata that the export adds.
 
 use crate::{
     random::Subject,
@@ -9,20 +9,20 @@ use crate::{
 /// Record ids of finance and operations apps begin here.
 pub(crate) const FIRST_RECID: i64 = 5_637_144_576;
 
-/// What a row of one table says. Copies are cheap: rows share what they tell of.
+/// The data of a row. Copies are cheap: rows of one entity share it.
 pub(crate) trait RowData: Clone + Send + Sync + 'static {
-    /// Turns the row into what it said before its latest change.
+    /// Changes the row to its version before the latest change.
     fn outdate(&mut self) {}
 }
 
-/// A row with its columns.
+/// A row with its metadata.
 #[derive(Debug, Clone)]
 pub(crate) struct Record<B> {
     pub(crate) metadata: RowMetadata,
     pub(crate) data: B,
 }
 
-/// Where a row comes from and what happened to it.
+/// The metadata of a row.
 #[derive(Debug, Clone)]
 pub(crate) struct RowMetadata {
     /// Number of the record within its table.
@@ -36,9 +36,9 @@ pub(crate) struct RowMetadata {
     /// The round that the row last changed in; 0 for those that never did.
     pub(crate) round: u32,
     pub(crate) deleted: bool,
-    /// Nothing happens to the row between database and lake.
+    /// The row has no further versions.
     pub(crate) settled: bool,
-    /// The row is a delete that tells no version, as deletes in change folders do.
+    /// The row is a delete without a version, as deletes in change folders are.
     pub(crate) unversioned: bool,
 }
 

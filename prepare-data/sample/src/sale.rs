@@ -1,4 +1,4 @@
-//! A sale: an order, a receipt, or both; and what became of it.
+//! Sales: an order, a receipt, or both, with their changes.
 
 use crate::{
     random::{Random, Subject},
@@ -168,7 +168,7 @@ impl Shop {
         let companies = self.companies.len() as u64;
         let company = self.company_of(number) as u64;
         let own = customers.saturating_sub(company).div_ceil(companies);
-        // The first customer of each company is the one that sales to nobody in particular are booked on.
+        // Sales without a known customer are booked on the first customer of each company.
         let customer = (1 + random.favouring_small(own.saturating_sub(1))) * companies + company;
         if kind == Kind::TillOnly || anonymous || own < 2 {
             (Buyer::Anonymous, None)
@@ -250,7 +250,7 @@ impl Sale {
         format!("T{:09}", self.number / companies as u64 / 2 + 1)
     }
 
-    /// The account number that the sale was made to; empty where nobody was named.
+    /// The customer account; empty if the customer is not known.
     pub(crate) fn account(&self) -> &str {
         match &self.buyer {
             Buyer::Customer(account) | Buyer::Unknown(account) => account,
@@ -258,7 +258,7 @@ impl Sale {
         }
     }
 
-    /// The account number on the sales order: that of walk-in customers where nobody was named.
+    /// The customer account of the sales order: the walk-in customer if the customer is not known.
     pub(crate) fn order_account(&self) -> &str {
         if self.buyer == Buyer::Anonymous { WALK_IN } else { self.account() }
     }

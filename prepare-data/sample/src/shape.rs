@@ -58,11 +58,11 @@ pub(crate) struct Shape<B> {
     count: fn(&Shop, u32) -> u64,
     /// The rows of one of them.
     rows: fn(&Shop, u64, &mut Vec<Record<B>>),
-    /// Whether one of them may have changed in a round; the rows themselves tell exactly.
+    /// Whether one of them may have changed in a round. The rows contain the exact answer.
     touched: fn(&Shop, u64, u32) -> bool,
 }
 
-/// A table, whatever its rows are.
+/// A table, independent of the type of its rows.
 pub(crate) trait Table: Send + Sync {
     /// The table's name, in lower case.
     fn name(&self) -> &'static str;

@@ -1,5 +1,5 @@
-//! The shop that the lake tells of: how large it is, when things happened, and what its companies are called. Everything
-//! else follows from here and from the number of the thing asked for.
+//! The shop of the lake: its size, its times and its companies. Everything else is computed from here and from the number
+//! of an entity.
 
 use crate::{
     random::{Random, Subject},
@@ -16,7 +16,7 @@ pub(crate) const CHANNELS_PER_COMPANY: u64 = STORES_PER_COMPANY + 2;
 pub(crate) const DAYS_OF_SALES: i64 = 730;
 /// Days before the lake's time that the first customer came.
 const DAYS_OF_CUSTOMERS: i64 = 5 * 365;
-/// Nothing happens in the last hours before the lake's time: what is exported has come to rest.
+/// Nothing happens in the last hours before the export.
 const REST: i64 = 4 * HOUR;
 
 /// A legal entity.
@@ -58,7 +58,7 @@ pub(crate) struct Shop {
     pub(crate) rounds: Vec<Round>,
     pub(crate) products: u64,
     pub(crate) party_types: crate::PartyTypes,
-    /// Soft deletes written before this moment are gone from Delta tables.
+    /// Soft deletes that were written before this time are removed from Delta tables.
     pub(crate) purged_before: Timestamp,
 }
 
@@ -104,18 +104,18 @@ impl Shop {
         Random::of(self.seed, subject, number, 0)
     }
 
-    /// The draws of a thing in one of its repetitions.
+    /// The random numbers of an entity in one of its repetitions.
     pub(crate) fn random_again(&self, subject: Subject, number: u64, turn: u32) -> Random {
         Random::of(self.seed, subject, number, u64::from(turn))
     }
 
-    /// Index of the company that the thing with this number belongs to: numbers run through the companies in turn, so
-    /// that each company counts its own things from one, and all have the same account and order numbers.
+    /// Index of the company of the entity with this number. Numbers alternate between the companies, so
+    /// that each company numbers its own entities from one, and all have the same account and order numbers.
     pub(crate) fn company_of(&self, number: u64) -> usize {
         (number % self.companies.len() as u64) as usize
     }
 
-    /// The thing's number within its company.
+    /// The entity's number within its company.
     pub(crate) fn number_in_company(&self, number: u64) -> u64 {
         number / self.companies.len() as u64
     }
@@ -127,28 +127,28 @@ impl Shop {
 
     /// When a customer came, and in which round.
     pub(crate) fn customer_since(&self, customer: u64) -> (Timestamp, u32) {
-        self.spread(customer, |round| round.customers, DAYS_OF_CUSTOMERS)
+        self.created_at(customer, |round| round.customers, DAYS_OF_CUSTOMERS)
     }
 
     /// When a sale was made, and in which round. Sales are numbered in the order of time.
     pub(crate) fn sold_at(&self, sale: u64) -> (Timestamp, u32) {
-        self.spread(sale, |round| round.sales, DAYS_OF_SALES)
+        self.created_at(sale, |round| round.sales, DAYS_OF_SALES)
     }
 
-    /// A moment in the round that `random` picks: when a thing changed there.
+    /// A random time in the round, at which an entity changed.
     pub(crate) fn within_round(&self, round: u32, random: &mut Random) -> Timestamp {
         let (start, end) = self.span(round, DAYS_OF_SALES);
         start.plus(random.below((end.0 - start.0) as u64) as i64).to_second()
     }
 
-    /// Rounds in which the thing changed, of those that it lived to see. `share` says how likely that was.
+    /// Rounds in which the entity changed, after the one in which it was created. `share` is the probability.
     pub(crate) fn changes(&self, subject: Subject, number: u64, born: u32, share: impl Fn(&Round) -> f64) -> Vec<u32> {
         let later = (1u32..).zip(&self.rounds[1..]).filter(|(round, _)| *round > born);
         let changed = later.filter(|(round, there)| self.random_again(subject, number, *round).chance(share(there)));
         changed.map(|(round, _)| round).collect()
     }
 
-    fn spread(&self, number: u64, count: fn(&Round) -> u64, days: i64) -> (Timestamp, u32) {
+    fn created_at(&self, number: u64, count: fn(&Round) -> u64, days: i64) -> (Timestamp, u32) {
         let born = self.rounds.partition_point(|round| count(round) <= number).min(self.rounds.len() - 1);
         let first = born.checked_sub(1).map_or(0, |before| count(&self.rounds[before]));
         let of = count(&self.rounds[born]).saturating_sub(first).max(1);

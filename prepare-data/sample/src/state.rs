@@ -1,4 +1,4 @@
-//! `sample.json`: what a lake was made from, which is all that is needed to go on with it.
+//! `sample.json`: the options and rounds of a lake, which are all that a further change needs.
 
 use std::{io::ErrorKind, path::Path};
 
@@ -39,7 +39,7 @@ impl State {
         serde_json::from_slice(&text).map_err(|source| SampleError::State { path, source })
     }
 
-    /// Replaces the file in one step, so that it tells of one state or the other.
+    /// Replaces the file in one step, so that it contains the old state or the new one.
     pub(crate) fn write(&self, folder: &Path) -> Result<(), SampleError> {
         let path = folder.join(STATE_FILE);
         let text =

@@ -180,7 +180,7 @@ fn csv_writer(file: File) -> Writer<BufWriter<File>> {
     WriterBuilder::new().with_header(false).with_timestamp_tz_format(time).build(BufWriter::new(file))
 }
 
-/// The year in which each row was created; deletes do not tell it.
+/// The year in which each row was created; deletes have no such time.
 fn years(batch: &RecordBatch) -> Vec<i32> {
     let created = batch.column_by_name("createdon").map(|column| column.as_any());
     match created.and_then(|column| column.downcast_ref::<TimestampMicrosecondArray>()) {

@@ -1,4 +1,4 @@
-//! `model.json`: the columns of each table in their order, and the files that hold its rows.
+//! `model.json`: the columns of each table in their order, and its files.
 
 use deltalake::arrow::datatypes::{DataType, Field};
 use serde_json::{Value, json};

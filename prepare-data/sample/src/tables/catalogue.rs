@@ -12,7 +12,7 @@ use crate::{
     vocab::{CATEGORIES, GOODS, MATERIALS},
 };
 
-/// Hierarchies of categories: the first holds every product.
+/// Hierarchies of categories: the first contains every product.
 const HIERARCHIES: &[&str] = &["Retail product hierarchy", "Navigation (Fashion)", "Procurement, \"internal\""];
 /// Shares of the products that are in each.
 const IN_HIERARCHY: &[f64] = &[1.0, 0.75, 0.5];

@@ -111,7 +111,7 @@ impl Receipt {
         }
     }
 
-    /// When the transaction began; old tills do not say.
+    /// When the transaction began; old tills do not record it.
     fn began(&self) -> Timestamp {
         if self.sale.number % 40 == 7 { Timestamp::NEVER } else { self.sale.made.0 }
     }
