@@ -1,4 +1,4 @@
-//! Tests of the sandbox's Service Bus with Microsoft's client libraries.
+//! Tests of the sandbox's Service Bus and Cosmos DB with Microsoft's client libraries.
 //!
 //! The libraries are installed into `target/tmp/clients` from their registries when `CLIENT_SUITES` is set, as in
 //! `.ci/run`. Otherwise the tests report that they were skipped.
@@ -11,7 +11,7 @@ mod suite;
 use suite::{Suite, run};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn azure_servicebus_for_python() {
+async fn client_libraries_for_python() {
     run(&Suite {
         name: "python",
         needs: &["python3", "--version"],
@@ -19,18 +19,21 @@ async fn azure_servicebus_for_python() {
             &["python3", "-m", "venv", "."],
             &["bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", "requirements.txt"],
         ],
-        run: &["bin/python", "-W", "ignore", "-m", "unittest", "-v", "test_service_bus"],
+        run: &[
+            &["bin/python", "-W", "ignore", "-m", "unittest", "-v", "test_service_bus"],
+            &["bin/python", "-W", "ignore", "-m", "unittest", "-v", "test_cosmos"],
+        ],
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn azure_service_bus_for_javascript() {
+async fn client_libraries_for_javascript() {
     run(&Suite {
         name: "javascript",
         needs: &["node", "--version"],
         install: &[&["npm", "install", "--silent", "--no-audit", "--no-fund"]],
-        run: &["node", "service_bus.test.mjs"],
+        run: &[&["node", "service_bus.test.mjs"], &["node", "cosmos.test.mjs"]],
     })
     .await;
 }

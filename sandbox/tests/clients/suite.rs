@@ -1,4 +1,4 @@
-//! Installs a client library, and runs its tests against a broker.
+//! Installs client libraries, and runs their tests against a broker and a Cosmos DB account.
 //!
 //! The tests send commands to this driver: they write a line that begins with `@` to standard output, and continue when
 //! they receive an answer on standard input.
@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use sandbox::cosmos::{CosmosAccount, CosmosOptions};
+use sandbox::network::{Network, NoFaults};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::Command;
 
@@ -24,8 +26,8 @@ pub(crate) struct Suite {
     pub(crate) needs: &'static [&'static str],
     /// Commands that install the pinned library, run in the suite's folder.
     pub(crate) install: &'static [&'static [&'static str]],
-    /// The command that runs the tests.
-    pub(crate) run: &'static [&'static str],
+    /// The commands that run the tests, one after the other.
+    pub(crate) run: &'static [&'static [&'static str]],
 }
 
 /// Runs a suite if `CLIENT_SUITES` is set. Fails when a test fails or the suite cannot be run.
@@ -45,10 +47,19 @@ pub(crate) async fn run(suite: &Suite) {
             assert!(succeeds(&folder, command).await, "{}: {command:?} failed", folder.display());
         }
         let bus = Bus::start(None).await;
-        assert!(run_tests(&folder, suite.run, &bus).await, "a test of the {name} client failed; see above");
+        let account = cosmos().await;
+        for command in suite.run {
+            let passed = run_tests(&folder, command, &bus, &account).await;
+            assert!(passed, "a test of the {name} client failed ({command:?}); see above");
+        }
     })
     .await
     .unwrap_or_else(|_| panic!("the {name} client's tests take longer than {TIMEOUT:?}"));
+}
+
+/// A Cosmos DB account alone on its port.
+async fn cosmos() -> CosmosAccount {
+    CosmosAccount::start(&Network::new(NoFaults::default()), None, CosmosOptions::default()).await.unwrap()
 }
 
 /// Copies the suite to the installation folder, so that the repository does not change.
@@ -77,10 +88,12 @@ async fn succeeds(folder: &Path, words: &[&str]) -> bool {
 }
 
 /// Runs the tests and their commands. Returns whether the tests passed.
-async fn run_tests(folder: &Path, words: &[&str], bus: &Bus) -> bool {
+async fn run_tests(folder: &Path, words: &[&str], bus: &Bus, account: &CosmosAccount) -> bool {
     let mut child = command(folder, words)
         .env("CONNECTION_STRING", &bus.connection_string)
         .env("TOKEN", TOKEN)
+        .env("COSMOS_URL", account.url())
+        .env("COSMOS_KEY", account.key())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
