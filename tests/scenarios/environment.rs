@@ -25,6 +25,22 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+/// Longer than anything takes on a slow machine, in real time.
+const TOO_LONG: Duration = Duration::from_secs(600);
+
+/// Waits in real time until `found` returns something. Fails with the description `what` instead of waiting for ever.
+pub(crate) async fn wait_for<T>(what: &str, found: impl Fn() -> Option<T>) -> T {
+    let poll = async {
+        loop {
+            if let Some(found) = found() {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(TOO_LONG, poll).await.unwrap_or_else(|_| panic!("{TOO_LONG:?} were not enough for {what}"))
+}
+
 /// `journeys.json` as shipped.
 pub(crate) const SHIPPED: &str = include_str!("../../journeys.json");
 
@@ -204,9 +220,7 @@ impl TestEnvironment {
     /// Lets the environment run until a condition holds. Waits in real time.
     pub(crate) async fn until(&mut self, condition: impl Fn(&Self) -> bool) {
         drop(self.busy.take());
-        while !condition(self) {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
+        wait_for("the condition of a scenario", || condition(self).then_some(())).await;
         self.busy = Some(self.environment.clock().hold());
     }
 

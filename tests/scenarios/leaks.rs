@@ -3,7 +3,6 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use chrono::TimeDelta;
 use sandbox::app_folder::{Enabled, assemble, repository};
@@ -13,6 +12,7 @@ use sandbox::faults::{FaultProfile, FaultSchedule};
 use sandbox::host::{App, KillScope, Level, Process, Sink};
 use sandbox::shop::{CHANNELS, CartOpening, Checkout, Customer, Item, PRODUCTS};
 
+use crate::environment::wait_for;
 use crate::log::assert_documented;
 
 const MARK: &str = "MARK7F3A";
@@ -77,15 +77,12 @@ async fn no_secret_and_no_customer_is_ever_printed_or_recorded() {
     sell(&environment);
     // A few kills while requests are running.
     for calls in [150, 400, 700] {
-        while environment.network().calls().values().sum::<u64>() < calls {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let reached = || environment.network().calls().values().sum::<u64>() >= calls;
+        wait_for("the calls before a kill", || reached().then_some(())).await;
         app.host().replace_handler(KillScope::Process).await;
     }
     faults.stop();
-    while environment.dataverse().started().len() < 60 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    wait_for("60 started journeys", || (environment.dataverse().started().len() >= 60).then_some(())).await;
     let recorded = serde_json::to_string(&environment.cosmos().documents().await.unwrap()).unwrap();
     app.shutdown().await;
 

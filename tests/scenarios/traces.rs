@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -21,6 +20,8 @@ use sandbox::environment::{Environment, EnvironmentOptions, FunctionApp};
 use sandbox::host::{App, Process, Sink};
 use sandbox::shop::{CHANNELS, CartOpening, Checkout, Item, PRODUCTS};
 use tokio::net::TcpListener;
+
+use crate::environment::wait_for;
 
 /// Receives and stores spans.
 #[derive(Clone, Default)]
@@ -46,12 +47,7 @@ impl Collector {
 
     /// Waits for a span that meets the condition.
     async fn span(&self, wanted: impl Fn(&Span) -> bool) -> Span {
-        loop {
-            if let Some(span) = self.spans().into_iter().find(&wanted) {
-                return span;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        wait_for("a span", || self.spans().into_iter().find(&wanted)).await
     }
 }
 
@@ -109,9 +105,7 @@ fn sell(environment: &Environment) {
 }
 
 async fn one_journey(environment: &Environment) {
-    while environment.dataverse().started().is_empty() {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    wait_for("a started journey", || environment.dataverse().started().first().map(drop)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

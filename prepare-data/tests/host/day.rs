@@ -84,7 +84,8 @@ impl Day {
 
     async fn ended(&mut self) -> Outcome {
         loop {
-            if let HostEvent::Ended { outcome, .. } = self.events.recv().await.unwrap() {
+            let event = tokio::time::timeout(crate::TOO_LONG, self.events.recv()).await;
+            if let HostEvent::Ended { outcome, .. } = event.expect("an invocation ends in time").unwrap() {
                 return outcome;
             }
         }

@@ -9,3 +9,6 @@ mod log;
 mod process;
 mod script;
 mod shipped;
+
+/// Longer than any invocation takes on a slow machine, in real time.
+const TOO_LONG: std::time::Duration = std::time::Duration::from_secs(600);

@@ -76,7 +76,8 @@ async fn the_timer_prepares_the_export() {
     .unwrap();
     let mut events = host.events();
     let outcome = loop {
-        if let HostEvent::Ended { outcome, .. } = events.recv().await.unwrap() {
+        let event = tokio::time::timeout(crate::TOO_LONG, events.recv()).await;
+        if let HostEvent::Ended { outcome, .. } = event.expect("the invocation ends in time").unwrap() {
             break outcome;
         }
     };

@@ -120,10 +120,16 @@ fn host_with_exits(
     (Environment { seen, queue, launch, host }, hold)
 }
 
+/// The next event. Fails instead of waiting for ever.
+async fn next(events: &mut broadcast::Receiver<HostEvent>) -> HostEvent {
+    let bound = std::time::Duration::from_secs(120);
+    tokio::time::timeout(bound, events.recv()).await.expect("the host reports an event in time").unwrap()
+}
+
 /// Waits for the `count`th end of an invocation.
 async fn ended(events: &mut broadcast::Receiver<HostEvent>) -> (String, Outcome, TimeDelta) {
     loop {
-        if let HostEvent::Ended { function, outcome, took, .. } = events.recv().await.unwrap() {
+        if let HostEvent::Ended { function, outcome, took, .. } = next(events).await {
             return (function, outcome, took);
         }
     }
@@ -131,7 +137,7 @@ async fn ended(events: &mut broadcast::Receiver<HostEvent>) -> (String, Outcome,
 
 async fn wait_for(events: &mut broadcast::Receiver<HostEvent>, wanted: impl Fn(&HostEvent) -> bool) -> HostEvent {
     loop {
-        let event = events.recv().await.unwrap();
+        let event = next(events).await;
         if wanted(&event) {
             return event;
         }
