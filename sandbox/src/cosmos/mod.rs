@@ -14,6 +14,7 @@ mod charges;
 mod concurrent_writer;
 mod feed;
 mod headers;
+mod item_requests;
 mod items;
 mod journal;
 mod metadata;
