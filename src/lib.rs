@@ -4,7 +4,7 @@
 //! Imports point one way, from left to right:
 //!
 //! ```text
-//! main > host, check > functions > contacts > clients, journeys > settings > events > json, dependency, clock
+//! main > host > check > functions > contacts > clients, journeys > settings > events > json, dependency, clock
 //! ```
 //!
 //! Every module may use [`telemetry`], which imports only [`dependency`].

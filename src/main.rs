@@ -1,4 +1,4 @@
-//! Start-up only: reads the settings and `journeys.json`, and then serves the Functions host or runs the check.
+//! Start-up only: reads the settings and `journeys.json`, and then serves the Functions host or runs a command.
 
 mod command_line;
 
@@ -20,6 +20,11 @@ async fn main() -> ExitCode {
     match Task::parse(std::env::args().skip(1)) {
         Ok(Task::Serve) => {}
         Ok(Task::Check(check)) => return check.run().await,
+        Ok(Task::Triggers(triggers)) => return triggers.run(),
+        Ok(Task::Version) => {
+            println!("commerce-journeys {}", env!("CARGO_PKG_VERSION"));
+            return ExitCode::SUCCESS;
+        }
         Err(usage) => {
             eprintln!("{usage}");
             return ExitCode::from(2);

@@ -16,14 +16,20 @@ use crate::functions::Services;
 /// Columns that the handler writes but does not read.
 const WRITTEN_COLUMNS: &str = "firstname,lastname,msdyn_partynumber,msdyn_sellable,_msdyn_customergroupid_value";
 
-/// The privileges to create and link contacts. The last two are for the lookup columns of a new contact.
-const PRIVILEGES: [&str; 5] = [
+/// The privileges of the security role *Commerce Journeys*, at organization level. The last three are for the check only.
+pub const PRIVILEGES: [&str; 7] = [
     "prvCreateContact",
+    "prvReadContact",
     "prvWriteContact",
     "prvAppendContact",
-    "prvAppendTocdm_company",
-    "prvAppendTomsdyn_customergroup",
+    "prvReadCustomAPI",
+    "prvReadCustomAPIRequestParameter",
+    "prvReadUser",
 ];
+
+/// The same for the lookup columns of a new contact, whose tables exist only with Dual-write.
+pub const DUAL_WRITE_PRIVILEGES: [&str; 4] =
+    ["prvReadcdm_company", "prvAppendTocdm_company", "prvReadmsdyn_customergroup", "prvAppendTomsdyn_customergroup"];
 
 /// "The user is not a member of the organization."
 const NO_SUCH_USER: &str = "0x80072560";
@@ -111,7 +117,9 @@ async fn contact_rights(services: &Services, user: Uuid) -> Finding {
     let path =
         format!("systemusers({user})/Microsoft.Dynamics.CRM.RetrieveUserPrivilegeByPrivilegeName(PrivilegeName=@name)");
     let (mut missing, mut unknown) = (Vec::new(), Vec::new());
-    for privilege in PRIVILEGES {
+    // The requests of this check show whether reading is permitted.
+    let not_read = |name: &&str| !name.starts_with("prvRead");
+    for privilege in PRIVILEGES.into_iter().chain(DUAL_WRITE_PRIVILEGES).filter(not_read) {
         let literal = format!("'{privilege}'");
         match services.dataverse.probe(&path, &[("@name", literal.as_str())]).await {
             Ok(reply) => match has_privilege(&reply) {

@@ -22,6 +22,7 @@ use crate::dependency::Dependency;
 use crate::functions::Services;
 use crate::journeys::Journeys;
 use crate::settings::Settings;
+pub use dataverse::{DUAL_WRITE_PRIVILEGES, PRIVILEGES};
 pub use report::{Finding, Mark, ParameterFinding, Problem, Report, Stage};
 
 /// Checks everything that the handler depends on.
@@ -30,17 +31,25 @@ pub use report::{Finding, Mark, ParameterFinding, Problem, Report, Stage};
 ///
 /// When the clients cannot be created, which does not need the network.
 pub async fn check(settings: Settings, journeys: Journeys) -> Result<Report, SetupError> {
-    let services = Services::new(settings, journeys, Arc::new(SystemClock))?;
-    let mut findings = entra::check(&services).await?;
+    check_services(&Services::new(settings, journeys, Arc::new(SystemClock))?).await
+}
+
+/// The same check with existing services, as the running handler has them.
+///
+/// # Errors
+///
+/// When a client cannot be created.
+pub async fn check_services(services: &Services) -> Result<Report, SetupError> {
+    let mut findings = entra::check(services).await?;
     // One after the other, because a dependency may limit concurrent requests.
     let limit = 2 * services.settings.request_timeout;
-    findings.extend(with_timeout(limit, Dependency::Commerce, commerce::check(&services)).await);
+    findings.extend(with_timeout(limit, Dependency::Commerce, commerce::check(services)).await);
     findings.extend(
-        with_timeout(limit, Dependency::CosmosDb, cosmos_db::check(&services).map(|finding| vec![finding])).await,
+        with_timeout(limit, Dependency::CosmosDb, cosmos_db::check(services).map(|finding| vec![finding])).await,
     );
-    findings.extend(with_timeout(limit, Dependency::ServiceBus, service_bus::check(&services)).await);
-    findings.extend(with_timeout(limit, Dependency::Dataverse, dataverse::check(&services)).await);
-    findings.extend(with_timeout(limit, Dependency::Dataverse, triggers::check(&services)).await);
+    findings.extend(with_timeout(limit, Dependency::ServiceBus, service_bus::check(services)).await);
+    findings.extend(with_timeout(limit, Dependency::Dataverse, dataverse::check(services)).await);
+    findings.extend(with_timeout(limit, Dependency::Dataverse, triggers::check(services)).await);
     Ok(Report { findings })
 }
 

@@ -16,10 +16,12 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use axum::routing::{get, post};
+use serde::Deserialize;
 use serde_json::json;
 
+use crate::check::check_services;
 use crate::events::Reason;
-use crate::functions::{DeliveryOutcome, Services, poll_events, process_message, trigger_journey};
+use crate::functions::{Answer, DeliveryOutcome, Services, poll_events, process_message, trigger_journey};
 use crate::telemetry::invocation::{Outcome, Trigger};
 use crate::telemetry::{LogEvent, invocation, traces};
 use invocation_context::InvocationContext;
@@ -90,12 +92,34 @@ fn with_reason(outcome: Outcome, reason: &Reason) -> Outcome {
     outcome
 }
 
+/// `{"check": true}`. The check is here and not in the function, because it uses the functions' services.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CheckRequest {
+    check: bool,
+}
+
+async fn answer(services: &Services, body: &[u8]) -> Answer {
+    match serde_json::from_slice(body) {
+        Ok(CheckRequest { check: true }) => check_answer(services).await,
+        _ => trigger_journey(services, body).await,
+    }
+}
+
+/// The report of the check. The status is 200 with problems too: the request is fulfilled.
+async fn check_answer(services: &Services) -> Answer {
+    match check_services(services).await {
+        Ok(report) => Answer::ok(json!({"ok": report.is_ok(), "findings": report.findings})),
+        Err(error) => Answer::internal_error(&error.to_string()),
+    }
+}
+
 async fn on_trigger_journey(State(services): State<Arc<Services>>, headers: HeaderMap, body: Bytes) -> Response {
     let context = InvocationContext::read("trigger-journey", Trigger::Http, &headers);
     let span = context.span();
     context
         .invoke(async move {
-            let answer = span.in_scope(trigger_journey(&services, &body)).await;
+            let answer = span.in_scope(answer(&services, &body)).await;
             invocation::record(|facts| facts.status = Some(answer.status));
             let mut response = reply(StatusCode::from_u16(answer.status).unwrap_or_default(), &answer.body);
             if let Some(delay) = answer.retry_after {

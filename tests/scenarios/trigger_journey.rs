@@ -165,3 +165,28 @@ async fn a_journey_that_a_crash_interrupted_is_uncertain_and_retried() {
     assert_eq!(record["journeys"]["order-confirmation"]["uncertain"], json!(1), "{record:#}");
     test.assert_clean(&CONFIRMATION);
 }
+
+#[tokio::test]
+async fn the_check_of_the_running_app_names_each_broken_dependency() {
+    let mut test = TestEnvironment::usual().await;
+    let (status, report) = test.trigger(&json!({"check": true})).await;
+    assert_eq!((status, &report["ok"]), (200, &json!(true)), "{report:#}");
+    for (dependency, name) in [
+        (Dependency::Commerce, "commerce"),
+        (Dependency::Cosmos, "cosmosDb"),
+        (Dependency::ServiceBus, "serviceBus"),
+        (Dependency::Dataverse, "dataverse"),
+    ] {
+        test.environment.served(dependency).set_reachable(false);
+        let (status, report) = test.trigger(&json!({"check": true})).await;
+        test.environment.served(dependency).set_reachable(true);
+        assert_eq!((status, &report["ok"]), (200, &json!(false)), "{report:#}");
+        let findings = report["findings"].as_array().unwrap();
+        let broken = findings.iter().filter(|finding| finding.get("problem").is_some());
+        let broken: std::collections::BTreeSet<_> =
+            broken.map(|finding| finding["dependency"].as_str().unwrap()).collect();
+        assert_eq!(broken, [name].into(), "{report:#}");
+    }
+    let (status, _) = test.trigger(&json!({"check": true, "force": true})).await;
+    assert_eq!(status, 400, "it is a request of its own");
+}

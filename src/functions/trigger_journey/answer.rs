@@ -18,6 +18,18 @@ pub struct Answer {
     pub retry_after: Option<Duration>,
 }
 
+impl Answer {
+    /// A completely fulfilled request.
+    pub fn ok(body: Value) -> Self {
+        Self { status: 200, body, retry_after: None }
+    }
+
+    /// The request cannot be fulfilled, through no fault of the caller.
+    pub fn internal_error(message: &str) -> Self {
+        error(500, "internalError", message)
+    }
+}
+
 pub(super) fn error(status: u16, code: &str, message: impl Into<String>) -> Answer {
     Answer { status, body: json!({"error": {"code": code, "message": message.into()}}), retry_after: None }
 }

@@ -1,5 +1,7 @@
 //! The command line. Without arguments the program serves the Functions host.
 
+mod triggers;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -9,14 +11,21 @@ use commerce_journeys::journeys::Journeys;
 use commerce_journeys::settings::Settings;
 use serde::Deserialize;
 
+pub(crate) use triggers::Triggers;
+
 /// The usage text.
-const USAGE: &str = "usage: commerce-journeys [check [--settings FILE] [--json]]
+const USAGE: &str = "usage: commerce-journeys [check [--settings FILE] [--json] | triggers [--all] [--csv] | --version]
 
   without arguments   serves the Azure Functions host, which starts it
   check               checks every dependency, changes nothing, and prints a table;
                       exit status 0: no problems, 1: problems found, 2: the settings are invalid
     --settings FILE   reads app settings from a local.settings.json; environment variables take precedence
-    --json            prints JSON instead of a table";
+    --json            prints JSON instead of a table
+  triggers            prints the attributes that the trigger wizard of Customer Insights - Journeys asks for,
+                      from journeys.json in FUNCTIONS_APP_ROOT_PATH or this folder
+    --all             includes disabled journeys
+    --csv             prints CSV instead of a table
+  --version           prints the version";
 
 /// The task of the program.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,6 +34,10 @@ pub(crate) enum Task {
     Serve,
     /// Run the check.
     Check(Check),
+    /// List the attributes of the triggers.
+    Triggers(Triggers),
+    /// Print the version.
+    Version,
 }
 
 /// The options of the check.
@@ -39,10 +52,15 @@ impl Task {
     pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Self, &'static str> {
         let mut arguments = arguments;
         match arguments.next().as_deref() {
-            None => return Ok(Self::Serve),
-            Some("check") => {}
-            Some(_) => return Err(USAGE),
+            None => Ok(Self::Serve),
+            Some("check") => Self::parse_check(arguments),
+            Some("triggers") => Self::parse_triggers(arguments),
+            Some("--version") if arguments.next().is_none() => Ok(Self::Version),
+            Some(_) => Err(USAGE),
         }
+    }
+
+    fn parse_check(mut arguments: impl Iterator<Item = String>) -> Result<Self, &'static str> {
         let mut check = Check::default();
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
@@ -52,6 +70,18 @@ impl Task {
             }
         }
         Ok(Self::Check(check))
+    }
+
+    fn parse_triggers(arguments: impl Iterator<Item = String>) -> Result<Self, &'static str> {
+        let mut triggers = Triggers::default();
+        for argument in arguments {
+            match argument.as_str() {
+                "--all" => triggers.all = true,
+                "--csv" => triggers.csv = true,
+                _ => return Err(USAGE),
+            }
+        }
+        Ok(Self::Triggers(triggers))
     }
 }
 
@@ -110,16 +140,12 @@ const ROOT: &str = "FUNCTIONS_APP_ROOT_PATH";
 
 /// Reads settings and journeys. One error lists all problems of both.
 pub(crate) fn configuration(environment: &impl Fn(&str) -> Option<String>) -> Result<(Settings, Journeys), String> {
-    let root = environment(ROOT).unwrap_or_else(|| ".".to_owned());
-    let file = Path::new(&root).join("journeys.json");
     let settings = Settings::read(environment);
-    let journeys = std::fs::read_to_string(&file)
-        .map_err(|error| format!("{} cannot be read: {error}", file.display()))
-        .and_then(|text| {
-            let list = |problems: Vec<_>| problems.iter().map(|problem| format!("  - {problem}\n")).collect::<String>();
-            Journeys::read(&text, environment)
-                .map_err(|problems| format!("problems with the journeys:\n{}", list(problems)))
-        });
+    let journeys = read_journeys_file(environment).and_then(|text| {
+        let list = |problems: Vec<_>| problems.iter().map(|problem| format!("  - {problem}\n")).collect::<String>();
+        Journeys::read(&text, environment)
+            .map_err(|problems| format!("problems with the journeys:\n{}", list(problems)))
+    });
     match (settings, journeys) {
         (Ok(settings), Ok(journeys)) => Ok((settings, journeys)),
         (settings, journeys) => {
@@ -127,6 +153,13 @@ pub(crate) fn configuration(environment: &impl Fn(&str) -> Option<String>) -> Re
             Err(problems.into_iter().flatten().collect::<Vec<_>>().join("\n"))
         }
     }
+}
+
+/// The text of `journeys.json`.
+fn read_journeys_file(environment: &impl Fn(&str) -> Option<String>) -> Result<String, String> {
+    let root = environment(ROOT).unwrap_or_else(|| ".".to_owned());
+    let file = Path::new(&root).join("journeys.json");
+    std::fs::read_to_string(&file).map_err(|error| format!("{} cannot be read: {error}", file.display()))
 }
 
 #[cfg(test)]
@@ -143,7 +176,16 @@ mod tests {
         assert_eq!(parse(&["check"]), Ok(Task::Check(Check::default())));
         let both = Check { settings: Some("local.settings.json".into()), json: true };
         assert_eq!(parse(&["check", "--json", "--settings", "local.settings.json"]), Ok(Task::Check(both)));
-        for wrong in [&["serve"][..], &["check", "--settings"], &["check", "--fix"], &["--help"]] {
+        assert_eq!(parse(&["triggers", "--csv"]), Ok(Task::Triggers(Triggers { csv: true, ..Triggers::default() })));
+        assert_eq!(parse(&["--version"]), Ok(Task::Version));
+        for wrong in [
+            &["serve"][..],
+            &["triggers", "--json"],
+            &["--version", "--all"],
+            &["check", "--settings"],
+            &["check", "--fix"],
+            &["--help"],
+        ] {
             assert_eq!(parse(wrong), Err(USAGE), "{wrong:?}");
         }
     }
