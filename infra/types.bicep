@@ -23,7 +23,7 @@ type Commerce = {
   @minLength(6)
   audience: string
 
-  @description('Authorization scheme of the Scale Unit.')
+  @description('Authorization scheme of the Scale Unit. Default: id_token, the documented one. The check command reports if the Scale Unit accepts only the other one.')
   scheme: ('Bearer' | 'id_token')?
 
   @description('The Entra application that calls the Scale Unit. Default: the function app\'s own identity. Whether a Scale Unit accepts that is unconfirmed; the check command reports it.')

@@ -164,7 +164,7 @@ var handlerSettings = {
   AZURE_CLIENT_ID: identityClientId
   CSUEndpoint: commerce.endpoint
   OperatingUnitNumber: commerce.operatingUnitNumber
-  AuthSchemeD365Commerce: commerce.?scheme ?? 'Bearer'
+  AuthSchemeD365Commerce: commerce.?scheme ?? 'id_token'
   AudienceD365Commerce: commerce.audience
   CosmosDbEndpoint: cosmosEndpoint
   CosmosDbDatabaseId: databaseName

@@ -2,17 +2,24 @@
 
 use reqwest::StatusCode;
 
-use super::{Finding, Problem, Stage};
-use crate::clients::commerce::{Probe, error_name};
-use crate::clients::{CallError, Reply};
+use super::{Finding, Mark, Problem, Stage};
+use crate::clients::commerce::{Commerce, Probe, error_name};
+use crate::clients::identity::Tokens;
+use crate::clients::{CallError, Reply, http_client};
 use crate::dependency::Dependency;
 use crate::functions::Services;
+use crate::settings::CommerceSettings;
 
 pub(super) async fn check(services: &Services) -> Vec<Finding> {
     let mut findings = Vec::new();
     for event_type in &services.settings.poll.event_types {
         let answer = services.commerce.probe(Probe::Events(event_type)).await;
         findings.push(search(&format!("search for {event_type} events"), answer));
+    }
+    if findings.iter().any(|finding| finding.authenticated == Mark::Failed)
+        && let Some(scheme) = other_scheme(services).await
+    {
+        findings.iter_mut().for_each(|finding| advise_scheme(finding, scheme));
     }
     // If a search succeeded, the token is valid. Then a rejected read request is a missing permission.
     let token_accepted = findings.iter().any(|finding| finding.problem.is_none() && finding.note.is_none());
@@ -21,6 +28,28 @@ pub(super) async fn check(services: &Services) -> Vec<Finding> {
     }
     findings.push(operating_units(services.commerce.probe(Probe::OperatingUnit).await));
     findings
+}
+
+/// The scheme that is not configured, if the Scale Unit accepts it.
+async fn other_scheme(services: &Services) -> Option<&'static str> {
+    let settings = &services.settings;
+    let scheme = if settings.commerce.scheme == "Bearer" { "id_token" } else { "Bearer" };
+    let other = CommerceSettings { scheme: scheme.to_owned(), ..settings.commerce.clone() };
+    let http = http_client(settings.request_timeout).ok()?;
+    let managed = settings.managed_identity.as_deref();
+    let tokens = Tokens::new(&other.identity, &other.audience, managed, &http, &services.clock);
+    let event_type = settings.poll.event_types.first()?;
+    let client = Commerce::new(&other, tokens, &http, &services.clock);
+    let reply = client.probe(Probe::Events(event_type)).await.ok()?;
+    (reply.status != StatusCode::UNAUTHORIZED).then_some(scheme)
+}
+
+fn advise_scheme(finding: &mut Finding, scheme: &str) {
+    if finding.authenticated == Mark::Failed {
+        let mistake = format!("the Scale Unit accepts the token only with the authorization scheme {scheme}");
+        let remedy = format!("set AuthSchemeD365Commerce to {scheme} (in the Bicep parameters: commerce.scheme)");
+        finding.problem = Some(Problem::new(mistake, remedy));
+    }
 }
 
 fn search(what: &str, response: Result<Reply, CallError>) -> Finding {
@@ -108,8 +137,8 @@ fn general(what: &str, reply: &Reply, token_accepted: bool) -> Option<Finding> {
             (
                 "the Scale Unit does not know the application",
                 "in Commerce shared parameters > Identity providers, add CommerceClientIdD365Commerce as a relying party \
-                 (type Confidential, user type Application) with its server resource id, run job 1110, and try \
-                 AuthSchemeD365Commerce=id_token if it still refuses",
+                 (type Confidential, user type Application) with its server resource id, and run job 1110; the other \
+                 authorization scheme is refused, too",
             )
         };
         return Some(failed(what, Stage::Authenticated, with_status(reply, mistake), remedy));

@@ -40,10 +40,10 @@ settings! {
     "EventTypes" = "Checkout,AddCartLines": "event types to poll, each separately";
     "AuthorityD365Commerce" = "https://login.microsoftonline.com/": "Entra authority for the Scale Unit's tokens";
     "TenantIdD365Commerce": "Entra tenant of the Scale Unit; required with a client secret";
-    "AudienceD365Commerce": "audience of the Scale Unit's tokens (its server resource id); default: CSUEndpoint";
+    "AudienceD365Commerce": "audience of the Scale Unit's tokens: its server resource id, exactly as in headquarters; default: CSUEndpoint without the slash at its end";
     "CommerceClientIdD365Commerce": "Entra application that may call the Scale Unit; required with a client secret";
     "CommerceClientSecretD365Commerce": "its secret; without one, the managed identity is used";
-    "AuthSchemeD365Commerce" = "Bearer": "authorization scheme of the Scale Unit: Bearer or id_token";
+    "AuthSchemeD365Commerce" = "id_token": "authorization scheme of the Scale Unit: id_token or Bearer";
     "CosmosDbEndpoint": "URL of the Cosmos DB account; required";
     "CosmosDbKey": "account key; without one, the managed identity is used";
     "CosmosDbDatabaseId" = "EventTrackingDB": "database";

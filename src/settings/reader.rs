@@ -62,8 +62,16 @@ impl<'a> Reader<'a> {
         value
     }
 
-    fn secret(&self, name: &str) -> Option<Secret> {
-        self.optional(name).map(Secret::new)
+    /// A secret. An unresolved Key Vault reference would otherwise be sent as the secret.
+    fn secret(&mut self, name: &str) -> Option<Secret> {
+        let value = self.optional(name)?;
+        self.require(
+            !value.starts_with("@Microsoft.KeyVault("),
+            name,
+            "is a Key Vault reference that is not resolved: check that the secret exists and that the app's identity has \
+             the role Key Vault Secrets User; outside the function app, set the secret itself",
+        );
+        Some(Secret::new(value))
     }
 
     fn check<T>(&mut self, name: &str, result: Result<T, &'static str>) -> Option<T> {
@@ -106,7 +114,7 @@ impl<'a> Reader<'a> {
     pub(super) fn commerce(&mut self) -> Option<CommerceSettings> {
         let endpoint = self.endpoint("CSUEndpoint");
         let operating_unit = self.required("OperatingUnitNumber");
-        let audience = self.optional("AudienceD365Commerce").or_else(|| endpoint.as_ref().map(Url::to_string));
+        let audience = self.audience(endpoint.as_ref());
         let identity = self.identity(
             "AuthorityD365Commerce",
             "TenantIdD365Commerce",
@@ -118,17 +126,24 @@ impl<'a> Reader<'a> {
         self.require(
             ["Bearer", "id_token"].contains(&scheme.as_str()),
             "AuthSchemeD365Commerce",
-            "must be Bearer or id_token",
+            "must be id_token or Bearer",
         );
-        let audience = audience?.trim_end_matches("/.default").trim_end_matches('/').to_owned();
         Some(CommerceSettings {
             endpoint: endpoint?,
             operating_unit: operating_unit?,
-            audience,
+            audience: audience?,
             scheme,
             identity: identity?,
             concurrency: concurrency?,
         })
+    }
+
+    /// A configured audience is used as it is, because headquarters compares it as text. Only a `/.default` is removed.
+    fn audience(&self, endpoint: Option<&Url>) -> Option<String> {
+        let configured = self.optional("AudienceD365Commerce");
+        configured
+            .map(|text| text.strip_suffix("/.default").unwrap_or(&text).to_owned())
+            .or_else(|| endpoint.map(|url| url.as_str().trim_end_matches('/').to_owned()))
     }
 
     pub(super) fn store(&mut self) -> Option<StoreSettings> {
@@ -209,5 +224,24 @@ impl<'a> Reader<'a> {
             "must not be longer than RetryLongestDelay",
         );
         Some(policy)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configured_audience_is_used_as_it_is() {
+        for (configured, expected) in [
+            (Some("api://1f/"), "api://1f/"),
+            (Some("https://scu.example.com"), "https://scu.example.com"),
+            (Some("api://1f/.default"), "api://1f"),
+            (None, "https://scu.example.com"),
+        ] {
+            let lookup = |name: &str| configured.filter(|_| name == "AudienceD365Commerce").map(str::to_owned);
+            let endpoint = Url::parse("https://scu.example.com/").unwrap();
+            assert_eq!(Reader::new(&lookup).audience(Some(&endpoint)).as_deref(), Some(expected));
+        }
     }
 }

@@ -199,6 +199,21 @@ async fn a_rejected_request_to_the_scale_unit_differs_from_a_missing_entity() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_accepted_authorization_scheme_is_reported() {
+    for (accepted, configured) in [("Bearer", "id_token"), ("id_token", "Bearer")] {
+        let csu = CsuOptions { scheme: Some(accepted), ..CsuOptions::default() };
+        let environment =
+            Environment::start(EnvironmentOptions { csu, ..EnvironmentOptions::new(Clock::real()) }).await.unwrap();
+        let settings = with(&environment, &[("AuthSchemeD365Commerce", configured)]);
+        let remedy = format!("set AuthSchemeD365Commerce to {accepted}");
+        let mistake = format!("only with the authorization scheme {accepted}");
+        assert_reported(&settings, &shipped(), "search for Checkout events", &mistake, &remedy).await;
+        let settings = with(&environment, &[("AuthSchemeD365Commerce", accepted)]);
+        assert_eq!(run(&settings, &shipped(), &[]).await.code, 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn problems_of_cosmos_db_are_reported() {
     let environment = environment().await;
     let folder = shipped();

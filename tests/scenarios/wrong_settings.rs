@@ -81,3 +81,16 @@ fn one_message_contains_all_invalid_settings() {
     assert_eq!(text.lines().count(), 1, "the host makes one trace of each line: {text}");
     assert!(!text.contains("hush"));
 }
+
+#[test]
+fn an_unresolved_key_vault_reference_is_not_used_as_a_secret() {
+    let reference = "@Microsoft.KeyVault(SecretUri=https://kv.vault.azure.net/secrets/commerce-client-secret)";
+    let mut settings = valid();
+    settings.extend([
+        ("CommerceClientSecretD365Commerce", reference),
+        ("TenantIdD365Commerce", "contoso"),
+        ("CommerceClientIdD365Commerce", "app"),
+    ]);
+    let text = error_text(&settings);
+    assert!(text.contains("CommerceClientSecretD365Commerce is a Key Vault reference that is not resolved"), "{text}");
+}

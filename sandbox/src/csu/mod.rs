@@ -47,11 +47,14 @@ pub struct CsuOptions {
     /// Whether the role Application may read sales orders. UNCONFIRMED: Microsoft's table of roles does not list it,
     /// but the published sample does it.
     pub application_reads_orders: bool,
+    /// The only authorization scheme that is accepted. `None`: both `Bearer` and `id_token`. UNCONFIRMED: Microsoft's
+    /// older text shows `id_token` only.
+    pub scheme: Option<&'static str>,
 }
 
 impl Default for CsuOptions {
     fn default() -> Self {
-        Self { max_top: 1000, cache_for: TimeDelta::hours(1), application_reads_orders: true }
+        Self { max_top: 1000, cache_for: TimeDelta::hours(1), application_reads_orders: true, scheme: None }
     }
 }
 
@@ -91,7 +94,8 @@ impl Csu {
     fn answer(&self, method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Result<Response, ErrorReply> {
         let path = Path::parse(uri.path()).ok_or(ErrorReply::NoSuchRoute)??;
         let route = routes::find(method, &path).ok_or(ErrorReply::NoSuchRoute)?;
-        self.0.tokens.check(text(headers, header::AUTHORIZATION.as_str()))?;
+        let accepts = |header: &&str| self.0.options.scheme.is_none_or(|scheme| header.starts_with(scheme));
+        self.0.tokens.check(text(headers, header::AUTHORIZATION.as_str()).filter(accepts))?;
         if matches!(route, routes::Route::Order(_)) && !self.0.options.application_reads_orders {
             return Err(ErrorReply::Forbidden);
         }
