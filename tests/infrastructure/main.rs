@@ -16,6 +16,7 @@ mod pages;
 mod parameters;
 mod settings;
 mod snapshots;
+mod solution;
 mod watching;
 
 use std::fs;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use clap::{Args, Parser, Subcommand};
+use xtask::solution::{DualWrite, pack_solution};
 use xtask::{App, Glibc, PackOptions, Package, binary, pack, snapshots};
 
 /// The tasks of this repository that are more than one command.
@@ -19,6 +20,8 @@ struct Cli {
 enum Task {
     /// Build, check and publish the deployment package of a function app
     Package(PackageArgs),
+    /// Pack the Dataverse solution with the security role, for `pac solution import`
+    Solution(SolutionArgs),
     /// Write the snapshots of `infra/` anew, with the `bicep` on the PATH
     Snapshots,
 }
@@ -48,9 +51,20 @@ struct PackageArgs {
     publish: Option<String>,
 }
 
+#[derive(Args)]
+struct SolutionArgs {
+    /// The environment has no tables of Dual-write (cdm_company, msdyn_customergroup)
+    #[arg(long)]
+    without_dual_write: bool,
+    /// Where to put the solution
+    #[arg(long, value_name = "FOLDER")]
+    output: Option<PathBuf>,
+}
+
 fn main() -> ExitCode {
     let result = match Cli::parse().task {
         Task::Package(args) => package(&args),
+        Task::Solution(args) => solution(&args),
         Task::Snapshots => snapshots::write(&sandbox::app_folder::repository()).map_err(Into::into),
     };
     match result {
@@ -76,6 +90,14 @@ fn package(args: &PackageArgs) -> Result<(), Box<dyn Error>> {
         Some(app) => publish(&package.folder, app),
         None => Ok(()),
     }
+}
+
+fn solution(args: &SolutionArgs) -> Result<(), Box<dyn Error>> {
+    let repository = sandbox::app_folder::repository();
+    let output = args.output.clone().unwrap_or_else(|| repository.join("target").join("package"));
+    let dual_write = if args.without_dual_write { DualWrite::Absent } else { DualWrite::Installed };
+    println!("{}", pack_solution(&repository, &output, dual_write)?.display());
+    Ok(())
 }
 
 fn show(package: &Package) {
