@@ -108,7 +108,7 @@ var rules = [
   {
     name: 'latency'
     title: 'Journeys start late'
-    description: 'More than 5 of 100 journeys started later after their event than the threshold allows. docs/sizing.md lists the limits.'
+    description: 'More than 5 of 100 journeys started later after their event than the threshold allows. The workbook shows how long messages waited for an instance; docs/sizing.md lists the limits.'
     severity: 3
     frequency: 'PT5M'
     window: 'PT15M'

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, NaiveDateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -44,7 +45,12 @@ pub fn read_delivery(payload: &[u8]) -> Result<Delivery, InvocationError> {
         entry("DeliveryCount").as_ref().and_then(number).and_then(|count| u32::try_from(count).ok()).unwrap_or(1);
     let properties = entry("ApplicationProperties").or_else(|| entry("UserProperties")).as_ref().and_then(object);
     let property = |name: &str| properties.as_ref()?.get(name).and_then(text);
-    Ok(Delivery { body: body(message), delivery_count, history: RetryHistory::from_properties(property) })
+    Ok(Delivery {
+        body: body(message),
+        delivery_count,
+        enqueued_at: entry("EnqueuedTimeUtc").as_ref().and_then(time),
+        history: RetryHistory::from_properties(property),
+    })
 }
 
 /// A message in any of the host's encodings: text as a JSON string within a JSON string, an object, or bytes
@@ -74,6 +80,13 @@ fn number(value: &Value) -> Option<i64> {
         Value::String(text) => text.trim().trim_matches('"').parse().ok(),
         _ => None,
     }
+}
+
+/// A time in UTC. The host writes none of its zone.
+fn time(value: &Value) -> Option<DateTime<Utc>> {
+    let text = text(value)?;
+    let without_zone = NaiveDateTime::parse_from_str(text.trim_end_matches('Z'), "%Y-%m-%dT%H:%M:%S%.f").ok()?;
+    Some(without_zone.and_utc())
 }
 
 fn text(value: &Value) -> Option<String> {
@@ -123,6 +136,20 @@ mod tests {
         assert_eq!(history.attempts, 4);
         assert_eq!(history.failing_since, chrono::DateTime::from_timestamp(1_700_000_000, 0));
         assert_eq!(history.started.keys().collect::<Vec<_>>(), ["a"]);
+    }
+
+    #[test]
+    fn the_time_in_the_subscription_is_read() {
+        let enqueued = |time: Value| {
+            let payload = json!({"Data": {"message": "\"{}\""}, "Metadata": {"EnqueuedTimeUtc": time}});
+            delivery(&payload).enqueued_at
+        };
+        let expected = DateTime::from_timestamp(1_715_763_728, 0);
+        for text in ["2024-05-15T09:02:08", "2024-05-15T09:02:08Z", "\"2024-05-15T09:02:08\""] {
+            assert_eq!(enqueued(json!(text)), expected, "{text}");
+        }
+        assert_eq!(enqueued(json!("yesterday")), None);
+        assert_eq!(enqueued(Value::Null), None);
     }
 
     #[test]

@@ -53,6 +53,9 @@ macro_rules! facts {
 facts! {
     /// How many times Service Bus has delivered the message.
     delivery_count: u32,
+    /// Time from the message's availability in the subscription to the invocation: the platform's wait for an instance, and
+    /// of a redelivered message also the earlier deliveries.
+    queue_wait_ms: i64,
     /// How many times the message was rescheduled before.
     attempts: u32,
     /// The event.

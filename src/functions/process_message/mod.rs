@@ -4,6 +4,8 @@ mod reschedule;
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 use super::Services;
 use super::event_log::{record_event, traced};
 use super::start_error::StartError;
@@ -20,6 +22,8 @@ pub struct Delivery {
     pub body: Vec<u8>,
     /// How many times Service Bus has delivered it, including this time.
     pub delivery_count: u32,
+    /// When it became available in the subscription, in whole seconds.
+    pub enqueued_at: Option<DateTime<Utc>>,
     /// The earlier attempts of a rescheduled message.
     pub history: RetryHistory,
 }
@@ -46,7 +50,11 @@ const MAX_INLINE_DELAY: Duration = Duration::from_secs(5);
 
 /// Starts the journeys of a delivered message, or reschedules or rejects it.
 pub async fn process_message(services: &Services, delivery: Delivery) -> DeliveryOutcome {
-    invocation::record(|facts| facts.delivery_count = Some(delivery.delivery_count));
+    let queue_wait = delivery.enqueued_at.map(|enqueued| services.clock.now() - enqueued);
+    invocation::record(|facts| {
+        facts.delivery_count = Some(delivery.delivery_count);
+        facts.queue_wait_ms = queue_wait.map(|wait| wait.num_milliseconds());
+    });
     let message = match Message::decode(&delivery.body) {
         Ok(message) => message,
         // There is no record for it. The dead-letter queue keeps the message.
