@@ -35,9 +35,10 @@ async fn other_scheme(services: &Services) -> Option<&'static str> {
     let settings = &services.settings;
     let scheme = if settings.commerce.scheme == "Bearer" { "id_token" } else { "Bearer" };
     let other = CommerceSettings { scheme: scheme.to_owned(), ..settings.commerce.clone() };
-    let http = http_client(settings.request_timeout).ok()?;
+    let timeout = settings.request_timeout;
+    let http = http_client(timeout).ok()?;
     let managed = settings.managed_identity.as_deref();
-    let tokens = Tokens::new(&other.identity, &other.audience, managed, &http, &services.clock);
+    let tokens = Tokens::new(&other.identity, &other.audience, managed, &http, timeout, &services.clock);
     let event_type = settings.poll.event_types.first()?;
     let client = Commerce::new(&other, tokens, &http, &services.clock);
     let reply = client.probe(Probe::Events(event_type)).await.ok()?;
