@@ -50,8 +50,7 @@ const SALES_PER_STEP: usize = 50;
 
 /// Lets `poll-events` process `args.backlog` checkouts, run after run.
 ///
-/// Published messages are deleted, because the subscription would hold gigabytes. The records of published events are
-/// deleted too, because the in-memory account copies a whole partition for every batch and would become slower.
+/// Published messages are deleted, because the subscription would hold gigabytes.
 pub(crate) async fn measure(args: &Args) -> Result<BacklogFigures, Failure> {
     let clock = Clock::simulated(Utc::now() - BACKLOG_PERIOD);
     let mut hold = clock.hold();
@@ -86,7 +85,6 @@ pub(crate) async fn measure(args: &Args) -> Result<BacklogFigures, Failure> {
             _ = tick.tick() => {
                 samples.push(sample(&environment, handler.meter, began)?);
                 environment.broker().purge(&environment.subscription())?;
-                environment.cosmos().expire(|item| item["status"] == "processing").await?;
             }
         }
     }

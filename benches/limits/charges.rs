@@ -1,5 +1,5 @@
-//! Request units per event, by Azure's published charges. The figures of the in-memory account are too low, because it
-//! charges a batch less than the sum of its operations.
+//! Request units per event, by Azure's published charges. The sandbox's account charges by size only, so its figures are too
+//! low: it leaves out the terms of the index.
 //!
 //! Page: "Understand request units consumption in Azure Cosmos DB". The charge of a write depends on the size, plus 0.2 for
 //! every term that is added to or removed from the index. A replacement is a deletion and an insertion, for which only the

@@ -31,11 +31,6 @@ use clap::Parser as _;
 use failure::Failure;
 use report::Report;
 
-/// The dependencies run on the same cores as the handler. The in-memory account of Cosmos DB copies a partition for every
-/// batch, which would take most of its time in the system's allocator.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 #[tokio::main]
 async fn main() -> ExitCode {
     let args = Args::parse();

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use sandbox::environment::{Environment, EnvironmentOptions, FunctionApp, TOPIC};
+use sandbox::environment::{Environment, FunctionApp, TOPIC};
 use sandbox::host::App;
 use sandbox::service_bus::NewMessage;
 use serde::Serialize;
@@ -14,7 +14,7 @@ use crate::checkouts::Sellers;
 use crate::failure::Failure;
 use crate::handler::{Metered, Site, log};
 use crate::meter::Meter;
-use crate::network::{ExactLatency, options};
+use crate::network::{ExactLatency, environment};
 use crate::usage::Usage;
 
 /// Concurrent deliveries of the host, as in `host.json`.
@@ -23,9 +23,6 @@ const DELIVERIES: u32 = 16;
 const CALLS_IN_SEQUENCE: u32 = 4;
 /// Messages before the measurement, so that connections are open and companies are cached.
 const WARM_UP: usize = 32;
-/// Number of shops. The records of each shop are one partition, and the in-memory account copies a partition for every
-/// batch.
-const SHOPS: u32 = 64;
 /// A schedule that is never due.
 pub(crate) const NEVER: &str = "0 0 0 29 2 *";
 
@@ -41,10 +38,9 @@ pub(crate) struct MessageFigures {
     pub(crate) usage: Usage,
 }
 
-/// Delivers the messages of a measurement of the poll side, changed so that they come from many shops.
+/// Delivers the messages of a measurement of the poll side.
 pub(crate) async fn measure(args: &Args, polled: &Environment, site: &Site) -> Result<MessageFigures, Failure> {
-    let options = EnvironmentOptions { cosmos_partitions: SHOPS, ..options(&ExactLatency::new(args.latency())) };
-    let environment = Environment::start(options).await?;
+    let environment = environment(&ExactLatency::new(args.latency())).await?;
     Sellers::new(&environment, args.customers)?;
     let mut messages = copy_messages(polled, &environment).await?;
     let warm = messages.split_off(messages.len().saturating_sub(WARM_UP));
@@ -63,22 +59,17 @@ pub(crate) async fn measure(args: &Args, polled: &Environment, site: &Site) -> R
     Ok(MessageFigures { messages: count, elapsed, lower_bound, record_bytes, usage })
 }
 
-/// Receives all messages, and copies their records to another environment. Each message and its record get the channel of
-/// one of [`SHOPS`] shops.
+/// Receives all messages, and copies their records to another environment.
 async fn copy_messages(from: &Environment, to: &Environment) -> Result<Vec<NewMessage>, Failure> {
     let records = from.cosmos().documents().await?;
     let records: HashMap<&str, &Value> = records.iter().filter_map(|item| Some((item["id"].as_str()?, item))).collect();
     let mut messages = Vec::new();
-    let mut shops = (0..SHOPS).cycle();
     while let Some(delivery) = from.broker().try_receive(&from.subscription())? {
         let message = &delivery.message;
         let record = records.get(message.message_id.as_str()).ok_or("a message has no record")?;
-        let channel = record["EventChannelId"].as_str().ok_or("a record has no channel")?;
-        let shop = format!("99{:08}", shops.next().unwrap_or_default());
-        to.cosmos().put(&serde_json::from_str(&record.to_string().replace(channel, &shop))?).await?;
-        let body = std::str::from_utf8(&message.content.body)?.replace(channel, &shop).into();
+        to.cosmos().put(record).await?;
         let message_id = Some(message.message_id.clone());
-        messages.push(NewMessage { message_id, body, ..NewMessage::clone(&message.content) });
+        messages.push(NewMessage { message_id, ..NewMessage::clone(&message.content) });
         from.broker().complete(delivery.lock_token)?;
     }
     Ok(messages)

@@ -49,10 +49,5 @@ pub(crate) async fn environment(network: &ExactLatency) -> Result<Environment, F
 
 /// The options of such an environment.
 pub(crate) fn options(network: &ExactLatency) -> EnvironmentOptions {
-    EnvironmentOptions {
-        network: Network::new(network.clone()),
-        // The in-memory account copies a whole partition for every batch.
-        cosmos_partitions: 8,
-        ..EnvironmentOptions::new(Clock::real())
-    }
+    EnvironmentOptions { network: Network::new(network.clone()), ..EnvironmentOptions::new(Clock::real()) }
 }

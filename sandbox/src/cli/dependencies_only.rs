@@ -38,7 +38,7 @@ async fn start(args: &Args) -> Result<Environment, Failure> {
         );
     }
     println!(
-        "  cargo build --release && cp target/release/commerce-journeys .\n  \
+        "  cargo build --release -p commerce-journeys && cp target/release/commerce-journeys .\n  \
          ./commerce-journeys check --settings local.settings.json\n  \
          npx azurite --silent --inMemoryPersistence   (in another terminal: the host stores its timers there)\n  \
          func start                                   (in another terminal)\n\
