@@ -22,6 +22,8 @@ pub enum ReasonCode {
     CommerceUnavailable,
     /// The message is larger than the topic's limit, even after truncation.
     MessageTooLarge,
+    /// Service Bus rejects the message.
+    MessageRefused,
     /// Service Bus does not accept the message for now.
     ServiceBusUnavailable,
     /// The record cannot be read or written for now.

@@ -9,6 +9,7 @@ mod contracts;
 mod corpus;
 mod crash_points;
 mod environment;
+mod failure_paths;
 mod instances;
 mod leaks;
 mod log;

@@ -131,7 +131,7 @@ impl Bus {
         match status {
             204 => Ok(None),
             200 | 201 => Ok(Some(DeadLetter(locked))),
-            _ => Err(BusError::from_status(StatusCode::from_u16(status).unwrap_or_default(), None)),
+            _ => Err(BusError::from_response(StatusCode::from_u16(status).unwrap_or_default(), b"", None)),
         }
     }
 }

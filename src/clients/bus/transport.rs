@@ -122,7 +122,8 @@ impl HttpClient for Transport {
     async fn execute_request(&self, request: &Request) -> azure_core_bus::Result<azure_core_bus::Response> {
         let reply = self.exchange(request).await.map_err(|error| Error::new(ErrorKind::Io, error))?;
         if !reply.status.is_success() {
-            return Err(Error::new(ErrorKind::Other, BusError::from_status(reply.status, reply.retry_after)));
+            let error = BusError::from_response(reply.status, &reply.body, reply.retry_after);
+            return Err(Error::new(ErrorKind::Other, error));
         }
         let mut headers = Headers::new();
         for (name, value) in &reply.headers {

@@ -76,6 +76,8 @@ struct Run<'a> {
     customers: CustomerCache,
     /// Set during an outage. Then this run starts no more work.
     circuit_open: AtomicBool,
+    /// Set when a publication has failed. Then this run sends no more messages.
+    bus_unavailable: AtomicBool,
     consecutive_failures: AtomicUsize,
     summary: Mutex<PollSummary>,
     error: Mutex<Option<PollError>>,
@@ -91,6 +93,7 @@ impl<'a> Run<'a> {
             stop_at: started + services.settings.poll.time_budget,
             customers: CustomerCache::default(),
             circuit_open: AtomicBool::new(false),
+            bus_unavailable: AtomicBool::new(false),
             consecutive_failures: AtomicUsize::new(0),
             summary: Mutex::default(),
             error: Mutex::default(),

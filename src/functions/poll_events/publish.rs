@@ -1,5 +1,6 @@
 //! Publishes prepared events, and updates their records.
 
+use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use super::Run;
@@ -17,6 +18,9 @@ pub(super) fn outgoing(message: &OutgoingMessage) -> Outgoing<'_> {
 impl Run<'_> {
     /// Publishes a batch of messages in one request. Returns the records to save.
     pub(super) async fn publish(&self, mut batch: Vec<Prepared>) -> Vec<Record> {
+        if self.bus_unavailable.load(Ordering::Relaxed) {
+            return self.leave_unsent(batch);
+        }
         let messages: Vec<Outgoing<'_>> = batch.iter().filter_map(|item| item.message().map(outgoing)).collect();
         let began = SystemTime::now();
         let sent = if messages.is_empty() { Ok(()) } else { self.send(&messages).await };
@@ -25,28 +29,34 @@ impl Run<'_> {
                 batch.iter().filter(|item| item.message().is_some()).for_each(|item| self.trace(item.record(), began));
                 batch.into_iter().map(|item| self.after_publication(item)).collect()
             }
-            // Our size is the upper bound, but the topic may have a lower limit.
-            Err(BusError::TooLarge(_)) if batch.len() > 1 => {
+            // Only one message may be the reason. Our size is the upper bound, but the topic may have a lower limit.
+            Err(error) if !error.may_pass() && batch.len() > 1 => {
                 let rest = batch.split_off(batch.len() / 2);
                 let mut records = Box::pin(self.publish(batch)).await;
                 records.extend(Box::pin(self.publish(rest)).await);
                 records
             }
-            Err(BusError::TooLarge(cause)) => {
+            Err(error) if !error.may_pass() => {
                 let mut records = Vec::new();
                 for item in batch {
-                    records.extend(self.on_rejected(item, &cause).await);
+                    records.extend(self.on_rejected(item, &error).await);
                 }
                 records
             }
             Err(error) => {
-                let (unsent, others): (Vec<_>, Vec<_>) = batch.into_iter().partition(|item| item.message().is_some());
-                self.count(|summary| summary.left += unsent.len());
+                self.bus_unavailable.store(true, Ordering::Relaxed);
                 self.open_circuit();
                 self.record_error::<()>(Err(error.into()));
-                others.into_iter().map(Prepared::into_record).collect()
+                self.leave_unsent(batch)
             }
         }
+    }
+
+    /// Leaves messages that cannot be sent now to the next run. Returns the records that have no message.
+    fn leave_unsent(&self, batch: Vec<Prepared>) -> Vec<Record> {
+        let (unsent, others): (Vec<_>, Vec<_>) = batch.into_iter().partition(|item| item.message().is_some());
+        self.count(|summary| summary.left += unsent.len());
+        others.into_iter().map(Prepared::into_record).collect()
     }
 
     fn trace(&self, record: &Record, began: SystemTime) {
@@ -54,15 +64,15 @@ impl Run<'_> {
         traces::published(traced(id, event_type), &record.traceparent(), self.id, topic, began);
     }
 
-    /// Service Bus has rejected a single message. A failed event is finished without a message, because its record contains
-    /// the reason. Any other event is retried.
-    async fn on_rejected(&self, item: Prepared, cause: &str) -> Vec<Record> {
+    /// Service Bus has rejected a single message. The event is retried until the retry horizon, and then fails. A failed event
+    /// whose last message is rejected too is finished without a message, because its record contains the reason.
+    async fn on_rejected(&self, item: Prepared, error: &BusError) -> Vec<Record> {
         let Prepared::Publish { record, .. } = item else { return vec![self.after_publication(item)] };
-        let detail = format!(
-            "the message is too large for Service Bus, the entity is over its quota, or the right to send is missing \
-             ({cause})"
-        );
-        match self.schedule_retry(record, Reason::new(ReasonCode::MessageTooLarge, detail), None) {
+        let code = match error {
+            BusError::TooLarge(_) => ReasonCode::MessageTooLarge,
+            _ => ReasonCode::MessageRefused,
+        };
+        match self.schedule_retry(record, Reason::new(code, error.to_string()), None) {
             Prepared::Retry { record } => vec![record],
             failed => Box::pin(self.publish(vec![failed])).await,
         }
@@ -71,7 +81,7 @@ impl Run<'_> {
     /// Sends the messages, with one retry. The same message ids make the retry safe.
     async fn send(&self, messages: &[Outgoing<'_>]) -> Result<(), BusError> {
         match self.services.bus.send(messages).await {
-            Err(BusError::Unavailable { cause, .. }) => {
+            Err(BusError::Unavailable { cause, .. }) if !self.bus_unavailable.load(Ordering::Relaxed) => {
                 LogEvent::PublicationRepeated { detail: &cause }.log();
                 self.services.bus.send(messages).await
             }

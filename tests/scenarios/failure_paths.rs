@@ -1,0 +1,78 @@
+//! Single faults that last: what hangs, what is refused for good, and what is slow. Each affects only its own event.
+
+use chrono::TimeDelta;
+use reqwest::StatusCode;
+use sandbox::audit::Journey;
+use sandbox::network::{Call, Dependency, ErrorReply, FaultAction, NoFaults};
+use sandbox::shop::EventRow;
+use serde_json::Value;
+
+use crate::environment::{Plan, TestEnvironment};
+use crate::script::{Calls, Script};
+
+const CONFIRMATION: [Journey; 1] = [Journey::OrderConfirmation];
+
+/// An answer of Service Bus with this status.
+fn refusal(status: u16, detail: &str) -> FaultAction {
+    let status = StatusCode::from_u16(status).unwrap();
+    let body = format!("<Error><Code>{}</Code><Detail>{detail}</Detail></Error>", status.as_u16());
+    FaultAction::Refuse(ErrorReply { body, ..ErrorReply::bare(status) })
+}
+
+fn to_service_bus(action: FaultAction) -> impl Fn(&Call) -> FaultAction {
+    move |call| if call.dependency == Dependency::ServiceBus { action.clone() } else { FaultAction::Serve }
+}
+
+fn status_and_reason(record: &Value) -> (&str, &str) {
+    (record["status"].as_str().unwrap_or_default(), record["reason"]["code"].as_str().unwrap_or_default())
+}
+
+#[tokio::test]
+async fn a_message_that_service_bus_rejects_fails_after_the_retry_horizon() {
+    for (status, code) in [(413, "messageTooLarge"), (400, "messageRefused")] {
+        let mut test = Plan::usual().with("RetryHorizon", "00:02:00").open().await;
+        let faults = Script::new(&Calls::default(), to_service_bus(refusal(status, "SubCode=40000.")));
+        test.environment.network().set_faults(faults);
+        let event = test.checkout(Some(&test.stranger()), None);
+        test.minute().await;
+        assert_eq!(status_and_reason(&test.record(&event).await), ("retrying", code));
+        test.pass(TimeDelta::minutes(15)).await;
+        assert_eq!(status_and_reason(&test.record(&event).await), ("failed", code));
+    }
+}
+
+#[tokio::test]
+async fn a_lost_right_to_send_is_an_outage_and_counts_against_no_event() {
+    let mut test = TestEnvironment::usual().await;
+    let calls = Calls::default();
+    let denied = refusal(403, "40103: Unauthorized access. 'Send' claim(s) are required to perform this operation.");
+    test.environment.network().set_faults(Script::new(&calls, to_service_bus(denied)));
+    let events: Vec<EventRow> = (0..5).map(|n| test.checkout(None, Some(&format!("guest{n}@example.org")))).collect();
+    test.minute().await;
+    for event in &events {
+        let record = test.record(event).await;
+        assert_eq!((record["status"].as_str(), &record["retryCount"]), (Some("new"), &Value::from(0)), "{record:#}");
+    }
+    assert!(calls.at(Dependency::ServiceBus) <= 3, "{} requests", calls.at(Dependency::ServiceBus));
+    test.environment.network().set_faults(NoFaults::default());
+    test.pass(TimeDelta::minutes(5)).await;
+    test.assert_clean(&CONFIRMATION);
+}
+
+#[tokio::test]
+async fn after_a_failed_publication_no_further_batch_is_sent() {
+    let mut test = Plan::usual().with("ServiceBusMaxMessageBytes", "16384").open().await;
+    let calls = Calls::default();
+    let unavailable = refusal(503, "The service is not available.");
+    test.environment.network().set_faults(Script::new(&calls, to_service_bus(unavailable)));
+    for n in 0..60 {
+        test.checkout(None, Some(&format!("guest{n}@example.org")));
+    }
+    test.pass(TimeDelta::seconds(25)).await;
+    // Two concurrent batches. The first failure is seen after its retry.
+    assert!(calls.at(Dependency::ServiceBus) <= 4, "{} requests", calls.at(Dependency::ServiceBus));
+    test.environment.network().set_faults(NoFaults::default());
+    test.pass(TimeDelta::minutes(5)).await;
+    test.assert_clean(&CONFIRMATION);
+}
+
