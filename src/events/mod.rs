@@ -3,6 +3,7 @@
 mod event;
 mod id;
 mod journey_outcome;
+mod merge;
 mod message;
 mod outgoing;
 mod reason;

@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::merge::merge_journeys;
 use super::{CommerceEvent, EventId, JourneyOutcome, Reason, Truncation};
 
 /// The processing status of an event.
@@ -177,9 +178,12 @@ impl Record {
         self.contact_id = Some(id);
     }
 
-    /// Moves these changes onto the version that is stored now, and keeps the publications that it has.
+    /// Moves these changes onto the version that is stored now. Keeps its publications, and merges the journey outcomes, so
+    /// that no start is lost.
     pub fn rebase_onto(&mut self, stored: &Self) {
         self.etag.clone_from(&stored.etag);
+        self.journeys = merge_journeys(&self.journeys, &stored.journeys);
+        self.contact_id = self.contact_id.or(stored.contact_id);
         self.published_at = stored.published_at.or(self.published_at);
         self.publications = stored.publications.max(self.publications);
     }

@@ -76,3 +76,34 @@ async fn after_a_failed_publication_no_further_batch_is_sent() {
     test.assert_clean(&CONFIRMATION);
 }
 
+#[tokio::test]
+async fn outcomes_that_cannot_be_recorded_are_carried_by_the_rescheduled_message() {
+    let mut test = TestEnvironment::usual().await;
+    let calls = Calls::default();
+    let (clock, seen) = (test.environment.clock().clone(), std::sync::Mutex::new(None));
+    let fault = move |call: &Call| {
+        let mut since = seen.lock().unwrap();
+        if call.path.ends_with(Journey::OrderConfirmation.trigger()) {
+            since.get_or_insert((clock.now(), 0));
+            return FaultAction::Serve;
+        }
+        match since.as_mut() {
+            Some((began, requests)) if call.dependency == Dependency::Cosmos => {
+                *requests += 1;
+                let status = if *requests == 1 { StatusCode::PRECONDITION_FAILED } else { StatusCode::FORBIDDEN };
+                let lasts = clock.now() - *began < TimeDelta::seconds(40);
+                if lasts { FaultAction::Refuse(ErrorReply::bare(status)) } else { FaultAction::Serve }
+            }
+            _ => FaultAction::Serve,
+        }
+    };
+    test.environment.network().set_faults(Script::new(&calls, fault));
+    let event = test.checkout(Some(&test.stranger()), None);
+    test.pass(TimeDelta::minutes(10)).await;
+    let record = test.record(&event).await;
+    let outcome = &record["journeys"]["order-confirmation"];
+    assert_eq!((&outcome["state"], outcome.get("uncertain")), (&Value::from("started"), None), "{record:#}");
+    assert_eq!(calls.to(Journey::OrderConfirmation.trigger()), 1);
+    test.assert_clean(&CONFIRMATION);
+}
+

@@ -10,7 +10,7 @@ use super::add_record;
 use super::invoke::Invoked;
 use super::plan::{Conclusion, JourneyPlan, Selection, StartOptions, mark_interrupted};
 use crate::clients::store::{Claim, Claimed, StoreError};
-use crate::events::{JourneyOutcome, Message, Reason, ReasonCode, Record};
+use crate::events::{JourneyOutcome, Message, Reason, ReasonCode, Record, Status};
 use crate::functions::Services;
 use crate::functions::event_log::{log_final, record_journeys};
 use crate::functions::start_error::StartError;
@@ -110,10 +110,13 @@ impl<'a> ClaimedEvent<'a> {
         Ok(self.record)
     }
 
-    /// Records the outcomes and releases the claim.
+    /// Records the outcomes and releases the claim. An error always contains the journeys that have started.
     pub(super) async fn settle(mut self) -> Result<Record, StartError> {
-        let error = self.conclude();
-        self.write_outcomes().await?;
+        let error = self.conclude(None);
+        let error = match self.write_outcomes(error).await {
+            Ok(error) => error,
+            Err(reason) => return Err(self.unrecorded(reason)),
+        };
         record_journeys(&self.record);
         if self.record.status().is_final() {
             log_final(&self.record, self.services.clock.now());
@@ -121,11 +124,16 @@ impl<'a> ClaimedEvent<'a> {
         error.map_or(Ok(self.record), Err)
     }
 
-    /// Sets the record's status from the outcomes of its journeys. `None` if the event is completed.
-    fn conclude(&mut self) -> Option<StartError> {
+    /// Sets the record's status from the outcomes of its journeys. `None` if the event is completed. A stored record that has
+    /// failed is not retried.
+    fn conclude(&mut self, stored_failure: Option<Reason>) -> Option<StartError> {
         let settings = &self.services.settings;
         let (now, ttl) = (self.services.clock.now(), settings.keep_records.as_secs());
-        match Conclusion::of(&self.record) {
+        let conclusion = match (Conclusion::of(&self.record), stored_failure) {
+            (Conclusion::Retry(_), Some(reason)) => Conclusion::Failed(reason),
+            (conclusion, _) => conclusion,
+        };
+        match conclusion {
             Conclusion::Retry(reason) => {
                 self.record.schedule_retry(now + 2 * settings.retry.horizon, reason.clone(), now);
                 Some(StartError::transient_after(reason, self.retry_after))
@@ -142,58 +150,75 @@ impl<'a> ClaimedEvent<'a> {
         }
     }
 
-    async fn write_outcomes(&mut self) -> Result<(), StartError> {
+    /// Writes the record until that succeeds. Returns the event's conclusion, which a merge may have changed.
+    async fn write_outcomes(&mut self, mut conclusion: Option<StartError>) -> Result<Option<StartError>, Reason> {
         let mut attempts = 0;
-        while let Err(error) = self.services.store.settle(&self.claim, &self.record).await {
+        loop {
+            let Err(mut error) = self.services.store.settle(&self.claim, &self.record).await else {
+                return Ok(conclusion);
+            };
+            if matches!(error, StoreError::Conflict(_)) {
+                match self.rebase().await {
+                    Ok(Rebased::Recorded) => return Ok(conclusion),
+                    Ok(Rebased::Merged(merged)) => conclusion = merged,
+                    Ok(Rebased::TakenOver) => {
+                        let detail = "the claim was taken over by another delivery";
+                        return Err(Reason::new(ReasonCode::InProgress, detail));
+                    }
+                    Err(cause) => error = cause,
+                }
+            }
             attempts += 1;
             let event_id = self.record.id().as_str();
             LogEvent::OutcomeNotRecorded { event_id, attempts, detail: &error.to_string() }.log();
             if attempts > SETTLE_ATTEMPTS {
-                return Err(self.unrecorded(&error));
+                return Err(Reason::new(ReasonCode::StoreUnavailable, error.to_string()));
             }
-            if matches!(error, StoreError::Conflict(_)) {
-                if self.rebase().await? {
-                    break;
-                }
-            } else {
+            if !matches!(error, StoreError::Conflict(_)) {
                 self.services.clock.sleep(SETTLE_PAUSE * attempts).await;
             }
         }
-        Ok(())
     }
 
-    /// Claims the event again after the claim was lost, and moves the outcomes onto the current record. Returns `true` if
-    /// the record contains them already, because the write succeeded although it reported an error.
-    async fn rebase(&mut self) -> Result<bool, StartError> {
-        match self.services.store.claim(self.claim.clone(), self.record.id()).await? {
-            Claimed::Acquired(claim, current) => {
-                let already = current.journeys() == self.record.journeys() && current.status() == self.record.status();
-                self.claim = claim;
-                self.record.rebase_onto(&current);
-                if already {
-                    self.services.store.release(&self.claim).await?;
-                }
-                Ok(already)
-            }
-            Claimed::Held(..) | Claimed::NoRecord => {
-                Err(StartError::transient(ReasonCode::InProgress, "the claim was taken over by another delivery"))
-            }
+    /// Claims the event again after the claim was lost, and moves the outcomes onto the current record.
+    async fn rebase(&mut self) -> Result<Rebased, StoreError> {
+        let (claim, stored) = match self.services.store.claim(self.claim.clone(), self.record.id()).await? {
+            Claimed::Acquired(claim, stored) => (claim, stored),
+            Claimed::Held(..) | Claimed::NoRecord => return Ok(Rebased::TakenOver),
+        };
+        self.claim = claim;
+        if stored.journeys() == self.record.journeys() && stored.status() == self.record.status() {
+            self.services.store.release(&self.claim).await?;
+            return Ok(Rebased::Recorded);
         }
+        self.record.rebase_onto(&stored);
+        let failure = (stored.status() == Status::Failed).then(|| stored.reason().cloned()).flatten();
+        Ok(Rebased::Merged(self.conclude(failure)))
     }
 
     /// The triggers were invoked but the outcomes could not be recorded. The rescheduled message carries them.
-    fn unrecorded(&self, error: &StoreError) -> StartError {
+    fn unrecorded(&self, reason: Reason) -> StartError {
         let started = self.to_trigger.iter().filter_map(|journey| match self.record.journeys().get(&journey.name) {
             Some(JourneyOutcome::Started { at, .. }) => Some((journey.name.clone(), *at)),
             _ => None,
         });
         StartError::Transient {
-            reason: Reason::new(ReasonCode::StoreUnavailable, error.to_string()),
+            reason,
             retry_after: None,
             not_before: Some(self.claim.expires_at),
             started: started.collect(),
         }
     }
+}
+
+/// What became of outcomes whose claim was lost.
+enum Rebased {
+    /// The record contains them already: the write succeeded although it reported an error.
+    Recorded,
+    /// They are merged with the stored outcomes and can be written. Contains the event's conclusion.
+    Merged(Option<StartError>),
+    /// Another delivery holds the claim, or the record does not exist any more.
+    TakenOver,
 }
 
 fn new_claim(services: &Services, message: &Message, plan: &JourneyPlan<'_>, now: DateTime<Utc>) -> Claim {
