@@ -45,6 +45,9 @@ pub struct CommerceEvent {
 /// The partition of events without a channel.
 const UNKNOWN_CHANNEL: &str = "unknown";
 
+/// Maximum length of all key fields together. Partition keys of Cosmos DB have up to 2 KB.
+const LONGEST_KEY: usize = 1_024;
+
 /// Why a row of the event store cannot be processed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MalformedEvent {
@@ -71,6 +74,22 @@ impl CommerceEvent {
             staff_id: empty(),
             customer_id: empty(),
             extension_properties: Value::Null,
+        }
+    }
+
+    /// Only the key fields, for an event that is too large for its record. Key fields that are too long are left out too.
+    pub(super) fn key_only(&self) -> Self {
+        let key = [&self.transaction_id, &self.date_time, &self.event_type, &self.data_area_id, &self.channel_id];
+        if key.into_iter().map(String::len).sum::<usize>() > LONGEST_KEY {
+            return Self::unreadable();
+        }
+        Self {
+            transaction_id: self.transaction_id.clone(),
+            date_time: self.date_time.clone(),
+            event_type: self.event_type.clone(),
+            data_area_id: self.data_area_id.clone(),
+            channel_id: self.channel_id.clone(),
+            ..Self::unreadable()
         }
     }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::merge::merge_journeys;
-use super::{CommerceEvent, EventId, JourneyOutcome, Reason, Truncation};
+use super::{CommerceEvent, EventId, JourneyOutcome, Reason, ReasonCode, Truncation};
 
 /// The processing status of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,6 +109,16 @@ impl Record {
     /// The record of a row that cannot be read as an event.
     pub fn unreadable(raw: &str, run: Uuid, now: DateTime<Utc>, leased_until: DateTime<Utc>) -> Self {
         Self { id: EventId::of_malformed(raw), ..Self::new(CommerceEvent::unreadable(), run, now, leased_until) }
+    }
+
+    /// The same record with the key fields only. Cosmos DB rejects the whole one, for this reason.
+    pub fn without_content(self, reason: Reason) -> Self {
+        Self { event: self.event.key_only(), reason: Some(reason), ..self }
+    }
+
+    /// Why a new record has no content.
+    pub fn rejection(&self) -> Option<&Reason> {
+        self.reason.as_ref().filter(|reason| self.status == Status::New && reason.code == ReasonCode::MalformedEvent)
     }
 
     /// Extends the lease of a run of the poller.

@@ -107,3 +107,36 @@ async fn outcomes_that_cannot_be_recorded_are_carried_by_the_rescheduled_message
     test.assert_clean(&CONFIRMATION);
 }
 
+#[tokio::test]
+async fn a_row_that_cosmos_db_rejects_is_a_bad_event_and_holds_up_no_other() {
+    let mut test = TestEnvironment::usual().await;
+    let good = test.checkout(None, Some("before@example.org"));
+    let large = EventRow { terminal_id: "x".repeat(2_300_000), event_type: "Checkout".to_owned(), ..good.clone() };
+    let large = EventRow { transaction_id: "LARGE".to_owned(), ..large };
+    test.shop().emit_unfitted_event(large.clone());
+    let later = test.checkout(None, Some("after@example.org"));
+    test.minute().await;
+    assert_eq!(test.record(&good).await["status"], "processed");
+    assert_eq!(test.record(&later).await["status"], "processed");
+    assert_eq!(status_and_reason(&test.record(&large).await), ("failed", "malformedEvent"));
+    assert_eq!(test.environment.counts().dead_lettered, 1);
+}
+
+#[tokio::test]
+async fn events_that_together_exceed_a_batch_are_recorded() {
+    let mut test = TestEnvironment::usual().await;
+    let good = test.checkout(None, Some("before@example.org"));
+    let events: Vec<EventRow> = (0..4)
+        .map(|n| EventRow {
+            transaction_id: format!("LARGE{n}"),
+            event_type: "AddCartLines".to_owned(),
+            staff_id: "x".repeat(900_000),
+            ..good.clone()
+        })
+        .collect();
+    events.iter().for_each(|event| test.shop().emit_unfitted_event(event.clone()));
+    test.minute().await;
+    for event in &events {
+        assert_ne!(test.record(event).await["reason"]["code"], "malformedEvent");
+    }
+}

@@ -152,6 +152,12 @@ impl Shop {
         self.state().emit_event(row, self.0.clock.now())
     }
 
+    /// Writes an event whose values may be too long for their columns. An extension's columns may be wider. The event is
+    /// not in the ledger.
+    pub fn emit_unfitted_event(&self, row: EventRow) {
+        self.state().emit_unfitted_event(row, self.0.clock.now());
+    }
+
     /// All events, in the order of writing.
     pub fn ledger(&self) -> Vec<LedgerEntry> {
         self.state().ledger.clone()

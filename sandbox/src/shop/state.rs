@@ -205,6 +205,10 @@ impl State {
         Ok(row)
     }
 
+    pub(super) fn emit_unfitted_event(&mut self, row: EventRow, now: DateTime<Utc>) {
+        self.commit(row, now);
+    }
+
     fn commit(&mut self, row: EventRow, now: DateTime<Utc>) -> (EventRow, DateTime<Utc>) {
         let committed = now + self.commit_delay;
         (self.events.insert(row, committed), committed)

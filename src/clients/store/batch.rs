@@ -19,6 +19,9 @@ use crate::events::Record;
 /// Maximum number of operations in a batch (limit of the service).
 const MAX_OPERATIONS: usize = 100;
 
+/// Maximum size of the records in a batch. The service's limit of 2 MB includes what surrounds them.
+const MAX_BYTES: usize = 1_900_000;
+
 /// Number of concurrent batches.
 const CONCURRENCY: usize = 8;
 
@@ -40,6 +43,23 @@ fn created_by_this_run(record: Record, existing: &BTreeMap<String, Existing>) ->
     Some(record.with_etag(Some(etag)))
 }
 
+/// The result of adding records.
+#[derive(Debug, Default)]
+pub struct Added {
+    /// New records with their versions.
+    pub created: Vec<Record>,
+    /// Records that the service rejects, for example because they are too large, each with the error.
+    pub refused: Vec<(Record, StoreError)>,
+}
+
+impl Added {
+    fn and(mut self, other: Self) -> Self {
+        self.created.extend(other.created);
+        self.refused.extend(other.refused);
+        self
+    }
+}
+
 /// The result of saving records.
 #[derive(Debug, Default)]
 pub struct Saved {
@@ -51,24 +71,29 @@ pub struct Saved {
 
 impl Store {
     /// Adds new records and returns them with their versions. Existing records are not changed.
-    pub async fn add(&self, records: Vec<Record>) -> Result<Vec<Record>, StoreError> {
+    pub async fn add(&self, records: Vec<Record>) -> Result<Added, StoreError> {
         let batches = by_partition(records).into_iter().map(|batch| self.add_batch(batch));
-        let added: Vec<Vec<Record>> = stream::iter(batches).buffer_unordered(CONCURRENCY).try_collect().await?;
-        Ok(added.into_iter().flatten().collect())
+        let added: Vec<Added> = stream::iter(batches).buffer_unordered(CONCURRENCY).try_collect().await?;
+        Ok(added.into_iter().fold(Added::default(), Added::and))
     }
 
-    /// Most batches contain only new records. Otherwise the service rejects the whole batch, and a query finds the existing
-    /// records.
-    async fn add_batch(&self, mut records: Vec<Record>) -> Result<Vec<Record>, StoreError> {
-        let mut created = Vec::new();
+    /// Most batches contain only new records. Otherwise the service rejects the whole batch. A query finds existing records.
+    /// A record that the service refuses is taken out, so that it does not hold up the others.
+    async fn add_batch(&self, mut records: Vec<Record>) -> Result<Added, StoreError> {
+        let mut added = Added::default();
         while let Some(first) = records.first() {
             let mut batch = TransactionalBatch::new(partition(&first.event().channel_id));
             for record in &records {
                 batch = batch.create_item(record)?;
             }
-            match self.run(batch, ContentResponseOnWrite::Disabled).await?.etags() {
+            let outcome = match self.run(batch, ContentResponseOnWrite::Disabled).await {
+                Err(StoreError::Refused(_)) if records.len() > 1 => return self.add_halves(records, added).await,
+                Err(error @ StoreError::Refused(_)) => Err((0, error)),
+                other => other?.etags(),
+            };
+            match outcome {
                 Ok(etags) => {
-                    created.extend(records.into_iter().zip(etags).map(|(record, etag)| record.with_etag(etag)));
+                    added.created.extend(records.into_iter().zip(etags).map(|(record, etag)| record.with_etag(etag)));
                     break;
                 }
                 Err((_, StoreError::Conflict(_))) => {
@@ -79,13 +104,22 @@ impl Store {
                         let cause = "a record exists and cannot be found".to_owned();
                         return Err(StoreError::Unavailable { cause, retry_after: None });
                     }
-                    created.extend(known.into_iter().filter_map(|record| created_by_this_run(record, &existing)));
+                    added.created.extend(known.into_iter().filter_map(|record| created_by_this_run(record, &existing)));
                     records = new;
                 }
+                Err((index, error @ StoreError::Refused(_))) => added.refused.push((records.remove(index), error)),
                 Err((_, error)) => return Err(error),
             }
         }
-        Ok(created)
+        Ok(added)
+    }
+
+    /// The service refuses a batch as a whole. Half of it at a time shows which record is the reason.
+    async fn add_halves(&self, mut records: Vec<Record>, added: Added) -> Result<Added, StoreError> {
+        let rest = records.split_off(records.len() / 2);
+        let first = Box::pin(self.add_batch(records)).await?;
+        let second = Box::pin(self.add_batch(rest)).await?;
+        Ok(added.and(first).and(second))
     }
 
     async fn find_existing(&self, records: &[Record]) -> Result<BTreeMap<String, Existing>, StoreError> {
@@ -202,12 +236,18 @@ fn by_partition(records: Vec<Record>) -> Vec<Vec<Record>> {
         partitions.entry(record.event().channel_id.clone()).or_default().push(record);
     }
     let mut batches = Vec::new();
-    for mut rest in partitions.into_values() {
-        while rest.len() > MAX_OPERATIONS {
-            let tail = rest.split_off(MAX_OPERATIONS);
-            batches.push(std::mem::replace(&mut rest, tail));
+    for records in partitions.into_values() {
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        for record in records {
+            let size = serde_json::to_string(&record).map_or(0, |json| json.len());
+            if !batch.is_empty() && (batch.len() == MAX_OPERATIONS || bytes + size > MAX_BYTES) {
+                batches.push(std::mem::take(&mut batch));
+                bytes = 0;
+            }
+            bytes += size;
+            batch.push(record);
         }
-        batches.push(rest);
+        batches.push(batch);
     }
     batches
 }

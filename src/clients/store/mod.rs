@@ -32,7 +32,7 @@ use crate::dependency::Dependency;
 use crate::events::{EventId, Record};
 use crate::settings::StoreSettings;
 use crate::telemetry::{LogEvent, invocation, traces};
-pub use batch::Saved;
+pub use batch::{Added, Saved};
 pub use claims::{Claim, Claimed};
 pub(crate) use probe::{ContainerState, ProbeError, ProbeStep};
 

@@ -11,8 +11,8 @@ use tokio::sync::mpsc::Sender;
 
 use super::{PollError, Run};
 use crate::clients::commerce::Page;
-use crate::clients::store::{Cursor, StoreError};
-use crate::events::{CommerceEvent, EventId, Record};
+use crate::clients::store::{Added, Cursor, StoreError};
+use crate::events::{CommerceEvent, EventId, Reason, ReasonCode, Record};
 use crate::json::read_json;
 
 /// What the poller keeps between runs, by event type. It only saves requests.
@@ -149,11 +149,26 @@ impl Run<'_> {
         records.retain(|record| ids.insert(record.id().clone()));
         let positions: HashMap<_, _> =
             records.iter().enumerate().map(|(position, record)| (record.id().clone(), position)).collect();
-        let mut added = if records.is_empty() { Vec::new() } else { self.services.store.add(records).await? };
+        let mut added = if records.is_empty() { Vec::new() } else { self.add_records(records).await? };
         // They are returned by channel and batch, but the oldest is to be processed first.
         added.sort_by_key(|record| positions.get(record.id()).copied());
         cache.known.extend(seen);
         Ok(added)
+    }
+
+    /// Adds records. One that Cosmos DB rejects is added without its content, and fails later.
+    async fn add_records(&self, records: Vec<Record>) -> Result<Vec<Record>, StoreError> {
+        let Added { mut created, refused } = self.services.store.add(records).await?;
+        if refused.is_empty() {
+            return Ok(created);
+        }
+        let without_content = |(record, error): (Record, StoreError)| {
+            record.without_content(Reason::new(ReasonCode::MalformedEvent, error.to_string()))
+        };
+        let added = self.services.store.add(refused.into_iter().map(without_content).collect()).await?;
+        created.extend(added.created);
+        // Then the content is not the cause.
+        added.refused.into_iter().next().map_or(Ok(created), |(_, error)| Err(error))
     }
 
     /// Moves the cursor to the last event of a recorded page, but never ahead of our own clock. Otherwise an event with a

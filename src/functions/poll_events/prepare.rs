@@ -52,6 +52,9 @@ impl Run<'_> {
     pub(super) async fn prepare(&self, record: Record) -> Option<Prepared> {
         let age = record.age_ms(self.started);
         self.count(|summary| summary.oldest_ms = summary.oldest_ms.max(Some(age)));
+        if let Some(reason) = record.rejection().cloned() {
+            return Some(fail(record, reason));
+        }
         if let Err(error) = record.event().validate() {
             return Some(fail(record, Reason::new(ReasonCode::MalformedEvent, error.to_string())));
         }

@@ -19,6 +19,7 @@ use super::enrich::needs_order;
 use super::event_log::{log_final, record_journeys, traced};
 use super::person::person_of;
 use super::start_error::StartError;
+use crate::clients::store::Added;
 use crate::events::{Message, Reason, ReasonCode, Record, Status};
 use crate::journeys::View;
 use crate::telemetry::{LogEvent, invocation, traces};
@@ -109,8 +110,11 @@ async fn add_record(services: &Services, message: &Message) -> Result<Record, St
     let now = services.clock.now();
     let mut record = Record::new(message.event.clone(), Uuid::new_v4(), now, now + services.settings.lease);
     record.publish(now, now + 2 * services.settings.retry.horizon);
-    let added = services.store.add(vec![record]).await?;
-    added
+    let Added { created, refused } = services.store.add(vec![record]).await?;
+    if let Some((_, error)) = refused.into_iter().next() {
+        return Err(StartError::permanent(ReasonCode::MalformedEvent, error.to_string()));
+    }
+    created
         .into_iter()
         .next()
         .ok_or_else(|| StartError::transient(ReasonCode::InProgress, "the record was added in the meantime"))
