@@ -1,8 +1,12 @@
 //! Single faults that last: what hangs, what is refused for good, and what is slow. Each affects only its own event.
 
+use std::time::{Duration, Instant};
+
 use chrono::TimeDelta;
 use reqwest::StatusCode;
 use sandbox::audit::Journey;
+use sandbox::clock::Clock;
+use sandbox::environment::EnvironmentOptions;
 use sandbox::network::{Call, Dependency, ErrorReply, FaultAction, NoFaults};
 use sandbox::shop::EventRow;
 use serde_json::Value;
@@ -139,4 +143,34 @@ async fn events_that_together_exceed_a_batch_are_recorded() {
     for event in &events {
         assert_ne!(test.record(event).await["reason"]["code"], "malformedEvent");
     }
+}
+
+/// For time-outs, which are measured in real time.
+fn in_real_time() -> Plan {
+    let plan = Plan { environment: EnvironmentOptions::new(Clock::real()), ..Plan::usual() };
+    plan.with("PollSchedule", "* * * * * *").with("RetryFirstDelay", "00:00:01")
+}
+
+#[tokio::test]
+async fn deliveries_are_answered_soon_when_the_identity_endpoint_hangs() {
+    const SALES: usize = 16;
+    let mut test = in_real_time().with("RequestTimeout", "00:00:05").open().await;
+    let calls = Calls::default();
+    // The poller has its token. Dataverse's token is requested by the first delivery.
+    let hang = |call: &Call| match call.dependency {
+        Dependency::Entra if call.own_number > 0 => FaultAction::Hang,
+        _ => FaultAction::Serve,
+    };
+    test.environment.network().set_faults(Script::new(&calls, hang));
+    for n in 0..SALES {
+        test.checkout(None, Some(&format!("guest{n}@example.org")));
+    }
+    test.until(|_| calls.at(Dependency::Entra) > 1).await;
+    let began = Instant::now();
+    test.until(|test| test.environment.counts().scheduled == SALES || began.elapsed() > Duration::from_secs(60)).await;
+    let took = began.elapsed();
+    assert_eq!(test.environment.counts().scheduled, SALES);
+    assert!(took < Duration::from_secs(15), "{took:?}");
+    test.environment.network().set_faults(NoFaults::default());
+    test.until(|test| test.environment.dataverse().started().len() == SALES).await;
 }

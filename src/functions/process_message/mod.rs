@@ -45,12 +45,17 @@ pub enum DeliveryOutcome {
 /// Attempts within one delivery. The host renews the lock for five minutes.
 const MAX_ATTEMPTS: u32 = 3;
 
-/// Longest delay within one delivery. Longer delays need a rescheduled message.
+/// Longest delay within one delivery. Longer delays need a rescheduled message. After this time a delivery makes no further
+/// attempt, so that a dependency that hangs costs one time-out.
 const MAX_INLINE_DELAY: Duration = Duration::from_secs(5);
+
+/// Longest time of a delivery. The host renews the lock for five minutes, and the last requests need time too.
+const DELIVERY_BUDGET: Duration = Duration::from_secs(240);
 
 /// Starts the journeys of a delivered message, or reschedules or rejects it.
 pub async fn process_message(services: &Services, delivery: Delivery) -> DeliveryOutcome {
-    let queue_wait = delivery.enqueued_at.map(|enqueued| services.clock.now() - enqueued);
+    let began = services.clock.now();
+    let queue_wait = delivery.enqueued_at.map(|enqueued| began - enqueued);
     invocation::record(|facts| {
         facts.delivery_count = Some(delivery.delivery_count);
         facts.queue_wait_ms = queue_wait.map(|wait| wait.num_milliseconds());
@@ -65,15 +70,15 @@ pub async fn process_message(services: &Services, delivery: Delivery) -> Deliver
     traces::set_event(traced(&message.event.id(), &message.event.event_type));
     record_event(&message.event);
     invocation::record(|facts| facts.attempts = Some(delivery.history.attempts));
-    match start_with_retries(services, &message, &delivery).await {
+    match start_with_retries(services, &message, &delivery, began).await {
         Ok(()) => DeliveryOutcome::Completed,
         Err((history, StartError::Transient { reason, retry_after, not_before, .. })) => {
-            let request = Reschedule { reason, retry_after, not_before };
+            let request = Reschedule { reason, retry_after, not_before, began };
             reschedule(services, &message, &delivery, history, request).await
         }
         Err((_, StartError::Permanent { reason, recorded: true })) => rejected(Some(&message), &delivery, reason),
-        Err((_, StartError::Permanent { reason, recorded: false })) => {
-            reject(services, &message, &delivery, reason).await
+        Err((history, StartError::Permanent { reason, recorded: false })) => {
+            reject(services, &message, &delivery, history, reason, began).await
         }
     }
 }
@@ -83,6 +88,7 @@ async fn start_with_retries(
     services: &Services,
     message: &Message,
     delivery: &Delivery,
+    began: DateTime<Utc>,
 ) -> Result<(), (RetryHistory, StartError)> {
     let mut options = StartOptions {
         check_record_first: delivery.delivery_count > 1,
@@ -96,7 +102,7 @@ async fn start_with_retries(
             Err(error) => error,
         };
         let mut delay = Duration::from_secs(u64::from(attempt));
-        let mut is_last = attempt >= MAX_ATTEMPTS;
+        let mut is_last = attempt >= MAX_ATTEMPTS || elapsed(services, began) >= MAX_INLINE_DELAY;
         match &error {
             StartError::Permanent { .. } => is_last = true,
             StartError::Transient { retry_after, started, .. } => {
@@ -130,15 +136,26 @@ fn abandoned(message: &Message, error: &impl ToString, code: ReasonCode) -> Deli
 }
 
 /// Records a permanent failure before it rejects the message.
-async fn reject(services: &Services, message: &Message, delivery: &Delivery, reason: Reason) -> DeliveryOutcome {
-    match record_failure(services, message, &reason).await {
+async fn reject(
+    services: &Services,
+    message: &Message,
+    delivery: &Delivery,
+    history: RetryHistory,
+    reason: Reason,
+    began: DateTime<Utc>,
+) -> DeliveryOutcome {
+    match record_failure(services, message, &history, &reason).await {
         Ok(()) => rejected(Some(message), delivery, reason),
         Err(error) => {
-            let reason = store_unavailable(&error);
-            let request = Reschedule { reason, retry_after: None, not_before: None };
-            reschedule(services, message, delivery, delivery.history.clone(), request).await
+            let request = Reschedule { reason: store_unavailable(&error), retry_after: None, not_before: None, began };
+            reschedule(services, message, delivery, history, request).await
         }
     }
+}
+
+/// How long this delivery has taken.
+fn elapsed(services: &Services, began: DateTime<Utc>) -> Duration {
+    (services.clock.now() - began).to_std().unwrap_or_default()
 }
 
 fn store_unavailable(error: &StoreError) -> Reason {

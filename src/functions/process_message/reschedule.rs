@@ -5,17 +5,17 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::{Delivery, DeliveryOutcome, abandoned, rejected};
+use super::{DELIVERY_BUDGET, Delivery, DeliveryOutcome, abandoned, elapsed, rejected};
 use crate::clients::bus::{BusError, Outgoing};
 use crate::clients::milliseconds;
 use crate::clients::store::StoreError;
-use crate::events::{EventId, Message, Reason, ReasonCode, RetryHistory, Status};
+use crate::events::{EventId, JourneyOutcome, Message, Reason, ReasonCode, RetryHistory, Status};
 use crate::functions::Services;
 use crate::functions::event_log::{log_final, record_journeys};
 use crate::telemetry::{LogEvent, traces};
 
-/// Pauses between attempts to schedule a message, in seconds. In total they are shorter than the host's lock renewal of
-/// five minutes. While Service Bus is not available, one of ten deliveries is used every three and a half minutes.
+/// Pauses between attempts to schedule a message, in seconds. They end with [`DELIVERY_BUDGET`]. While Service Bus is not
+/// available, one of ten deliveries is used every three or four minutes.
 const SCHEDULE_PAUSES: [u64; 6] = [5, 10, 20, 40, 60, 60];
 
 /// Why and when to reschedule a message.
@@ -23,6 +23,8 @@ pub(super) struct Reschedule {
     pub(super) reason: Reason,
     pub(super) retry_after: Option<Duration>,
     pub(super) not_before: Option<DateTime<Utc>>,
+    /// When the delivery began.
+    pub(super) began: DateTime<Utc>,
 }
 
 /// Schedules a copy of the message and completes this one. After the retry horizon, fails the event instead.
@@ -33,21 +35,26 @@ pub(super) async fn reschedule(
     history: RetryHistory,
     request: Reschedule,
 ) -> DeliveryOutcome {
-    let Reschedule { reason, retry_after, not_before } = request;
+    let Reschedule { reason, retry_after, not_before, began } = request;
     let (now, policy) = (services.clock.now(), &services.settings.retry);
     let failing_since = history.failing_since.unwrap_or(now);
     if policy.is_exhausted(failing_since, now) {
-        return match record_failure(services, message, &reason).await {
-            Ok(()) => rejected(Some(message), delivery, reason),
-            Err(error) => abandoned(message, &error, ReasonCode::StoreUnavailable),
-        };
+        return fail(services, message, delivery, &history, reason).await;
     }
     let attempts = history.attempts + 1;
     let at = not_before.unwrap_or(now).max(now + policy.delay(attempts, services.clock.chance(), retry_after));
     let traceparent = traces::current_traceparent().or_else(|| history.traceparent.clone());
     let history = RetryHistory { attempts, failing_since: Some(failing_since), traceparent, ..history };
-    if let Err(error) = schedule(services, message, &delivery.body, &history, at).await {
-        return abandoned(message, &error, ReasonCode::ServiceBusUnavailable);
+    if let Err(error) = schedule(services, message, &delivery.body, &history, at, began).await {
+        let code = match error {
+            BusError::TooLarge(_) => ReasonCode::MessageTooLarge,
+            BusError::Refused(_) => ReasonCode::MessageRefused,
+            BusError::Unavailable { .. } | BusError::Denied(_) | BusError::QuotaExceeded(_) => {
+                return abandoned(message, &error, ReasonCode::ServiceBusUnavailable);
+            }
+        };
+        let reason = Reason::new(code, format!("{error}; the retry was needed because of {reason}"));
+        return fail(services, message, delivery, &history, reason).await;
     }
     LogEvent::MessageRescheduled {
         event_id: message.event.id().as_str(),
@@ -64,22 +71,41 @@ pub(super) async fn reschedule(
     DeliveryOutcome::Rescheduled(reason)
 }
 
+/// Fails the event, and rejects its message.
+async fn fail(
+    services: &Services,
+    message: &Message,
+    delivery: &Delivery,
+    history: &RetryHistory,
+    reason: Reason,
+) -> DeliveryOutcome {
+    match record_failure(services, message, history, &reason).await {
+        Ok(()) => rejected(Some(message), delivery, reason),
+        Err(error) => abandoned(message, &error, ReasonCode::StoreUnavailable),
+    }
+}
+
 async fn schedule(
     services: &Services,
     message: &Message,
     body: &[u8],
     history: &RetryHistory,
     at: DateTime<Utc>,
+    began: DateTime<Utc>,
 ) -> Result<(), BusError> {
     let id = message.event.id();
     let (message_id, body) = (unique_message_id(&id), String::from_utf8_lossy(body));
     let properties = history.to_properties(&message.event);
     let copy = Outgoing { id: &message_id, body: &body, properties: &properties, scheduled: Some(at) };
-    let mut pauses = SCHEDULE_PAUSES.into_iter();
+    let mut pauses = SCHEDULE_PAUSES.into_iter().map(Duration::from_secs);
+    // A token and the message: two requests.
+    let longest_send = 2 * services.settings.request_timeout;
+    let in_time = |pause: &Duration| elapsed(services, began) + *pause + longest_send <= DELIVERY_BUDGET;
     while let Err(error) = services.bus.send(std::slice::from_ref(&copy)).await {
         LogEvent::MessageNotRescheduled { event_id: id.as_str(), detail: &error.to_string() }.log();
-        let Some(pause) = pauses.next() else { return Err(error) };
-        services.clock.sleep(Duration::from_secs(pause)).await;
+        let pause = pauses.next().filter(|pause| error.may_pass() && in_time(pause));
+        let Some(pause) = pause else { return Err(error) };
+        services.clock.sleep(pause).await;
     }
     Ok(())
 }
@@ -90,8 +116,13 @@ fn unique_message_id(id: &EventId) -> String {
     format!("{id}~~{}", &unique[..8])
 }
 
-/// Records a permanent failure of the event.
-pub(super) async fn record_failure(services: &Services, message: &Message, reason: &Reason) -> Result<(), StoreError> {
+/// Records a permanent failure of the event, and the journeys that have started.
+pub(super) async fn record_failure(
+    services: &Services,
+    message: &Message,
+    history: &RetryHistory,
+    reason: &Reason,
+) -> Result<(), StoreError> {
     let event = &message.event;
     for _ in 0..3 {
         let Some(mut record) = services.store.record(&event.channel_id, &event.id()).await? else {
@@ -103,6 +134,10 @@ pub(super) async fn record_failure(services: &Services, message: &Message, reaso
             return Ok(());
         }
         let now = services.clock.now();
+        for (journey, at) in &history.started {
+            let uncertain = record.uncertain(journey);
+            record.set_journey_outcome(journey, JourneyOutcome::Started { at: *at, uncertain });
+        }
         record.fail(reason.clone(), now, services.settings.keep_records.as_secs());
         if let Some(written) = services.store.save(vec![record]).await?.written.first() {
             log_final(written, now);

@@ -171,7 +171,8 @@ impl<'a> ClaimedEvent<'a> {
             attempts += 1;
             let event_id = self.record.id().as_str();
             LogEvent::OutcomeNotRecorded { event_id, attempts, detail: &error.to_string() }.log();
-            if attempts > SETTLE_ATTEMPTS {
+            // After the claim has expired, another delivery may take it over.
+            if attempts > SETTLE_ATTEMPTS || self.services.clock.now() >= self.claim.expires_at {
                 return Err(Reason::new(ReasonCode::StoreUnavailable, error.to_string()));
             }
             if !matches!(error, StoreError::Conflict(_)) {
