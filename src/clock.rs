@@ -16,6 +16,11 @@ pub trait Clock: fmt::Debug + Send + Sync {
     /// Completes after `duration`.
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
+    /// Waits for requests under way, which take real time even while time is simulated.
+    fn linger(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(tokio::time::sleep(duration))
+    }
+
     /// A random number in `[0, 1)`, which spreads retries.
     fn chance(&self) -> f64;
 }

@@ -299,6 +299,11 @@ impl HandlerClock for EnvironmentClock {
         Box::pin(async move { clock.sleep_inside(duration).await })
     }
 
+    /// Longer than in production, so that a slow test machine never splits a batch.
+    fn linger(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(tokio::time::sleep(20 * duration))
+    }
+
     fn chance(&self) -> f64 {
         0.5
     }

@@ -174,3 +174,24 @@ async fn deliveries_are_answered_soon_when_the_identity_endpoint_hangs() {
     test.environment.network().set_faults(NoFaults::default());
     test.until(|test| test.environment.dataverse().started().len() == SALES).await;
 }
+
+#[tokio::test]
+async fn a_slow_order_delays_no_other_event() {
+    let mut test = in_real_time().open().await;
+    let calls = Calls::default();
+    let slow = std::sync::atomic::AtomicBool::new(true);
+    let first_order = move |call: &Call| {
+        let is_slow = call.path.contains("SalesOrders") && slow.swap(false, std::sync::atomic::Ordering::SeqCst);
+        if is_slow { FaultAction::Hang } else { FaultAction::Serve }
+    };
+    test.environment.network().set_faults(Script::new(&calls, first_order));
+    for n in 0..4 {
+        test.checkout(None, Some(&format!("guest{n}@example.org")));
+    }
+    test.until(|_| calls.to("SalesOrders") >= 4).await;
+    let began = Instant::now();
+    test.until(|_| calls.at(Dependency::ServiceBus) > 0).await;
+    // The slow call ends after ten seconds.
+    assert!(began.elapsed() < Duration::from_secs(7), "{:?}", began.elapsed());
+    test.until(|test| test.environment.dataverse().started().len() == 4).await;
+}

@@ -43,6 +43,9 @@ pub enum PollError {
 /// Records that are saved together. They are split by partition and by the 100 operations of a batch.
 const SAVE_BATCH: usize = 200;
 
+/// How long a batch of messages or records waits for more. One slow request must not hold up the others.
+const LINGER: Duration = Duration::from_millis(75);
+
 /// Concurrent publications. Few, because concurrent batches change the order, and a backlog is processed nearly in order of
 /// age.
 const PUBLISH_CONCURRENCY: usize = 2;
@@ -133,9 +136,12 @@ impl<'a> Run<'a> {
     }
 
     async fn publish_all(&self, prepared: mpsc::Receiver<Prepared>) {
-        let batches = in_batches(received(prepared), self.services.settings.bus.max_message_bytes, Prepared::size);
+        let linger = || self.services.clock.linger(LINGER);
+        let limit = self.services.settings.bus.max_message_bytes;
+        let batches = in_batches(received(prepared), limit, Prepared::size, linger);
         let published = batches.map(|batch| self.publish(batch)).buffer_unordered(PUBLISH_CONCURRENCY);
-        let saved = published.flat_map(stream::iter).chunks(SAVE_BATCH).map(|records| self.save(records));
+        let records = in_batches(published.flat_map(stream::iter), SAVE_BATCH, |_| 1, linger);
+        let saved = records.map(|records| self.save(records));
         saved.buffer_unordered(2).for_each(std::future::ready).await;
     }
 
