@@ -41,12 +41,17 @@ use std::future::Future;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 
-/// Serves invocations on `listener` until `shutdown` completes.
+/// Serves invocations on `listener` until `shutdown` completes and the invocations under way have ended.
 pub async fn run(
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
     services: Arc<functions::Services>,
 ) -> std::io::Result<()> {
-    axum::serve(listener, host::router(services)).with_graceful_shutdown(shutdown).await
+    let (running, mut ended) = mpsc::channel(1);
+    axum::serve(listener, host::router(services, running)).with_graceful_shutdown(shutdown).await?;
+    // An invocation continues when its caller has disconnected. Nothing is received: this waits for the last sender.
+    let _ = ended.recv().await;
+    Ok(())
 }

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use commerce_journeys::clock::SystemClock;
 use commerce_journeys::functions::Services;
-use commerce_journeys::host::listen;
+use commerce_journeys::host::{listen, stop_requested};
 use commerce_journeys::telemetry::{LogEvent, Traces, log_to_the_host};
 
 use command_line::{Task, configuration};
@@ -57,12 +57,7 @@ async fn serve(began: Instant) -> Result<(), Box<dyn Error>> {
         traces: traces.is_some(),
     }
     .log();
-    let until_interrupted = async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
-    commerce_journeys::run(listener, until_interrupted, Arc::new(services)).await?;
+    commerce_journeys::run(listener, stop_requested(), Arc::new(services)).await?;
     LogEvent::HandlerStopped { uptime_ms: milliseconds(began) }.log();
     if let Some(traces) = traces {
         traces.stop().await;

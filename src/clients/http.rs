@@ -114,9 +114,11 @@ impl Reply {
         }
     }
 
-    /// Whether the dependency is overloaded or not available, so that the same request may succeed later.
+    /// Whether the dependency is overloaded or not available, so that the same request may succeed later. A redirect is not
+    /// followed. It comes from a gateway or a maintenance page, and the request had no effect.
     pub(super) fn is_transient(&self) -> bool {
         self.status.is_server_error()
+            || self.status.is_redirection()
             || matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT)
     }
 }

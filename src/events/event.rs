@@ -45,7 +45,7 @@ pub struct CommerceEvent {
 /// The partition of events without a channel.
 const UNKNOWN_CHANNEL: &str = "unknown";
 
-/// Maximum length of all key fields together. Partition keys of Cosmos DB have up to 2 KB.
+/// Maximum length of all key fields together, in bytes. Partition keys of Cosmos DB have up to 2 KB.
 const LONGEST_KEY: usize = 1_024;
 
 /// Why a row of the event store cannot be processed.
@@ -57,6 +57,9 @@ pub enum MalformedEvent {
     /// A key field is missing or unreadable.
     #[error("the field {0} is empty or unreadable")]
     Key(&'static str),
+    /// The key fields are longer than any real ones.
+    #[error("the key fields are longer than {LONGEST_KEY} bytes together")]
+    LongKey,
 }
 
 impl CommerceEvent {
@@ -79,8 +82,7 @@ impl CommerceEvent {
 
     /// Only the key fields, for an event that is too large for its record. Key fields that are too long are left out too.
     pub(super) fn key_only(&self) -> Self {
-        let key = [&self.transaction_id, &self.date_time, &self.event_type, &self.data_area_id, &self.channel_id];
-        if key.into_iter().map(String::len).sum::<usize>() > LONGEST_KEY {
+        if self.key_bytes() > LONGEST_KEY {
             return Self::unreadable();
         }
         Self {
@@ -91,6 +93,11 @@ impl CommerceEvent {
             channel_id: self.channel_id.clone(),
             ..Self::unreadable()
         }
+    }
+
+    fn key_bytes(&self) -> usize {
+        let key = [&self.transaction_id, &self.date_time, &self.event_type, &self.data_area_id, &self.channel_id];
+        key.into_iter().map(String::len).sum()
     }
 
     /// Sets a default partition if the event has no channel.
@@ -120,8 +127,11 @@ impl CommerceEvent {
         ]
     }
 
-    /// Checks that the required fields are present.
+    /// Checks that the required fields are present and not too long.
     pub fn validate(&self) -> Result<(), MalformedEvent> {
+        if self.key_bytes() > LONGEST_KEY {
+            return Err(MalformedEvent::LongKey);
+        }
         let required = [
             ("EventTransactionId", &self.transaction_id),
             ("EventType", &self.event_type),

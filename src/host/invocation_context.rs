@@ -1,15 +1,20 @@
 //! The headers of an invocation, and the task that runs it.
 
+use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
 use futures::FutureExt as _;
+use tokio::sync::mpsc;
 
 use super::response::failure;
 use crate::telemetry::invocation::{Invocation, Outcome, Trigger};
 use crate::telemetry::{LogEvent, traces};
+
+/// Held while an invocation runs. Nothing is ever sent: the receiver sees when the last one is dropped.
+pub type Running = mpsc::Sender<Infallible>;
 
 /// What the headers of an invocation contain.
 pub(super) struct InvocationContext {
@@ -29,8 +34,12 @@ impl InvocationContext {
     }
 
     /// Runs the invocation in its own task, so that it continues when the caller disconnects, and a panic becomes a reported
-    /// failure. Its log line is written in every case.
-    pub(super) async fn invoke(self, work: impl Future<Output = (Outcome, Response)> + Send + 'static) -> Response {
+    /// failure. Its log line is written in every case. `running` is dropped at its end.
+    pub(super) async fn invoke(
+        self,
+        running: Running,
+        work: impl Future<Output = (Outcome, Response)> + Send + 'static,
+    ) -> Response {
         let invocation = self.invocation;
         let scope = invocation.clone();
         let guarded = AssertUnwindSafe(work).catch_unwind().map(move |ended| {
@@ -39,6 +48,7 @@ impl InvocationContext {
                 (Outcome::Panicked, failure("the handler panicked; see its log"))
             });
             invocation.end(outcome);
+            drop(running);
             response
         });
         tokio::spawn(scope.in_scope(guarded)).await.unwrap_or_else(|error| failure(&error.to_string()))

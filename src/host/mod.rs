@@ -7,15 +7,15 @@ mod invocation_context;
 mod listener;
 mod payload;
 mod response;
+mod stop;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::body::{Bytes, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::Response;
-use axum::routing::{get, post};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -25,33 +25,59 @@ use crate::functions::{Answer, DeliveryOutcome, Services, poll_events, process_m
 use crate::telemetry::invocation::{Outcome, Trigger};
 use crate::telemetry::{LogEvent, invocation, traces};
 use invocation_context::InvocationContext;
-pub use invocation_context::invocation_id;
+pub use invocation_context::{Running, invocation_id};
 pub use listener::{ListenError, listen};
 pub use payload::{InvocationError, read_delivery};
-use response::reply;
+use response::{error, reply};
 pub use response::{failure, success};
+pub use stop::stop_requested;
 
 /// The names of the functions: the folders that contain a `function.json`.
 pub const FUNCTIONS: [&str; 3] = ["poll-events", "process-message", "trigger-journey"];
 
-/// All routes of the handler.
-pub fn router(services: Arc<Services>) -> Router {
-    Router::new()
-        // Any response means that the handler is ready. It does not need the network.
-        .route("/", get(|| async { reply(StatusCode::OK, &json!({"handler": "commerce-journeys"})) }))
-        .route("/poll-events", post(on_poll_events))
-        .route("/process-message", post(on_process_message))
-        .route("/api/trigger-journey", post(on_trigger_journey))
-        // Only the host calls the handler. A message with its metadata is larger than the topic's limit.
-        .layer(DefaultBodyLimit::disable())
-        .with_state(services)
+/// What every request needs.
+#[derive(Clone)]
+struct Handler {
+    services: Arc<Services>,
+    running: Running,
 }
 
-async fn on_poll_events(State(services): State<Arc<Services>>, headers: HeaderMap) -> Response {
+/// All routes of the handler. `running` is closed when the last invocation has ended.
+pub fn router(services: Arc<Services>, running: Running) -> Router {
+    Router::new().fallback(dispatch).with_state(Handler { services, running })
+}
+
+/// Longest body of a request. The host accepts 100 MB, and a message arrives with its metadata.
+const MAX_BODY_BYTES: usize = 512 * 1024 * 1024;
+
+/// Finds the function as the host does: without regard to letter case and to a slash at the end. The body is always read,
+/// because an answer before its end would reset the connection.
+async fn dispatch(State(handler): State<Handler>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let Ok(body) = to_bytes(body, MAX_BODY_BYTES).await else {
+        return error(StatusCode::PAYLOAD_TOO_LARGE, "the request cannot be read, or is too large");
+    };
+    let path = parts.uri.path().trim_end_matches('/').to_ascii_lowercase();
+    let Handler { services, running } = handler;
+    match (parts.method, path.as_str()) {
+        // Any response means that the handler is ready. It does not need the network.
+        (Method::GET | Method::HEAD, "") => reply(StatusCode::OK, &json!({"handler": "commerce-journeys"})),
+        (Method::POST, "/poll-events") => on_poll_events(services, running, parts.headers).await,
+        (Method::POST, "/process-message") => on_process_message(services, running, parts.headers, body).await,
+        (Method::POST, "/api/trigger-journey") => on_trigger_journey(services, running, parts.headers, body).await,
+        (method, _) => {
+            let path: String = parts.uri.path().chars().take(100).collect();
+            LogEvent::UnknownRequest { method: method.as_str(), path: &path }.log();
+            error(StatusCode::NOT_FOUND, "there is no such function; check function.json and the request's method")
+        }
+    }
+}
+
+async fn on_poll_events(services: Arc<Services>, running: Running, headers: HeaderMap) -> Response {
     let context = InvocationContext::read("poll-events", Trigger::Timer, &headers);
     let span = context.span();
     context
-        .invoke(async move {
+        .invoke(running, async move {
             match span.in_scope(poll_events(&services)).await {
                 Ok(_) => (Outcome::Succeeded, success()),
                 Err(error) => (Outcome::Interrupted, failure(&error.to_string())),
@@ -60,11 +86,11 @@ async fn on_poll_events(State(services): State<Arc<Services>>, headers: HeaderMa
         .await
 }
 
-async fn on_process_message(State(services): State<Arc<Services>>, headers: HeaderMap, body: Bytes) -> Response {
+async fn on_process_message(services: Arc<Services>, running: Running, headers: HeaderMap, body: Bytes) -> Response {
     let context = InvocationContext::read("process-message", Trigger::ServiceBus, &headers);
     let (id, host_trace) = (context.invocation.id.clone(), context.traceparent.clone());
     context
-        .invoke(async move {
+        .invoke(running, async move {
             let delivery = match read_delivery(&body) {
                 Ok(delivery) => delivery,
                 Err(error) => {
@@ -114,11 +140,11 @@ async fn check_answer(services: &Services) -> Answer {
     }
 }
 
-async fn on_trigger_journey(State(services): State<Arc<Services>>, headers: HeaderMap, body: Bytes) -> Response {
+async fn on_trigger_journey(services: Arc<Services>, running: Running, headers: HeaderMap, body: Bytes) -> Response {
     let context = InvocationContext::read("trigger-journey", Trigger::Http, &headers);
     let span = context.span();
     context
-        .invoke(async move {
+        .invoke(running, async move {
             let answer = span.in_scope(answer(&services, &body)).await;
             invocation::record(|facts| facts.status = Some(answer.status));
             let mut response = reply(StatusCode::from_u16(answer.status).unwrap_or_default(), &answer.body);

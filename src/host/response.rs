@@ -11,7 +11,12 @@ pub fn success() -> Response {
 
 /// A failed invocation. The host looks only at the status.
 pub fn failure(error: &str) -> Response {
-    reply(StatusCode::INTERNAL_SERVER_ERROR, &json!({"error": error}))
+    self::error(StatusCode::INTERNAL_SERVER_ERROR, error)
+}
+
+/// A response with an error.
+pub(super) fn error(status: StatusCode, error: &str) -> Response {
+    reply(status, &json!({"error": error}))
 }
 
 /// A JSON response.

@@ -203,6 +203,9 @@ pub struct PollSettings {
     pub time_budget: Duration,
 }
 
+/// Seconds: the limit of Cosmos DB for the time to live of an item.
+const LONGEST_TIME_TO_LIVE: u64 = i32::MAX as u64;
+
 impl Settings {
     /// Reads all settings through `lookup` (in production: the environment). One error lists all problems.
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
@@ -222,6 +225,13 @@ impl Settings {
                 keep > poll.initial_lookback + poll.overlap,
                 "RecordTimeToLive",
                 "must be longer than InitialLookback and PollOverlap together, or old events would be processed again",
+            );
+        }
+        if let Some(keep) = keep_records {
+            reader.require(
+                keep.as_secs() <= LONGEST_TIME_TO_LIVE,
+                "RecordTimeToLive",
+                "must not be longer than 68 years, the limit of Cosmos DB",
             );
         }
         if let (Some(lease), Some(timeout)) = (lease, request_timeout) {

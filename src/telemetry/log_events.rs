@@ -73,6 +73,7 @@ log_events! {
         #[serde(flatten)] facts: &'a Facts,
     }
     ERROR InvocationFailed { detail: &'a str }
+    WARN UnknownRequest { method: &'a str, path: &'a str }
 
     INFO EventProcessed {
         event_id: &'a str,

@@ -195,3 +195,52 @@ async fn a_slow_order_delays_no_other_event() {
     assert!(began.elapsed() < Duration::from_secs(7), "{:?}", began.elapsed());
     test.until(|test| test.environment.dataverse().started().len() == 4).await;
 }
+
+/// Posts directly to the handler, like the host.
+async fn post(test: &TestEnvironment, path: &str, body: String) -> (u16, Value) {
+    let url = format!("http://127.0.0.1:{}{path}", test.handler_port());
+    let reply = reqwest::Client::new().post(url).body(body).send().await.unwrap();
+    (reply.status().as_u16(), serde_json::from_str(&reply.text().await.unwrap()).unwrap_or(Value::Null))
+}
+
+#[tokio::test]
+async fn routes_are_found_as_the_host_finds_them() {
+    let test = TestEnvironment::usual().await;
+    for path in ["/api/trigger-journey", "/api/Trigger-Journey", "/api/trigger-journey/", "/API/TRIGGER-JOURNEY/?a=b"] {
+        let (status, answer) = post(&test, path, "{}".to_owned()).await;
+        assert_eq!((status, &answer["error"]["code"]), (400, &Value::from("badRequest")), "{path}");
+    }
+    let (status, answer) = post(&test, "/api/other", "{}".to_owned()).await;
+    assert_eq!((status, answer["error"].is_string()), (404, true), "{answer}");
+}
+
+#[tokio::test]
+async fn a_body_is_read_before_the_answer() {
+    let mut test = TestEnvironment::usual().await;
+    let client = reqwest::Client::new();
+    for path in ["/poll-events", "/other"] {
+        let url = format!("http://127.0.0.1:{}{path}", test.handler_port());
+        let reply = client.post(url).body("x".repeat(3_000_000)).send().await.unwrap();
+        assert_eq!(reply.headers().get("connection"), None, "{path}");
+        drop(reply.bytes().await.unwrap());
+    }
+    test.minute().await;
+}
+
+#[tokio::test]
+async fn keys_are_bounded_before_anything_is_requested() {
+    let test = TestEnvironment::usual().await;
+    let calls = Calls::default();
+    test.environment.network().set_faults(Script::recording(&calls));
+    let long = "x".repeat(20_000_000);
+    for body in [
+        serde_json::json!({"eventId": long, "eventChannelId": "1"}),
+        serde_json::json!({"eventId": "x", "eventChannelId": long}),
+        serde_json::json!({"message": {"EventDetails": {"EventTransactionId": "T", "EventType": "Checkout",
+            "EventDateTime": "2024-07-24T14:17:02Z", "EventChannelId": long}}}),
+    ] {
+        let (status, answer) = post(&test, "/api/trigger-journey", body.to_string()).await;
+        assert_eq!(status, 400, "{:.200}", answer.to_string());
+    }
+    assert_eq!(calls.at(Dependency::Cosmos), 0);
+}

@@ -15,6 +15,7 @@ mod leaks;
 mod log;
 mod outages;
 mod pipeline;
+mod process;
 mod reference_failures;
 mod script;
 mod traces;

@@ -50,6 +50,7 @@ fn the_message_contains_each_invalid_setting() {
         ("LeaseDuration", "00:00:10"),
         ("RetryFirstDelay", "1.00:00:00"),
         ("RecordTimeToLive", "00:10:00"),
+        ("RecordTimeToLive", "30000.00:00:00"),
         ("OrderConfirmationTrigger", ""),
         ("OrderConfirmationTrigger", "contacts(1)/x"),
     ];

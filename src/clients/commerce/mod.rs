@@ -26,7 +26,7 @@ use crate::json::read_json;
 use crate::settings::CommerceSettings;
 use crate::telemetry::LogEvent;
 pub use error::CommerceError;
-use odata::{literal, segment, whole_seconds};
+use odata::{literal, number, segment, whole_seconds};
 pub(crate) use response::error_name;
 pub use response::read_events;
 use response::{entity, expect};
@@ -183,7 +183,7 @@ impl Commerce {
         struct Answer {
             value: String,
         }
-        let path = format!("GetOperatingUnitNumber(channelid={channel_id})");
+        let path = format!("GetOperatingUnitNumber(channelid={})", number(channel_id));
         let reply = self
             .call(&self.operating_unit, |http| self.request(http, Method::GET, &path).query(&[API_VERSION]))
             .await?;

@@ -86,6 +86,7 @@ mod tests {
         assert!(matches!(entity(reply(403, denied), "order"), Err(CommerceError::Denied(_))));
         assert!(matches!(entity(reply(503, ""), "order"), Err(CommerceError::Unavailable { .. })));
         assert!(matches!(entity(reply(429, ""), "order"), Err(CommerceError::Unavailable { .. })));
+        assert!(matches!(entity(reply(302, ""), "order"), Err(CommerceError::Unavailable { .. })));
         assert!(matches!(entity(reply(400, "{}"), "order"), Err(CommerceError::Refused(_))));
         assert!(matches!(entity(reply(200, r#"{"Id":"#), "order"), Err(CommerceError::Unreadable(_))));
         assert!(matches!(entity(reply(200, "[]"), "order"), Err(CommerceError::Unreadable(_))));

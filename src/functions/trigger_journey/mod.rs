@@ -37,6 +37,9 @@ struct DeadLetters {
     max: usize,
 }
 
+/// Maximum length of an event's id, and of its channel.
+const MAX_KEY_BYTES: usize = 128;
+
 /// Fulfils the request in `body`.
 pub async fn trigger_journey(services: &Services, body: &[u8]) -> Answer {
     match fulfil(services, body).await {
@@ -49,6 +52,12 @@ async fn fulfil(services: &Services, body: &[u8]) -> Result<Answer, Answer> {
         read_json(body).map_err(|error| bad_request(format!("the body is not a request: {error}")))?;
     let Request { event_id, event_channel_id, message, dead_letters, force, dry_run: is_dry_run } = request;
     let message = match (event_id, event_channel_id, message, dead_letters) {
+        (Some(id), _, None, None) if id.as_str().len() > MAX_KEY_BYTES => {
+            return Err(bad_request(format!("eventId: is longer than {MAX_KEY_BYTES} bytes")));
+        }
+        (_, Some(channel), None, None) if channel.len() > MAX_KEY_BYTES => {
+            return Err(bad_request(format!("eventChannelId: is longer than {MAX_KEY_BYTES} bytes")));
+        }
         (Some(id), Some(channel), None, None) => recorded_message(services, &id, &channel).await?,
         (None, None, Some(message), None) => {
             Message::decode(message.get().as_bytes()).map_err(|error| bad_request(format!("message: {error}")))?
