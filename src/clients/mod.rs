@@ -6,7 +6,7 @@ pub mod commerce;
 pub mod dataverse;
 mod http;
 pub mod identity;
-mod single_flight;
+pub(crate) mod single_flight;
 pub mod store;
 
 pub(crate) use http::milliseconds;

@@ -80,6 +80,17 @@ impl<T: Clone, E: Clone> SingleFlight<T, E> {
         }
     }
 
+    /// The same for a value that never expires.
+    ///
+    /// # Errors
+    ///
+    /// The error of the request.
+    pub(crate) async fn get_once(&self, fetch: impl AsyncFnOnce() -> Result<T, E>) -> Result<T, E> {
+        let never = DateTime::<Utc>::MAX_UTC;
+        let cached = async || Ok(Cached { value: fetch().await?, refresh_at: never, expires_at: never });
+        self.get(|| DateTime::<Utc>::MIN_UTC, cached).await
+    }
+
     /// Forgets the value if `is_refused` says so of it. A request under way goes on.
     pub(crate) fn forget(&self, is_refused: impl FnOnce(&T) -> bool) {
         let mut state = self.state();
@@ -166,6 +177,14 @@ mod tests {
         assert_eq!((requests.load(Ordering::SeqCst), outcomes.iter().all(|it| *it == Err("no answer"))), (1, true));
         // The next caller does not inherit the failure.
         assert_eq!(cell.get(|| at(1), async || Ok(cached("a", 1))).await, Ok("a"));
+    }
+
+    #[tokio::test]
+    async fn a_value_that_never_expires_is_fetched_once_it_can_be() {
+        let cell = SingleFlight::<&str, &str>::default();
+        assert_eq!(cell.get_once(async || Err("no answer")).await, Err("no answer"));
+        assert_eq!(cell.get_once(async || Ok("a")).await, Ok("a"));
+        assert_eq!(cell.get_once(async || Err("not asked")).await, Ok("a"));
     }
 
     #[tokio::test]

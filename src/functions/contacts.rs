@@ -1,24 +1,26 @@
 //! Finds a customer's contact in Dataverse, or creates it. Concurrent deliveries create only one contact.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use uuid::Uuid;
 
 use super::Services;
 use crate::clients::dataverse::{ContactRow, Dataverse, DataverseError};
+use crate::clients::single_flight::{Cached, SingleFlight};
 use crate::clients::store::StoreError;
 use crate::contacts::{Person, carries_number, contact_id, missing_columns, new_contact, select_contact};
 
-/// Companies and customer groups. They rarely change, and are read again after an hour.
+/// Companies and customer groups. They rarely change, and are read again after an hour. Concurrent deliveries share one
+/// request, and its failure.
 #[derive(Debug, Default)]
 pub struct ContactCache {
     companies: Mutex<CacheEntries>,
     groups: Mutex<CacheEntries>,
 }
 
-type CacheEntries = HashMap<String, (Option<Uuid>, DateTime<Utc>)>;
+type CacheEntries = HashMap<String, Arc<SingleFlight<Option<Uuid>, DataverseError>>>;
 
 const CACHE_DURATION: TimeDelta = TimeDelta::hours(1);
 
@@ -128,29 +130,30 @@ async fn company(services: &Services, person: &Person) -> Result<Option<Uuid>, D
     if person.company.is_empty() {
         return Ok(None);
     }
-    let (cache, now) = (&services.contact_cache.companies, services.clock.now());
-    cached(cache, &person.company, now, || services.dataverse.company(&person.company)).await
+    let fetch = async || services.dataverse.company(&person.company).await;
+    cached(services, &services.contact_cache.companies, &person.company, fetch).await
 }
 
 async fn customer_group(services: &Services, group: &str, company: Uuid) -> Result<Option<Uuid>, DataverseError> {
     let key = format!("{company}/{group}");
-    let (cache, now) = (&services.contact_cache.groups, services.clock.now());
-    cached(cache, &key, now, || services.dataverse.customer_group(group, company)).await
+    let fetch = async || services.dataverse.customer_group(group, company).await;
+    cached(services, &services.contact_cache.groups, &key, fetch).await
 }
 
-async fn cached<F: Future<Output = Result<Option<Uuid>, DataverseError>>>(
+async fn cached(
+    services: &Services,
     cache: &Mutex<CacheEntries>,
     key: &str,
-    now: DateTime<Utc>,
-    fetch: impl FnOnce() -> F,
+    fetch: impl AsyncFnOnce() -> Result<Option<Uuid>, DataverseError>,
 ) -> Result<Option<Uuid>, DataverseError> {
-    let lock = || cache.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((id, read_at)) = lock().get(key)
-        && now - *read_at < CACHE_DURATION
-    {
-        return Ok(*id);
-    }
-    let id = fetch().await?;
-    lock().insert(key.to_owned(), (id, now));
-    Ok(id)
+    let entry = cache.lock().unwrap_or_else(PoisonError::into_inner).entry(key.to_owned()).or_default().clone();
+    let now = || services.clock.now();
+    let fetch = async || {
+        let read_at = now();
+        let value = fetch().await?;
+        // While Dataverse does not respond, an older value still serves.
+        let (refresh_at, expires_at) = (read_at + CACHE_DURATION, read_at + CACHE_DURATION * 2);
+        Ok(Cached { value, refresh_at, expires_at })
+    };
+    entry.get(now, fetch).await
 }

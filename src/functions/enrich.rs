@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tokio::sync::OnceCell;
 
 use crate::clients::commerce::{Commerce, CommerceError};
+use crate::clients::single_flight::SingleFlight;
 use crate::events::{CommerceEvent, Reason, ReasonCode};
 
 /// The data of an event.
@@ -45,8 +45,8 @@ impl From<CommerceError> for EnrichError {
     }
 }
 
-/// One lookup of a customer, shared by all events that need it.
-type CacheEntry = Arc<OnceCell<Option<Arc<RawValue>>>>;
+/// One lookup of a customer, shared by all events that need it. They share its failure too.
+type CacheEntry = Arc<SingleFlight<Option<Arc<RawValue>>, CommerceError>>;
 
 /// The customers of one run. It is cleared when it is full.
 #[derive(Debug, Default)]
@@ -72,14 +72,12 @@ impl CustomerCache {
         event: &CommerceEvent,
         number: &str,
     ) -> Result<Option<Arc<RawValue>>, CommerceError> {
-        let fetch = || async {
-            match commerce.customer(unit, number).await {
-                Ok(customer) => Ok(Some(Arc::from(customer))),
-                Err(CommerceError::NotFound(_)) => Ok(None),
-                Err(error) => Err(error),
-            }
+        let fetch = async || match commerce.customer(unit, number).await {
+            Ok(customer) => Ok(Some(Arc::from(customer))),
+            Err(CommerceError::NotFound(_)) => Ok(None),
+            Err(error) => Err(error),
         };
-        self.entry(&event.data_area_id, number).get_or_try_init(fetch).await.cloned()
+        self.entry(&event.data_area_id, number).get_once(fetch).await
     }
 }
 

@@ -40,7 +40,7 @@ async fn a_message_that_service_bus_rejects_fails_after_the_retry_horizon() {
         let event = test.checkout(Some(&test.stranger()), None);
         test.minute().await;
         assert_eq!(status_and_reason(&test.record(&event).await), ("retrying", code));
-        test.pass(TimeDelta::minutes(15)).await;
+        test.pass(TimeDelta::minutes(8)).await;
         assert_eq!(status_and_reason(&test.record(&event).await), ("failed", code));
     }
 }
@@ -154,7 +154,7 @@ fn in_real_time() -> Plan {
 #[tokio::test]
 async fn deliveries_are_answered_soon_when_the_identity_endpoint_hangs() {
     const SALES: usize = 16;
-    let mut test = in_real_time().with("RequestTimeout", "00:00:05").open().await;
+    let mut test = in_real_time().with("RequestTimeout", "00:00:05").with("RetryFirstDelay", "00:00:30").open().await;
     let calls = Calls::default();
     // The poller has its token. Dataverse's token is requested by the first delivery.
     let hang = |call: &Call| match call.dependency {
@@ -194,6 +194,24 @@ async fn a_slow_order_delays_no_other_event() {
     // The slow call ends after ten seconds.
     assert!(began.elapsed() < Duration::from_secs(7), "{:?}", began.elapsed());
     test.until(|test| test.environment.dataverse().started().len() == 4).await;
+}
+
+#[tokio::test]
+async fn events_share_one_request_for_their_channel_and_its_failure() {
+    let plan = in_real_time().with("RequestTimeout", "00:00:02").with("RetryFirstDelay", "00:05:00");
+    let test = plan.open().await;
+    let calls = Calls::default();
+    let hang = |call: &Call| match call.path.contains("GetOperatingUnitNumber") {
+        true => FaultAction::Hang,
+        false => FaultAction::Serve,
+    };
+    test.environment.network().set_faults(Script::new(&calls, hang));
+    for n in 0..10 {
+        test.checkout(None, Some(&format!("guest{n}@example.org")));
+    }
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    // A second request only if the machine is slow.
+    assert!((1..=2).contains(&calls.to("GetOperatingUnitNumber")), "{}", calls.to("GetOperatingUnitNumber"));
 }
 
 /// Posts directly to the handler, like the host.

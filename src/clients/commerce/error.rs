@@ -6,7 +6,7 @@ use crate::clients::CallError;
 use crate::json::JsonError;
 
 /// Why a request to the Scale Unit failed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum CommerceError {
     /// It does not respond, or it throttles.
     #[error("the Scale Unit is not available: {cause}")]

@@ -16,10 +16,11 @@ use reqwest::{Client, Method, RequestBuilder, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::Semaphore;
 
 use super::http::{CallError, Caller, Reply};
 use super::identity::Tokens;
+use super::single_flight::SingleFlight;
 use crate::clock::SharedClock;
 use crate::dependency::Dependency;
 use crate::json::read_json;
@@ -39,8 +40,8 @@ pub struct Commerce {
     caller: Caller,
     endpoint: Url,
     operating_unit: String,
-    /// Operating unit numbers by channel. Each is requested once, even by concurrent callers.
-    units: Mutex<HashMap<String, Arc<OnceCell<String>>>>,
+    /// Operating unit numbers by channel. Concurrent callers share one request, and its failure.
+    units: Mutex<HashMap<String, Arc<SingleFlight<String, CommerceError>>>>,
     permits: Semaphore,
     /// Versions of the Scale Unit differ in the verb of the order request. The working one is remembered.
     orders_by_post: AtomicBool,
@@ -175,7 +176,7 @@ impl Commerce {
     pub async fn operating_unit(&self, channel_id: &str) -> Result<String, CommerceError> {
         let known =
             self.units.lock().unwrap_or_else(PoisonError::into_inner).entry(channel_id.to_owned()).or_default().clone();
-        known.get_or_try_init(|| self.fetch_operating_unit(channel_id)).await.cloned()
+        known.get_once(async || self.fetch_operating_unit(channel_id).await).await
     }
 
     async fn fetch_operating_unit(&self, channel_id: &str) -> Result<String, CommerceError> {

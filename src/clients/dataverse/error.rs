@@ -7,7 +7,7 @@ use crate::clients::identity::IdentityError;
 use crate::json::JsonError;
 
 /// Why a request to Dataverse failed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum DataverseError {
     /// It does not respond, or it throttles. Nothing was changed.
     #[error("Dataverse is not available: {cause}")]

@@ -25,9 +25,9 @@ use futures::TryStreamExt as _;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use tokio::sync::OnceCell;
 
 use super::http::milliseconds;
+use super::single_flight::SingleFlight;
 use crate::dependency::Dependency;
 use crate::events::{EventId, Record};
 use crate::settings::StoreSettings;
@@ -41,11 +41,11 @@ pub struct Store {
     settings: StoreSettings,
     managed: Arc<dyn TokenCredential>,
     timeout: Duration,
-    container: OnceCell<ContainerClient>,
+    container: SingleFlight<ContainerClient, StoreError>,
 }
 
 /// Why a request to Cosmos DB failed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// It does not respond, or it throttles. A write may have been applied.
     #[error("Cosmos DB is not available: {cause}")]
@@ -135,11 +135,11 @@ const CURSORS: &str = "cursors";
 impl Store {
     /// A client with these settings. `managed` is used if there is no key.
     pub fn new(settings: &StoreSettings, managed: Arc<dyn TokenCredential>, timeout: Duration) -> Self {
-        Self { settings: settings.clone(), managed, timeout, container: OnceCell::new() }
+        Self { settings: settings.clone(), managed, timeout, container: SingleFlight::default() }
     }
 
-    async fn container(&self) -> Result<&ContainerClient, StoreError> {
-        self.container.get_or_try_init(|| self.with_timeout(self.connect())).await
+    async fn container(&self) -> Result<ContainerClient, StoreError> {
+        self.container.get_once(async || self.with_timeout(self.connect()).await).await
     }
 
     async fn connect(&self) -> Result<ContainerClient, StoreError> {
