@@ -41,6 +41,7 @@ async fn main() -> ExitCode {
 }
 
 async fn serve(began: Instant) -> Result<(), Box<dyn Error>> {
+    let stop = stop_requested();
     let environment = |name: &str| std::env::var(name).ok();
     let (settings, journeys) = configuration(&environment)?;
     let listener = listen(environment).await?;
@@ -57,7 +58,7 @@ async fn serve(began: Instant) -> Result<(), Box<dyn Error>> {
         traces: traces.is_some(),
     }
     .log();
-    commerce_journeys::run(listener, stop_requested(), Arc::new(services)).await?;
+    commerce_journeys::run(listener, stop, Arc::new(services)).await?;
     LogEvent::HandlerStopped { uptime_ms: milliseconds(began) }.log();
     if let Some(traces) = traces {
         traces.stop().await;

@@ -1,11 +1,15 @@
 //! When the handler has to stop: it is asked to, or the Functions host has ended without it.
 
-/// Completes when the process is asked to stop (Ctrl-C or SIGTERM), or when its parent has ended.
-pub async fn stop_requested() {
-    tokio::select! {
-        () = interrupted() => {}
-        () = unix::terminated() => {}
-        () = unix::orphaned() => {}
+/// Completes when the process is asked to stop (Ctrl-C or SIGTERM), or when its parent has ended. Signals and parent count
+/// from this call on, so it belongs to the start of the process.
+pub fn stop_requested() -> impl Future<Output = ()> + Send {
+    let (terminated, orphaned) = (unix::terminated(), unix::orphaned());
+    async {
+        tokio::select! {
+            () = interrupted() => {}
+            () = terminated => {}
+            () = orphaned => {}
+        }
     }
 }
 
@@ -25,19 +29,24 @@ mod unix {
     /// How often the parent is checked.
     const PAUSE: Duration = Duration::from_secs(1);
 
-    pub(super) async fn terminated() {
-        match signal(SignalKind::terminate()) {
-            Ok(mut terminate) => drop(terminate.recv().await),
-            Err(_) => std::future::pending().await,
+    pub(super) fn terminated() -> impl Future<Output = ()> + Send {
+        let terminate = signal(SignalKind::terminate());
+        async {
+            match terminate {
+                Ok(mut terminate) => drop(terminate.recv().await),
+                Err(_) => std::future::pending().await,
+            }
         }
     }
 
     /// A process whose parent has ended gets another parent. The host gives invocations ten seconds when it stops, and then
     /// ends without its handler.
-    pub(super) async fn orphaned() {
+    pub(super) fn orphaned() -> impl Future<Output = ()> + Send {
         let parent = parent_id();
-        while parent_id() == parent {
-            tokio::time::sleep(PAUSE).await;
+        async move {
+            while parent_id() == parent {
+                tokio::time::sleep(PAUSE).await;
+            }
         }
     }
 }

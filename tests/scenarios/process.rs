@@ -33,6 +33,7 @@ async fn start(environment: &Environment, command: &mut Command) -> (std::proces
         .envs(environment.settings_with_secrets())
         .env("FUNCTIONS_CUSTOMHANDLER_PORT", port.to_string())
         .stdout(Stdio::piped())
+        .stderr(Stdio::null())
         .spawn()
         .unwrap();
     until_open(port, true).await;
