@@ -38,7 +38,12 @@ async fn handled(environment: &TestEnvironment, customer: &Customer) -> Uuid {
             "EventCustomerId": customer.number,
         },
     });
-    let delivery = Delivery { body: body.to_string().into(), delivery_count: 1, history: RetryHistory::default() };
+    let delivery = Delivery {
+        body: body.to_string().into(),
+        delivery_count: 1,
+        enqueued_at: None,
+        history: RetryHistory::default(),
+    };
     let outcome = process_message(&app, delivery).await;
     assert!(matches!(outcome, DeliveryOutcome::Completed), "{outcome:?}");
     environment.dataverse().started().last().unwrap().contact.expect("the contact exists")
