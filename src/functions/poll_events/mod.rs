@@ -43,8 +43,11 @@ pub enum PollError {
 /// Records that are saved together. They are split by partition and by the 100 operations of a batch.
 const SAVE_BATCH: usize = 200;
 
-/// How long a batch of messages or records waits for more. One slow request must not hold up the others.
-const LINGER: Duration = Duration::from_millis(75);
+/// How long a batch of messages waits for more. One slow request must not hold up the others.
+const PUBLISH_LINGER: Duration = Duration::from_millis(75);
+
+/// How long a batch of published records waits for more. No journey waits for it, and fewer batches are fewer requests.
+const SAVE_LINGER: Duration = Duration::from_millis(500);
 
 /// Concurrent publications. Few, because concurrent batches change the order, and a backlog is processed nearly in order of
 /// age.
@@ -136,11 +139,11 @@ impl<'a> Run<'a> {
     }
 
     async fn publish_all(&self, prepared: mpsc::Receiver<Prepared>) {
-        let linger = || self.services.clock.linger(LINGER);
+        let linger = |duration| move || self.services.clock.linger(duration);
         let limit = self.services.settings.bus.max_message_bytes;
-        let batches = in_batches(received(prepared), limit, Prepared::size, linger);
+        let batches = in_batches(received(prepared), limit, Prepared::size, linger(PUBLISH_LINGER));
         let published = batches.map(|batch| self.publish(batch)).buffer_unordered(PUBLISH_CONCURRENCY);
-        let records = in_batches(published.flat_map(stream::iter), SAVE_BATCH, |_| 1, linger);
+        let records = in_batches(published.flat_map(stream::iter), SAVE_BATCH, |_| 1, linger(SAVE_LINGER));
         let saved = records.map(|records| self.save(records));
         saved.buffer_unordered(2).for_each(std::future::ready).await;
     }
