@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use self::simulation::{Simulation, SuspendedHold};
+use self::simulation::Simulation;
 
 /// A handle to the time that all parts of one sandbox share.
 #[derive(Clone, Debug)]
@@ -102,9 +102,7 @@ impl Clock {
         match &self.time {
             Time::Real => tokio::time::sleep(duration).await,
             Time::Simulated(simulation) => {
-                let suspended = SuspendedHold::new(simulation);
-                let wakeup = self.sleep(duration).await;
-                suspended.replace_with(wakeup);
+                Simulation::sleep_inside(simulation, simulation.now() + duration).await;
             }
         }
     }

@@ -56,6 +56,15 @@ impl Simulation {
         sleep.await.unwrap_or(TimeHold(None))
     }
 
+    /// Sleeps in place of one hold, if there is any.
+    pub(super) async fn sleep_inside(this: &Arc<Self>, wake: DateTime<Utc>) {
+        let (wakeup, sleep) = oneshot::channel();
+        // Registered before the hold is suspended: otherwise time could advance beyond `wake` in between.
+        let _sleeper = Self::register(this, wake, wakeup);
+        let suspended = SuspendedHold::new(this);
+        suspended.replace_with(sleep.await.unwrap_or(TimeHold(None)));
+    }
+
     fn register(this: &Arc<Self>, wake: DateTime<Utc>, wakeup: oneshot::Sender<TimeHold>) -> Sleeper {
         let mut state = this.lock();
         let key = (wake, state.registrations);
@@ -95,19 +104,19 @@ impl Drop for TimeHold {
 }
 
 /// A hold that is suspended during a sleep. It is restored when the sleep ends or is cancelled.
-pub(super) struct SuspendedHold<'a> {
+struct SuspendedHold<'a> {
     simulation: &'a Arc<Simulation>,
     must_restore: bool,
 }
 
 impl<'a> SuspendedHold<'a> {
     /// Suspends one hold, if there is any.
-    pub(super) fn new(simulation: &'a Arc<Simulation>) -> Self {
+    fn new(simulation: &'a Arc<Simulation>) -> Self {
         Self { simulation, must_restore: simulation.release() }
     }
 
     /// Lets the sleeper's own hold take the place of the suspended one.
-    pub(super) fn replace_with(mut self, mut wakeup: TimeHold) {
+    fn replace_with(mut self, mut wakeup: TimeHold) {
         if self.must_restore {
             wakeup.0 = None;
             self.must_restore = false;
