@@ -4,11 +4,13 @@
 //! Dataverse Web API client errors".
 
 mod batch;
+mod collation;
 mod contact;
 mod custom_apis;
 mod demo;
 mod error;
 mod filter;
+mod index;
 mod journeys;
 mod lexer;
 mod limits;
@@ -141,7 +143,7 @@ impl Dataverse {
 
     /// The number of contacts.
     pub fn contact_count(&self) -> usize {
-        self.lock().rows.all(Table::Contacts).count()
+        self.lock().rows.count(Table::Contacts)
     }
 
     /// Adds a published trigger, or replaces the one with its name.

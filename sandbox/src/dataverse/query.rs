@@ -103,7 +103,10 @@ impl Query {
 
     /// The requested page. A preferred page size overrides `$top`.
     pub(super) fn run(&self, rows: &Rows, preferred_size: Option<usize>, max_size: usize) -> Page {
-        let mut found: Vec<&Row> = rows.all(self.table).filter(|row| self.includes(row)).collect();
+        let mut found = match &self.filter {
+            Some(filter) => rows.matching(self.table, filter),
+            None => rows.all(self.table).collect(),
+        };
         found.sort_by(|a, b| self.compare(a, b));
         let count = self.count.then_some(found.len());
         let limit = if preferred_size.is_some() { None } else { self.top };
@@ -118,10 +121,6 @@ impl Query {
     /// The fragment of `@odata.context`.
     pub(super) fn context(&self) -> String {
         self.select.context()
-    }
-
-    fn includes(&self, row: &Row) -> bool {
-        self.filter.as_ref().is_none_or(|filter| filter.matches(row))
     }
 
     fn compare(&self, a: &Row, b: &Row) -> Ordering {

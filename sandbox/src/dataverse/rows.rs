@@ -1,14 +1,17 @@
 //! The rows, and the writes that change them.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::http::StatusCode;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, json};
 use uuid::Uuid;
 
+use super::collation;
 use super::error::{self, ODataError};
+use super::filter::Filter;
+use super::index::Index;
 use super::schema::{Column, Kind, Table};
 
 /// A value that is not null.
@@ -22,15 +25,10 @@ pub(super) enum Value {
 }
 
 impl Value {
-    /// Compares like the database: text is case-insensitive. `None` if the kinds differ.
+    /// Compares like the database. `None` if the kinds differ.
     pub(super) fn compare(&self, other: &Self) -> Option<Ordering> {
         match (self, other) {
-            // A fast path for ASCII, because nearly all text is ASCII and every query compares every row.
-            (Self::Text(a), Self::Text(b)) if a.is_ascii() && b.is_ascii() => {
-                let (a, b) = (a.bytes().map(|it| it.to_ascii_lowercase()), b.bytes().map(|it| it.to_ascii_lowercase()));
-                Some(a.cmp(b))
-            }
-            (Self::Text(a), Self::Text(b)) => Some(lower_case(a).cmp(lower_case(b))),
+            (Self::Text(a), Self::Text(b)) => Some(collation::compare(a, b)),
             (Self::Bool(a), Self::Bool(b)) => Some(a.cmp(b)),
             (Self::Int(a), Self::Int(b)) => Some(a.cmp(b)),
             (Self::Id(a), Self::Id(b)) => Some(a.cmp(b)),
@@ -48,10 +46,6 @@ impl Value {
             Self::Time(time) => json!(time.to_rfc3339_opts(SecondsFormat::Secs, true)),
         }
     }
-}
-
-fn lower_case(text: &str) -> impl Iterator<Item = char> {
-    text.chars().flat_map(char::to_lowercase)
 }
 
 /// A row of any table.
@@ -123,26 +117,48 @@ pub(super) enum Saved {
 
 /// All rows of all tables.
 pub(super) struct Rows {
-    tables: BTreeMap<(Table, Uuid), Row>,
+    tables: BTreeMap<Table, BTreeMap<Uuid, Row>>,
+    index: Index,
     version: u64,
 }
 
 impl Default for Rows {
     fn default() -> Self {
         // Row versions of an environment in use have seven digits and more.
-        Self { tables: BTreeMap::new(), version: 4_710_000 }
+        Self { tables: BTreeMap::new(), index: Index::default(), version: 4_710_000 }
     }
 }
 
 impl Rows {
     /// All rows of a table, in the order of their ids.
     pub(super) fn all(&self, table: Table) -> impl Iterator<Item = &Row> {
-        self.tables.range((table, Uuid::nil())..=(table, Uuid::max())).map(|(_, row)| row)
+        self.tables.get(&table).into_iter().flat_map(BTreeMap::values)
+    }
+
+    /// The number of rows of a table.
+    pub(super) fn count(&self, table: Table) -> usize {
+        self.tables.get(&table).map_or(0, BTreeMap::len)
+    }
+
+    /// The ids of the rows that can match a filter, if an index shows that others cannot.
+    pub(super) fn candidates(&self, table: Table, filter: &Filter) -> Option<BTreeSet<Uuid>> {
+        self.index.candidates(table, filter)
+    }
+
+    /// The rows that match a filter, in the order of their ids.
+    pub(super) fn matching(&self, table: Table, filter: &Filter) -> Vec<&Row> {
+        match self.candidates(table, filter) {
+            Some(ids) => {
+                let rows = ids.into_iter().filter_map(|id| self.get(table, id));
+                rows.filter(|row| filter.matches(row)).collect()
+            }
+            None => self.all(table).filter(|row| filter.matches(row)).collect(),
+        }
     }
 
     /// One row.
     pub(super) fn get(&self, table: Table, id: Uuid) -> Option<&Row> {
-        self.tables.get(&(table, id))
+        self.tables.get(&table)?.get(&id)
     }
 
     /// Writes a row, or returns an error and changes nothing.
@@ -158,7 +174,9 @@ impl Rows {
         self.check_links(table, &changes)?;
         self.version += 1;
         let version = self.version;
-        let row = self.tables.entry((table, id)).or_insert_with(|| new_row(table, id, now));
+        let rows = self.tables.entry(table).or_default();
+        let row = rows.entry(id).or_insert_with(|| new_row(table, id, now));
+        self.index.remove(table, row);
         row.version = version;
         for (column, value) in changes {
             match value {
@@ -169,6 +187,7 @@ impl Rows {
         if table == Table::Contacts {
             compute(row, now);
         }
+        self.index.add(table, row);
         Ok(saved)
     }
 
@@ -176,7 +195,10 @@ impl Rows {
     pub(super) fn delete(&mut self, table: Table, id: Uuid, condition: Condition) -> Result<(), ODataError> {
         let condition = if condition == Condition::Upsert { Condition::Update } else { condition };
         self.permit(table, id, condition)?;
-        self.tables.remove(&(table, id));
+        let removed = self.tables.get_mut(&table).and_then(|rows| rows.remove(&id));
+        if let Some(row) = removed {
+            self.index.remove(table, &row);
+        }
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 mod access;
 mod batches;
 mod contacts;
+mod index;
 mod permissions;
 mod queries;
 mod triggers;
