@@ -17,7 +17,12 @@ pub(super) struct Simulation {
 #[derive(Debug)]
 pub(super) struct State {
     now: DateTime<Utc>,
+    /// The number of [`TimeHold`]s.
     holds: usize,
+    /// The number of holds that are suspended by a sleep.
+    suspended: usize,
+    /// The number of sleeps whose suspended hold was dropped meanwhile.
+    orphaned: usize,
     /// Sleepers by wake-up time, then by order of registration.
     pub(super) sleepers: BTreeMap<SleeperKey, oneshot::Sender<TimeHold>>,
     registrations: u64,
@@ -25,10 +30,38 @@ pub(super) struct State {
 
 type SleeperKey = (DateTime<Utc>, u64);
 
+impl State {
+    /// Whether any hold is not suspended.
+    fn is_held(&self) -> bool {
+        self.holds > self.suspended
+    }
+
+    fn drop_hold(&mut self) {
+        self.holds -= 1;
+        if self.suspended > self.holds {
+            self.suspended -= 1;
+            self.orphaned += 1;
+        }
+    }
+
+    /// Restores a suspended hold, unless it was dropped meanwhile.
+    fn restore_hold(&mut self) {
+        let count = if self.orphaned > 0 { &mut self.orphaned } else { &mut self.suspended };
+        *count -= 1;
+    }
+}
+
 impl Simulation {
     pub(super) fn start(start: DateTime<Utc>) -> Arc<Self> {
         let simulation = Arc::new(Self {
-            state: Mutex::new(State { now: start, holds: 0, sleepers: BTreeMap::new(), registrations: 0 }),
+            state: Mutex::new(State {
+                now: start,
+                holds: 0,
+                suspended: 0,
+                orphaned: 0,
+                sleepers: BTreeMap::new(),
+                registrations: 0,
+            }),
             changed: Notify::new(),
         });
         tokio::spawn(advance(simulation.clone()));
@@ -51,7 +84,6 @@ impl Simulation {
     pub(super) async fn sleep_until(this: &Arc<Self>, wake: DateTime<Utc>) -> TimeHold {
         let (wakeup, sleep) = oneshot::channel();
         let _sleeper = Self::register(this, wake, wakeup);
-        this.changed.notify_one();
         // The sender is only dropped together with the whole simulation.
         sleep.await.unwrap_or(TimeHold(None))
     }
@@ -62,7 +94,10 @@ impl Simulation {
         // Registered before the hold is suspended: otherwise time could advance beyond `wake` in between.
         let _sleeper = Self::register(this, wake, wakeup);
         let suspended = SuspendedHold::new(this);
-        suspended.replace_with(sleep.await.unwrap_or(TimeHold(None)));
+        let wakeup = sleep.await.unwrap_or(TimeHold(None));
+        // The hold of the wake-up is dropped after the suspended one is restored, so that time does not continue in between.
+        drop(suspended);
+        drop(wakeup);
     }
 
     fn register(this: &Arc<Self>, wake: DateTime<Utc>, wakeup: oneshot::Sender<TimeHold>) -> Sleeper {
@@ -70,17 +105,15 @@ impl Simulation {
         let key = (wake, state.registrations);
         state.registrations += 1;
         state.sleepers.insert(key, wakeup);
+        drop(state);
+        this.changed.notify_one();
         Sleeper(this.clone(), key)
     }
 
-    /// Releases one hold. Returns `false` if there is none.
-    fn release(&self) -> bool {
-        let mut state = self.lock();
-        let held = state.holds > 0;
-        state.holds -= usize::from(held);
-        drop(state);
+    /// Changes the state, which may let time advance.
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.lock());
         self.changed.notify_one();
-        held
     }
 }
 
@@ -98,36 +131,29 @@ impl Drop for Sleeper {
 impl Drop for TimeHold {
     fn drop(&mut self) {
         if let Some(simulation) = &self.0 {
-            simulation.release();
+            simulation.change(State::drop_hold);
         }
     }
 }
 
 /// A hold that is suspended during a sleep. It is restored when the sleep ends or is cancelled.
-struct SuspendedHold<'a> {
-    simulation: &'a Arc<Simulation>,
-    must_restore: bool,
-}
+struct SuspendedHold<'a>(Option<&'a Simulation>);
 
 impl<'a> SuspendedHold<'a> {
     /// Suspends one hold, if there is any.
-    fn new(simulation: &'a Arc<Simulation>) -> Self {
-        Self { simulation, must_restore: simulation.release() }
-    }
-
-    /// Lets the sleeper's own hold take the place of the suspended one.
-    fn replace_with(mut self, mut wakeup: TimeHold) {
-        if self.must_restore {
-            wakeup.0 = None;
-            self.must_restore = false;
+    fn new(simulation: &'a Simulation) -> Self {
+        let is_held = simulation.lock().is_held();
+        if is_held {
+            simulation.change(|state| state.suspended += 1);
         }
+        Self(is_held.then_some(simulation))
     }
 }
 
 impl Drop for SuspendedHold<'_> {
     fn drop(&mut self) {
-        if self.must_restore {
-            self.simulation.lock().holds += 1;
+        if let Some(simulation) = self.0 {
+            simulation.change(State::restore_hold);
         }
     }
 }
@@ -143,7 +169,7 @@ async fn advance(simulation: Arc<Simulation>) {
         let next = {
             let mut state = simulation.lock();
             match state.sleepers.first_key_value() {
-                Some((&(wake, _), _)) if state.holds == 0 => {
+                Some((&(wake, _), _)) if !state.is_held() => {
                     state.now = state.now.max(wake);
                     state.holds += 1;
                     state.sleepers.pop_first().map(|(_, sleeper)| sleeper)

@@ -70,3 +70,24 @@ async fn a_sleep_inside_without_a_hold_changes_no_holds() {
     drop(clock.sleep(Duration::from_secs(30)).await);
     assert_eq!(clock.now(), midnight() + TimeDelta::seconds(60));
 }
+
+#[tokio::test]
+async fn an_invocation_that_ends_during_its_sleep_leaves_no_hold() {
+    let clock = Clock::simulated(midnight());
+    let hold = clock.hold();
+    let mut sleep = Box::pin(clock.sleep_inside(Duration::from_secs(60)));
+    assert!(futures::poll!(&mut sleep).is_pending());
+    // The host's time-out ends the invocation, and then the handler is killed.
+    drop(hold);
+    drop(sleep);
+    let passed = tokio::time::timeout(Duration::from_secs(10), clock.sleep(Duration::from_secs(3600)));
+    drop(passed.await.expect("time does not continue"));
+    let hold = clock.hold();
+    let (now, mut sleep) = (clock.now(), Box::pin(clock.sleep(Duration::from_secs(60))));
+    for _ in 0..1000 {
+        assert!(futures::poll!(&mut sleep).is_pending());
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(clock.now(), now);
+    drop(hold);
+}

@@ -29,8 +29,8 @@ pub(super) struct Invocation<'a> {
     function: &'a str,
     pub id: Uuid,
     began: DateTime<Utc>,
-    /// Holds simulated time unless the handler sleeps. Released when the handler can no longer answer.
-    hold: Option<TimeHold>,
+    /// Hold simulated time unless the handler sleeps. Released when the handler can no longer answer.
+    holds: Vec<TimeHold>,
     instance: u64,
 }
 
@@ -64,7 +64,7 @@ impl<'a> Invocation<'a> {
         let instance = inner.handler_state.borrow().instance;
         inner.in_flight.send_modify(|count| *count += 1);
         inner.report(HostEvent::Started { function: function.to_owned(), id });
-        Self { inner, function, id, began: inner.clock.now(), hold: Some(hold), instance }
+        Self { inner, function, id, began: inner.clock.now(), holds: vec![hold], instance }
     }
 
     /// Sends the host's own invocation format, and evaluates the answer.
@@ -114,7 +114,7 @@ impl<'a> Invocation<'a> {
                     Some(evaluation) => evaluation,
                     None => {
                         // Nothing acts for this invocation any more.
-                        self.hold = None;
+                        self.holds.clear();
                         pending().await
                     }
                 },
@@ -131,7 +131,8 @@ impl<'a> Invocation<'a> {
                 Err(if lost { Outcome::Lost } else { Outcome::Failed("the handler exited".to_owned()) })
             }
             hold = deadline => {
-                self.hold = Some(hold);
+                // The first hold is suspended if the handler sleeps. This one stops time until the handler is killed.
+                self.holds.push(hold);
                 inner.command(Command::TimedOut(handler));
                 Err(Outcome::Failed("the function timed out".to_owned()))
             }
