@@ -25,6 +25,8 @@ pub struct Call {
     pub method: Method,
     /// The request's path, without its query.
     pub path: String,
+    /// The request's body. Empty in a protocol other than HTTP.
+    pub body: Bytes,
     /// The number of earlier calls to this dependency.
     pub own_number: u64,
     /// The number of earlier calls to all dependencies.
@@ -52,7 +54,7 @@ pub enum FaultAction {
     HangAfter,
 }
 
-/// An error answer that does not come from the dependency's own logic.
+/// An answer that does not come from the dependency's own logic. Usually an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ErrorReply {
     /// The status.
@@ -67,6 +69,24 @@ impl ErrorReply {
     /// A gateway's answer when the service does not answer: a status and its name.
     pub fn bare(status: StatusCode) -> Self {
         Self { status, headers: Vec::new(), body: status.canonical_reason().unwrap_or_default().to_owned() }
+    }
+
+    /// The page of a proxy or of a maintenance site, with status 200.
+    pub fn html_page() -> Self {
+        let body =
+            "<!DOCTYPE html><html><head><title>Maintenance</title></head><body>Please try again later.</body></html>";
+        Self { body: body.to_owned(), ..Self::bare(StatusCode::OK) }.with("content-type", "text/html; charset=utf-8")
+    }
+
+    /// The JSON value `null`, with status 200.
+    pub fn null() -> Self {
+        Self { body: "null".to_owned(), ..Self::bare(StatusCode::OK) }
+            .with("content-type", "application/json; charset=utf-8")
+    }
+
+    /// A redirect to a sign-in page.
+    pub fn redirect() -> Self {
+        Self::bare(StatusCode::FOUND).with("location", "https://login.example.com/")
     }
 
     /// Adds a header.

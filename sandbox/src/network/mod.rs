@@ -20,6 +20,8 @@ use axum::extract::Request;
 use axum::http::Method;
 use axum::middleware::{self, Next};
 use axum::response::Response;
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Collected};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{broadcast, watch};
 
@@ -50,7 +52,7 @@ pub struct FaultDecider {
 impl FaultDecider {
     /// What happens to a call.
     pub fn decide(&self, method: Method, path: String) -> BoxFuture<FaultAction> {
-        self.network.decide(self.dependency, method, path)
+        self.network.decide(self.dependency, method, path, Bytes::new())
     }
 }
 
@@ -106,10 +108,10 @@ impl Network {
         Dependency::ALL.into_iter().map(|it| (it, self.calls.each[it as usize].load(Ordering::Relaxed))).collect()
     }
 
-    fn decide(&self, dependency: Dependency, method: Method, path: String) -> BoxFuture<FaultAction> {
+    fn decide(&self, dependency: Dependency, method: Method, path: String, body: Bytes) -> BoxFuture<FaultAction> {
         let own_number = self.calls.each[dependency as usize].fetch_add(1, Ordering::Relaxed);
-        let call =
-            Call { dependency, method, path, own_number, number: self.calls.all.fetch_add(1, Ordering::Relaxed) };
+        let number = self.calls.all.fetch_add(1, Ordering::Relaxed);
+        let call = Call { dependency, method, path, body, own_number, number };
         self.injector.borrow().decide(&call)
     }
 
@@ -142,7 +144,9 @@ impl Network {
             async move { network.observed(dependency, request, next).await }
         }));
         let protocol = protocol.map(|protocol| (protocol, FaultDecider { network: self.clone(), dependency }));
-        Served::start(dependency, listener, Site { router, protocol, undelivered: self.undelivered.clone() })
+        let switch = Switch::new();
+        let site = Site::new(router, protocol, self.undelivered.clone(), &switch);
+        Served::start(dependency, listener, switch, site)
     }
 
     async fn observed(&self, dependency: Dependency, request: Request, next: Next) -> Response {
@@ -161,7 +165,11 @@ impl Network {
             response
         };
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        match self.decide(dependency, method, path).await {
+        let (parts, body) = request.into_parts();
+        // The caller disconnected within its request.
+        let Ok(body) = body.collect().await.map(Collected::to_bytes) else { return close() };
+        let request = Request::from_parts(parts, Body::from(body.clone()));
+        match self.decide(dependency, method, path, body).await {
             FaultAction::Serve => send(next.run(request).await),
             FaultAction::Refuse(error) => error.into_response(),
             FaultAction::ReplaceReply(error) => {

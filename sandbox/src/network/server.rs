@@ -5,12 +5,15 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::{HeaderValue, header};
+use axum::response::Response;
 use hyper::service::Service as _;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use super::action::Closed;
 use super::reply_tracker::{ReplyTracker, TrackedStream, UndeliveredEffects};
@@ -20,7 +23,7 @@ use super::{Dependency, FaultDecider, ProtocolHandler};
 pub struct Served {
     dependency: Dependency,
     address: SocketAddr,
-    reachable: watch::Sender<bool>,
+    switch: Switch,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -30,14 +33,26 @@ pub(super) struct Site {
     pub(super) router: Router,
     pub(super) protocol: Option<(ProtocolHandler, FaultDecider)>,
     pub(super) undelivered: UndeliveredEffects,
+    /// Whether connections are kept open after a reply.
+    keep_alive: watch::Receiver<bool>,
+}
+
+impl Site {
+    pub(super) fn new(
+        router: Router,
+        protocol: Option<(ProtocolHandler, FaultDecider)>,
+        undelivered: UndeliveredEffects,
+        switch: &Switch,
+    ) -> Self {
+        Self { router, protocol, undelivered, keep_alive: switch.accepting.subscribe() }
+    }
 }
 
 impl Served {
-    pub(super) fn start(dependency: Dependency, listener: TcpListener, site: Site) -> io::Result<Self> {
+    pub(super) fn start(dependency: Dependency, listener: TcpListener, switch: Switch, site: Site) -> io::Result<Self> {
         let address = listener.local_addr()?;
-        let (reachable, _) = watch::channel(true);
-        let task = tokio::spawn(accept(listener, address, site, reachable.subscribe()));
-        Ok(Self { dependency, address, reachable, task })
+        let task = tokio::spawn(accept(listener, address, site, switch.clone()));
+        Ok(Self { dependency, address, switch, task })
     }
 
     /// Which dependency this is.
@@ -57,17 +72,17 @@ impl Served {
 
     /// Whether the dependency is on the network, now and later.
     pub fn reachability(&self) -> watch::Receiver<bool> {
-        self.reachable.subscribe()
+        self.switch.reachable.subscribe()
     }
 
     /// Takes the dependency off the network (connections are refused, open ones are closed) or puts it back.
     pub fn set_reachable(&self, reachable: bool) {
-        self.reachable.send_replace(reachable);
+        self.switch.set_reachable(reachable);
     }
 
     /// A handle that can do the same.
     pub fn switch(&self) -> Switch {
-        Switch(self.reachable.clone())
+        self.switch.clone()
     }
 }
 
@@ -79,33 +94,67 @@ impl Drop for Served {
 
 /// Takes a dependency off the network and puts it back.
 #[derive(Clone, Debug)]
-pub struct Switch(watch::Sender<bool>);
+pub struct Switch {
+    reachable: watch::Sender<bool>,
+    /// Whether new connections are wanted while the dependency is reachable.
+    accepting: watch::Sender<bool>,
+    /// Whether the port is open.
+    listening: watch::Sender<bool>,
+}
 
 impl Switch {
+    pub(super) fn new() -> Self {
+        Self {
+            reachable: watch::Sender::new(true),
+            accepting: watch::Sender::new(true),
+            listening: watch::Sender::new(true),
+        }
+    }
+
     /// See [`Served::set_reachable`].
     pub fn set_reachable(&self, reachable: bool) {
-        self.0.send_replace(reachable);
+        self.reachable.send_replace(reachable);
+    }
+
+    /// Refuses connections from now on, or accepts them again. Open connections are closed after their current reply.
+    /// Returns when the port is closed or open.
+    pub async fn set_accepting(&self, accepting: bool) {
+        self.accepting.send_replace(accepting);
+        // The sender is in this handle.
+        let _ = self.listening.subscribe().wait_for(|listening| *listening == accepting).await;
+    }
+
+    fn wants_listener(&self) -> bool {
+        *self.reachable.borrow() && *self.accepting.borrow()
     }
 }
 
-async fn accept(mut listener: TcpListener, address: SocketAddr, site: Site, mut reachable: watch::Receiver<bool>) {
+/// Serves connections until the port cannot be opened again. Dropping this future closes all of them.
+async fn accept(listener: TcpListener, address: SocketAddr, site: Site, switch: Switch) {
+    let (mut reachable, mut accepting) = (switch.reachable.subscribe(), switch.accepting.subscribe());
+    let mut listener = Some(listener);
+    let mut connections = JoinSet::new();
     loop {
-        let connections = serve_connections(&listener, &site);
         tokio::select! {
-            () = connections => return,
-            gone = reachable.wait_for(|reachable| !reachable) => if gone.is_err() { return },
-        }
-        drop(listener);
-        if reachable.wait_for(|reachable| *reachable).await.is_err() {
-            return;
-        }
-        listener = match rebind(address).await {
-            Ok(listener) => listener,
-            Err(error) => {
-                tracing::error!(%address, %error, "the port was taken while the dependency was off the network");
-                return;
+            stream = next_connection(listener.as_ref()) => {
+                connections.spawn(serve_connection(stream, site.clone()));
             }
-        };
+            Some(_) = connections.join_next() => {}
+            Ok(()) = reachable.changed() => if !*reachable.borrow_and_update() { connections = JoinSet::new() },
+            Ok(()) = accepting.changed() => drop(accepting.borrow_and_update()),
+        }
+        match (switch.wants_listener(), listener.is_some()) {
+            (true, false) => match rebind(address).await {
+                Ok(opened) => listener = Some(opened),
+                Err(error) => {
+                    tracing::error!(%address, %error, "the port was taken while the dependency was off the network");
+                    return;
+                }
+            },
+            (false, true) => listener = None,
+            (true, true) | (false, false) => continue,
+        }
+        switch.listening.send_replace(listener.is_some());
     }
 }
 
@@ -123,23 +172,18 @@ async fn rebind(address: SocketAddr) -> io::Result<TcpListener> {
     }
 }
 
-/// Serves connections. Dropping this future closes all of them.
-async fn serve_connections(listener: &TcpListener, site: &Site) {
-    let mut connections = tokio::task::JoinSet::new();
+/// Accepts the next connection. Never returns while the port is closed.
+async fn next_connection(listener: Option<&TcpListener>) -> TcpStream {
+    let Some(listener) = listener else { return std::future::pending().await };
     loop {
-        let stream = tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
-                Err(error) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    continue;
-                }
-            },
-            Some(_) = connections.join_next() => continue,
-        };
-        // Replies are small, and the caller waits for each of them.
-        let _ = stream.set_nodelay(true);
-        connections.spawn(serve_connection(stream, site.clone()));
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                // Replies are small, and the caller waits for each of them.
+                let _ = stream.set_nodelay(true);
+                return stream;
+            }
+            Err(error) => tracing::warn!(%error, "a connection could not be accepted"),
+        }
     }
 }
 
@@ -154,23 +198,37 @@ async fn serve_connection(stream: TcpStream, site: Site) {
             Ok(_) | Err(_) => return,
         }
     }
-    serve_http(stream, site.router, ReplyTracker::new(&site.undelivered)).await;
+    serve_http(stream, site.router, ReplyTracker::new(&site.undelivered), site.keep_alive).await;
 }
 
-async fn serve_http(stream: TcpStream, router: Router, tracker: ReplyTracker) {
+async fn serve_http(stream: TcpStream, router: Router, tracker: ReplyTracker, keep_alive: watch::Receiver<bool>) {
+    let mut closing = keep_alive.clone();
     let stream = TrackedStream::new(TokioIo::new(stream), tracker.clone());
     let router = TowerToHyperService::new(router);
     let service = hyper::service::service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(tracker.clone());
-        let response = router.call(request);
+        let (response, keep_alive) = (router.call(request), keep_alive.clone());
         async move {
-            match response.await {
+            match response.await.map(|response| with_connection_header(response, *keep_alive.borrow())) {
                 Ok(response) if response.extensions().get::<Closed>().is_none() => Ok(response),
                 Ok(_) => Err(io::Error::from(io::ErrorKind::ConnectionReset)),
                 Err(never) => match never {},
             }
         }
     });
+    let builder = auto::Builder::new(TokioExecutor::new());
+    let mut connection = std::pin::pin!(builder.serve_connection(stream, service));
     // A client may disconnect in the middle of a request, for example a killed handler. That is not an error here.
-    let _ = auto::Builder::new(TokioExecutor::new()).serve_connection(stream, service).await;
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        Ok(_) = closing.wait_for(|keep_alive| !keep_alive) => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
+}
+
+fn with_connection_header(mut response: Response, keep_alive: bool) -> Response {
+    if !keep_alive {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }

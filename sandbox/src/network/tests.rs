@@ -152,3 +152,55 @@ async fn observers_receive_cancelled_calls_too() {
     assert!(client.post(format!("{}effect", served.url())).send().await.is_err());
     assert_eq!(observer.recv().await.unwrap().status, None);
 }
+
+#[tokio::test]
+async fn connections_are_refused_after_the_current_reply() {
+    let network = Network::new(NoFaults::default());
+    let (served, count) = counter(&network).await;
+    let (client, url) = (reqwest::Client::new(), format!("{}effect", served.url()));
+    // One idle connection.
+    assert_eq!(client.post(&url).send().await.unwrap().status(), 204);
+    let switch = served.switch();
+    network.set_faults(RefusesLater(switch.clone()));
+    assert_eq!(client.post(&url).send().await.unwrap().status(), 204);
+    for _ in 0..3 {
+        assert!(client.post(&url).send().await.unwrap_err().is_connect());
+    }
+    assert!(*served.reachability().borrow());
+    switch.set_accepting(true).await;
+    network.set_faults(NoFaults::default());
+    assert_eq!(client.post(&url).send().await.unwrap().status(), 204);
+    assert_eq!(effects(&count), 3);
+}
+
+/// Serves the current call, and refuses the next connections.
+struct RefusesLater(Switch);
+
+impl FaultInjector for RefusesLater {
+    fn decide(&self, _: &Call) -> BoxFuture<FaultAction> {
+        let switch = self.0.clone();
+        Box::pin(async move {
+            switch.set_accepting(false).await;
+            FaultAction::Serve
+        })
+    }
+}
+
+#[tokio::test]
+async fn the_injector_sees_the_body() {
+    let (network, seen) = (Network::new(NoFaults::default()), Arc::new(std::sync::Mutex::new(Bytes::new())));
+    network.set_faults(Bodies(seen.clone()));
+    let (served, _) = counter(&network).await;
+    let client = reqwest::Client::new();
+    drop(client.post(format!("{}effect", served.url())).body("content").send().await.unwrap());
+    assert_eq!(seen.lock().unwrap().as_ref(), b"content");
+}
+
+struct Bodies(Arc<std::sync::Mutex<Bytes>>);
+
+impl FaultInjector for Bodies {
+    fn decide(&self, call: &Call) -> BoxFuture<FaultAction> {
+        *self.0.lock().unwrap() = call.body.clone();
+        Box::pin(async { FaultAction::Serve })
+    }
+}
