@@ -40,6 +40,9 @@ param dataverseUrl string
 @description('Names of the custom triggers of Customer Insights - Journeys.')
 param triggers Triggers
 
+@description('The file beside journeys.json with the changes of this environment, such as journeys.prod.json; empty for none.')
+param journeysOverlay string = ''
+
 @description('Who gets the alerts.')
 @minLength(3)
 param alertEmail string
@@ -231,6 +234,7 @@ module functionApp 'modules/function-app.bicep' = {
     commerce: commerce
     dataverseUrl: dataverseUrl
     triggers: triggers
+    journeysOverlay: journeysOverlay
     scale: scale
     tuning: tuning
     additionalSettings: additionalSettings

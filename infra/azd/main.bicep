@@ -50,6 +50,9 @@ param dataverseUrl string
 @minLength(1)
 param orderConfirmationTrigger string
 
+@description('File beside journeys.json with the changes of this environment, such as journeys.prod.json; empty for none.')
+param journeysOverlay string = ''
+
 @description('E-mail address for alerts.')
 @minLength(3)
 param alertEmail string
@@ -104,6 +107,7 @@ module app '../main.bicep' = {
     triggers: {
       OrderConfirmationTrigger: orderConfirmationTrigger
     }
+    journeysOverlay: journeysOverlay
     alertEmail: alertEmail
     scale: {
       maximumInstanceCount: 3

@@ -20,6 +20,7 @@ param triggers = {
   LoyaltyInvitationTrigger: 'msdynmkt_loyaltyinvitation_123456789'
   AbandonedCartTrigger: 'msdynmkt_abandonedcart_123456789'
 }
+param journeysOverlay = 'journeys.production.json'
 param alertEmail = 'operators@contoso.com'
 param scale = {
   maximumInstanceCount: 40

@@ -37,6 +37,7 @@ param commerce Commerce
 @description('Dataverse environment URL, such as https://contoso.crm.dynamics.com.')
 param dataverseUrl string
 param triggers Triggers
+param journeysOverlay string
 param scale Scale
 param tuning Tuning
 param additionalSettings AdditionalSettings
@@ -190,6 +191,7 @@ var handlerSettings = {
   RetryHorizon: tuning.?retryHorizon ?? '1.00:00:00'
   RecordTimeToLive: tuning.?recordTimeToLive ?? '90.00:00:00'
   RequestTimeout: tuning.?requestTimeout ?? '00:00:30'
+  JourneysOverlay: journeysOverlay
 }
 
 var application = commerce.?application

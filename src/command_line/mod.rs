@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use commerce_journeys::check::check;
-use commerce_journeys::journeys::Journeys;
+use commerce_journeys::journeys::{Journeys, Overlay, is_overlay};
 use commerce_journeys::settings::Settings;
 use serde::Deserialize;
 
@@ -138,13 +138,17 @@ impl Check {
 /// The folder of the function app, which contains `journeys.json`.
 const ROOT: &str = "FUNCTIONS_APP_ROOT_PATH";
 
+/// The file beside `journeys.json` with the changes of this environment.
+const OVERLAY: &str = "JourneysOverlay";
+
 /// Reads settings and journeys. One error lists all problems of both.
 pub(crate) fn configuration(environment: &impl Fn(&str) -> Option<String>) -> Result<(Settings, Journeys), String> {
     let settings = Settings::read(environment);
     let journeys = read_journeys_file(environment).and_then(|text| {
         let list = |problems: Vec<_>| problems.iter().map(|problem| format!("  - {problem}\n")).collect::<String>();
+        let changed_by = overlay_file(environment)?.map(|file| format!(", changed by {file}")).unwrap_or_default();
         Journeys::read(&text, environment)
-            .map_err(|problems| format!("problems with the journeys:\n{}", list(problems)))
+            .map_err(|problems| format!("problems with the journeys{changed_by}:\n{}", list(problems)))
     });
     match (settings, journeys) {
         (Ok(settings), Ok(journeys)) => Ok((settings, journeys)),
@@ -155,11 +159,28 @@ pub(crate) fn configuration(environment: &impl Fn(&str) -> Option<String>) -> Re
     }
 }
 
-/// The text of `journeys.json`.
+/// The text of `journeys.json`, with the changes of this environment.
 fn read_journeys_file(environment: &impl Fn(&str) -> Option<String>) -> Result<String, String> {
     let root = environment(ROOT).unwrap_or_else(|| ".".to_owned());
-    let file = Path::new(&root).join("journeys.json");
-    std::fs::read_to_string(&file).map_err(|error| format!("{} cannot be read: {error}", file.display()))
+    let read = |name: &str| {
+        let file = Path::new(&root).join(name);
+        std::fs::read_to_string(&file).map_err(|error| format!("{} cannot be read: {error}", file.display()))
+    };
+    let journeys = read("journeys.json")?;
+    let Some(file) = overlay_file(environment)? else { return Ok(journeys) };
+    let text = read(&file).map_err(|error| format!("{OVERLAY}: {error}"))?;
+    Overlay { file: &file, text: &text }.apply(&journeys).map_err(|error| error.to_string())
+}
+
+/// The name of the file with the changes of this environment, if it has one.
+fn overlay_file(environment: &impl Fn(&str) -> Option<String>) -> Result<Option<String>, String> {
+    let name = environment(OVERLAY).map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
+    match name {
+        Some(name) if !is_overlay(&name) => {
+            Err(format!("{OVERLAY} must be the name of a file beside journeys.json, such as journeys.prod.json"))
+        }
+        name => Ok(name),
+    }
 }
 
 #[cfg(test)]

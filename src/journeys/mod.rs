@@ -4,6 +4,7 @@
 //! at start. Conditions and parameters are pure functions of a message.
 
 mod config;
+mod overlay;
 mod parameters;
 mod pointer;
 
@@ -15,6 +16,7 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 pub use config::ConfigError;
+pub use overlay::{Overlay, OverlayError, is_overlay};
 use parameters::Parameter;
 pub use parameters::{MissingParameter, Type};
 use pointer::Pointer;

@@ -74,6 +74,7 @@ settings! {
     "RetryHorizon" = "1.00:00:00": "an event that has been failing for this time fails permanently";
     "RecordTimeToLive" = "90.00:00:00": "how long finished records are kept";
     "RequestTimeout" = "00:00:30": "time-out of one HTTP request, from the connection to the last byte";
+    "JourneysOverlay": "file beside journeys.json with the changes of this environment, such as journeys.prod.json; default: none";
 }
 
 /// The validated settings.

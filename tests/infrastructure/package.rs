@@ -167,6 +167,36 @@ fn a_package_that_would_not_start_is_refused() {
     }
 }
 
+/// One package is for all environments: each environment's setting `JourneysOverlay` names its file.
+#[test]
+fn the_package_has_the_journeys_of_every_environment() {
+    let root = repository_with("environments", "journeys.json", "", "");
+    let overlay = root.join("journeys.prod.json");
+    let pack = || {
+        let into = root.join("target");
+        pack(&root, FunctionApp::CommerceJourneys, Path::new(SMALL), &into, &THIS_MACHINE)
+    };
+    fs::write(&overlay, r#"{"journeys": [{"name": "feedback-request", "enabled": true}]}"#).unwrap();
+    fs::write(root.join("journeys.json.bak"), "not part of it").unwrap();
+    let package = pack().unwrap();
+    let names: Vec<&str> = package.files.iter().map(|(name, _)| name.as_str()).collect();
+    assert!(names.contains(&"journeys.prod.json") && names.len() == 7, "{names:?}");
+    let archive = ZipArchive::new(File::open(&package.archive).unwrap()).unwrap();
+    assert!(archive.index_for_name("journeys.prod.json").is_some());
+    for (text, complaint) in [
+        (
+            r#"{"journeys": [{"name": "feedback"}]}"#,
+            "journeys.prod.json: journeys[0].name: journeys.json has no journey",
+        ),
+        (r#"{"journeys": [{"name": "feedback-request", "enabeld": true}]}"#, "changed by journeys.prod.json: "),
+        (r#"{"journeys": [{"name": "abandoned-cart", "onUncertain": "maybe"}]}"#, "journeys[3].onUncertain"),
+    ] {
+        fs::write(&overlay, text).unwrap();
+        let refusal = pack().unwrap_err().to_string();
+        assert!(refusal.contains(complaint), "{text}: {refusal}");
+    }
+}
+
 #[test]
 fn each_app_has_a_package_of_its_own() {
     let into = folder("both");

@@ -11,6 +11,7 @@ mod crash_points;
 mod environment;
 mod failure_paths;
 mod instances;
+mod journeys_overlay;
 mod leaks;
 mod log;
 mod outages;

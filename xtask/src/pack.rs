@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use commerce_journeys::journeys::Journeys;
+use commerce_journeys::journeys::{Journeys, Overlay, is_overlay};
 use sandbox::app_folder::{self, AppFolderError};
 use sandbox::host::{self, AppError};
 use zip::write::SimpleFileOptions;
@@ -109,18 +109,35 @@ pub fn pack(
 ) -> Result<Package, PackError> {
     let glibc = binary::check(binary, options.glibc)?;
     let (root, folder) = (app.root(repository), into.join(app.folder()));
-    app_folder::copy_files(&root, app.files(), &folder)?;
+    let overlays = overlays(app, &root)?;
+    let files: Vec<&str> = app.files().iter().copied().chain(overlays.iter().map(String::as_str)).collect();
+    app_folder::copy_files(&root, &files, &folder)?;
     if let Some(messages) = options.messages_per_instance {
         set_messages_per_instance(&folder.join("host.json"), messages)?;
     }
     copy_program(binary, &folder.join(app.program()))?;
-    check(app, &root, &folder)?;
+    check(app, &root, &folder, &overlays)?;
     let archive = into.join(app.name()).with_extension("zip");
-    let names: Vec<&str> = app.files().iter().copied().chain([app.program()]).collect();
+    let names: Vec<&str> = files.into_iter().chain([app.program()]).collect();
     write_archive(&folder, &names, app.program(), &archive)?;
     let size = |name: &str| fs::metadata(folder.join(name)).map(|file| file.len()).map_err(file_error(&folder));
     let files = names.iter().map(|name| Ok(((*name).to_owned(), size(name)?))).collect::<Result<_, PackError>>()?;
     Ok(Package { folder, archive, files, glibc })
+}
+
+/// The files with the changes of environments. All are in the package, so one package is for all environments; a setting of
+/// each environment names its file.
+fn overlays(app: App, root: &Path) -> Result<Vec<String>, PackError> {
+    if app != App::CommerceJourneys {
+        return Ok(Vec::new());
+    }
+    let mut names = Vec::new();
+    for entry in fs::read_dir(root).map_err(file_error(root))? {
+        let name = entry.map_err(file_error(root))?.file_name();
+        names.extend(name.into_string().ok().filter(|name| is_overlay(name)));
+    }
+    names.sort();
+    Ok(names)
 }
 
 fn set_messages_per_instance(host: &Path, messages: u16) -> Result<(), PackError> {
@@ -141,7 +158,7 @@ fn copy_program(binary: &Path, to: &Path) -> Result<(), PackError> {
 }
 
 /// Everything that would otherwise show only after the deployment, as an app that does not start.
-fn check(app: App, root: &Path, folder: &Path) -> Result<(), PackError> {
+fn check(app: App, root: &Path, folder: &Path, overlays: &[String]) -> Result<(), PackError> {
     // Only so that every %Setting% has a value; the values themselves do not matter here.
     let hosted = host::App::read(folder, &local_settings(root)?)?;
     if hosted.executable != Path::new(app.program()) || hosted.directory != folder.join("") {
@@ -154,16 +171,28 @@ fn check(app: App, root: &Path, folder: &Path) -> Result<(), PackError> {
         return Err(PackError::Functions { found, served });
     }
     match app {
-        App::CommerceJourneys => check_journeys(folder),
+        App::CommerceJourneys => check_journeys(folder, overlays),
         App::PrepareData => Ok(()),
     }
 }
 
-fn check_journeys(folder: &Path) -> Result<(), PackError> {
+/// The file as it is, and as each environment changes it.
+fn check_journeys(folder: &Path, overlays: &[String]) -> Result<(), PackError> {
     let journeys = read(&folder.join("journeys.json"))?;
+    check_journeys_text(&journeys, "")?;
+    for file in overlays {
+        let text = read(&folder.join(file))?;
+        let merged = Overlay { file, text: &text }.apply(&journeys);
+        let merged = merged.map_err(|error| PackError::Journeys(error.to_string()))?;
+        check_journeys_text(&merged, &format!("changed by {file}: "))?;
+    }
+    Ok(())
+}
+
+fn check_journeys_text(journeys: &str, origin: &str) -> Result<(), PackError> {
     // The triggers' names are settings of each deployment.
-    Journeys::read(&journeys, |_| Some("trigger".to_owned())).map(drop).map_err(|problems| {
-        PackError::Journeys(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+    Journeys::read(journeys, |_| Some("trigger".to_owned())).map(drop).map_err(|problems| {
+        PackError::Journeys(problems.iter().map(|problem| format!("{origin}{problem}")).collect::<Vec<_>>().join("\n"))
     })
 }
 
