@@ -8,6 +8,8 @@ mod bicep;
 mod compiler;
 mod consistency;
 mod documents;
+#[cfg(target_os = "linux")]
+mod hooks;
 mod lake;
 mod names;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
