@@ -1,7 +1,11 @@
-"""Runs the queries of the alert rules on the log lines of a good day and of bad ones, and compares which rules fire.
+"""Runs the queries of the alert rules on the telemetry of good days and of bad ones, and compares which rules fire.
 
-The rules are those of the committed snapshot. Queries run on DuckDB; whether they are valid for Azure Monitor is checked
-by queries.mjs. Needs the packages in alerts.txt.
+    python3 .ci/alerts.py target/tmp/telemetry
+
+Days of the real-time app are telemetry that the sandbox recorded, as rows of the tables: the tests in
+tests/scenarios/telemetry.rs write them to this folder. Days of the lake side, and what takes longer than a test, are log
+lines. The rules are those of the committed snapshot. Queries run on DuckDB; whether they are valid for Azure Monitor is
+checked by queries.mjs. Needs the packages in alerts.txt.
 """
 
 import json
@@ -17,6 +21,23 @@ ROOT = Path(__file__).resolve().parent.parent
 SNAPSHOT = ROOT / "infra/examples/full.snapshot.json"
 PAGES = ["docs/logging.md", "docs/lake/logging.md"]
 CONSOLE = json.dumps({"Category": "Host.Function.Console"})
+TABLES = {"trace": "traces", "request": "requests", "dependency": "dependencies"}
+COLUMNS = {
+    "timestamp": "timestamp",
+    "itemType": "varchar",
+    "message": "varchar",
+    "severityLevel": "integer",
+    "name": "varchar",
+    "type": "varchar",
+    "success": "varchar",
+    "resultCode": "varchar",
+    "duration": "double",
+    "customDimensions": "json",
+    "operation_Id": "varchar",
+    "operation_Name": "varchar",
+    "cloud_RoleName": "varchar",
+    "cloud_RoleInstance": "varchar",
+}
 NOW = datetime.now(timezone.utc).replace(tzinfo=None)
 
 
@@ -65,6 +86,40 @@ DAYS = [
     ("many rows are rejected", GOOD + prepared(hours_ago=1, rejected=900), {"rejected-rows"}),
 ]
 
+# Days that the sandbox recorded, with the rules that must fire.
+RECORDED = {
+    "good": set(),
+    "failed-event": {"failed-events"},
+    "scale-unit-unavailable": {"no-poll"},
+    "throttled": {"throttled"},
+    "late": {"latency"},
+    "crashes": {"restarts"},
+    "replaced-instances": set(),
+    "wrong-setting": {"no-poll", "restarts"},
+}
+
+
+def row(line_of_day, now=NOW):
+    """A log line as a row of `traces`."""
+    minutes_ago, instance, fields = line_of_day
+    return {
+        "timestamp": (now - timedelta(minutes=minutes_ago)).isoformat(),
+        "itemType": "trace",
+        "message": json.dumps(fields),
+        "customDimensions": CONSOLE,
+        "cloud_RoleInstance": instance,
+    }
+
+
+def recorded(file):
+    """The rows of a recorded day and of a preparation, and the time at which the day ends."""
+    rows = [json.loads(text) for text in file.read_text().splitlines()]
+    for it in rows:
+        it["timestamp"] = it["timestamp"].removesuffix("Z")
+        it["customDimensions"] = json.dumps(it["customDimensions"])
+    now = max(datetime.fromisoformat(it["timestamp"]) for it in rows)
+    return rows + [row(it, now) for it in prepared()], now
+
 
 def rules():
     resources = json.loads(SNAPSHOT.read_text())["predictedResources"]
@@ -78,25 +133,27 @@ def window(text):
     return timedelta(**{{"M": "minutes", "H": "hours", "D": "days"}[unit]: int(count)})
 
 
-def fires(rule, lines):
-    """Whether a rule fires now: each combination of its dimensions on its own, and none without rows."""
+def tables(base, rows):
+    for item_type, table in TABLES.items():
+        base.execute(f"create table {table} ({', '.join(f'{name} {kind}' for name, kind in COLUMNS.items())})")
+        of_table = [[it.get(name) for name in COLUMNS] for it in rows if it["itemType"] == item_type]
+        if of_table:
+            base.executemany(f"insert into {table} values ({', '.join('?' for _ in COLUMNS)})", of_table)
+
+
+def fires(rule, rows, now):
+    """Whether a rule fires at this time: each combination of its dimensions on its own, and none without rows."""
+    oldest = (now - window(rule["windowSize"])).isoformat()
+    criteria = rule["criteria"]["allOf"][0]
     with duckdb.connect() as base:
-        base.execute(
-            "create table traces (timestamp timestamp, message varchar, customDimensions json, cloud_RoleInstance varchar)"
-        )
-        oldest = NOW - window(rule["windowSize"])
-        rows = [(NOW - timedelta(minutes=ago), json.dumps(it), CONSOLE, name) for ago, name, it in lines]
-        rows = [row for row in rows if row[0] >= oldest]
-        if rows:
-            base.executemany("insert into traces values (?, ?, ?, ?)", rows)
-        criteria = rule["criteria"]["allOf"][0]
+        tables(base, [it for it in rows if it["timestamp"] >= oldest])
         result = base.execute(duckdb_kql.to_sql(criteria["query"]))
         columns = [column[0] for column in result.description]
-        found = [dict(zip(columns, row)) for row in result.fetchall()]
+        found = [dict(zip(columns, values)) for values in result.fetchall()]
     groups = {}
-    for row in found:
-        key = tuple(str(row[it["name"]]) for it in criteria["dimensions"])
-        groups.setdefault(key, []).append(row[criteria["metricMeasureColumn"]])
+    for it in found:
+        key = tuple(str(it[dimension["name"]]) for dimension in criteria["dimensions"])
+        groups.setdefault(key, []).append(it[criteria["metricMeasureColumn"]])
     return any(compare(criteria, values) for values in groups.values())
 
 
@@ -115,21 +172,32 @@ def undocumented():
     return used - words
 
 
-def main():
+def days(folder):
+    """Every day: its name, its rows, when it ends, and the rules that must fire."""
+    for name, lines, expected in DAYS:
+        yield name, [row(it) for it in lines], NOW, expected
+    for name, expected in RECORDED.items():
+        rows, now = recorded(folder / f"{name}.ndjson")
+        yield f"{name}, recorded", rows, now, expected
+
+
+def main(folder):
     all_rules = rules()
     mistakes = [f"no page documents {name}" for name in sorted(undocumented())]
     fired_once = set()
-    for name, lines, expected in DAYS:
-        fired = {rule for rule, properties in all_rules.items() if fires(properties, lines)}
+    for name, rows, now, expected in days(folder):
+        fired = {rule for rule, properties in all_rules.items() if fires(properties, rows, now)}
         fired_once |= fired
         if fired != expected:
             mistakes.append(f"{name}: expected {sorted(expected)}, fired {sorted(fired)}")
     mistakes += [f"{rule} never fires" for rule in sorted(all_rules.keys() - fired_once)]
     for mistake in mistakes:
         print(mistake, file=sys.stderr)
-    print(f"{len(DAYS)} days, {len(all_rules)} rules, {len(mistakes)} mistakes")
+    print(f"{len(DAYS)} days, {len(RECORDED)} recorded days, {len(all_rules)} rules, {len(mistakes)} mistakes")
     return 1 if mistakes else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    sys.exit(main(Path(sys.argv[1])))

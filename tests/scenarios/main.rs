@@ -19,6 +19,7 @@ mod pipeline;
 mod process;
 mod reference_failures;
 mod script;
+mod telemetry;
 mod traces;
 mod trigger_journey;
 mod wrong_settings;

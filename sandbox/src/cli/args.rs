@@ -60,6 +60,9 @@ pub(crate) struct Args {
     /// File for the handler's output [default: target/sandbox/handler.log]
     #[arg(long, value_name = "FILE")]
     pub(crate) handler_log: Option<PathBuf>,
+    /// File for what the Functions host sends to Application Insights, as rows of its tables, one JSON object per line
+    #[arg(long, value_name = "FILE", conflicts_with = "no_host")]
+    pub(crate) telemetry: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

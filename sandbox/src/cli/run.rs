@@ -7,6 +7,7 @@ use sandbox::app_folder::{self, Profile};
 use sandbox::environment::{Environment, FunctionApp};
 use sandbox::host::{App, Process, Settings, Sink};
 use sandbox::page::{Page, PageOptions};
+use sandbox::telemetry::Telemetry;
 
 use super::args::Args;
 use super::files::{TemporaryAppFolder, log_to, shown, tail};
@@ -53,9 +54,14 @@ async fn run_scenario(args: &Args, folder: &Path) -> Result<Finished, Failure> {
     app_folder::assemble(&repository, Some(&binary), folder, args.enabled())?;
     let log = args.handler_log();
     let output = log_to(&log)?;
+    let telemetry = telemetry(args, &environment)?;
     let mut apps = Vec::new();
     for _ in 0..args.instances() {
-        apps.push(host(args, &environment, folder, &log, output.clone()).await?);
+        let instance = telemetry.as_ref().map(Telemetry::instance);
+        let output = instance.as_ref().map_or_else(|| output.clone(), |it| it.record_lines(output.clone()));
+        let app = host(args, &environment, folder, &log, output).await?;
+        instance.map(|instance| tokio::spawn(instance.record_events(app.host().events())));
+        apps.push(app);
     }
     let page = open_page(args, &environment, &apps).await?;
     eprintln!(
@@ -67,6 +73,12 @@ async fn run_scenario(args: &Args, folder: &Path) -> Result<Finished, Failure> {
     let counters = apps.iter().map(|app| app.host().counters()).collect();
     let outcome = Outcome::of(args, &environment, times, &kills, counters);
     Ok(Finished { environment, apps, outcome, page })
+}
+
+fn telemetry(args: &Args, environment: &Environment) -> Result<Option<Arc<Telemetry>>, Failure> {
+    let Some(path) = &args.telemetry else { return Ok(None) };
+    let telemetry = Telemetry::create(path, environment.clock().clone());
+    Ok(Some(telemetry.map_err(|error| format!("{}: {error}", shown(path)))?))
 }
 
 /// Opens the page, unless the sandbox ends by itself.
