@@ -28,6 +28,9 @@ type Commerce = {
 
   @description('The Entra application that calls the Scale Unit. Default: the function app\'s own identity. Whether a Scale Unit accepts that is unconfirmed; the check command reports it.')
   application: CommerceApplication?
+
+  @description('Account numbers of the default customers of stores, separated by commas. A sale with such a number counts as a guest\'s.')
+  defaultCustomers: string?
 }
 
 @description('An Entra application with a secret, which is the parameter commerceClientSecret: the documented way to call a Scale Unit.')

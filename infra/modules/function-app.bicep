@@ -176,6 +176,7 @@ var handlerSettings = {
   ServiceBusSubscriptionName: subscriptionName
   ServiceBusMaxMessageBytes: '262144'
   DataverseUrl: dataverseUrl
+  DefaultCustomers: commerce.?defaultCustomers ?? ''
   EventTypes: tuning.?eventTypes ?? 'Checkout,AddCartLines'
   PollSchedule: tuning.?pollSchedule ?? '*/20 * * * * *'
   PollAgainAfter: tuning.?pollAgainAfter ?? '00:00:02'

@@ -4,7 +4,7 @@ use std::borrow::Borrow;
 
 use uuid::Uuid;
 
-use super::Person;
+use super::{Person, is_temporary_number};
 use crate::clients::dataverse::{ContactColumns, ContactRow};
 
 /// Namespace of contact ids. A change would create a second contact for customers whose contact we created.
@@ -27,9 +27,9 @@ fn rank(row: &ContactRow, person: &Person) -> usize {
     1 + person.emails.iter().position(|known| known.to_lowercase() == email).unwrap_or(person.emails.len())
 }
 
-/// Whether the contact has an account number.
+/// Whether the contact has an account number. A temporary number is none.
 pub fn carries_number(row: &ContactRow) -> bool {
-    row.msdyn_contactnumber.as_deref().is_some_and(|number| !number.is_empty())
+    row.msdyn_contactnumber.as_deref().is_some_and(|number| !number.trim().is_empty() && !is_temporary_number(number))
 }
 
 /// Whether the contact has the account number of another customer.
@@ -41,13 +41,10 @@ pub fn belongs_to_other_customer(row: &ContactRow, person: &Person, company: Opt
 
 /// The account number and the e-mail address that the contact does not have. `None` if it has both.
 pub fn missing_columns(row: &ContactRow, person: &Person) -> Option<ContactColumns> {
-    let missing = |existing: &Option<String>, own: &Option<String>| {
-        let is_empty = existing.as_deref().unwrap_or_default().is_empty();
-        if is_empty { own.clone() } else { None }
-    };
+    let has_address = row.emailaddress1.as_deref().is_some_and(|address| !address.trim().is_empty());
     let columns = ContactColumns {
-        msdyn_contactnumber: missing(&row.msdyn_contactnumber, &person.number),
-        emailaddress1: missing(&row.emailaddress1, &person.email),
+        msdyn_contactnumber: if carries_number(row) { None } else { person.number.clone() },
+        emailaddress1: if has_address { None } else { person.email.clone() },
         ..ContactColumns::default()
     };
     (columns.msdyn_contactnumber.is_some() || columns.emailaddress1.is_some()).then_some(columns)

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use crate::clients::commerce::{Commerce, CommerceError};
 use crate::clients::single_flight::SingleFlight;
+use crate::contacts::is_default_customer;
 use crate::events::{CommerceEvent, Reason, ReasonCode};
 
 /// The data of an event.
@@ -90,10 +91,11 @@ const CHECKOUT: &str = "Checkout";
 const ADD_CART_LINES: &str = "AddCartLines";
 
 /// Enriches an event: order and customer for `Checkout`, cart and customer for `AddCartLines`, only the customer for any
-/// other type. Guests have no customer.
+/// other type. Guests have no customer, and neither have sales to the default customer of a store.
 pub(super) async fn enrich(
     commerce: &Commerce,
     customers: &CustomerCache,
+    default_customers: &[String],
     event: &CommerceEvent,
 ) -> Result<Enriched, EnrichError> {
     let unit = commerce.operating_unit(&event.channel_id).await?;
@@ -109,8 +111,9 @@ pub(super) async fn enrich(
         }
     };
     let by_event = async {
-        match event.customer_id.as_str() {
+        match event.customer_id.trim() {
             "" => Ok(None),
+            number if is_default_customer(number, default_customers) => Ok(None),
             number => {
                 customers.get(commerce, &unit, event, number).await.map(|customer| Some((number.to_owned(), customer)))
             }
@@ -119,6 +122,7 @@ pub(super) async fn enrich(
     let (order, mut customer_lookup) = futures::try_join!(order, by_event)?;
     if customer_lookup.is_none()
         && let Some(number) = order.as_deref().and_then(customer_of)
+        && !is_default_customer(&number, default_customers)
     {
         let customer = customers.get(commerce, &unit, event, &number).await?;
         customer_lookup = Some((number, customer));
@@ -139,5 +143,5 @@ fn customer_of(order: &RawValue) -> Option<String> {
         customer_id: Option<String>,
     }
     let Order { customer_id } = serde_json::from_str(order.get()).ok()?;
-    customer_id.filter(|id| !id.is_empty())
+    customer_id.map(|id| id.trim().to_owned()).filter(|id| !id.is_empty())
 }

@@ -49,10 +49,15 @@ impl<'a> View<'a> {
         Self { parts: [order.map(part), customer.map(part), Some(part(&message.event_text))] }
     }
 
-    /// The text of a field of a part, unless it is empty.
+    /// Leaves out `CustomerDetails`, as if the message had none.
+    pub fn hide_customer(&mut self) {
+        self.parts[1] = None;
+    }
+
+    /// The text of a field of a part without the blanks around it, unless it is empty.
     pub fn text(&self, part: &str, field: &str) -> Option<String> {
         let value = self.part(part)?.fields.get(field)?;
-        scalar(value).filter(|text| !text.is_empty())
+        scalar(value).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
     }
 
     fn part(&self, name: &str) -> Option<&Part<'a>> {

@@ -59,6 +59,7 @@ settings! {
     "DataverseTenantId": "Entra tenant of Dataverse; required with a client secret";
     "DataverseClientId": "Entra application that is an application user there; required with a client secret";
     "DataverseClientSecret": "its secret; without one, the managed identity is used";
+    "DefaultCustomers": "account numbers of the default customers of stores, separated by commas; a sale with such a number counts as a guest's";
     "AZURE_CLIENT_ID": "client id of the user-assigned managed identity; default: the system-assigned one";
     "PollSchedule" = "*/20 * * * * *": "six-field NCRONTAB, in UTC, by which the Functions host starts poll-events";
     "PollAgainAfter" = "00:00:02": "while new events arrive, a run searches again after this time, until the next run is due; 00:00:00: one search per run";
@@ -88,6 +89,8 @@ pub struct Settings {
     pub bus: BusSettings,
     /// Dataverse.
     pub dataverse: DataverseSettings,
+    /// Account numbers that belong to no person: the default customers of stores.
+    pub default_customers: Vec<String>,
     /// Client id of the user-assigned managed identity.
     pub managed_identity: Option<String>,
     /// `poll-events`.
@@ -179,6 +182,8 @@ pub struct ContactSettings {
     pub dataverse: DataverseSettings,
     /// Where contacts are assigned to customers, if `CosmosDbEndpoint` is set.
     pub store: Option<StoreSettings>,
+    /// Account numbers that belong to no person: the default customers of stores.
+    pub default_customers: Vec<String>,
     /// Client id of the user-assigned managed identity.
     pub managed_identity: Option<String>,
 }
@@ -220,6 +225,7 @@ impl Settings {
         let lease = reader.duration("LeaseDuration");
         let keep_records = reader.duration("RecordTimeToLive");
         let request_timeout = reader.duration("RequestTimeout");
+        let default_customers = reader.default_customers();
         let managed_identity = reader.optional("AZURE_CLIENT_ID");
         if let (Some(poll), Some(keep)) = (&poll, keep_records) {
             reader.require(
@@ -248,6 +254,7 @@ impl Settings {
                 store: store?,
                 bus: bus?,
                 dataverse: dataverse?,
+                default_customers,
                 managed_identity,
                 poll: poll?,
                 lease: lease?,
@@ -270,7 +277,8 @@ impl ContactSettings {
         let mut reader = Reader::new(&lookup);
         let dataverse = reader.dataverse();
         let store = reader.optional("CosmosDbEndpoint").and_then(|_| reader.store());
+        let default_customers = reader.default_customers();
         let managed_identity = reader.optional("AZURE_CLIENT_ID");
-        reader.finish(dataverse.map(|dataverse| Self { dataverse, store, managed_identity }))
+        reader.finish(dataverse.map(|dataverse| Self { dataverse, store, default_customers, managed_identity }))
     }
 }

@@ -188,10 +188,14 @@ impl<'a> Reader<'a> {
         Some(DataverseSettings { url: url?, identity: identity? })
     }
 
+    /// Account numbers that belong to no person.
+    pub(super) fn default_customers(&self) -> Vec<String> {
+        list(&self.optional("DefaultCustomers").unwrap_or_default())
+    }
+
     pub(super) fn poll(&mut self) -> Option<PollSettings> {
         let types = self.required("EventTypes")?;
-        let event_types: Vec<String> =
-            types.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect();
+        let event_types = list(&types);
         self.require(!event_types.is_empty(), "EventTypes", "contains no event type");
         let initial_lookback = self.duration("InitialLookback");
         let overlap = self.duration("PollOverlap");
@@ -225,6 +229,11 @@ impl<'a> Reader<'a> {
         );
         Some(policy)
     }
+}
+
+/// The parts of a text that are separated by commas. Blank parts are left out.
+fn list(text: &str) -> Vec<String> {
+    text.split(',').map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect()
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod contacts;
 mod contracts;
 mod corpus;
 mod crash_points;
+mod customers;
 mod environment;
 mod failure_paths;
 mod instances;

@@ -50,6 +50,12 @@ impl Customer {
         [&self.receipt_email, &self.email].into_iter().find(|email| !email.is_empty()).map(String::as_str)
     }
 
+    /// Whether headquarters has not created the account yet. Until then its number is a GUID ("Asynchronous customer
+    /// creation mode").
+    pub fn is_pending(&self) -> bool {
+        uuid::Uuid::parse_str(&self.account).is_ok()
+    }
+
     /// The account as the Retail Server returns it.
     pub(crate) fn body(&self) -> String {
         static CUSTOMER: LazyLock<Fields> = LazyLock::new(|| Fields::template(include_str!("bodies/customer.json")));
@@ -67,6 +73,7 @@ impl Customer {
             .set("LastName", &self.last_name)
             .set("DirectoryPartyRecordId", self.record_id + 2)
             .set("PartyNumber", &self.party_number)
+            .set("IsAsyncCustomer", self.is_pending())
             .set("CustomerTypeValue", 1)
             .set("Language", self.language)
             .set("CustomerGroup", self.group)

@@ -15,7 +15,7 @@ pub struct LedgerEntry {
     pub event: EventRow,
     /// When its transaction is committed. From then on the row is visible. It may be in the future.
     pub committed: DateTime<Utc>,
-    /// The customer's account number; `None` for guests.
+    /// The customer's account number; `None` for guests, and while the number is temporary.
     pub account: Option<String>,
     /// The customer's address for this event: the order's (or cart's) `ReceiptEmail`, else the customer's
     /// `ReceiptEmail`, else the customer's `Email`.
@@ -59,7 +59,7 @@ impl LedgerEntry {
         let receipt_email = sale.map_or(&cart.receipt_email, |sale| &sale.receipt_email);
         let email = some(receipt_email).or_else(|| reachable(cart.customer.as_deref()));
         Self {
-            account: some(cart.account()),
+            account: cart.customer.as_ref().filter(|it| !it.is_pending()).map(|it| it.account.clone()),
             email,
             loyalty_card: some(&cart.loyalty_card),
             kind: Some(cart.channel.kind),
@@ -72,7 +72,7 @@ impl LedgerEntry {
     /// The entry of an event that another extension wrote.
     pub(super) fn of_row(event: EventRow, committed: DateTime<Utc>, customer: Option<&Customer>) -> Self {
         Self {
-            account: some(&event.customer_id),
+            account: some(&event.customer_id).filter(|_| !customer.is_some_and(Customer::is_pending)),
             email: reachable(customer),
             loyalty_card: None,
             kind: catalog::channel(event.channel_id).map(|channel| channel.kind),

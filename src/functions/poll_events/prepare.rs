@@ -62,7 +62,8 @@ impl Run<'_> {
             self.count(|summary| summary.left += 1);
             return None;
         }
-        let enriched = enrich(&self.services.commerce, &self.customers, record.event()).await;
+        let defaults = &self.services.settings.default_customers;
+        let enriched = enrich(&self.services.commerce, &self.customers, defaults, record.event()).await;
         self.update_circuit(enriched.as_ref().err());
         Some(match enriched {
             Ok(enriched) => self.compose(record, enriched),

@@ -17,11 +17,10 @@ use super::Services;
 use super::contacts::{ContactResolution, resolve};
 use super::enrich::needs_order;
 use super::event_log::{log_final, record_journeys, traced};
-use super::person::person_of;
+use super::person::view_and_person;
 use super::start_error::StartError;
 use crate::clients::store::Added;
 use crate::events::{Message, Reason, ReasonCode, Record, Status};
-use crate::journeys::View;
 use crate::telemetry::{LogEvent, invocation, traces};
 use claim::ClaimedEvent;
 use invoke::invoke_all;
@@ -58,8 +57,7 @@ async fn start(services: &Services, message: &Message, options: &StartOptions) -
             return Ok(record);
         }
     }
-    let view = View::new(message);
-    let person = person_of(&view, event);
+    let (view, person) = view_and_person(message, &services.settings.default_customers);
     let plan = JourneyPlan::new(&services.journeys, &event.event_type, &view, &person);
     if plan.wanted.is_empty() {
         return skip_all(services, message, &plan).await;

@@ -53,8 +53,8 @@ enum Decision {
 
 /// Why `journey` is skipped, if it is.
 pub(in crate::functions) fn skip_reason(journey: &Journey, view: &View<'_>, person: &Person) -> Option<String> {
-    let unknown =
-        (!person.is_known()).then(|| "the event contains neither an account number nor an e-mail address".to_owned());
+    let unknown = (!person.is_known())
+        .then(|| "the event contains neither the account number of a person nor an e-mail address".to_owned());
     unknown.or_else(|| journey.unmet(view))
 }
 

@@ -12,7 +12,7 @@ use crate::contacts::Person;
 use crate::events::Message;
 use crate::functions::Services;
 use crate::functions::contacts::find;
-use crate::functions::person::person_of;
+use crate::functions::person::view_and_person;
 use crate::functions::start_journeys::skip_reason;
 use crate::journeys::{Journey, View};
 
@@ -31,8 +31,7 @@ struct DryRun<'a> {
 
 /// Shows the contact and the parameters of each journey. Changes nothing.
 pub(super) async fn dry_run(services: &Services, message: &Message) -> Result<Answer, Answer> {
-    let view = View::new(message);
-    let person = person_of(&view, &message.event);
+    let (view, person) = view_and_person(message, &services.settings.default_customers);
     let contact = match person.is_known() {
         true => find(services, &person).await.map_err(|error| failed(&message.event, error.into()))?,
         false => None,

@@ -113,7 +113,8 @@ async fn message_of(services: &Services, record: &Record) -> Result<Message, Enr
         is_outage: false,
     };
     record.event().validate().map_err(|error| malformed(error.to_string()))?;
-    let enriched = enrich(&services.commerce, &CustomerCache::default(), record.event()).await?;
+    let (customers, defaults) = (CustomerCache::default(), &services.settings.default_customers);
+    let enriched = enrich(&services.commerce, &customers, defaults, record.event()).await?;
     let composed = OutgoingMessage::compose(record, enriched.order.as_deref(), enriched.customer.as_deref(), |_| true);
     let body = composed.map(|message| message.body).unwrap_or_default();
     Message::decode(body.as_bytes()).map_err(|error| malformed(error.to_string()))
