@@ -71,9 +71,10 @@ resource container 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/container
       }
       // On, without a default: finished records and claims have their own time to live, cursors stay.
       defaultTtl: -1
-      // Every indexed path costs request units with each write. Reads and writes use the id; one query runs, "what is due", which
-      // filters by due and status and sorts by EventDateTime. No composite index: it would be used only if the sort began
-      // with the filtered paths, and few records are due at any time. `id` is always indexed.
+      // Every indexed path costs request units with each write. Reads and writes use the id. One query runs all the time, "what is
+      // due": it filters by due and status and sorts by EventDateTime. No composite index: it would be used only if the
+      // sort began with the filtered paths, and few records are due at any time. The other paths are those by which an
+      // operator finds an event. `id` is always indexed.
       indexingPolicy: {
         indexingMode: 'consistent'
         automatic: true
@@ -86,6 +87,30 @@ resource container 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/container
           }
           {
             path: '/EventDateTime/?'
+          }
+          {
+            path: '/EventTransactionId/?'
+          }
+          {
+            path: '/EventCustomerId/?'
+          }
+          {
+            path: '/salesId/?'
+          }
+          {
+            path: '/channelReferenceId/?'
+          }
+          {
+            path: '/receiptId/?'
+          }
+          {
+            path: '/customerNumber/?'
+          }
+          {
+            path: '/contactId/?'
+          }
+          {
+            path: '/reason/code/?'
           }
         ]
         excludedPaths: [

@@ -48,6 +48,12 @@ impl Message {
         event.validate()?;
         Ok(Self { order, customer, event_text, event })
     }
+
+    /// The message of an event without its order and customer.
+    pub fn without_details(event: CommerceEvent) -> Self {
+        let event_text = serde_json::value::to_raw_value(&event).unwrap_or_default();
+        Self { order: None, customer: None, event_text, event }
+    }
 }
 
 #[cfg(test)]

@@ -44,6 +44,8 @@ pub enum ReasonCode {
     Held,
     /// Another delivery is processing this event.
     InProgress,
+    /// An operator has closed the event. Its journeys that had not started are never started.
+    Dismissed,
 }
 
 impl fmt::Display for ReasonCode {

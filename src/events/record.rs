@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::merge::merge_journeys;
-use super::{CommerceEvent, EventId, JourneyOutcome, Reason, ReasonCode, Truncation};
+use super::{CommerceEvent, EventId, JourneyOutcome, Numbers, Reason, ReasonCode, Truncation};
 
 /// The processing status of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +65,9 @@ pub struct Record {
     /// What was left out of the message to fit the size limit.
     #[serde(rename = "slimmed", default, skip_serializing_if = "Option::is_none")]
     truncation: Option<String>,
+    /// Written when the order is read first.
+    #[serde(flatten)]
+    numbers: Numbers,
     /// Why it is not completed, or what was missing when it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<Reason>,
@@ -97,6 +100,7 @@ impl Record {
             published_at: None,
             publications: 0,
             truncation: None,
+            numbers: Numbers::default(),
             reason: None,
             contact_id: None,
             journeys: BTreeMap::new(),
@@ -132,6 +136,11 @@ impl Record {
         self.truncation = truncation.map(|truncation| truncation.name().to_owned());
     }
 
+    /// Records the numbers by which an operator finds the event.
+    pub fn set_numbers(&mut self, numbers: Numbers) {
+        self.numbers = numbers;
+    }
+
     /// Records a temporary failure. The event is retried at `at`.
     pub fn schedule_retry(&mut self, at: DateTime<Utc>, reason: Reason, now: DateTime<Utc>) {
         self.status = Status::Retrying;
@@ -159,6 +168,17 @@ impl Record {
     /// Fails the event permanently. The record expires after `ttl_seconds`.
     pub fn fail(&mut self, reason: Reason, now: DateTime<Utc>, ttl_seconds: u64) {
         self.finish(Status::Failed, Some(reason), now, ttl_seconds);
+    }
+
+    /// Closes the event, because an operator decided so. Journeys that have not started are never started.
+    pub fn dismiss(&mut self, detail: &str, now: DateTime<Utc>, ttl_seconds: u64) {
+        let reason = Reason::new(ReasonCode::Dismissed, detail);
+        for outcome in self.journeys.values_mut() {
+            if let JourneyOutcome::Waiting { uncertain, .. } | JourneyOutcome::Failed { uncertain, .. } = outcome {
+                *outcome = JourneyOutcome::Failed { reason: reason.clone(), uncertain: *uncertain };
+            }
+        }
+        self.finish(Status::Processed, Some(reason), now, ttl_seconds);
     }
 
     fn finish(&mut self, status: Status, reason: Option<Reason>, now: DateTime<Utc>, ttl_seconds: u64) {
@@ -254,6 +274,21 @@ impl Record {
     /// The outcome of each journey, by name.
     pub fn journeys(&self) -> &BTreeMap<String, JourneyOutcome> {
         &self.journeys
+    }
+
+    /// Whether its journeys have been decided on, completely or not.
+    pub fn has_outcomes(&self) -> bool {
+        !self.journeys.is_empty()
+    }
+
+    /// The numbers of its order or cart.
+    pub fn numbers(&self) -> &Numbers {
+        &self.numbers
+    }
+
+    /// When the poller processes it next, unless it is finished by then.
+    pub fn next_attempt_at(&self) -> Option<DateTime<Utc>> {
+        self.next_attempt_at
     }
 
     /// Number of invocations of a journey's trigger without an answer.

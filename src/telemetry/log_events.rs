@@ -96,6 +96,7 @@ log_events! {
         uncertain: Vec<&'a str>,
         age_ms: i64,
     }
+    INFO EventDismissed { event_id: &'a str, event_type: &'a str }
     INFO EventRetried {
         event_id: &'a str, event_type: &'a str, reason: &'a str, detail: &'a str, attempts: u32, delay_ms: u64,
     }

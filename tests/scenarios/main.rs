@@ -15,6 +15,7 @@ mod instances;
 mod journeys_overlay;
 mod leaks;
 mod log;
+mod operator;
 mod outages;
 mod pipeline;
 mod process;

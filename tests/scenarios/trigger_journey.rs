@@ -85,7 +85,7 @@ async fn invalid_requests_are_rejected_with_the_path_of_the_mistake() {
         (json!({"deadLetters": {"max": 1}, "dryRun": true}), "dryRun"),
         (json!({"message": {"EventDetails": 5}}), "message"),
         (json!({"eventID": "x"}), "eventID"),
-        (json!([1]), "not a request"),
+        (json!([1]), "not a JSON object"),
     ];
     for (request, path) in cases {
         let (status, answer) = test.trigger(&request).await;

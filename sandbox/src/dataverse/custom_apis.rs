@@ -1,7 +1,7 @@
 //! The `customapis` table: the available actions and their parameters.
 //!
 //! Page: "CustomAPI tables" of the Dataverse developer guide. Here it contains only custom triggers, and the only
-//! supported query is for a unique name, with or without its parameters.
+//! supported query is for unique names, with or without its parameters.
 
 use serde_json::{Map, Value, json};
 
@@ -16,9 +16,9 @@ const COLUMNS: [&str; 6] =
 const NAVIGATION: &str = "CustomAPIRequestParameters";
 const PARAMETER_COLUMNS: [&str; 5] = ["customapirequestparameterid", "uniquename", "name", "type", "isoptional"];
 
-/// A query for one custom API.
+/// A query for custom APIs by name.
 pub(super) struct Query<'a> {
-    name: String,
+    names: Vec<String>,
     columns: Vec<&'a str>,
     /// The columns of the expanded parameters.
     parameters: Option<Vec<&'a str>>,
@@ -27,24 +27,24 @@ pub(super) struct Query<'a> {
 impl<'a> Query<'a> {
     /// Parses the options of a request.
     pub(super) fn parse(request: &'a ApiRequest) -> Result<Self, ODataError> {
-        let mut query = Self { name: String::new(), columns: COLUMNS.to_vec(), parameters: None };
+        let mut query = Self { names: Vec::new(), columns: COLUMNS.to_vec(), parameters: None };
         for (option, value) in &request.options {
             match option.as_str() {
                 "$select" => query.columns = columns(value, &COLUMNS, LOGICAL)?,
                 "$expand" => query.parameters = Some(expanded(value)?),
-                "$filter" => query.name = by_name(value)?,
+                "$filter" => query.names = by_names(value)?,
                 _ => return Err(ODataError::not_here(&format!("The query option '{option}' on {LOGICAL}"))),
             }
         }
-        if query.name.is_empty() {
+        if query.names.is_empty() {
             return Err(ODataError::not_here("A list of all custom APIs"));
         }
         Ok(query)
     }
 
-    /// Whether the query is for the action with this name. Text is compared case-insensitively.
+    /// Whether the query is for this action. Text is compared case-insensitively.
     pub(super) fn asks_for(&self, trigger: &Trigger) -> bool {
-        trigger.name.eq_ignore_ascii_case(&self.name)
+        self.names.iter().any(|name| trigger.name.eq_ignore_ascii_case(name))
     }
 
     /// A row of the answer.
@@ -101,13 +101,15 @@ fn expanded(text: &str) -> Result<Vec<&str>, ODataError> {
     }
 }
 
-/// `uniquename eq '…'`
-fn by_name(text: &str) -> Result<String, ODataError> {
+/// `uniquename eq '…'`, or several of them joined by `or`
+fn by_names(text: &str) -> Result<Vec<String>, ODataError> {
     let tokens: Vec<Token> = tokens(text)?.into_iter().map(|(_, token)| token).collect();
-    match tokens.as_slice() {
+    let conditions = tokens.split(|token| matches!(token, Token::Word(word) if word == "or"));
+    let name = |condition: &[Token]| match condition {
         [Token::Word(column), Token::Word(eq), Token::Text(name)] if column == "uniquename" && eq == "eq" => {
             Ok(name.clone())
         }
         _ => Err(ODataError::not_here("Another filter on customapi")),
-    }
+    };
+    conditions.map(name).collect()
 }

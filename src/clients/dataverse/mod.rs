@@ -6,6 +6,7 @@
 mod contact;
 mod error;
 mod response;
+mod triggers;
 
 use std::collections::BTreeMap;
 

@@ -6,6 +6,7 @@
 mod batch;
 mod claims;
 mod customers;
+mod find;
 mod probe;
 
 use std::time::Duration;
@@ -34,6 +35,7 @@ use crate::settings::StoreSettings;
 use crate::telemetry::{LogEvent, invocation, traces};
 pub use batch::{Added, Saved};
 pub use claims::{Claim, Claimed};
+pub use find::{Criterion, Page};
 pub(crate) use probe::{ContainerState, ProbeError, ProbeStep};
 
 /// A client of the container. It connects with the first request.

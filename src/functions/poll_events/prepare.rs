@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::publish::outgoing;
 use super::{FAILURE_THRESHOLD, Run};
 use crate::clients::milliseconds;
-use crate::events::{OutgoingMessage, Reason, ReasonCode, Record};
+use crate::events::{Numbers, OutgoingMessage, Reason, ReasonCode, Record};
 use crate::functions::enrich::{EnrichError, Enriched, enrich};
 use crate::telemetry::LogEvent;
 
@@ -81,6 +81,7 @@ impl Run<'_> {
     }
 
     fn compose(&self, mut record: Record, enriched: Enriched) -> Prepared {
+        record.set_numbers(Numbers::of(enriched.order.as_deref(), &record.event().customer_id));
         let limit = self.services.settings.bus.max_message_bytes;
         let fits = |message: &OutgoingMessage| outgoing(message).size() <= limit;
         let (order, customer) = (enriched.order.as_deref(), enriched.customer.as_deref());

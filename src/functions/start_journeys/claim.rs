@@ -111,7 +111,7 @@ impl<'a> ClaimedEvent<'a> {
     }
 
     /// Records the outcomes and releases the claim. An error always contains the journeys that have started.
-    pub(super) async fn settle(mut self) -> Result<Record, StartError> {
+    pub(super) async fn settle(mut self) -> Result<Settled, StartError> {
         let error = self.conclude(None);
         let error = match self.write_outcomes(error).await {
             Ok(error) => error,
@@ -121,7 +121,25 @@ impl<'a> ClaimedEvent<'a> {
         if self.record.status().is_final() {
             log_final(&self.record, self.services.clock.now());
         }
-        error.map_or(Ok(self.record), Err)
+        let started_now = self.started_now().map(|(journey, _)| journey).collect();
+        Ok(Settled { record: self.record, started_now, error })
+    }
+
+    /// The journeys that this delivery has started, with their times.
+    fn started_now(&self) -> impl Iterator<Item = (String, DateTime<Utc>)> {
+        self.to_trigger.iter().filter_map(|journey| match self.record.journeys().get(&journey.name) {
+            Some(JourneyOutcome::Started { at, .. }) => Some((journey.name.clone(), *at)),
+            _ => None,
+        })
+    }
+
+    /// Closes the event without starting its journeys, because an operator decided so.
+    pub(super) async fn dismiss(mut self, detail: &str) -> Result<Record, StartError> {
+        let now = self.services.clock.now();
+        self.record.dismiss(detail, now, self.services.settings.keep_records.as_secs());
+        self.services.store.settle(&self.claim, &self.record).await?;
+        log_final(&self.record, now);
+        Ok(self.record)
     }
 
     /// Sets the record's status from the outcomes of its journeys. `None` if the event is completed. A stored record that has
@@ -199,16 +217,29 @@ impl<'a> ClaimedEvent<'a> {
 
     /// The triggers were invoked but the outcomes could not be recorded. The rescheduled message carries them.
     fn unrecorded(&self, reason: Reason) -> StartError {
-        let started = self.to_trigger.iter().filter_map(|journey| match self.record.journeys().get(&journey.name) {
-            Some(JourneyOutcome::Started { at, .. }) => Some((journey.name.clone(), *at)),
-            _ => None,
-        });
         StartError::Transient {
             reason,
             retry_after: None,
             not_before: Some(self.claim.expires_at),
-            started: started.collect(),
+            started: self.started_now().collect(),
         }
+    }
+}
+
+/// The recorded result of a start.
+#[derive(Debug)]
+pub(in crate::functions) struct Settled {
+    pub(in crate::functions) record: Record,
+    /// Journeys that this start has started.
+    pub(in crate::functions) started_now: Vec<String>,
+    /// Why not all journeys of the event have started or are skipped.
+    pub(in crate::functions) error: Option<StartError>,
+}
+
+impl Settled {
+    /// An event that was finished before.
+    pub(super) fn unchanged(record: Record) -> Self {
+        Self { record, started_now: Vec::new(), error: None }
     }
 }
 

@@ -20,12 +20,13 @@ use super::event_log::{log_final, record_journeys, traced};
 use super::person::view_and_person;
 use super::start_error::StartError;
 use crate::clients::store::Added;
-use crate::events::{Message, Reason, ReasonCode, Record, Status};
+use crate::events::{Message, Numbers, Reason, ReasonCode, Record, Status};
 use crate::telemetry::{LogEvent, invocation, traces};
 use claim::ClaimedEvent;
+pub(super) use claim::Settled;
 use invoke::invoke_all;
 use plan::JourneyPlan;
-pub(super) use plan::{StartOptions, skip_reason};
+pub(super) use plan::{Force, StartOptions, skip_reason};
 
 /// Starts the journeys of `message`. On success every journey has started or is skipped, and the record contains that.
 pub(super) async fn start_journeys(
@@ -33,15 +34,25 @@ pub(super) async fn start_journeys(
     message: &Message,
     options: &StartOptions,
 ) -> Result<Record, StartError> {
-    let (id, event_type) = (message.event.id(), &message.event.event_type);
-    let started = traces::replay(traced(&id, event_type)).in_scope(start(services, message, options)).await;
-    if let Ok(record) = &started {
-        record_journeys(record);
-    }
-    started
+    let Settled { record, error, .. } = start_and_report(services, message, options).await?;
+    error.map_or(Ok(record), Err)
 }
 
-async fn start(services: &Services, message: &Message, options: &StartOptions) -> Result<Record, StartError> {
+/// The same with a report of what was started now. A failure that is recorded is part of the report.
+pub(super) async fn start_and_report(
+    services: &Services,
+    message: &Message,
+    options: &StartOptions,
+) -> Result<Settled, StartError> {
+    let (id, event_type) = (message.event.id(), &message.event.event_type);
+    let settled = traces::replay(traced(&id, event_type)).in_scope(start(services, message, options)).await;
+    if let Ok(Settled { record, error: None, .. }) = &settled {
+        record_journeys(record);
+    }
+    settled
+}
+
+async fn start(services: &Services, message: &Message, options: &StartOptions) -> Result<Settled, StartError> {
     let event = &message.event;
     if needs_order(event) && message.order.is_none() {
         return Err(StartError::permanent(
@@ -53,14 +64,15 @@ async fn start(services: &Services, message: &Message, options: &StartOptions) -
         && let Some(record) = services.store.record(&event.channel_id, &event.id()).await?
     {
         check_not_failed(&record, options)?;
-        if record.status() == Status::Processed && !options.force {
-            return Ok(record);
+        let is_done = record.status() == Status::Processed && !options.repeats();
+        if is_done || options.only.is_some() && !record.has_outcomes() {
+            return Ok(Settled::unchanged(record));
         }
     }
     let (view, person) = view_and_person(message, &services.settings.default_customers);
-    let plan = JourneyPlan::new(&services.journeys, &event.event_type, &view, &person);
+    let plan = JourneyPlan::new(&services.journeys, &event.event_type, &view, &person, options);
     if plan.wanted.is_empty() {
-        return skip_all(services, message, &plan).await;
+        return skip_all(services, message, &plan).await.map(Settled::unchanged);
     }
     let contact = resolve(services, &person).await?;
     invocation::record(|facts| facts.contact = Some(contact.resolution.name()));
@@ -72,12 +84,19 @@ async fn start(services: &Services, message: &Message, options: &StartOptions) -
         // An earlier delivery has finished the event.
         let record = claimed.release().await?;
         check_not_failed(&record, options)?;
-        return Ok(record);
+        return Ok(Settled::unchanged(record));
     }
     claimed.record.set_contact(contact.id);
     let invoked = invoke_all(services, &claimed, &view, contact.id).await;
     claimed.apply_outcomes(invoked);
     claimed.settle().await
+}
+
+/// Closes an event for good, because an operator decided so.
+pub(super) async fn dismiss(services: &Services, record: &Record, detail: &str) -> Result<Record, StartError> {
+    let message = Message::without_details(record.event().clone());
+    let nothing = JourneyPlan::default();
+    ClaimedEvent::begin(services, &message, &StartOptions::default(), &nothing).await?.dismiss(detail).await
 }
 
 /// No journey to trigger: completes the record without a claim, a contact or an invocation.
@@ -107,6 +126,7 @@ async fn skip_all(services: &Services, message: &Message, plan: &JourneyPlan<'_>
 async fn add_record(services: &Services, message: &Message) -> Result<Record, StartError> {
     let now = services.clock.now();
     let mut record = Record::new(message.event.clone(), Uuid::new_v4(), now, now + services.settings.lease);
+    record.set_numbers(Numbers::of(message.order.as_deref(), &message.event.customer_id));
     record.publish(now, now + 2 * services.settings.retry.horizon);
     let Added { created, refused } = services.store.add(vec![record]).await?;
     if let Some((_, error)) = refused.into_iter().next() {

@@ -1,6 +1,6 @@
 //! Which journeys of an event are skipped, held or triggered now. Pure: no network and no clock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
@@ -15,20 +15,44 @@ pub(in crate::functions) struct StartOptions {
     pub(in crate::functions) check_record_first: bool,
     /// An operator asks for it: a failed record is reopened.
     pub(in crate::functions) reopen: bool,
-    /// An operator asks for it: journeys that have started are started again.
-    pub(in crate::functions) force: bool,
+    /// Which journeys an operator starts although the record speaks against it.
+    pub(in crate::functions) force: Force,
+    /// An operator names the journeys to start. The others stay as they are.
+    pub(in crate::functions) only: Option<BTreeSet<String>>,
     /// Journeys that have started although their record does not say so.
     pub(in crate::functions) started: BTreeMap<String, DateTime<Utc>>,
+}
+
+/// Which journeys an operator starts although the record speaks against it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::functions) enum Force {
+    /// None.
+    #[default]
+    No,
+    /// Those that are held. Those that have started are not started again.
+    Held,
+    /// Those that are held, and those that have started.
+    Started,
 }
 
 impl StartOptions {
     /// Whether a final record is reopened.
     pub(super) fn reopens(&self) -> bool {
-        self.reopen || self.force
+        self.reopen || self.force != Force::No
+    }
+
+    /// Whether a processed event has something to do: journeys that have started are started again.
+    pub(super) fn repeats(&self) -> bool {
+        self.force == Force::Started
+    }
+
+    fn selects(&self, journey: &Journey) -> bool {
+        self.only.as_ref().is_none_or(|only| only.contains(&journey.name))
     }
 }
 
 /// The journeys of an event type, divided by their conditions.
+#[derive(Default)]
 pub(super) struct JourneyPlan<'a> {
     pub(super) wanted: Vec<&'a Journey>,
     skipped: BTreeMap<String, JourneyOutcome>,
@@ -59,9 +83,16 @@ pub(in crate::functions) fn skip_reason(journey: &Journey, view: &View<'_>, pers
 }
 
 impl<'a> JourneyPlan<'a> {
-    pub(super) fn new(journeys: &'a Journeys, event_type: &'a str, view: &View<'_>, person: &Person) -> Self {
-        let mut plan = Self { wanted: Vec::new(), skipped: BTreeMap::new() };
-        for journey in journeys.of_type(event_type) {
+    /// The plan for the journeys that `options` select.
+    pub(super) fn new(
+        journeys: &'a Journeys,
+        event_type: &'a str,
+        view: &View<'_>,
+        person: &Person,
+        options: &StartOptions,
+    ) -> Self {
+        let mut plan = Self::default();
+        for journey in journeys.of_type(event_type).filter(|journey| options.selects(journey)) {
             match skip_reason(journey, view, person) {
                 Some(because) => drop(plan.skipped.insert(journey.name.clone(), JourneyOutcome::Skipped { because })),
                 None => plan.wanted.push(journey),
@@ -110,8 +141,9 @@ impl<'a> JourneyPlan<'a> {
 fn decide(journey: &Journey, before: Option<&JourneyOutcome>, options: &StartOptions) -> Decision {
     let uncertain = before.map_or(0, JourneyOutcome::uncertain);
     match before {
-        _ if options.force => Decision::Trigger,
+        _ if options.force == Force::Started => Decision::Trigger,
         Some(JourneyOutcome::Started { .. }) => Decision::Keep,
+        _ if options.force == Force::Held => Decision::Trigger,
         _ if uncertain > 0 && journey.on_uncertain == OnUncertain::Hold => Decision::Hold,
         Some(JourneyOutcome::Failed { .. }) if !options.reopen => Decision::Keep,
         _ => Decision::Trigger,
@@ -121,7 +153,7 @@ fn decide(journey: &Journey, before: Option<&JourneyOutcome>, options: &StartOpt
 fn held(uncertain: u32) -> JourneyOutcome {
     let reason = Reason::new(
         ReasonCode::Held,
-        "an earlier invocation may have started this journey; check it, then replay the event with force if needed",
+        "an earlier invocation may have started this journey; look in Customer Insights - Journeys, then release it if it has not started, or dismiss the event",
     );
     JourneyOutcome::Failed { reason, uncertain }
 }

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use chrono::DateTime;
 use uuid::Uuid;
 
-use super::plan::{Conclusion, JourneyPlan, Selection, StartOptions, mark_interrupted};
+use super::plan::{Conclusion, Force, JourneyPlan, Selection, StartOptions, mark_interrupted};
 use crate::contacts::Person;
 use crate::events::{CommerceEvent, JourneyOutcome, Message, Reason, ReasonCode, Record, Status};
 use crate::journeys::{Journeys, View};
@@ -31,7 +31,7 @@ fn apply(record: &mut Record, options: &StartOptions) -> (Vec<String>, Vec<Strin
     let journeys = Journeys::read(JOURNEYS, |_| None).unwrap();
     let message = Message::decode(BODY.as_bytes()).unwrap();
     let person = Person { number: Some("1".to_owned()), ..Person::default() };
-    let plan = JourneyPlan::new(&journeys, "Checkout", &View::new(&message), &person);
+    let plan = JourneyPlan::new(&journeys, "Checkout", &View::new(&message), &person, options);
     let Selection { to_trigger, held } = plan.apply(record, options);
     let names = |journeys: Vec<&crate::journeys::Journey>| journeys.into_iter().map(|it| it.name.clone()).collect();
     (names(to_trigger), names(held))
@@ -55,8 +55,30 @@ fn a_started_journey_is_triggered_again_with_force_only() {
     let mut record = record();
     record.set_journey_outcome("confirm", JourneyOutcome::Started { at: DateTime::UNIX_EPOCH, uncertain: 0 });
     assert_eq!(apply(&mut record, &StartOptions::default()).0, ["careful"]);
-    let force = StartOptions { force: true, ..StartOptions::default() };
+    let force = StartOptions { force: Force::Started, ..StartOptions::default() };
     assert_eq!(apply(&mut record, &force).0, ["confirm", "careful"]);
+}
+
+#[test]
+fn a_release_triggers_what_is_held_and_not_what_has_started() {
+    let mut record = record();
+    record.set_journey_outcome("confirm", JourneyOutcome::Started { at: DateTime::UNIX_EPOCH, uncertain: 0 });
+    record.set_journey_outcome("careful", outcome(ReasonCode::Held, 1, true));
+    record.fail(Reason::new(ReasonCode::Held, "test"), DateTime::UNIX_EPOCH, 1);
+    let release = StartOptions { reopen: true, force: Force::Held, ..StartOptions::default() };
+    assert_eq!(apply(&mut record, &release), (vec!["careful".to_owned()], Vec::new()));
+}
+
+#[test]
+fn journeys_that_an_operator_does_not_name_stay_as_they_are() {
+    let mut record = record();
+    record.set_journey_outcome("careful", outcome(ReasonCode::Held, 1, true));
+    let before = record.journeys()["careful"].clone();
+    let only = Some(["confirm".to_owned()].into());
+    let options = StartOptions { reopen: true, force: Force::Started, only, ..StartOptions::default() };
+    assert_eq!(apply(&mut record, &options).0, ["confirm"]);
+    assert_eq!(record.journeys()["careful"], before);
+    assert!(!record.journeys().contains_key("invite"), "a skipped journey that is not named is not recorded");
 }
 
 #[test]

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::events::{CommerceEvent, Reason, ReasonCode, Record};
+use crate::clients::store::StoreError;
+use crate::events::{Reason, ReasonCode, Record};
 use crate::functions::start_error::StartError;
 
 /// The response to the caller.
@@ -22,6 +23,13 @@ impl Answer {
     /// A completely fulfilled request.
     pub fn ok(body: Value) -> Self {
         Self { status: 200, body, retry_after: None }
+    }
+
+    /// Adds fields to the body.
+    pub(super) fn add(&mut self, fields: Value) {
+        if let (Value::Object(body), Value::Object(fields)) = (&mut self.body, fields) {
+            body.extend(fields);
+        }
     }
 
     /// The request cannot be fulfilled, through no fault of the caller.
@@ -44,18 +52,22 @@ pub(super) fn retry_later(reason: &Reason, retry_after: Option<Duration>) -> Ans
     Answer { retry_after, ..error(status, &reason.code.to_string(), &reason.detail) }
 }
 
-pub(super) fn succeeded(record: &Record) -> Answer {
-    let body = json!({
-        "eventId": record.id(), "status": record.status(), "contactId": record.contact_id(),
-        "journeys": record.journeys(), "reason": record.reason() });
-    Answer { status: 200, body, retry_after: None }
+/// Cosmos DB does not answer as it should.
+pub(super) fn store_error(error: &StoreError) -> Answer {
+    retry_later(&Reason::new(ReasonCode::StoreUnavailable, error.to_string()), None)
 }
 
-pub(super) fn failed(event: &CommerceEvent, cause: StartError) -> Answer {
-    let mut answer = match cause {
+/// The error of a start.
+pub(super) fn error_of(cause: StartError) -> Answer {
+    match cause {
         StartError::Permanent { reason, .. } => error(422, &reason.code.to_string(), reason.detail),
         StartError::Transient { reason, retry_after, .. } => retry_later(&reason, retry_after),
-    };
-    answer.body["eventId"] = json!(event.id());
-    answer
+    }
+}
+
+/// The state of an event, as every answer about one event contains it.
+pub(super) fn event_fields(record: &Record) -> Value {
+    json!({
+        "eventId": record.id(), "eventChannelId": record.event().channel_id, "status": record.status(),
+        "contactId": record.contact_id(), "journeys": record.journeys(), "reason": record.reason() })
 }

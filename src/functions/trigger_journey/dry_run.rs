@@ -1,15 +1,15 @@
-//! The dry run: shows contact and parameters, and changes nothing.
+//! The dry run: shows contact and parameters, what has started already, and what would start. Changes nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::answer::{Answer, failed};
+use super::answer::{Answer, error_of, store_error};
 use crate::contacts::Person;
-use crate::events::Message;
+use crate::events::{JourneyOutcome, Message};
 use crate::functions::Services;
 use crate::functions::contacts::find;
 use crate::functions::person::view_and_person;
@@ -21,6 +21,12 @@ use crate::journeys::{Journey, View};
 #[serde(rename_all = "camelCase")]
 struct DryRun<'a> {
     trigger: &'a str,
+    /// Whether Dataverse has the trigger. Absent if Dataverse does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trigger_published: Option<bool>,
+    /// The recorded outcome.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recorded: Option<JourneyOutcome>,
     #[serde(skip_serializing_if = "Option::is_none")]
     skipped_because: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -29,42 +35,72 @@ struct DryRun<'a> {
     problem: Option<String>,
 }
 
-/// Shows the contact and the parameters of each journey. Changes nothing.
-pub(super) async fn dry_run(services: &Services, message: &Message) -> Result<Answer, Answer> {
-    let (view, person) = view_and_person(message, &services.settings.default_customers);
-    let contact = match person.is_known() {
-        true => find(services, &person).await.map_err(|error| failed(&message.event, error.into()))?,
-        false => None,
-    };
-    let id = contact.map(|row| row.contactid);
-    let journeys: BTreeMap<&str, DryRun<'_>> = services
-        .journeys
-        .of_type(&message.event.event_type)
-        .map(|journey| (journey.name.as_str(), dry_run_one(services, journey, &view, &person, id)))
-        .collect();
-    let contact = match id {
-        Some(id) => json!({"id": id, "found": true}),
-        None => json!({"id": null, "found": false, "wouldBeCreated": person.is_known()}),
-    };
-    let body = json!({"eventId": message.event.id(), "dryRun": true, "contact": contact, "journeys": journeys});
-    Ok(Answer { status: 200, body, retry_after: None })
+/// What is the same for all journeys of the event.
+struct Context<'a> {
+    services: &'a Services,
+    view: View<'a>,
+    person: Person,
+    contact: Option<Uuid>,
+    recorded: BTreeMap<String, JourneyOutcome>,
+    published: Option<BTreeSet<String>>,
 }
 
-fn dry_run_one<'a>(
-    services: &Services,
-    journey: &'a Journey,
-    view: &View<'_>,
-    person: &Person,
-    contact: Option<Uuid>,
-) -> DryRun<'a> {
-    let trigger = journey.trigger.as_str();
-    let skipped_because = skip_reason(journey, view, person);
-    if skipped_because.is_some() {
-        return DryRun { trigger, skipped_because, parameters: None, problem: None };
-    }
-    let (parameters, problem) = match journey.fill(view, contact.unwrap_or(Uuid::nil()), services.clock.now()) {
-        Ok(parameters) => (Some(parameters), None),
-        Err(missing) => (None, Some(missing.to_string())),
+/// Shows the contact and, for each journey, its parameters and what is known about it. Changes nothing.
+pub(super) async fn dry_run(services: &Services, message: &Message) -> Result<Answer, Answer> {
+    let event = &message.event;
+    let (view, person) = view_and_person(message, &services.settings.default_customers);
+    let contact = match person.is_known() {
+        true => find(services, &person).await.map_err(|error| error_of(error.into()))?,
+        false => None,
     };
-    DryRun { trigger, skipped_because, parameters, problem }
+    let contact = contact.map(|row| row.contactid);
+    let record = services.store.record(&event.channel_id, &event.id()).await.map_err(|error| store_error(&error))?;
+    let recorded = record.as_ref().map(|record| record.journeys().clone()).unwrap_or_default();
+    let triggers: Vec<&str> =
+        services.journeys.of_type(&event.event_type).map(|journey| journey.trigger.as_str()).collect();
+    // A dry run is useful without it.
+    let (published, not_checked) = match services.dataverse.published_triggers(&triggers).await {
+        Ok(published) => (Some(published), None),
+        Err(error) => (None, Some(error.to_string())),
+    };
+    let context = Context { services, view, person, contact, recorded, published };
+    let journeys: BTreeMap<&str, DryRun<'_>> = services
+        .journeys
+        .of_type(&event.event_type)
+        .map(|journey| (journey.name.as_str(), context.dry_run(journey)))
+        .collect();
+    let body = json!({
+        "eventId": event.id(), "eventChannelId": event.channel_id, "dryRun": true,
+        "status": record.map(|record| record.status()), "contact": context.contact_fields(), "journeys": journeys,
+        "triggersNotChecked": not_checked});
+    Ok(Answer::ok(body))
+}
+
+impl Context<'_> {
+    fn contact_fields(&self) -> serde_json::Value {
+        match self.contact {
+            Some(id) => json!({"id": id, "found": true}),
+            None => json!({"id": null, "found": false, "wouldBeCreated": self.person.is_known()}),
+        }
+    }
+
+    fn dry_run<'a>(&self, journey: &'a Journey) -> DryRun<'a> {
+        let mut dry_run = DryRun {
+            trigger: journey.trigger.as_str(),
+            trigger_published: self.published.as_ref().map(|published| published.contains(&journey.trigger)),
+            recorded: self.recorded.get(&journey.name).cloned(),
+            skipped_because: skip_reason(journey, &self.view, &self.person),
+            parameters: None,
+            problem: None,
+        };
+        if dry_run.skipped_because.is_some() {
+            return dry_run;
+        }
+        let now = self.services.clock.now();
+        match journey.fill(&self.view, self.contact.unwrap_or(Uuid::nil()), now) {
+            Ok(parameters) => dry_run.parameters = Some(parameters),
+            Err(missing) => dry_run.problem = Some(missing.to_string()),
+        }
+        dry_run
+    }
 }

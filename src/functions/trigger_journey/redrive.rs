@@ -4,11 +4,12 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::answer::{Answer, retry_later};
-use super::{message_of, operator_options};
+use super::message_of;
+use super::request::operator_options;
 use crate::events::{EventId, Message, Reason, ReasonCode, Record};
 use crate::functions::Services;
 use crate::functions::enrich::needs_order;
-use crate::functions::start_journeys::start_journeys;
+use crate::functions::start_journeys::{Force, start_journeys};
 use crate::telemetry::{LogEvent, invocation};
 
 /// Dead letters per request. Each is locked until the request ends.
@@ -16,7 +17,7 @@ pub(super) const MAX_DEAD_LETTERS: usize = 100;
 
 /// Processes messages of the dead-letter queue again. Successful ones are removed from the queue. The others stay on it, and
 /// their records contain the reason.
-pub(super) async fn redrive(services: &Services, max: usize, force: bool) -> Result<Answer, Answer> {
+pub(super) async fn redrive(services: &Services, max: usize, force: Force) -> Result<Answer, Answer> {
     let mut to_release = Vec::new();
     let (mut succeeded, mut failed) = (Vec::new(), Vec::new());
     while succeeded.len() + failed.len() < max {
@@ -54,7 +55,7 @@ fn log_not_settled(id: Option<&EventId>, detail: &str) {
     LogEvent::DeadLetterNotSettled { event_id: id.map(EventId::as_str), detail }.log();
 }
 
-async fn redrive_one(services: &Services, body: &str, force: bool) -> Result<Record, Value> {
+async fn redrive_one(services: &Services, body: &str, force: Force) -> Result<Record, Value> {
     let failed = |event: Option<EventId>, reason: Reason| json!({"eventId": event, "reason": reason});
     let message = Message::decode(body.as_bytes())
         .map_err(|error| failed(None, Reason::new(ReasonCode::MalformedEvent, error.to_string())))?;
