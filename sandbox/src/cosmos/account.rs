@@ -115,23 +115,30 @@ impl Account {
 
     /// Answers a request, counts it, and enters what it wrote in the journal.
     pub(super) fn handle(&self, request: &Request<'_>) -> Reply {
+        // Held until the writes are reported, so that they are reported in their order.
+        let journal = self.journal();
         let at = self.options.clock.now();
         let handled = self.dispatch(request, at.timestamp());
         let handled = handled.unwrap_or_else(|error| error.into_reply(charges::REFUSED).into());
         let kind = usage::kind(request.method, request.resource, request.headers);
         self.usage().add(kind, &handled.inside, handled.reply.charge);
-        self.record(request, handled.written, handled.named, at);
+        self.record(journal, request, handled.written, handled.named, at);
         handled.reply
     }
 
-    fn record(&self, request: &Request<'_>, written: Vec<Value>, named: Vec<String>, at: DateTime<Utc>) {
-        let mut journal = self.journal();
+    fn record(
+        &self,
+        mut journal: MutexGuard<'_, Journal>,
+        request: &Request<'_>,
+        written: Vec<Value>,
+        named: Vec<String>,
+        at: DateTime<Utc>,
+    ) {
         written.iter().for_each(|item| journal.record(item, at));
         if let Ok(Some(key)) = partition_key_of(request.headers) {
             let epk = partition_key::effective(&key);
             named.into_iter().for_each(|id| journal.remember(ItemKey { epk, id: id.into() }));
         }
-        drop(journal);
         for item in written {
             // There need not be any receiver.
             let _ = self.changes.send(Arc::new(Change { at, item }));

@@ -183,8 +183,8 @@ impl CosmosAccount {
         self.account.journal().recorded()
     }
 
-    /// The items of every accepted write from now on. Writes of one moment may come in any order, and a slow receiver
-    /// misses some: [`CosmosAccount::documents`] has them all.
+    /// The items of every accepted write from now on, in order. A slow receiver misses some:
+    /// [`CosmosAccount::documents`] has them all.
     pub fn changes(&self) -> broadcast::Receiver<Arc<Change>> {
         self.account.changes.subscribe()
     }

@@ -12,7 +12,7 @@ use crate::cosmos::query::{KeyRange, order};
 /// Items by the value at a path. Arrays and objects are not indexed.
 #[derive(Default)]
 pub(super) struct Index {
-    by_value: BTreeMap<Key, BTreeSet<ItemKey>>,
+    by_value: BTreeMap<Key, Items>,
     values: BTreeMap<ItemKey, Key>,
 }
 
@@ -40,6 +40,42 @@ impl PartialEq for Key {
 
 impl Eq for Key {}
 
+/// The items with one value. Most values of most paths belong to one item, for which a set would be large.
+enum Items {
+    One(ItemKey),
+    Several(BTreeSet<ItemKey>),
+}
+
+impl Items {
+    fn add(&mut self, item: &ItemKey) {
+        match self {
+            Self::Several(items) => {
+                items.insert(item.clone());
+            }
+            Self::One(other) => *self = Self::Several(BTreeSet::from([other.clone(), item.clone()])),
+        }
+    }
+
+    /// Returns whether an item is left.
+    fn remove(&mut self, item: &ItemKey) -> bool {
+        match self {
+            Self::Several(items) => {
+                items.remove(item);
+                !items.is_empty()
+            }
+            Self::One(other) => other != item,
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &ItemKey> {
+        let (one, several) = match self {
+            Self::One(item) => (Some(item), None),
+            Self::Several(items) => (None, Some(items)),
+        };
+        one.into_iter().chain(several.into_iter().flatten())
+    }
+}
+
 impl Index {
     /// Enters an item with its value, or takes it out if it has none.
     pub(super) fn set(&mut self, item: &ItemKey, value: Option<&Value>) {
@@ -49,14 +85,13 @@ impl Index {
         }
         if let Some(old) = self.values.remove(item)
             && let Some(items) = self.by_value.get_mut(&old)
+            && !items.remove(item)
         {
-            items.remove(item);
-            if items.is_empty() {
-                self.by_value.remove(&old);
-            }
+            self.by_value.remove(&old);
         }
         if let Some(key) = key {
-            self.by_value.entry(key.clone()).or_default().insert(item.clone());
+            let items = self.by_value.entry(key.clone());
+            items.and_modify(|items| items.add(item)).or_insert_with(|| Items::One(item.clone()));
             self.values.insert(item.clone(), key);
         }
     }
@@ -64,7 +99,7 @@ impl Index {
     /// The items whose value lies in one of the ranges. Bounds are inclusive: the filter is checked again anyway.
     pub(super) fn within<'a>(&'a self, ranges: &'a [KeyRange]) -> impl Iterator<Item = &'a ItemKey> {
         let bounds = ranges.iter().filter_map(bounds);
-        bounds.flat_map(|bounds| self.by_value.range(bounds)).flat_map(|(_, items)| items)
+        bounds.flat_map(|bounds| self.by_value.range(bounds)).flat_map(|(_, items)| items.iter())
     }
 }
 
