@@ -293,11 +293,7 @@ impl Broker {
 
     /// The message counts.
     pub fn counts(&self, entity: &EntityPath) -> Result<Counts, EntityNotFound> {
-        let path = entity.folded();
-        let state = self.inner.state();
-        if !state.has(&path) {
-            return Err(EntityNotFound);
-        }
+        let (path, state) = self.existing(entity)?;
         let dead = path.dead_letters();
         Ok(Counts {
             active: state.available(&path),
@@ -309,14 +305,19 @@ impl Broker {
 
     /// The first `max` messages, locked ones included, without receiving them.
     pub fn peek(&self, entity: &EntityPath, max: usize) -> Result<Vec<Message>, EntityNotFound> {
-        let path = entity.folded();
-        let state = self.inner.state();
-        if !state.has(&path) {
-            return Err(EntityNotFound);
-        }
-        let mut messages = state.messages(&path);
-        messages.truncate(max);
-        Ok(messages)
+        let (path, state) = self.existing(entity)?;
+        Ok(state.messages(&path).into_iter().take(max).cloned().collect())
+    }
+
+    /// The messages that are wanted, locked ones included, without receiving them.
+    pub fn find(&self, entity: &EntityPath, wanted: impl Fn(&Message) -> bool) -> Result<Vec<Message>, EntityNotFound> {
+        let (path, state) = self.existing(entity)?;
+        Ok(state.messages(&path).into_iter().filter(|message| wanted(message)).cloned().collect())
+    }
+
+    fn existing(&self, entity: &EntityPath) -> Result<(EntityPath, MutexGuard<'_, State>), EntityNotFound> {
+        let (path, state) = (entity.folded(), self.inner.state());
+        if state.has(&path) { Ok((path, state)) } else { Err(EntityNotFound) }
     }
 
     /// All dead letters of a subscription.
@@ -349,9 +350,8 @@ impl Broker {
     /// Removes all messages of the entity, including locked ones, and returns their number. Scheduled messages belong
     /// to the topic and remain.
     pub fn purge(&self, entity: &EntityPath) -> Result<usize, EntityNotFound> {
-        let path = entity.folded();
-        let mut state = self.inner.state();
-        if state.has(&path) { Ok(state.purge(&path)) } else { Err(EntityNotFound) }
+        let (path, mut state) = self.existing(entity)?;
+        Ok(state.purge(&path))
     }
 }
 

@@ -23,10 +23,10 @@ impl State {
     }
 
     /// All messages of the entity in order, locked or not.
-    pub(in crate::service_bus) fn messages(&self, path: &EntityPath) -> Vec<Message> {
+    pub(in crate::service_bus) fn messages<'a>(&'a self, path: &'a EntityPath) -> Vec<&'a Message> {
         let queue = self.queues.get(path).into_iter();
         let available = queue.flat_map(|queue| queue.available.values().chain(queue.deferred.values()));
-        let mut all: Vec<_> = available.chain(self.locked(path).map(|(_, message)| message)).cloned().collect();
+        let mut all: Vec<_> = available.chain(self.locked(path).map(|(_, message)| message)).collect();
         all.sort_by_key(|message| message.sequence_number);
         all
     }
