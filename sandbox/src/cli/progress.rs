@@ -1,6 +1,6 @@
 //! The progress line on standard error.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fmt;
 use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
@@ -39,32 +39,48 @@ pub(crate) struct Counter {
     enabled: &'static [Journey],
     calls: u64,
     tally: Tally,
-    due: HashSet<Occasion>,
-    started: HashSet<Occasion>,
+    journeys: HashMap<Occasion, Seen>,
+}
+
+/// What is known of a journey.
+#[derive(Default)]
+struct Seen {
+    due: bool,
+    started: bool,
 }
 
 impl Counter {
     pub(crate) fn new(orders: usize, enabled: &'static [Journey]) -> Self {
         let tally = Tally { orders, ..Tally::default() };
-        Self { enabled, calls: 0, tally, due: HashSet::new(), started: HashSet::new() }
+        Self { enabled, calls: 0, tally, journeys: HashMap::new() }
     }
 
     pub(crate) fn update(&mut self, environment: &Environment) -> Tally {
         for entry in environment.shop().ledger_after(self.tally.events) {
             self.tally.events += 1;
             self.tally.sold += usize::from(entry.order.is_some());
-            self.due.extend(audit::due(&entry, self.enabled));
+            audit::due(&entry, self.enabled)
+                .for_each(|occasion| self.add(occasion, Seen { due: true, started: false }));
         }
         for started in environment.dataverse().started_after(self.calls) {
             self.calls = started.number;
-            self.started.extend(Journey::occasion_of(&started));
+            if let Some(occasion) = Journey::occasion_of(&started) {
+                self.add(occasion, Seen { due: false, started: true });
+            }
         }
-        self.tally.due = self.due.len();
-        // Repeated and wrong starts do not count, because others may still be missing.
-        self.tally.started = self.started.iter().filter(|occasion| self.due.contains(occasion)).count();
         self.tally.published = environment.broker().enqueued(TOPIC).unwrap_or_default();
         self.tally.bus = environment.counts();
         self.tally
+    }
+
+    /// Counts a journey when it becomes due, and when a due one has started. Repeated and wrong starts do not count,
+    /// because others may still be missing.
+    fn add(&mut self, occasion: Occasion, new: Seen) {
+        let known = self.journeys.entry(occasion).or_default();
+        let before = (known.due, known.due && known.started);
+        (known.due, known.started) = (known.due || new.due, known.started || new.started);
+        self.tally.due += usize::from(!before.0 && known.due);
+        self.tally.started += usize::from(!before.1 && known.due && known.started);
     }
 }
 
