@@ -103,7 +103,6 @@ type Tuning = {
   pollPageSize: int?
   pollTimeBudget: string?
   commerceConcurrency: int?
-  lostMessageAfter: string?
   leaseDuration: string?
   retryFirstDelay: string?
   retryLongestDelay: string?

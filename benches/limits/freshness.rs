@@ -118,7 +118,8 @@ async fn delays(environment: &Environment, before: usize, orders: usize) -> Resu
         .collect();
     let mut delays = Vec::new();
     for journey in environment.dataverse().started() {
-        let sale = journey.parameters["msdynmkt_bindingid"].as_str().and_then(|id| committed.get(id));
+        let parameters = journey.parameters();
+        let sale = parameters["msdynmkt_bindingid"].as_str().and_then(|id| committed.get(id));
         let sold = sale.ok_or("a journey belongs to no sale")?;
         if *sold >= first {
             delays.push((journey.at - *sold).to_std().unwrap_or_default());

@@ -34,7 +34,7 @@ $("visit").addEventListener("submit", (submit) => {
 
 /** Selects the new event. The answer may come before the event is in the stream. */
 function selectWhenKnown(number) {
-  if (store.events[number - 1]) select(number);
+  if (store.events.has(number)) select(number);
   else awaited = number;
 }
 

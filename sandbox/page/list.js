@@ -1,4 +1,5 @@
-// The list of events, newest first. Only the visible rows are in the DOM.
+// The list of events, newest first. Without a filter it has the newest events, which the stream sends. With a filter, the
+// sandbox searches all events. Only the visible rows are in the DOM.
 
 import { $, h, setText } from "./dom.js";
 import { JOURNEY_STATES, clock, count, duration, journey, money, reason, state } from "./format.js";
@@ -10,8 +11,10 @@ const SPARE = 6;
 const phone = matchMedia("(max-width: 820px)");
 const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
-/** Numbers of the events that match the filter, oldest first. */
+/** Numbers of the listed events, oldest first. */
 let shown = [];
+/** The rows that match the filter, and the number of all that do. `null` without a filter. */
+let found = null;
 let pool = new Map();
 let selected = null;
 let height = 0;
@@ -22,14 +25,13 @@ export const onSelect = (listener) => listeners.push(listener);
 /** Selects an event and scrolls to it. */
 export function select(number, focus = false) {
   selected = number;
-  const index = shown.indexOf(number);
-  if (index < 0 && number) {
+  if (!shown.includes(number) && store.events.has(number)) {
     // An event that is selected elsewhere is shown regardless of the filter.
     $("search").value = "";
     document.querySelector("#filter input[value=all]").checked = true;
     refilter();
   }
-  reveal(shown.length - 1 - shown.indexOf(number));
+  if (shown.includes(number)) reveal(shown.length - 1 - shown.indexOf(number));
   render();
   if (focus) box.focus({ preventScroll: true });
   for (const listener of listeners) listener(number);
@@ -37,27 +39,51 @@ export function select(number, focus = false) {
 
 // ---- which events
 
-const MATCHES = {
-  all: () => true,
-  open: (row) => ["notPolled", "new", "processing", "retrying"].includes(row.status),
-  problems: (row) => ["retrying", "failed"].includes(row.status),
-};
+/** Between two searches, so that typing and many changes do not cause a search each. */
+const PAUSE = 300;
+const REPEAT = 1500;
+let timer = null;
 
-function matches(row) {
-  const words = $("search").value.trim().toLowerCase();
+function filter() {
+  const text = $("search").value.trim();
   const show = document.querySelector("#filter input:checked").value;
-  return MATCHES[show](row) && (!words || `${row.who} ${row.place} ${row.id}`.toLowerCase().includes(words));
+  return text || show !== "all" ? new URLSearchParams({ show, text }) : null;
 }
+
+const rowOf = (number) => store.events.get(number) ?? found?.rows.get(number);
 
 function refilter() {
-  shown = store.events.filter((row) => row && matches(row)).map((row) => row.number);
+  if (filter()) {
+    // Until the answer is here, the list stays as it is.
+    found ??= { total: store.flow?.events ?? 0, rows: new Map(store.events) };
+    searchAfter(PAUSE, true);
+  } else {
+    found = null;
+  }
+  shown = [...(found?.rows ?? store.events).keys()];
 }
 
-/** Without a filter, only new events are added. */
-function update(changed) {
-  const plain = $("search").value === "" && document.querySelector("#filter input:checked").value === "all";
-  if (!plain || changed.whole) return refilter();
-  for (let number = shown.length + 1; number <= store.events.length; number++) shown.push(number);
+function searchAfter(pause, restart = false) {
+  if (restart) clearTimeout(timer);
+  if (restart || timer === null) timer = setTimeout(search, pause);
+}
+
+async function search() {
+  timer = null;
+  const wanted = String(filter() ?? "");
+  if (!wanted) return;
+  try {
+    const reply = await fetch(`/api/events?${wanted}`);
+    if (reply.ok && String(filter() ?? "") === wanted) showFound(await reply.json());
+  } catch {
+    // The stream shows that the sandbox is not reachable. The next change searches again.
+  }
+}
+
+function showFound({ total, events }) {
+  found = { total, rows: new Map(events.map((row) => [row.number, row])) };
+  shown = [...found.rows.keys()];
+  render();
 }
 
 $("search").addEventListener("input", () => { refilter(); box.scrollTop = 0; render(); });
@@ -122,7 +148,7 @@ function render() {
       pool.set(number, slot);
       if (!slot.row.isConnected) spacer.append(slot.row);
     }
-    fill(slot, store.events[number - 1], position);
+    fill(slot, rowOf(number), position);
   }
   for (const [number, slot] of free) {
     slot.row.remove();
@@ -130,8 +156,10 @@ function render() {
   }
   if (selected && pool.has(selected)) box.setAttribute("aria-activedescendant", `event-${selected}`);
   else box.removeAttribute("aria-activedescendant");
-  const all = store.events.length;
-  setText($("events-count"), shown.length === all ? count(all) : `${count(shown.length)} of ${count(all)}`);
+  const all = store.flow?.events ?? 0;
+  const matching = found ? found.total : all;
+  const total = found ? `${count(matching)} of ${count(all)}` : count(all);
+  setText($("events-count"), shown.length < matching ? `${total}, the newest ${count(shown.length)} are listed` : total);
   box.dataset.empty = shown.length ? "" : all ? "No matching events." : "There are no events yet.";
 }
 
@@ -173,19 +201,20 @@ box.addEventListener("keydown", (key) => {
 new ResizeObserver(render).observe(box);
 
 onChange((changed) => {
-  const before = shown.length;
+  const newest = shown.at(-1) ?? 0;
   const atTop = box.scrollTop < height;
   if (changed.whole) {
     pool.forEach(({ row }) => row.remove());
     pool = new Map();
   }
+  if (filter()) return searchAfter(REPEAT);
   if (!changed.events.size && !changed.whole) return;
-  update(changed);
+  refilter();
   // A list that is scrolled down keeps its position.
-  if (!atTop && shown.length > before) {
+  const added = shown.filter((number) => number > newest).length;
+  if (!atTop && added) {
     spacer.style.height = `${shown.length * height}px`;
-    box.scrollTop += (shown.length - before) * height;
+    box.scrollTop += added * height;
   }
   render();
 });
-

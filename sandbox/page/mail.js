@@ -115,8 +115,8 @@ list.addEventListener("keydown", (key) => {
 
 onChange(({ events, mails, whole }) => {
   for (const number of events) {
-    const row = store.events[number - 1];
-    if (row.type === "Checkout") bought.add(row.id);
+    const row = store.events.get(number);
+    if (row?.type === "Checkout") bought.add(row.id);
   }
   if (mails || whole) render();
 });

@@ -4,8 +4,8 @@
 export const store = {
   enabled: [],
   flow: null,
-  /** Rows by number, from 1. */
-  events: [],
+  /** The newest rows by number, oldest first. */
+  events: new Map(),
   mails: new Map(),
   notices: [],
   /** Percentiles by the start of their period. */
@@ -15,6 +15,8 @@ export const store = {
   ahead: 0,
 };
 
+/** As many as the first frame has at most. */
+const LISTED = 500;
 const MAILS = 300;
 const NOTICES = 100;
 const listeners = [];
@@ -45,7 +47,8 @@ function apply(frame) {
   store.ahead = frame.now - Date.now();
   store.enabled = frame.enabled;
   store.flow = frame.flow;
-  for (const row of frame.events) store.events[row.number - 1] = row;
+  for (const row of frame.events) store.events.set(row.number, row);
+  while (store.events.size > LISTED) store.events.delete(store.events.keys().next().value);
   for (const mail of frame.mails) store.mails.set(mail.number, mail);
   while (store.mails.size > MAILS) store.mails.delete(store.mails.keys().next().value);
   store.notices.push(...frame.notices);
@@ -57,7 +60,7 @@ function apply(frame) {
 
 function reset(newRun) {
   run = newRun;
-  store.events = [];
+  store.events.clear();
   store.mails.clear();
   store.notices = [];
   store.latency.clear();

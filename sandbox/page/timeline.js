@@ -21,9 +21,15 @@ onSelect((chosen) => {
   load();
 });
 
+/** Changes of events that are not in the list are not sent, so the selected event is loaded again from time to time. */
+const RELOAD = 2000;
+let loadedAt = 0;
+
 onChange(({ events, whole }) => {
-  if (whole && number && number > store.events.length) select(null);
-  else if (number && (events.has(number) || whole)) load();
+  if (!number) return;
+  const unlisted = !store.events.has(number) && Date.now() - loadedAt > RELOAD;
+  if (number > store.flow.events) select(null);
+  else if (events.has(number) || whole || unlisted) load();
 });
 
 /** Loads the event. A change during loading loads it again. */
@@ -31,6 +37,7 @@ async function load() {
   if (loading) return void (loadAgain = true);
   if (!number) return clear();
   loading = true;
+  loadedAt = Date.now();
   const wanted = number;
   try {
     const reply = await fetch(`/api/events/${wanted}`);

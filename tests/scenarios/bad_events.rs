@@ -43,7 +43,7 @@ async fn a_new_event_type_needs_configuration_and_no_code() {
     test.minute().await;
     let started = test.environment.dataverse().started();
     assert_eq!(started.len(), 1);
-    assert_eq!(started[0].parameters["msdynmkt_orderid"], json!(created.transaction_id));
+    assert_eq!(started[0].parameters()["msdynmkt_orderid"], json!(created.transaction_id));
     assert_eq!(
         test.record(&cancelled).await["status"],
         "processed",

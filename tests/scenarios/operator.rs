@@ -1,5 +1,7 @@
 //! What an operator does after a call: finds the event, understands it, starts or dismisses it.
 
+use std::sync::Arc;
+
 use chrono::TimeDelta;
 use sandbox::audit::Journey;
 use sandbox::network::{Call, FaultAction, NoFaults};
@@ -26,7 +28,7 @@ async fn mended(test: &mut TestEnvironment) {
     test.environment.network().set_faults(NoFaults::default());
 }
 
-fn ledger_entry(test: &TestEnvironment, event: &EventRow) -> LedgerEntry {
+fn ledger_entry(test: &TestEnvironment, event: &EventRow) -> Arc<LedgerEntry> {
     let is_of = |entry: &LedgerEntry| {
         entry.event.transaction_id == event.transaction_id && entry.event.event_type == event.event_type
     };
@@ -171,7 +173,7 @@ async fn every_number_that_a_customer_has_finds_her_events_and_nobody_elses() {
     test.checkout(None, Some("somebody.else@example.org"));
     test.minute().await;
     let contact = test.record(&event).await["contactId"].clone();
-    let email = ledger_entry(&test, &event).email;
+    let email = ledger_entry(&test, &event).email.clone();
     let (receipt, order) = (order_body(&test, &event), order_body(&test, &ordered));
     let queries = [
         (&event, json!({"receiptId": receipt["ReceiptId"]})),

@@ -56,7 +56,7 @@ impl Outage {
     fn order(&self) -> Vec<usize> {
         let number = |email: &str| email.strip_prefix("guest")?.split('@').next()?.parse().ok();
         let started = self.test.environment.dataverse().started();
-        started.iter().filter_map(|it| number(it.parameters["msdynmkt_receiptemail"].as_str()?)).collect()
+        started.iter().filter_map(|it| number(it.parameters()["msdynmkt_receiptemail"].as_str()?)).collect()
     }
 }
 

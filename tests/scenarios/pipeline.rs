@@ -37,7 +37,7 @@ async fn a_busy_minute(again_after: &str) -> (TimeDelta, usize) {
     test.minute().await;
     test.assert_clean(&[Journey::OrderConfirmation]);
     let committed: Vec<_> =
-        test.environment.ledger().into_iter().filter_map(|entry| entry.order.map(|_| entry.committed)).collect();
+        test.environment.ledger().iter().filter(|entry| entry.order.is_some()).map(|entry| entry.committed).collect();
     let mut started: Vec<_> = test.environment.dataverse().started().into_iter().map(|journey| journey.at).collect();
     started.sort();
     let longest = started.iter().zip(&committed).skip(20).map(|(started, sold)| *started - sold).max().unwrap();

@@ -88,7 +88,8 @@ impl Journey {
     /// The occasion in the parameters of a started journey. `None` if there is none.
     pub fn occasion_of(started: &StartedJourney) -> Option<Occasion> {
         let journey = Self::ALL.into_iter().find(|journey| journey.trigger() == started.trigger)?;
-        let text = |name: &str| started.parameters.get(name).and_then(Value::as_str);
+        let parameters = started.parameters();
+        let text = |name: &str| parameters.get(name).and_then(Value::as_str);
         let key = match journey {
             Self::AbandonedCart => cart_key(text("msdynmkt_cartid")?, moment(text("msdynmkt_addedat")?)?),
             _ => text("msdynmkt_bindingid")?.to_lowercase(),
@@ -105,7 +106,12 @@ impl Journey {
             Self::LoyaltyInvitation => invitation(entry, order),
             Self::AbandonedCart => Vec::new(),
         };
-        facts.into_iter().filter(|(name, fact)| !fact.agrees(name, started)).map(|(name, _)| name).collect()
+        let parameters = started.parameters();
+        let agrees = |name: &str, fact: &Fact<'_>| match fact {
+            Fact::Number(number) => started.as_written(name).as_deref() == Some(number),
+            Fact::Text(_) | Fact::Moment(_) => fact.is(parameters.get(name).and_then(Value::as_str)),
+        };
+        facts.into_iter().filter(|(name, fact)| !agrees(name, fact)).map(|(name, _)| name).collect()
     }
 }
 
@@ -135,11 +141,10 @@ enum Fact<'a> {
 type Facts<'a> = Vec<(&'static str, Fact<'a>)>;
 
 impl Fact<'_> {
-    fn agrees(&self, parameter: &str, started: &StartedJourney) -> bool {
-        let text = started.parameters.get(parameter).and_then(Value::as_str);
+    /// Whether this is the value of a text parameter.
+    fn is(&self, text: Option<&str>) -> bool {
         match self {
-            Self::Text(fact) => text == Some(fact),
-            Self::Number(fact) => started.as_written(parameter).as_deref() == Some(fact),
+            Self::Text(fact) | Self::Number(fact) => text == Some(fact),
             Self::Moment(fact) => text.and_then(moment).is_some_and(|told| Some(told) == moment(fact)),
         }
     }

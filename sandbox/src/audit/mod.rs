@@ -8,6 +8,7 @@ mod latency;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Serialize;
 use uuid::Uuid;
@@ -31,9 +32,9 @@ pub struct Explained {
 #[derive(Clone, Copy, Debug)]
 pub struct Evidence<'a> {
     /// The shop's ledger.
-    pub ledger: &'a [LedgerEntry],
+    pub ledger: &'a [Arc<LedgerEntry>],
     /// The calls of custom triggers that Dataverse accepted.
-    pub started: &'a [StartedJourney],
+    pub started: &'a [Arc<StartedJourney>],
     /// All contacts as they are now.
     pub contacts: &'a [Contact],
     /// The contacts that existed at the start.
@@ -164,7 +165,7 @@ impl Audit {
 
     /// Compares the number of starts with the number of expected starts.
     fn repeat(&mut self, explained: &[Explained], expected: &Expected<'_>, started: &Started<'_>) {
-        let is_explained = |number| explained.contains(&Explained { started_number: number });
+        let explained: BTreeSet<_> = explained.iter().map(|explained| explained.started_number).collect();
         for (occasion, entry) in expected {
             let Some(starts) = started.get(occasion) else {
                 self.lost.push(finding(occasion.journey, entry, "never started".to_owned()));
@@ -173,7 +174,8 @@ impl Audit {
             // A lost answer explains one repetition, the next one.
             for (index, pair) in starts.windows(2).enumerate() {
                 let what = format!("started {} times", index + 2);
-                let findings = if is_explained(pair[0].number) { &mut self.uncertain } else { &mut self.duplicated };
+                let findings =
+                    if explained.contains(&pair[0].number) { &mut self.uncertain } else { &mut self.duplicated };
                 findings.push(finding(occasion.journey, entry, what));
             }
         }
@@ -219,8 +221,9 @@ pub fn due<'a>(entry: &'a LedgerEntry, enabled: &'a [Journey]) -> impl Iterator<
     enabled.iter().filter(move |_| reachable).filter_map(|journey| journey.occasion(entry))
 }
 
-fn expected<'a>(ledger: &'a [LedgerEntry], enabled: &'a [Journey]) -> Expected<'a> {
-    ledger.iter().flat_map(|entry| due(entry, enabled).map(move |occasion| (occasion, entry))).collect()
+fn expected<'a>(ledger: &'a [Arc<LedgerEntry>], enabled: &'a [Journey]) -> Expected<'a> {
+    let due = |entry: &'a Arc<LedgerEntry>| due(entry, enabled).map(move |occasion| (occasion, &**entry));
+    ledger.iter().flat_map(due).collect()
 }
 
 fn finding(journey: Journey, entry: &LedgerEntry, what: String) -> Finding {

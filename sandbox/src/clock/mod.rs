@@ -50,6 +50,11 @@ impl Clock {
         Self { time: self.time.clone(), skew: self.skew + skew }
     }
 
+    /// How far this handle's reading is ahead of the shared time.
+    pub fn skew(&self) -> TimeDelta {
+        self.skew
+    }
+
     /// The current time.
     pub fn now(&self) -> DateTime<Utc> {
         let now = match &self.time {

@@ -1,6 +1,7 @@
 //! The search of the event framework extension, with all its special cases.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, Datelike as _, TimeDelta, Utc};
 use serde::Deserialize;
@@ -8,7 +9,7 @@ use serde::Deserialize;
 use super::error::ErrorReply;
 use super::url::Query;
 use super::{Csu, Request};
-use crate::shop::{EventRow, EventSearch, Fields, Json, SERVICE_ROOT, SqlDateTime};
+use crate::shop::{EventSearch, Fields, Json, SERVICE_ROOT, SqlDateTime, StoredEvent};
 
 /// The body of a search.
 #[derive(Deserialize)]
@@ -49,14 +50,20 @@ struct Window {
 
 /// Cached search results. The channel is the one of the request's OUN, although rows of all channels are found.
 #[derive(Default)]
-pub(super) struct Cache(HashMap<Window, (DateTime<Utc>, String)>);
+pub(super) struct Cache(HashMap<Window, (DateTime<Utc>, Page)>);
+
+/// The rows of a page, and the number of all rows. Rows are shared, because the windows of consecutive searches overlap.
+struct Page {
+    rows: Vec<Arc<StoredEvent>>,
+    count: Option<usize>,
+}
 
 impl Cache {
-    fn get(&self, window: &Window, now: DateTime<Utc>) -> Option<String> {
-        self.0.get(window).filter(|(expires, _)| now < *expires).map(|(_, page)| page.clone())
+    fn get(&self, window: &Window, now: DateTime<Utc>) -> Option<&Page> {
+        self.0.get(window).filter(|(expires, _)| now < *expires).map(|(_, page)| page)
     }
 
-    fn put(&mut self, window: Window, page: String, now: DateTime<Utc>, lifetime: TimeDelta) {
+    fn put(&mut self, window: Window, page: Page, now: DateTime<Utc>, lifetime: TimeDelta) {
         self.0.retain(|_, (expires, _)| now < *expires);
         self.0.insert(window, (now + lifetime, page));
     }
@@ -90,14 +97,15 @@ impl Csu {
         let now = self.0.shop.clock().now();
         let mut state = self.state();
         if let Some(page) = state.cache.get(&window, now) {
-            return Ok(page);
+            return Ok(page.text());
         }
         let (rows, count) = self.0.shop.search_events(&window.search());
-        let page = page(&rows, window.paging.count.then_some(count));
-        if !rows.is_empty() {
-            state.cache.put(window, page.clone(), now, self.0.options.cache_for);
+        let page = Page { rows, count: window.paging.count.then_some(count) };
+        let text = page.text();
+        if !page.rows.is_empty() {
+            state.cache.put(window, page, now, self.0.options.cache_for);
         }
-        Ok(page)
+        Ok(text)
     }
 
     /// All events, one page of them. Nothing is cached.
@@ -105,7 +113,7 @@ impl Csu {
         let Paging { top, skip, count } = Paging::of(request.query, self.0.options.max_top)?;
         let search = EventSearch { event_type: None, after: None, until: None, skip, top };
         let (rows, total) = self.0.shop.search_events(&search);
-        Ok(page(&rows, count.then_some(total)))
+        Ok(Page { rows, count: count.then_some(total) }.text())
     }
 }
 
@@ -138,12 +146,14 @@ impl Window {
     }
 }
 
-fn page(rows: &[EventRow], count: Option<usize>) -> String {
-    let mut page = Fields::default();
-    page.set("@odata.context", format!("{SERVICE_ROOT}/$metadata#CommerceEventsController"));
-    if let Some(count) = count {
-        page.set("@odata.count", Json::number(count.to_string()));
+impl Page {
+    fn text(&self) -> String {
+        let mut page = Fields::default();
+        page.set("@odata.context", format!("{SERVICE_ROOT}/$metadata#CommerceEventsController"));
+        if let Some(count) = self.count {
+            page.set("@odata.count", Json::number(count.to_string()));
+        }
+        page.set("value", Json::array(self.rows.iter().map(|row| row.json())));
+        page.text()
     }
-    page.set("value", rows.iter().map(EventRow::body).collect::<Json>());
-    page.text()
 }

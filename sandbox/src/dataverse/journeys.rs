@@ -1,6 +1,7 @@
 //! Starts journeys when custom triggers are called.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -24,8 +25,6 @@ pub struct StartedJourney {
     /// The contact of the journey: `msdynmkt_profileid`, if it is a contact's id and `msdynmkt_signaluserauthid` is the
     /// same. Otherwise the call is accepted, but no message is sent.
     pub contact: Option<Uuid>,
-    /// The parameters.
-    pub parameters: Value,
     /// The call's body, with every number as it was written.
     pub body: String,
     /// The time of the call.
@@ -35,6 +34,12 @@ pub struct StartedJourney {
 }
 
 impl StartedJourney {
+    /// The parameters, parsed from the body. The body is kept as text, because a parsed object needs several times the
+    /// memory.
+    pub fn parameters(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_default()
+    }
+
     /// A parameter as it was written in the body: a number with all its digits, a text with its quotes.
     pub fn as_written(&self, parameter: &str) -> Option<String> {
         let values: BTreeMap<String, &RawValue> = serde_json::from_str(&self.body).ok()?;
@@ -54,17 +59,17 @@ pub(super) fn start(
     let trigger = published.ok_or_else(|| ODataError::unknown_segment(name))?.trigger.clone();
     let body = std::str::from_utf8(body).map_err(|error| ODataError::payload("", error))?;
     trigger.check(body)?;
-    let parameters = serde_json::from_str(body).map_err(|error| ODataError::payload("", error))?;
+    let parameters: Value = serde_json::from_str(body).map_err(|error| ODataError::payload("", error))?;
     let number = state.started.len() as u64 + 1;
-    state.started.push(StartedJourney {
+    let started = StartedJourney {
         number,
         trigger: name.to_owned(),
         contact: contact(state, &parameters),
-        parameters,
         body: body.to_owned(),
         at,
         traceparent: traceparent.map(str::to_owned),
-    });
+    };
+    state.started.push(Arc::new(started));
     Ok(number)
 }
 

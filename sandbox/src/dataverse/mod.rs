@@ -76,7 +76,7 @@ struct Inner {
 struct State {
     rows: Rows,
     triggers: BTreeMap<String, Published>,
-    started: Vec<StartedJourney>,
+    started: Vec<Arc<StartedJourney>>,
     role: permissions::SecurityRole,
 }
 
@@ -141,6 +141,11 @@ impl Dataverse {
         self.lock().rows.get(Table::Contacts, id).map(Contact::from_row)
     }
 
+    /// The last row version. It grows with every write and every delete.
+    pub fn row_version(&self) -> u64 {
+        self.lock().rows.version()
+    }
+
     /// The number of contacts.
     pub fn contact_count(&self) -> usize {
         self.lock().rows.count(Table::Contacts)
@@ -172,12 +177,12 @@ impl Dataverse {
     }
 
     /// Every accepted call of a trigger so far, in order.
-    pub fn started(&self) -> Vec<StartedJourney> {
+    pub fn started(&self) -> Vec<Arc<StartedJourney>> {
         self.started_after(0)
     }
 
     /// The accepted calls whose number is greater than `number`.
-    pub fn started_after(&self, number: u64) -> Vec<StartedJourney> {
+    pub fn started_after(&self, number: u64) -> Vec<Arc<StartedJourney>> {
         let seen = usize::try_from(number).unwrap_or(usize::MAX);
         self.lock().started.get(seen..).unwrap_or_default().to_vec()
     }

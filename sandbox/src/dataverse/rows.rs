@@ -135,6 +135,11 @@ impl Rows {
         self.tables.get(&table).into_iter().flat_map(BTreeMap::values)
     }
 
+    /// The last row version.
+    pub(super) fn version(&self) -> u64 {
+        self.version
+    }
+
     /// The number of rows of a table.
     pub(super) fn count(&self, table: Table) -> usize {
         self.tables.get(&table).map_or(0, BTreeMap::len)
@@ -196,6 +201,7 @@ impl Rows {
         let condition = if condition == Condition::Upsert { Condition::Update } else { condition };
         self.permit(table, id, condition)?;
         let removed = self.tables.get_mut(&table).and_then(|rows| rows.remove(&id));
+        self.version += 1;
         if let Some(row) = removed {
             self.index.remove(table, &row);
         }

@@ -123,7 +123,6 @@ pub struct Environment {
     served: BTreeMap<Dependency, Served>,
     connection_string: String,
     initial_contacts: BTreeSet<Uuid>,
-    shop_skew: TimeDelta,
     deliver: Deliver,
     settle_faults: SettleFaults,
     /// The number of function apps that were hosted.
@@ -188,7 +187,6 @@ impl Environment {
             cosmos,
             served: sites.served,
             connection_string: bus.connection_string(bus_port).unwrap_or_default(),
-            shop_skew: options.shop_skew,
             deliver: options.deliver,
             settle_faults: SettleFaults::default(),
             hosts: AtomicUsize::new(0),
@@ -255,16 +253,14 @@ impl Environment {
         &self.settle_faults
     }
 
-    /// The shop's ledger, with commit times corrected for the skew of the shop's clock.
-    pub fn ledger(&self) -> Vec<LedgerEntry> {
-        self.ledger_after(0)
+    /// The shop's ledger.
+    pub fn ledger(&self) -> Vec<Arc<LedgerEntry>> {
+        self.shop.ledger()
     }
 
     /// The same without its first `seen` entries.
-    pub fn ledger_after(&self, seen: usize) -> Vec<LedgerEntry> {
-        let mut ledger = self.shop.ledger_after(seen);
-        ledger.iter_mut().for_each(|entry| entry.committed -= self.shop_skew);
-        ledger
+    pub fn ledger_after(&self, seen: usize) -> Vec<Arc<LedgerEntry>> {
+        self.shop.ledger_after(seen)
     }
 
     /// The contacts that existed at the start.

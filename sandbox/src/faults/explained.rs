@@ -4,6 +4,7 @@
 //! outcome was recorded does not explain a repetition.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
@@ -24,11 +25,11 @@ pub fn explained(environment: &Environment, kills: &[DateTime<Utc>]) -> Vec<Expl
 /// recorded that journey as started by then, and either its own answer was not delivered (`undelivered` contains its
 /// number) or a handler was killed between the two.
 pub fn explain(
-    started: &[StartedJourney],
+    started: &[Arc<StartedJourney>],
     kills: &[DateTime<Utc>],
     undelivered: &BTreeSet<u64>,
     journal: &[Recorded],
-    ledger: &[LedgerEntry],
+    ledger: &[Arc<LedgerEntry>],
 ) -> Vec<Explained> {
     let recorded = recorded(journal, ledger);
     let mut kills = kills.to_vec();
@@ -53,7 +54,7 @@ pub fn explain(
 }
 
 /// The time from which each occasion is recorded as started.
-fn recorded(journal: &[Recorded], ledger: &[LedgerEntry]) -> BTreeMap<Occasion, DateTime<Utc>> {
+fn recorded(journal: &[Recorded], ledger: &[Arc<LedgerEntry>]) -> BTreeMap<Occasion, DateTime<Utc>> {
     let key = |entry: &LedgerEntry| {
         let event = &entry.event;
         (event.transaction_id.clone(), event.event_type.clone(), event.date_time.to_utc())
@@ -86,7 +87,7 @@ mod tests {
     }
 
     /// One order, and its cart's event.
-    fn ledger() -> Vec<LedgerEntry> {
+    fn ledger() -> Vec<Arc<LedgerEntry>> {
         let shop = Shop::new(Clock::real(), 1);
         let opening = CartOpening { channel: CHANNELS[0].id, ..CartOpening::default() };
         let cart = shop.open_cart(opening).unwrap();
@@ -95,7 +96,7 @@ mod tests {
         shop.ledger()
     }
 
-    fn start(number: u64, journey: Journey, entry: &LedgerEntry, second: i64) -> StartedJourney {
+    fn start(number: u64, journey: Journey, entry: &LedgerEntry, second: i64) -> Arc<StartedJourney> {
         let parameters = match &entry.order {
             Some(order) => json!({ "msdynmkt_bindingid": order.internal_transaction_id.to_uppercase() }),
             None => json!({
@@ -103,15 +104,14 @@ mod tests {
                 "msdynmkt_addedat": entry.event.date_time.to_string(),
             }),
         };
-        StartedJourney {
+        Arc::new(StartedJourney {
             number,
             trigger: journey.trigger().to_owned(),
             contact: None,
             body: parameters.to_string(),
-            parameters,
             at: at(second),
             traceparent: None,
-        }
+        })
     }
 
     fn write(entry: &LedgerEntry, journey: Journey, second: i64) -> Recorded {

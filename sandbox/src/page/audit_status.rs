@@ -95,7 +95,7 @@ mod tests {
         let record = json!({
             "id": "x", "EventTransactionId": event.transaction_id, "EventType": event.event_type,
             "EventDateTime": event.date_time.to_string(), "status": status});
-        assert!(dashboard.add_write(environment.clock().now(), &record));
+        assert!(dashboard.update_record(environment.clock().now(), &record));
         let AuditStatus { expected, pending, needs_operator, lost, .. } =
             AuditStatus::of(&environment.audit(&Journey::ALL, &[]), dashboard);
         [expected, pending, needs_operator, lost]

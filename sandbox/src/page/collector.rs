@@ -16,6 +16,7 @@ use crate::environment::{FunctionApp, TOPIC};
 use crate::faults::explained;
 use crate::host::HostEvent;
 use crate::network::{CallEvent, Dependency};
+use crate::service_bus::Counts;
 
 /// How often a frame is sent to the browser.
 const FRAME_INTERVAL: Duration = Duration::from_millis(100);
@@ -37,11 +38,20 @@ pub(super) fn start(state: &Arc<PageState>, apps: &[FunctionApp], tasks: &mut Jo
 }
 
 async fn changes(state: Arc<PageState>, mut changes: Receiver<Arc<Change>>) {
-    while let Some(change) = next(&mut changes).await {
-        let known = state.dashboard().add_write(change.at, &change.item);
+    loop {
+        let change = match changes.recv().await {
+            Ok(change) => change,
+            Err(RecvError::Lagged(missed)) => {
+                tracing::info!(missed, "the page was too slow for the writes and reads all records instead");
+                state.read_records().await;
+                continue;
+            }
+            Err(RecvError::Closed) => return,
+        };
+        let known = state.dashboard().update_record(change.at, &change.item);
         if !known {
             state.collect();
-            state.dashboard().add_write(change.at, &change.item);
+            state.dashboard().update_record(change.at, &change.item);
         }
     }
 }
@@ -113,11 +123,16 @@ impl PageState {
 /// Audits whenever something has changed, on a blocking thread.
 async fn audits(state: Arc<PageState>) {
     let mut version = state.version.subscribe();
-    let (mut written, mut read) = (0, 0);
+    let mut audited = None;
     loop {
         if version.changed().await.is_err() {
             return;
         }
+        let inputs = state.audit_inputs();
+        if audited == Some(inputs) {
+            continue;
+        }
+        audited = Some(inputs);
         let began = Instant::now();
         let audit = {
             let state = state.clone();
@@ -126,18 +141,38 @@ async fn audits(state: Arc<PageState>) {
         if let Err(error) = tokio::task::spawn_blocking(audit).await {
             tracing::error!(%error, "the audit failed");
         }
-        // Reading all records is expensive, so it waits until there are no more writes.
-        let writes = state.dashboard().writes();
-        if writes == written && writes != read {
-            state.read_records().await;
-            read = writes;
-        }
-        written = writes;
         tokio::time::sleep(AUDIT_INTERVAL.max(began.elapsed() * AUDIT_PAUSE_FACTOR)).await;
     }
 }
 
+/// What an audit depends on. While it stays the same, so does the result.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct AuditInputs {
+    events: usize,
+    trigger_calls: u64,
+    record_changes: u64,
+    contact_changes: u64,
+    bus: Counts,
+    handler_exits: usize,
+    undelivered: usize,
+}
+
 impl PageState {
+    fn audit_inputs(&self) -> AuditInputs {
+        let environment = &self.environment;
+        let dashboard = self.dashboard();
+        let (events, trigger_calls) = dashboard.progress();
+        AuditInputs {
+            events,
+            trigger_calls,
+            record_changes: dashboard.record_changes(),
+            contact_changes: environment.dataverse().row_version(),
+            bus: environment.counts(),
+            handler_exits: dashboard.handler_exits().len(),
+            undelivered: environment.network().undelivered().len(),
+        }
+    }
+
     fn audit(&self) {
         let (enabled, exits) = {
             let dashboard = self.dashboard();

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 
+use super::record::Record;
 use crate::audit::{self, Journey, Occasion};
 use crate::dataverse::StartedJourney;
 use crate::shop::{self, Channel, ChannelKind, Customer, LedgerEntry};
@@ -19,13 +21,13 @@ pub(super) struct EventTimeline {
     pub(super) number: usize,
     /// The version of the dashboard in which it last changed.
     pub(super) revision: u64,
-    pub(super) entry: LedgerEntry,
+    pub(super) entry: Arc<LedgerEntry>,
     /// The customer, if there is an account.
     pub(super) customer: Option<Arc<Customer>>,
     /// The expected journeys.
     pub(super) due: Vec<Occasion>,
     /// Its record as it was last written.
-    pub(super) record: Option<Value>,
+    pub(super) record: Option<Record>,
     pub(super) deliveries: u32,
     pub(super) started: Vec<Start>,
     pub(super) steps: Vec<Step>,
@@ -35,7 +37,7 @@ pub(super) struct EventTimeline {
 #[derive(Clone, Debug)]
 pub(super) struct Start {
     pub(super) journey: Journey,
-    pub(super) call: StartedJourney,
+    pub(super) call: Arc<StartedJourney>,
     /// The time since the event was committed.
     pub(super) latency: TimeDelta,
 }
@@ -55,7 +57,13 @@ pub(super) enum StepKind {
     /// The shop committed it.
     Committed,
     /// Its record was written.
-    Recorded { status: String, retry_count: u64, publications: u64, reason: Value, journeys: Value },
+    Recorded {
+        status: String,
+        retry_count: u64,
+        publications: u64,
+        reason: Option<Box<RawValue>>,
+        journeys: Option<Box<RawValue>>,
+    },
     /// Its message was delivered to `process-message`.
     Delivered { message_id: String, delivery_count: u32 },
     /// The invocation of `process-message` ended.
@@ -100,7 +108,7 @@ pub(super) struct JourneyMark {
 impl EventTimeline {
     pub(super) fn new(
         number: usize,
-        entry: LedgerEntry,
+        entry: Arc<LedgerEntry>,
         customer: Option<Arc<Customer>>,
         enabled: &[Journey],
         revision: u64,
@@ -120,27 +128,26 @@ impl EventTimeline {
     pub(super) fn update_record(&mut self, at: DateTime<Utc>, item: &Value) -> bool {
         let text = |field: &str| item[field].as_str().unwrap_or_default().to_owned();
         let number = |field: &str| item[field].as_u64().unwrap_or_default();
-        let relevant =
-            ["status", "retryCount", "publications", "reason", "journeys", "contactId", "publishedAt", "due"];
-        if self.record.as_ref().is_some_and(|known| relevant.iter().all(|field| known[*field] == item[*field])) {
+        if self.record.as_ref().is_some_and(|known| !known.differs_from(item)) {
             return false;
         }
+        let raw = |field: &str| to_raw_value(&item[field]).ok();
         self.add(
             at,
             StepKind::Recorded {
                 status: text("status"),
                 retry_count: number("retryCount"),
                 publications: number("publications"),
-                reason: item["reason"].clone(),
-                journeys: item["journeys"].clone(),
+                reason: raw("reason"),
+                journeys: raw("journeys"),
             },
         );
-        self.record = Some(item.clone());
+        self.record = Some(Record::new(item));
         true
     }
 
     /// Adds a started journey. Returns the latency, if this is the first start of the journey.
-    pub(super) fn add_start(&mut self, journey: Journey, call: StartedJourney) -> Option<TimeDelta> {
+    pub(super) fn add_start(&mut self, journey: Journey, call: Arc<StartedJourney>) -> Option<TimeDelta> {
         let latency = call.at - self.entry.committed;
         let again = self.started.iter().any(|start| start.journey == journey);
         let kind = StepKind::Started { journey, call: call.number, latency_ms: latency.num_milliseconds(), again };
@@ -151,7 +158,7 @@ impl EventTimeline {
 
     /// The status of the record. `None` until the poller has found the event.
     pub(super) fn status(&self) -> Option<&str> {
-        self.record.as_ref()?["status"].as_str()
+        self.record.as_ref().map(|record| record.status.as_str())
     }
 
     /// Expected journeys that have not started.
@@ -171,6 +178,16 @@ impl EventTimeline {
         of_order.filter(|name| !name.is_empty()).or_else(of_account).unwrap_or_else(|| "Guest".to_owned())
     }
 
+    /// Whether the customer's name, the place or the id contains a text, which is in lower case.
+    pub(super) fn contains(&self, text: &str) -> bool {
+        let has = |value: &str| value.to_lowercase().contains(text);
+        text.is_empty() || has(&self.who()) || has(self.place()) || has(&self.entry.event.transaction_id)
+    }
+
+    fn place(&self) -> &'static str {
+        self.channel().map_or("elsewhere", |channel| channel.name)
+    }
+
     pub(super) fn row(&self, enabled: &[Journey]) -> Row<'_> {
         let (event, order) = (&self.entry.event, self.entry.order.as_ref());
         let channel = self.channel();
@@ -181,12 +198,12 @@ impl EventTimeline {
             id: &event.transaction_id,
             who: self.who(),
             guest: self.entry.account.is_none(),
-            place: channel.map_or("elsewhere", |channel| channel.name),
+            place: self.place(),
             online: channel.is_some_and(|channel| channel.kind == ChannelKind::Online),
             amount: order.map(|order| order.amount_paid.as_str()),
             currency: order.map_or("", |order| &order.currency),
             status: self.status().unwrap_or("notPolled"),
-            reason: self.record.as_ref().and_then(|record| record["reason"]["code"].as_str()),
+            reason: self.record.as_ref().and_then(|record| record.reason.as_deref()),
             deliveries: self.deliveries,
             journeys: enabled.iter().filter_map(|journey| self.mark(*journey)).collect(),
         }
@@ -198,7 +215,7 @@ impl EventTimeline {
             let (times, latency_ms) = (1 + starts.count(), Some(first.latency.num_milliseconds()));
             return Some(JourneyMark { journey, state: "started".to_owned(), times, latency_ms });
         }
-        let recorded = self.record.as_ref().and_then(|record| record["journeys"][journey.name()]["state"].as_str());
+        let recorded = self.record.as_ref().and_then(|record| record.state_of(journey));
         let is_due = || self.due.iter().any(|occasion| occasion.journey == journey);
         let state = recorded.map(str::to_owned).or_else(|| is_due().then(|| "due".to_owned()))?;
         Some(JourneyMark { journey, state, times: 0, latency_ms: None })

@@ -14,6 +14,7 @@ mod fault_controls;
 mod guard;
 mod invocations;
 mod latency;
+mod record;
 mod routes;
 mod state;
 mod stream;

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
 use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -10,6 +11,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
 
 use super::api_error::ApiError;
+use super::dashboard::EventFilter;
 use super::guard::{self, Guard};
 use super::state::PageState;
 use super::{actions, assets, stream};
@@ -19,6 +21,7 @@ pub(super) fn router(state: Arc<PageState>, port: u16) -> Router {
         .merge(assets::router())
         .route("/api/snapshot", get(snapshot))
         .route("/api/stream", get(stream::serve))
+        .route("/api/events", get(events))
         .route("/api/events/{number}", get(event))
         .route("/api/shop", post(actions::shop))
         .route("/api/bulk-orders", post(actions::bulk_order))
@@ -40,6 +43,15 @@ async fn snapshot(State(state): State<Arc<PageState>>) -> Response {
     state.collect();
     let frame = state.dashboard().frame(None, state.now());
     uncached(Json(frame))
+}
+
+/// The newest events that match a filter.
+async fn events(
+    State(state): State<Arc<PageState>>,
+    filter: Result<Query<EventFilter>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let Query(filter) = filter.map_err(|error| ApiError::bad_request(error.body_text()))?;
+    Ok(uncached(Json(state.dashboard().search(&filter))))
 }
 
 /// The details of one event.

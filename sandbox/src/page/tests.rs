@@ -9,6 +9,7 @@ use super::*;
 use crate::clock::Clock;
 use crate::environment::EnvironmentOptions;
 use crate::network::Dependency;
+use crate::shop::{CHANNELS, CartOpening, Checkout, Item, PRODUCTS};
 
 /// A client of a page whose environment has no function app.
 struct TestClient {
@@ -166,6 +167,30 @@ async fn the_snapshot_equals_the_first_frame() {
     assert_eq!(details["steps"][0]["kind"], "committed");
     assert_eq!(details["due"].as_array().unwrap().len(), 3, "{details}");
     assert_eq!(details["record"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_frame_has_the_newest_events_and_a_search_finds_the_others() {
+    let client = TestClient::new().await;
+    for number in 0..300 {
+        let opening = CartOpening { channel: CHANNELS[0].id, ..CartOpening::default() };
+        let shop = client.environment.shop();
+        let cart = shop.open_cart(opening).unwrap();
+        shop.add_to_cart(&cart, &[Item { product: PRODUCTS[0].id, quantity: 1 }]).unwrap();
+        let name = if number == 7 { "Zoë Quill".to_owned() } else { format!("Guest {number}") };
+        shop.checkout(&cart, Checkout { name, ..Checkout::default() }).unwrap();
+    }
+    let whole = client.get("api/snapshot").await;
+    assert_eq!((&whole["flow"]["events"], numbers(&whole)), (&json!(600), (101..=600).collect()));
+    let all = client.get("api/events").await;
+    assert_eq!((&all["total"], numbers(&all)), (&json!(600), (101..=600).collect()), "the newest are listed");
+    let found = client.get("api/events?show=all&text=zoë qu").await;
+    assert_eq!((&found["total"], numbers(&found)), (&json!(1), vec![16]));
+    assert_eq!(found["events"][0]["who"], "Zoë Quill");
+    assert_eq!(client.get("api/events?show=open").await["total"], 600, "nothing was polled yet");
+    assert_eq!(client.get("api/events?show=problems").await["total"], 0);
+    let refused = client.http.get(client.url("api/events?show=everything")).send().await.unwrap();
+    assert_eq!(refused.status(), StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test]

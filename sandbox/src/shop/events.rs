@@ -1,8 +1,6 @@
 //! The event framework's table: each row is visible once its transaction is committed.
 
-use std::collections::{BTreeMap, HashSet};
 use std::fmt;
-use std::ops::Bound;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
@@ -115,14 +113,14 @@ impl EventRow {
         Ok(self)
     }
 
-    fn key(&self) -> Key {
+    /// The key, the same for all rows of which the table can have only one.
+    pub(super) fn key(&self) -> String {
         // The collation of the key is case-insensitive, so uniqueness is too.
         let fold = |text: &str| text.trim_end_matches(' ').to_lowercase();
-        (fold(&self.transaction_id), fold(&self.event_type), self.date_time, fold(&self.data_area_id))
+        let (transaction, event_type) = (fold(&self.transaction_id), fold(&self.event_type));
+        format!("{transaction}\n{event_type}\n{}\n{}", self.date_time.0, fold(&self.data_area_id))
     }
 }
-
-type Key = (String, String, SqlDateTime, String);
 
 /// The length in `NVARCHAR` characters: UTF-16 code units.
 fn width(text: &str) -> usize {
@@ -137,72 +135,6 @@ fn cut(text: &str, limit: usize) -> String {
             used <= limit
         })
         .collect()
-}
-
-/// A search for events.
-#[derive(Clone, Debug)]
-pub struct EventSearch {
-    /// The exact type, compared like in SQL Server's default collation. `None` for all types.
-    pub event_type: Option<String>,
-    /// Only later timestamps than this one.
-    pub after: Option<SqlDateTime>,
-    /// No later timestamps than this one.
-    pub until: Option<SqlDateTime>,
-    /// The number of rows to skip.
-    pub skip: usize,
-    /// The maximum number of rows to return.
-    pub top: usize,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct EventStore {
-    /// By timestamp, then in the order of writing.
-    rows: BTreeMap<(SqlDateTime, u64), (EventRow, DateTime<Utc>)>,
-    keys: HashSet<Key>,
-    written: u64,
-}
-
-impl EventStore {
-    /// Writes a row that is visible from `committed` on. If its key already exists, it gets a later timestamp, tick by
-    /// tick, like two consecutive inserts.
-    pub(super) fn insert(&mut self, mut row: EventRow, committed: DateTime<Utc>) -> EventRow {
-        while !self.keys.insert(row.key()) {
-            row.date_time = row.date_time.next();
-        }
-        self.written += 1;
-        self.rows.insert((row.date_time, self.written), (row.clone(), committed));
-        row
-    }
-
-    /// The visible rows at `now`, oldest timestamp first: one page, and the total number.
-    pub(super) fn search(&self, search: &EventSearch, now: DateTime<Utc>) -> (Vec<EventRow>, usize) {
-        let from = search.after.map_or(Bound::Unbounded, |after| Bound::Excluded((after, u64::MAX)));
-        let to = search.until.map_or(Bound::Unbounded, |until| Bound::Included((until, u64::MAX)));
-        if search.after >= search.until && search.until.is_some() {
-            return (Vec::new(), 0);
-        }
-        let found = self.rows.range((from, to)).map(|(_, stored)| stored);
-        let found: Vec<_> = found.filter(|(row, committed)| *committed <= now && search.wants(row)).collect();
-        let page = found.iter().skip(search.skip).take(search.top).map(|(row, _)| row.clone()).collect();
-        (page, found.len())
-    }
-
-    /// Removes rows with timestamps before `limit`. Their keys are free again.
-    pub(super) fn remove_before(&mut self, limit: SqlDateTime) -> usize {
-        let kept = self.rows.split_off(&(limit, 0));
-        let removed = std::mem::replace(&mut self.rows, kept);
-        for (row, _) in removed.values() {
-            self.keys.remove(&row.key());
-        }
-        removed.len()
-    }
-}
-
-impl EventSearch {
-    fn wants(&self, row: &EventRow) -> bool {
-        let Some(wanted) = &self.event_type else { return true };
-        wanted.trim_end_matches(' ').eq_ignore_ascii_case(row.event_type.trim_end_matches(' '))
-    }
 }
 
 #[cfg(test)]

@@ -77,6 +77,12 @@ impl Json {
         Self(text.into())
     }
 
+    /// An array of values that are JSON text.
+    pub(crate) fn array<'a>(texts: impl Iterator<Item = &'a str>) -> Self {
+        let texts: Vec<&str> = texts.collect();
+        Self(format!("[{}]", texts.join(",")).into())
+    }
+
     /// The value's text.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
@@ -122,7 +128,7 @@ impl From<&Fields> for Json {
 impl FromIterator<Fields> for Json {
     fn from_iter<I: IntoIterator<Item = Fields>>(objects: I) -> Self {
         let texts: Vec<String> = objects.into_iter().map(|object| object.text()).collect();
-        Self(format!("[{}]", texts.join(",")).into())
+        Self::array(texts.iter().map(String::as_str))
     }
 }
 

@@ -1,5 +1,7 @@
 //! The shop's own record of all events, for audits.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 
 use super::cart::Cart;
@@ -12,8 +14,9 @@ use super::order::Sale;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LedgerEntry {
     /// The row as it was written, including the timestamp and the truncated data.
-    pub event: EventRow,
-    /// When its transaction is committed. From then on the row is visible. It may be in the future.
+    pub event: Arc<EventRow>,
+    /// When its transaction is committed, by the time that all parts of the sandbox share, whatever the shop's clock
+    /// shows. From then on the row is visible. It may be in the future.
     pub committed: DateTime<Utc>,
     /// The customer's account number; `None` for guests, and while the number is temporary.
     pub account: Option<String>,
@@ -55,7 +58,7 @@ fn some(text: &str) -> Option<String> {
 
 impl LedgerEntry {
     /// The entry of an event of a cart.
-    pub(super) fn of_cart(event: EventRow, committed: DateTime<Utc>, cart: &Cart, sale: Option<&Sale>) -> Self {
+    pub(super) fn of_cart(event: Arc<EventRow>, committed: DateTime<Utc>, cart: &Cart, sale: Option<&Sale>) -> Self {
         let receipt_email = sale.map_or(&cart.receipt_email, |sale| &sale.receipt_email);
         let email = some(receipt_email).or_else(|| reachable(cart.customer.as_deref()));
         Self {
@@ -70,7 +73,7 @@ impl LedgerEntry {
     }
 
     /// The entry of an event that another extension wrote.
-    pub(super) fn of_row(event: EventRow, committed: DateTime<Utc>, customer: Option<&Customer>) -> Self {
+    pub(super) fn of_row(event: Arc<EventRow>, committed: DateTime<Utc>, customer: Option<&Customer>) -> Self {
         Self {
             account: some(&event.customer_id).filter(|_| !customer.is_some_and(Customer::is_pending)),
             email: reachable(customer),

@@ -5,6 +5,7 @@
 mod cart;
 mod catalog;
 mod customers;
+mod event_store;
 mod events;
 mod fields;
 mod ledger;
@@ -22,7 +23,8 @@ use rand::rngs::StdRng;
 pub use self::cart::Item;
 pub use self::catalog::{CHANNELS, Channel, ChannelKind, PRODUCTS, Product, channel, channel_of_oun, product_by_id};
 pub use self::customers::Customer;
-pub use self::events::{EventRow, EventSearch, SqlDateTime};
+pub use self::event_store::{EventSearch, StoredEvent};
+pub use self::events::{EventRow, SqlDateTime};
 pub(crate) use self::fields::{Fields, Json, SERVICE_ROOT};
 pub use self::ledger::{LedgerEntry, OrderFacts};
 pub use self::money::{Decimals, Money};
@@ -109,7 +111,8 @@ pub struct Checkout {
 impl Shop {
     /// Creates the retailer. `seed` determines its customers and all generated ids and numbers.
     pub fn new(clock: Clock, seed: u64) -> Self {
-        Self(Arc::new(Inner { clock, state: Mutex::new(State::new(seed)) }))
+        let state = Mutex::new(State::new(seed, clock.skew()));
+        Self(Arc::new(Inner { clock, state }))
     }
 
     /// The shop's clock, which sets the timestamps of its events.
@@ -159,17 +162,17 @@ impl Shop {
     }
 
     /// All events, in the order of writing.
-    pub fn ledger(&self) -> Vec<LedgerEntry> {
-        self.state().ledger.clone()
+    pub fn ledger(&self) -> Vec<Arc<LedgerEntry>> {
+        self.ledger_after(0)
     }
 
     /// The ledger without its first `seen` entries.
-    pub fn ledger_after(&self, seen: usize) -> Vec<LedgerEntry> {
+    pub fn ledger_after(&self, seen: usize) -> Vec<Arc<LedgerEntry>> {
         self.state().ledger.get(seen..).unwrap_or_default().to_vec()
     }
 
     /// The visible rows, oldest timestamp first: one page, and the total number.
-    pub fn search_events(&self, search: &EventSearch) -> (Vec<EventRow>, usize) {
+    pub fn search_events(&self, search: &EventSearch) -> (Vec<Arc<StoredEvent>>, usize) {
         let now = self.0.clock.now();
         self.state().events.search(search, now)
     }

@@ -1,6 +1,6 @@
 //! Sales orders, and their form in the Retail Server.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use chrono::{DateTime, FixedOffset, SecondsFormat, TimeZone as _, Utc};
 use uuid::Uuid;
@@ -14,7 +14,7 @@ use super::money::Money;
 /// A sale: the cart at its checkout, and the data that the checkout added.
 #[derive(Clone, Debug)]
 pub(super) struct Sale {
-    pub(super) cart: Cart,
+    pub(super) cart: Arc<Cart>,
     pub(super) internal_id: Uuid,
     pub(super) sold: DateTime<Utc>,
     pub(super) receipt_email: String,

@@ -12,7 +12,8 @@ use rand::{RngExt as _, SeedableRng as _};
 use super::cart::{Cart, Item, Line};
 use super::catalog::{self, Channel, ChannelKind};
 use super::customers::{self, Customer};
-use super::events::{EventRow, EventStore, SqlDateTime};
+use super::event_store::EventStore;
+use super::events::{EventRow, SqlDateTime};
 use super::ledger::LedgerEntry;
 use super::order::Sale;
 use super::{CartOpening, Checkout, ShopError};
@@ -21,10 +22,12 @@ pub(super) struct State {
     rng: StdRng,
     pub(super) customers: BTreeMap<String, Arc<Customer>>,
     pub(super) gone: HashSet<String>,
-    pub(super) carts: HashMap<String, Cart>,
+    pub(super) carts: HashMap<String, Arc<Cart>>,
     pub(super) orders: HashMap<String, Order>,
     pub(super) events: EventStore,
-    pub(super) ledger: Vec<LedgerEntry>,
+    pub(super) ledger: Vec<Arc<LedgerEntry>>,
+    /// How far the shop's clock is ahead of the time that all parts of the sandbox share.
+    skew: TimeDelta,
     pub(super) commit_delay: TimeDelta,
     pub(super) order_delay: Option<TimeDelta>,
     sales: u64,
@@ -40,7 +43,7 @@ pub(super) struct Order {
 }
 
 impl State {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64, skew: TimeDelta) -> Self {
         let customers = customers::generate(seed).into_iter();
         Self {
             // Another random stream than for the customers, so that ids are independent of them.
@@ -51,6 +54,7 @@ impl State {
             orders: HashMap::new(),
             events: EventStore::default(),
             ledger: Vec::new(),
+            skew,
             commit_delay: TimeDelta::zero(),
             order_delay: Some(TimeDelta::zero()),
             sales: 0,
@@ -94,7 +98,7 @@ impl State {
             version: 1,
             checked_out: false,
         };
-        self.carts.insert(id.clone(), cart);
+        self.carts.insert(id.clone(), Arc::new(cart));
         Ok(id)
     }
 
@@ -127,15 +131,15 @@ impl State {
         if cart.checked_out {
             return Err(ShopError::AlreadyCheckedOut);
         }
-        let mut cart = cart.clone();
+        let mut cart = Cart::clone(cart);
         let row = event_of(&cart, "AddCartLines", cart.event_data(&added), now).fitted()?;
         cart.lines.extend(added);
         cart.modified = now;
         cart.version += 1;
         let (row, committed) = self.commit(row, now);
-        self.ledger.push(LedgerEntry::of_cart(row.clone(), committed, &cart, None));
-        self.carts.insert(cart.id.clone(), cart);
-        Ok(row)
+        self.enter(LedgerEntry::of_cart(row.clone(), committed, &cart, None));
+        self.carts.insert(cart.id.clone(), Arc::new(cart));
+        Ok(Arc::unwrap_or_clone(row))
     }
 
     fn lines(&mut self, items: &[Item]) -> Result<Vec<Line>, ShopError> {
@@ -161,15 +165,16 @@ impl State {
         if cart.lines.is_empty() {
             return Err(ShopError::NoLines);
         }
-        let mut cart = cart.clone();
+        let mut cart = Cart::clone(cart);
         // The extension writes an empty object, because the order itself can be read.
         let row = event_of(&cart, "Checkout", "{}".to_owned(), now).fitted()?;
         let (row, committed) = self.commit(row, now);
         cart.checked_out = true;
         cart.modified = now;
         cart.version += 1;
+        let cart = Arc::new(cart);
         let sale = self.sale(&cart, checkout, row.date_time.to_utc());
-        self.ledger.push(LedgerEntry::of_cart(row.clone(), committed, &cart, Some(&sale)));
+        self.enter(LedgerEntry::of_cart(row.clone(), committed, &cart, Some(&sale)));
         let order = Order {
             sale: Arc::new(sale),
             readable_from: self.order_delay.map(|delay| committed + delay),
@@ -177,10 +182,10 @@ impl State {
         };
         self.orders.insert(cart.id.clone(), order);
         self.carts.insert(cart.id.clone(), cart);
-        Ok(row)
+        Ok(Arc::unwrap_or_clone(row))
     }
 
-    fn sale(&mut self, cart: &Cart, checkout: Checkout, sold: DateTime<Utc>) -> Sale {
+    fn sale(&mut self, cart: &Arc<Cart>, checkout: Checkout, sold: DateTime<Utc>) -> Sale {
         self.sales += 1;
         let online = cart.channel.kind == ChannelKind::Online;
         let numbered = online && self.rng.random_bool(0.5);
@@ -201,15 +206,20 @@ impl State {
         let row = row.fitted()?;
         let customer = self.customers.get(&row.customer_id).cloned();
         let (row, committed) = self.commit(row, now);
-        self.ledger.push(LedgerEntry::of_row(row.clone(), committed, customer.as_deref()));
-        Ok(row)
+        self.enter(LedgerEntry::of_row(row.clone(), committed, customer.as_deref()));
+        Ok(Arc::unwrap_or_clone(row))
     }
 
     pub(super) fn emit_unfitted_event(&mut self, row: EventRow, now: DateTime<Utc>) {
         self.commit(row, now);
     }
 
-    fn commit(&mut self, row: EventRow, now: DateTime<Utc>) -> (EventRow, DateTime<Utc>) {
+    fn enter(&mut self, mut entry: LedgerEntry) {
+        entry.committed -= self.skew;
+        self.ledger.push(Arc::new(entry));
+    }
+
+    fn commit(&mut self, row: EventRow, now: DateTime<Utc>) -> (Arc<EventRow>, DateTime<Utc>) {
         let committed = now + self.commit_delay;
         (self.events.insert(row, committed), committed)
     }
@@ -220,7 +230,7 @@ impl State {
         (readable && order.sale.cart.channel.id == channel).then(|| order.clone())
     }
 
-    pub(super) fn cart(&self, channel: i64, id: &str) -> Option<Cart> {
+    pub(super) fn cart(&self, channel: i64, id: &str) -> Option<Arc<Cart>> {
         self.carts.get(id).filter(|cart| cart.channel.id == channel).cloned()
     }
 

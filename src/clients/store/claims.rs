@@ -70,7 +70,7 @@ impl Claim {
     }
 }
 
-pub(super) fn claim_id(event: &EventId) -> String {
+fn claim_id(event: &EventId) -> String {
     format!("{event}~claim")
 }
 

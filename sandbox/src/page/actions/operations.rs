@@ -18,6 +18,7 @@ use crate::network::Dependency;
 use crate::page::api_error::ApiError;
 use crate::page::dashboard::Tone;
 use crate::page::fault_controls::Availability;
+use crate::page::record::Record;
 use crate::page::state::PageState;
 
 #[derive(Deserialize)]
@@ -72,7 +73,9 @@ pub(in crate::page) async fn replay(State(state): State<Arc<PageState>>, body: B
         let timeline =
             dashboard.event(event).ok_or_else(|| ApiError::not_found(format!("there is no event {event} yet")))?;
         let record = timeline.record.as_ref();
-        record.map(|record| json!({"eventId": record["id"], "eventChannelId": record["EventChannelId"]}))
+        record
+            .map(Record::item)
+            .map(|record| json!({"eventId": record["id"], "eventChannelId": record["EventChannelId"]}))
     };
     let mut request = request.ok_or_else(|| ApiError::conflict("the poller has not seen this event yet"))?;
     request["dryRun"] = dry_run.into();
@@ -127,11 +130,6 @@ pub(in crate::page) async fn set_faults(State(state): State<Arc<PageState>>, bod
             (Tone::Plain, format!("{dependency} is slow now: each call takes half a second or more."))
         }
         Availability::Failing => (Tone::Bad, format!("{dependency} is failing now: most calls are answered with 429.")),
-        Availability::Hanging => (Tone::Bad, format!("{dependency} hangs now: calls are accepted and never answered.")),
-        Availability::Refusing => (Tone::Bad, format!("{dependency} refuses now: access is denied to every call.")),
-        Availability::Nonsense => {
-            (Tone::Bad, format!("{dependency} answers nonsense now: an HTML page, null, or half of the reply."))
-        }
         Availability::Down => (Tone::Bad, format!("{dependency} is down now: connections are refused.")),
     };
     let now = state.now();

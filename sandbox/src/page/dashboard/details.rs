@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::Dashboard;
 use crate::environment::Environment;
 use crate::page::event_timeline::{EventTimeline, Start};
+use crate::page::record::Record;
 use crate::service_bus::Message;
 
 impl Dashboard {
@@ -14,6 +15,7 @@ impl Dashboard {
     pub(in crate::page) fn details(&self, number: usize, environment: &Environment) -> Option<Value> {
         let timeline = self.event(number)?;
         let (entry, event) = (&timeline.entry, &timeline.entry.event);
+        let record = timeline.record.as_ref().map(Record::item);
         let mut steps: Vec<_> = timeline.steps.iter().collect();
         steps.sort_by_key(|step| step.at);
         Some(json!({
@@ -27,9 +29,9 @@ impl Dashboard {
             "email": entry.email,
             "loyaltyCard": entry.loyalty_card,
             "due": timeline.due.iter().map(|occasion| occasion.journey).collect::<Vec<_>>(),
-            "record": timeline.record.as_ref().map(without_system_properties),
-            "contact": contact(timeline, environment),
-            "messages": messages(timeline, environment),
+            "record": record.as_ref().map(without_system_properties),
+            "contact": contact(timeline, record.as_ref(), environment),
+            "messages": messages(record.as_ref(), environment),
             "started": timeline.started.iter().map(started).collect::<Vec<_>>(),
             "steps": steps,
         }))
@@ -43,8 +45,8 @@ fn without_system_properties(item: &Value) -> Value {
 }
 
 /// The contact of the journeys, and how it was matched to the customer.
-fn contact(timeline: &EventTimeline, environment: &Environment) -> Option<Value> {
-    let recorded = timeline.record.as_ref().and_then(|record| record["contactId"].as_str()?.parse().ok());
+fn contact(timeline: &EventTimeline, record: Option<&Value>, environment: &Environment) -> Option<Value> {
+    let recorded = record.and_then(|record| record["contactId"].as_str()?.parse().ok());
     let id: Uuid = recorded.or_else(|| timeline.started.last()?.call.contact)?;
     let contact = environment.dataverse().contact(id)?;
     let same = |left: &Option<String>, right: &Option<String>| match (left, right) {
@@ -67,14 +69,14 @@ fn contact(timeline: &EventTimeline, environment: &Environment) -> Option<Value>
 }
 
 /// The event's messages that are on the subscription now, including dead letters.
-fn messages(timeline: &EventTimeline, environment: &Environment) -> Vec<Value> {
-    let Some(id) = timeline.record.as_ref().and_then(|record| record["id"].as_str()) else { return Vec::new() };
+fn messages(record: Option<&Value>, environment: &Environment) -> Vec<Value> {
+    let Some(id) = record.and_then(|record| record["id"].as_str()) else { return Vec::new() };
     let of_event =
         |message: &Message| message.message_id.split_once("~~").map_or(&*message.message_id, |it| it.0) == id;
     let entity = environment.subscription();
     let dead_letters = entity.dead_letters();
-    let both = [&entity, &dead_letters].map(|entity| environment.broker().peek(entity, usize::MAX).unwrap_or_default());
-    both.iter().flatten().filter(|message| of_event(message)).map(message).collect()
+    let both = [&entity, &dead_letters].map(|entity| environment.broker().find(entity, of_event).unwrap_or_default());
+    both.iter().flatten().map(message).collect()
 }
 
 fn message(message: &Message) -> Value {
@@ -94,6 +96,6 @@ fn started(start: &Start) -> Value {
         "at": at,
         "latencyMs": start.latency.num_milliseconds(),
         "trigger": start.call.trigger,
-        "parameters": start.call.parameters,
+        "parameters": start.call.parameters(),
     })
 }

@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::Dashboard;
 use super::parts::{DependencyCalls, Mail, Notice, PolledCounts};
+use super::{Dashboard, LISTED};
 use crate::audit::Journey;
 use crate::network::Dependency;
 use crate::page::audit_status::AuditStatus;
@@ -56,10 +56,11 @@ impl Frame {
 }
 
 impl Dashboard {
-    /// What has changed since the version `seen`, or everything.
+    /// What has changed since the version `seen`, or everything. Of the events, it has the newest ones.
     pub(in crate::page) fn frame(&self, seen: Option<u64>, now: DateTime<Utc>) -> Frame {
         let since = seen.unwrap_or_default();
-        let events = self.events.iter().filter(|event| event.revision > since || seen.is_none());
+        let listed = self.events.get(self.events.len().saturating_sub(LISTED)..).unwrap_or_default();
+        let events = listed.iter().filter(|event| event.revision > since || seen.is_none());
         let mails = self.mails.iter().filter(|mail| mail.revision > since || seen.is_none());
         let notices = self.notices.iter().filter(|notice| notice.revision > since || seen.is_none());
         Frame {

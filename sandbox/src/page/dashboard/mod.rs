@@ -6,6 +6,7 @@
 mod details;
 mod frame;
 mod parts;
+mod search;
 mod updates;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -16,6 +17,7 @@ use uuid::Uuid;
 
 use self::parts::{DependencyCalls, Mail, Notice};
 pub(super) use self::parts::{PolledCounts, Tone};
+pub(super) use self::search::EventFilter;
 use super::audit_status::AuditStatus;
 use super::event_timeline::EventTimeline;
 use super::invocations::Invocations;
@@ -24,6 +26,8 @@ use crate::audit::{Journey, Occasion};
 use crate::environment::Environment;
 use crate::network::Dependency;
 
+/// The number of events in the list. Others are found by a search.
+const LISTED: usize = 500;
 /// The number of notices that are kept.
 const NOTICES: usize = 100;
 /// The number of customers' messages that are kept. Each event keeps its own messages as well.
@@ -58,8 +62,8 @@ pub(super) struct Dashboard {
     started: BTreeMap<Journey, usize>,
     /// The times at which handlers exited.
     handler_exits: Vec<DateTime<Utc>>,
-    /// The number of record writes that were added.
-    writes: u64,
+    /// The number of changes of records.
+    record_changes: u64,
 }
 
 impl Dashboard {
@@ -86,7 +90,7 @@ impl Dashboard {
             last_call: 0,
             started: BTreeMap::new(),
             handler_exits: Vec::new(),
-            writes: 0,
+            record_changes: 0,
         }
     }
 
@@ -118,9 +122,9 @@ impl Dashboard {
         self.enabled
     }
 
-    /// How many record writes were added.
-    pub(super) fn writes(&self) -> u64 {
-        self.writes
+    /// The number of changes of records so far.
+    pub(super) fn record_changes(&self) -> u64 {
+        self.record_changes
     }
 
     pub(super) fn events(&self) -> &[EventTimeline] {

@@ -1,5 +1,7 @@
 //! The parts of the dashboard besides the events.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -60,7 +62,7 @@ pub(super) struct Mail {
     pub(super) revision: u64,
     pub(super) event: Option<usize>,
     pub(super) journey: Option<Journey>,
-    pub(super) call: StartedJourney,
+    pub(super) call: Arc<StartedJourney>,
     pub(super) contact: Option<Contact>,
 }
 
@@ -87,7 +89,7 @@ impl Mail {
             "name": contact.and_then(|contact| contact.full_name.as_deref()),
             "email": contact.and_then(|contact| contact.email.as_deref()),
             "phone": contact.and_then(|contact| contact.mobile_phone.as_deref().or(contact.telephone.as_deref())),
-            "parameters": self.call.parameters,
+            "parameters": self.call.parameters(),
         })
     }
 }

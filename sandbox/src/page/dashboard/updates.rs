@@ -1,5 +1,7 @@
 //! Adds what happened in the environment to the dashboard.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
@@ -18,7 +20,7 @@ use crate::shop::LedgerEntry;
 
 impl Dashboard {
     /// Adds new entries of the shop's ledger.
-    pub(in crate::page) fn add_entries(&mut self, entries: Vec<LedgerEntry>, environment: &Environment) {
+    pub(in crate::page) fn add_entries(&mut self, entries: Vec<Arc<LedgerEntry>>, environment: &Environment) {
         for entry in entries {
             let revision = self.revise();
             let (number, event) = (self.events.len() + 1, &entry.event);
@@ -29,12 +31,6 @@ impl Dashboard {
             self.by_occasion.extend(timeline.due.iter().map(|occasion| (occasion.clone(), number - 1)));
             self.events.push(timeline);
         }
-    }
-
-    /// Adds a written record. Returns `false` if its event is not known yet.
-    pub(in crate::page) fn add_write(&mut self, at: DateTime<Utc>, item: &Value) -> bool {
-        self.writes += 1;
-        self.update_record(at, item)
     }
 
     /// Updates a record to its current state. Returns `false` if its event is not known yet.
@@ -50,6 +46,7 @@ impl Dashboard {
         if event.update_record(at, item) {
             event.revision = revision;
             self.changed = true;
+            self.record_changes += 1;
             if let Some(count) = before.and_then(|before| self.records.get_mut(&before)) {
                 *count -= 1;
             }
@@ -60,7 +57,7 @@ impl Dashboard {
     }
 
     /// Adds trigger calls.
-    pub(in crate::page) fn add_trigger_calls(&mut self, calls: Vec<StartedJourney>, environment: &Environment) {
+    pub(in crate::page) fn add_trigger_calls(&mut self, calls: Vec<Arc<StartedJourney>>, environment: &Environment) {
         for call in calls {
             let revision = self.revise();
             self.last_call = call.number;
