@@ -77,6 +77,7 @@ DAYS = [
     ("nothing runs", prepared(), {"no-poll"}),
     ("journeys start late", GOOD + started(20, 300_000), {"latency"}),
     ("Dataverse throttles", GOOD + throttled(40), {"throttled"}),
+    ("messages disappear", GOOD + [line("messageLost", eventId="e", eventType="Checkout")], {"lost-messages"}),
     ("the handler crashes", GOOD + [line("handlerStarted", minutes_ago=5)] * 2, {"restarts"}),
     ("a setting is wrong", polls("succeeded")[20:] + [line("handlerNotStarted")] * 3 + prepared(), {"no-poll", "restarts"}),
     ("the export cannot be read", GOOD + [line("preparationFailed")], {"preparation-failed"}),

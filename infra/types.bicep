@@ -103,6 +103,7 @@ type Tuning = {
   pollPageSize: int?
   pollTimeBudget: string?
   commerceConcurrency: int?
+  lostMessageAfter: string?
   leaseDuration: string?
   retryFirstDelay: string?
   retryLongestDelay: string?

@@ -134,6 +134,20 @@ var rules = [
     dimension: 'dependency'
   }
   {
+    name: 'lost-messages'
+    title: 'Messages disappear from the subscription'
+    description: 'Messages were settled without an invocation, purged or lost. Their events were published again, and their journeys start late. The log event messageLost lists them. If it repeats, check the filters and the receivers of the subscription, and open a support case for the Functions host.'
+    severity: 2
+    frequency: 'PT15M'
+    window: 'PT15M'
+    query: loadTextContent('../queries/lost-messages.kql')
+    aggregation: 'Total'
+    measure: 'messages'
+    operator: 'GreaterThan'
+    threshold: 0
+    dimension: 'eventType'
+  }
+  {
     name: 'restarts'
     title: 'The handler restarts or does not start'
     description: 'After three errors the Functions host stops trying. handlerNotStarted in the log lists every wrong setting at once.'

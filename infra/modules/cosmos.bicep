@@ -73,8 +73,9 @@ resource container 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/container
       defaultTtl: -1
       // Every indexed path costs request units with each write. Reads and writes use the id. One query runs all the time, "what is
       // due": it filters by due and status and sorts by EventDateTime. No composite index: it would be used only if the
-      // sort began with the filtered paths, and few records are due at any time. The other paths are those by which an
-      // operator finds an event. `id` is always indexed.
+      // sort began with the filtered paths, and few records are due at any time. Once a minute, "what is unfinished"
+      // filters by status and sorts by _ts. The other paths are those by which an operator finds an event. `id` and `_ts`
+      // are always indexed.
       indexingPolicy: {
         indexingMode: 'consistent'
         automatic: true

@@ -186,6 +186,7 @@ var handlerSettings = {
   PollPageSize: string(tuning.?pollPageSize ?? 250)
   PollTimeBudget: tuning.?pollTimeBudget ?? '00:02:00'
   CommerceConcurrency: string(tuning.?commerceConcurrency ?? 32)
+  LostMessageAfter: tuning.?lostMessageAfter ?? '00:15:00'
   LeaseDuration: tuning.?leaseDuration ?? '00:02:00'
   RetryFirstDelay: tuning.?retryFirstDelay ?? '00:00:10'
   RetryLongestDelay: tuning.?retryLongestDelay ?? '00:15:00'

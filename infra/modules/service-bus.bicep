@@ -30,9 +30,8 @@ resource orderTopic 'Microsoft.ServiceBus/namespaces/topics@2026-01-01' = {
   name: topicName
   properties: {
     // poll-events publishes an event with its id. It does so again if it crashed between sending and recording that:
-    // after LeaseDuration (2 min) and the next poll. The window must be longer than that, and shorter than twice
-    // RetryHorizon (2 days), when an event whose message was lost is published once more, as intended. Rescheduled
-    // messages have another id and pass. Duplicates after the window cost one read each.
+    // after LeaseDuration (2 min) and the next poll. The window must be longer than that. Rescheduled messages, and
+    // those that replace a lost one, have another id and pass. Duplicates after the window cost one read each.
     requiresDuplicateDetection: true
     duplicateDetectionHistoryTimeWindow: 'PT10M'
     // Much longer than RetryHorizon (1 day): no message expires while it is retried, or when the app is off for a

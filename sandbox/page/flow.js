@@ -5,7 +5,17 @@ import { $, h, post, s, setText } from "./dom.js";
 import { clock, count, duration, journey, plural } from "./format.js";
 import { onChange, store } from "./store.js";
 
-const AVAILABILITY = { normal: "normal", slow: "slow", failing: "failing", down: "down" };
+const AVAILABILITY = {
+  normal: "normal",
+  slow: "slow",
+  failing: "failing",
+  hanging: "hanging",
+  refusing: "refusing",
+  nonsense: "nonsense",
+  down: "down",
+};
+/** How the map shows an availability: normal, slow, failing or down. */
+const SHOWN = { hanging: "down", refusing: "failing", nonsense: "failing" };
 /** The connections: from, to, and the dependency whose availability they show. */
 const CONNECTIONS = [
   ["commerce", "poll", "commerce"],
@@ -65,13 +75,13 @@ function showAvailability(flow) {
     const actual = availabilityOf(flow.dependencies[select.dataset.faults]);
     // A focused control is not changed.
     if (document.activeElement !== select && select !== saving) select.value = actual;
-    select.closest(".service").dataset.state = actual;
+    select.closest(".service").dataset.state = SHOWN[actual] ?? actual;
   }
   const back = flow.bus.scheduled ? "back" : "idle";
   for (const [from, to, dependency] of CONNECTIONS) {
     const key = `${from} ${to}`;
     const state = dependency ? availabilityOf(flow.dependencies[dependency]) : "normal";
-    paths.get(key)?.setAttribute("data-state", key === BACK ? back : state);
+    paths.get(key)?.setAttribute("data-state", key === BACK ? back : (SHOWN[state] ?? state));
   }
 }
 

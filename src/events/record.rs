@@ -62,6 +62,9 @@ pub struct Record {
     published_at: Option<DateTime<Utc>>,
     #[serde(default)]
     publications: u32,
+    /// When an operator replayed or redrove the event. Such an event says nothing about the subscription.
+    #[serde(rename = "replayedAt", default, skip_serializing_if = "Option::is_none")]
+    replayed_at: Option<DateTime<Utc>>,
     /// What was left out of the message to fit the size limit.
     #[serde(rename = "slimmed", default, skip_serializing_if = "Option::is_none")]
     truncation: Option<String>,
@@ -99,6 +102,7 @@ impl Record {
             failing_since: None,
             published_at: None,
             publications: 0,
+            replayed_at: None,
             truncation: None,
             numbers: Numbers::default(),
             reason: None,
@@ -115,14 +119,16 @@ impl Record {
         Self { id: EventId::of_malformed(raw), ..Self::new(CommerceEvent::unreadable(), run, now, leased_until) }
     }
 
-    /// The same record with the key fields only. Cosmos DB rejects the whole one, for this reason.
+    /// The same record with the key fields only. Cosmos DB rejects the whole one, for this reason. A published event goes on,
+    /// because its message is complete. A final one keeps its own reason.
     pub fn without_content(self, reason: Reason) -> Self {
-        Self { event: self.event.key_only(), reason: Some(reason), ..self }
+        let reason = if self.status.is_final() { self.reason } else { Some(reason) };
+        Self { event: self.event.key_only(), reason, ..self }
     }
 
-    /// Why a new record has no content.
+    /// Why an unfinished record has no content. It cannot be published (again).
     pub fn rejection(&self) -> Option<&Reason> {
-        self.reason.as_ref().filter(|reason| self.status == Status::New && reason.code == ReasonCode::MalformedEvent)
+        self.reason.as_ref().filter(|reason| !self.status.is_final() && reason.code == ReasonCode::MalformedEvent)
     }
 
     /// Extends the lease of a run of the poller.
@@ -198,6 +204,11 @@ impl Record {
         self.retry_count = 0;
     }
 
+    /// Records that an operator replays or redrives the event.
+    pub fn mark_replayed(&mut self, now: DateTime<Utc>) {
+        self.replayed_at = Some(now);
+    }
+
     /// Records the outcome of a journey.
     pub fn set_journey_outcome(&mut self, journey: &str, outcome: JourneyOutcome) {
         self.journeys.insert(journey.to_owned(), outcome);
@@ -216,6 +227,7 @@ impl Record {
         self.contact_id = self.contact_id.or(stored.contact_id);
         self.published_at = stored.published_at.or(self.published_at);
         self.publications = stored.publications.max(self.publications);
+        self.replayed_at = self.replayed_at.or(stored.replayed_at);
     }
 
     /// The same record with the etag of the stored version.
@@ -259,6 +271,11 @@ impl Record {
     /// How many times the event was published.
     pub fn publications(&self) -> u32 {
         self.publications
+    }
+
+    /// When it was published last.
+    pub fn published_at(&self) -> Option<DateTime<Utc>> {
+        self.published_at
     }
 
     /// Why it is not completed, or what was missing when it was.

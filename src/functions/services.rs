@@ -5,7 +5,7 @@ use std::sync::Arc;
 use azure_core::credentials::TokenCredential;
 
 use super::contacts::ContactCache;
-use super::poll_events::PollCache;
+use super::poll_events::{LostMessageCheck, PollCache};
 use crate::clients::bus::Bus;
 use crate::clients::commerce::Commerce;
 use crate::clients::dataverse::Dataverse;
@@ -36,6 +36,8 @@ pub struct Services {
     pub contact_cache: ContactCache,
     /// What the poller keeps between runs. It only saves requests.
     pub poll_cache: PollCache,
+    /// When the poller looks for lost messages.
+    pub(super) lost_messages: LostMessageCheck,
 }
 
 impl Services {
@@ -65,6 +67,7 @@ impl Services {
             clock,
             contact_cache: ContactCache::default(),
             poll_cache: PollCache::default(),
+            lost_messages: LostMessageCheck::default(),
         })
     }
 }

@@ -69,6 +69,7 @@ settings! {
     "PollPageSize" = "250": "events per search request";
     "PollTimeBudget" = "00:02:00": "after this time a run of poll-events stops and leaves the rest to the next run";
     "CommerceConcurrency" = "32": "concurrent requests to the Scale Unit";
+    "LostMessageAfter" = "00:15:00": "a message that was published this long ago and has no trace, although later ones are finished, is published again";
     "LeaseDuration" = "00:02:00": "lease of an event while it is processed";
     "RetryFirstDelay" = "00:00:10": "delay after an event's first failure; it doubles with each failure";
     "RetryLongestDelay" = "00:15:00": "maximum retry delay";
@@ -207,6 +208,8 @@ pub struct PollSettings {
     pub page_size: usize,
     /// The time after which a run stops.
     pub time_budget: Duration,
+    /// The time after publication from which a message can be lost.
+    pub lost_after: Duration,
 }
 
 /// Seconds: the limit of Cosmos DB for the time to live of an item.

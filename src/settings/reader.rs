@@ -202,6 +202,7 @@ impl<'a> Reader<'a> {
         let clock_allowance = self.duration("PollClockAllowance");
         let page_size = self.number("PollPageSize", 1, 1000, "must be a number from 1 to 1000");
         let time_budget = self.duration("PollTimeBudget");
+        let lost_after = self.duration("LostMessageAfter");
         let again_after = self.duration_or_none("PollAgainAfter");
         let schedule = self.required("PollSchedule");
         let schedule = schedule.and_then(|text| self.check("PollSchedule", parse_schedule(&text)));
@@ -214,6 +215,7 @@ impl<'a> Reader<'a> {
             clock_allowance: clock_allowance?,
             page_size: page_size?,
             time_budget: time_budget?,
+            lost_after: lost_after?,
         })
     }
 

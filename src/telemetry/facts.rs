@@ -12,6 +12,8 @@ pub struct PollSummary {
     pub new: usize,
     /// Existing records that were processed because their next attempt was due.
     pub due: usize,
+    /// Published events without a trace of their message, which are published again.
+    pub lost: usize,
     /// Published events.
     pub published: usize,
     /// Events that will be retried.

@@ -125,6 +125,8 @@ log_events! {
     INFO PublicationRepeated { detail: &'a str }
     WARN OutcomeNotRecorded { event_id: &'a str, attempts: u32, detail: &'a str }
     WARN RecordMissing { event_id: &'a str, reason: &'a str, detail: &'a str }
+    WARN MessageLost { event_id: &'a str, event_type: &'a str, publications: u32, published_ms: i64 }
+    WARN RecordShortened { event_id: &'a str, detail: &'a str }
     INFO RetryNotRecorded { event_id: &'a str, detail: &'a str }
     WARN MessageNotRescheduled { event_id: &'a str, detail: &'a str }
     WARN OperatingUnitUnknown { channel_id: &'a str, operating_unit: &'a str }

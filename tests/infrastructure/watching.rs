@@ -18,7 +18,7 @@ struct Monitoring {
     /// The template of its alerts.
     alerts: &'static str,
     /// Its alerts.
-    rules: [&'static str; 5],
+    rules: &'static [&'static str],
     workbook: &'static str,
     /// The template of its workbook.
     template: &'static str,
@@ -31,7 +31,7 @@ const APPS: [Monitoring; 2] = [
         pages: &["docs/logging.md"],
         queries: "infra/queries",
         alerts: "modules/alerts.bicep",
-        rules: ["failed-events", "no-poll", "latency", "throttled", "restarts"],
+        rules: &["failed-events", "no-poll", "latency", "throttled", "lost-messages", "restarts"],
         workbook: "workbook.json",
         template: "modules/workbook.bicep",
         shown: ["funnel", "latency", "failed-events"],
@@ -41,7 +41,7 @@ const APPS: [Monitoring; 2] = [
         pages: &["docs/lake/logging.md", "docs/logging.md"],
         queries: "infra/queries/lake",
         alerts: "modules/lake-watching.bicep",
-        rules: ["preparation-failed", "preparation-stopped", "no-preparation", "export-behind", "rejected-rows"],
+        rules: &["preparation-failed", "preparation-stopped", "no-preparation", "export-behind", "rejected-rows"],
         workbook: "lake-workbook.json",
         template: "modules/lake-watching.bicep",
         shown: ["preparations", "tables", "checks"],

@@ -56,6 +56,8 @@ pub(crate) struct Plan {
     pub(crate) settings: Vec<(&'static str, String)>,
     /// Whether everything happens sequentially, in the same order every time.
     pub(crate) in_order: bool,
+    /// A function that the first instance does not run.
+    pub(crate) disabled: Option<&'static str>,
 }
 
 impl Plan {
@@ -68,6 +70,7 @@ impl Plan {
             journeys: SHIPPED.to_owned(),
             settings: Vec::new(),
             in_order: false,
+            disabled: None,
         }
     }
 
@@ -119,6 +122,7 @@ impl TestEnvironment {
         if plan.in_order {
             app.max_concurrent_calls = Some(1);
         }
+        app.functions.retain(|function| Some(function.name.as_str()) != plan.disabled);
         let launch = Arc::new(InProcess { clock, journeys: plan.journeys, port: AtomicU16::default() });
         let app = environment.host(app, launch.clone(), Arc::new(|_, _| {})).await.unwrap();
         assert!(app.host().ready().await);

@@ -151,6 +151,36 @@ async fn events_that_together_exceed_a_batch_are_recorded() {
     }
 }
 
+#[tokio::test]
+async fn a_record_that_cosmos_db_rejects_later_fails_and_holds_up_no_other() {
+    const LARGEST_REQUEST: usize = 2 * 1024 * 1024;
+    let mut test = TestEnvironment::usual().await;
+    let good = test.checkout(None, Some("before@example.org"));
+    test.minute().await;
+    // Records of which some fit when they are created, and are too large when they are saved with more fields.
+    let usual = test.record(&good).await.to_string().len();
+    let events: Vec<EventRow> = (6..16)
+        .map(|n| EventRow {
+            transaction_id: format!("LARGE{n}"),
+            event_type: "AddCartLines".to_owned(),
+            staff_id: "x".repeat(LARGEST_REQUEST - usual - 300 + 40 * n),
+            ..good.clone()
+        })
+        .collect();
+    events.iter().for_each(|event| test.shop().emit_unfitted_event(event.clone()));
+    let later = test.checkout(None, Some("after@example.org"));
+    test.pass(TimeDelta::minutes(3)).await;
+    let (records, mut shortened) = (test.records().await, 0);
+    for event in &events {
+        let record = &records[&(event.transaction_id.clone(), event.event_type.clone())];
+        let (status, code) = status_and_reason(record);
+        assert_eq!(status, "failed", "{}", event.transaction_id);
+        shortened += usize::from(code == "messageTooLarge" && record.to_string().len() < 10_000);
+    }
+    assert!(shortened > 0, "no record was rejected after it was created");
+    assert_eq!(test.record(&later).await["status"], "processed");
+}
+
 /// For time-outs, which are measured in real time.
 fn in_real_time() -> Plan {
     let plan = Plan { environment: EnvironmentOptions::new(Clock::real()), ..Plan::usual() };
@@ -179,6 +209,50 @@ async fn deliveries_are_answered_soon_when_the_identity_endpoint_hangs() {
     assert!(took < Duration::from_secs(15), "{took:?}");
     test.environment.network().set_faults(NoFaults::default());
     test.until(|test| test.environment.dataverse().started().len() == SALES).await;
+}
+
+#[tokio::test]
+async fn deliveries_are_answered_soon_when_service_bus_hangs_too() {
+    const SALES: usize = 16;
+    let mut test = in_real_time().with("RequestTimeout", "00:00:05").with("RetryFirstDelay", "00:00:30").open().await;
+    let (calls, published) = (Calls::default(), std::sync::atomic::AtomicBool::new(false));
+    let hang = move |call: &Call| match call.dependency {
+        // The poller has its token, and publishes once. The rest has to wait for tokens of the same identity endpoint.
+        Dependency::Entra if call.own_number > 0 => FaultAction::Hang,
+        Dependency::ServiceBus if published.swap(true, std::sync::atomic::Ordering::SeqCst) => FaultAction::Hang,
+        _ => FaultAction::Serve,
+    };
+    test.environment.network().set_faults(Script::new(&calls, hang));
+    for n in 0..SALES {
+        test.checkout(None, Some(&format!("guest{n}@example.org")));
+    }
+    let answered = |test: &TestEnvironment| {
+        test.app.host().counters().functions.get("process-message").map_or(0, |it| it.succeeded)
+    };
+    test.until(|_| calls.at(Dependency::Entra) > 1).await;
+    let began = Instant::now();
+    test.until(|test| answered(test) >= SALES as u64 || began.elapsed() > Duration::from_secs(60)).await;
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(15), "{took:?}");
+    test.environment.network().set_faults(NoFaults::default());
+    test.until(|test| test.environment.dataverse().started().len() == SALES).await;
+    assert_eq!(test.environment.counts().dead_lettered, 0);
+}
+
+#[tokio::test]
+async fn a_poll_is_answered_soon_when_the_identity_endpoint_hangs() {
+    let test = in_real_time().with("PollSchedule", "0 0 0 1 1 *").with("RequestTimeout", "00:00:05").open().await;
+    let hang = |call: &Call| match call.dependency {
+        Dependency::Entra => FaultAction::Hang,
+        _ => FaultAction::Serve,
+    };
+    test.environment.network().set_faults(Script::new(&Calls::default(), hang));
+    let began = Instant::now();
+    let (status, _) = post(&test, "/poll-events", "{}".to_owned()).await;
+    assert!((400..600).contains(&status), "{status}");
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+    test.environment.network().set_faults(NoFaults::default());
+    assert_eq!(post(&test, "/poll-events", "{}".to_owned()).await.0, 200);
 }
 
 #[tokio::test]

@@ -1,9 +1,10 @@
 //! Replays, redrives and dry runs.
 
 use chrono::TimeDelta;
+use reqwest::StatusCode;
 use sandbox::audit::Journey;
 use sandbox::host::KillScope;
-use sandbox::network::{Call, Dependency, FaultAction, NoFaults};
+use sandbox::network::{Call, Dependency, ErrorReply, FaultAction, NoFaults};
 use serde_json::{Value, json};
 
 use crate::environment::TestEnvironment;
@@ -135,6 +136,67 @@ async fn a_redrive_completes_what_succeeds_and_leaves_the_rest() {
     assert_eq!(test.record(&event).await["status"], "processed");
     let audit = test.environment.audit(&CONFIRMATION, &[]);
     assert!(audit.lost.is_empty() && audit.duplicated.is_empty() && audit.misdirected.is_empty(), "{audit:#?}");
+}
+
+/// Messages in the dead-letter queue that can never succeed.
+fn foreign_dead_letters(test: &TestEnvironment, number: usize) {
+    let broker = test.environment.broker();
+    for n in 0..number {
+        let body = format!("not ours {n}");
+        let message = sandbox::service_bus::NewMessage { body: body.into(), ..Default::default() };
+        broker.send(sandbox::environment::TOPIC, vec![message]).unwrap();
+    }
+}
+
+async fn with_foreign_dead_letters(number: usize) -> TestEnvironment {
+    let mut test = TestEnvironment::usual().await;
+    foreign_dead_letters(&test, number);
+    test.pass(TimeDelta::minutes(10)).await;
+    assert_eq!(test.environment.counts().dead_lettered, number);
+    test
+}
+
+#[tokio::test]
+async fn an_error_of_service_bus_in_a_redrive_releases_all_and_reports_what_was_done() {
+    let mut test = with_foreign_dead_letters(3).await;
+    let calls = Calls::default();
+    let third = std::sync::atomic::AtomicUsize::new(0);
+    let fault = move |call: &Call| {
+        let is_receive = call.path.ends_with("/messages/head") && call.path.contains("$DeadLetterQueue");
+        let number = if is_receive { third.fetch_add(1, std::sync::atomic::Ordering::SeqCst) } else { 0 };
+        match number {
+            2 => FaultAction::Refuse(ErrorReply::bare(StatusCode::SERVICE_UNAVAILABLE)),
+            _ => FaultAction::Serve,
+        }
+    };
+    test.environment.network().set_faults(Script::new(&calls, fault));
+    let (status, answer) = test.trigger(&json!({"deadLetters": {"max": 10}})).await;
+    assert_eq!((status, &answer["error"]["code"]), (503, &json!("serviceBusUnavailable")), "{answer}");
+    assert_eq!((&answer["taken"], answer["failed"].as_array().unwrap().len()), (&json!(2), 2), "{answer}");
+    // All are available again at once, not only when their locks expire.
+    let (status, answer) = test.trigger(&json!({"deadLetters": {"max": 10}})).await;
+    assert_eq!((status, &answer["taken"]), (422, &json!(3)), "{answer}");
+}
+
+#[tokio::test]
+async fn a_dead_letter_whose_lock_has_expired_counts_once() {
+    let mut test = with_foreign_dead_letters(4).await;
+    let calls = Calls::default();
+    let queue = sandbox::service_bus::EntityPath { dead_letter: true, ..test.environment.subscription() };
+    let broker = test.environment.broker().clone();
+    let receives = std::sync::atomic::AtomicUsize::new(0);
+    let fault = move |call: &Call| {
+        let is_receive = call.path.contains("$DeadLetterQueue") && call.path.ends_with("/messages/head");
+        if is_receive && receives.fetch_add(1, std::sync::atomic::Ordering::SeqCst) < 3 {
+            broker.expire_some_lock(&queue, 0);
+        }
+        FaultAction::Serve
+    };
+    test.environment.network().set_faults(Script::new(&calls, fault));
+    let (status, answer) = test.trigger(&json!({"deadLetters": {"max": 3}})).await;
+    assert_eq!((status, &answer["taken"]), (422, &json!(3)), "{answer}");
+    assert_eq!(answer["failed"].as_array().unwrap().len(), 3, "{answer}");
+    assert_eq!(test.environment.counts().dead_lettered, 4);
 }
 
 #[tokio::test]

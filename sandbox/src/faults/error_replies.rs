@@ -65,6 +65,24 @@ pub(super) fn gateway(rng: &mut StdRng) -> ErrorReply {
     ErrorReply::bare(if rng.random_bool(0.5) { StatusCode::BAD_GATEWAY } else { StatusCode::GATEWAY_TIMEOUT })
 }
 
+/// Access is denied (401 or 403). A request has no effect until an administrator corrects that. The text of the Scale Unit
+/// is not confirmed.
+pub(super) fn denied(dependency: Dependency) -> ErrorReply {
+    let forbidden = StatusCode::FORBIDDEN;
+    match dependency {
+        Dependency::Entra => {
+            json_error(StatusCode::UNAUTHORIZED, json!({ "error": "invalid_client", "error_codes": [7_000_215] }))
+        }
+        Dependency::Commerce => ErrorReply::bare(forbidden),
+        Dependency::Cosmos => cosmos(forbidden, 5300, "The principal does not have the required RBAC permissions."),
+        Dependency::ServiceBus => {
+            let detail = "40100: Unauthorized : Unauthorized access for this operation.";
+            service_bus(StatusCode::UNAUTHORIZED, detail)
+        }
+        Dependency::Dataverse => dataverse(forbidden, "0x80040220", "Principal user is missing a privilege."),
+    }
+}
+
 /// Adds `Retry-After` in one of the two formats of RFC 9110, 10.2.3.
 fn with_retry_after(error: ErrorReply, seconds: u32, rng: &mut StdRng, now: DateTime<Utc>) -> ErrorReply {
     if rng.random_bool(0.5) {

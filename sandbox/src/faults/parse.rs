@@ -1,4 +1,4 @@
-//! The text form of a fault profile: `storm`, or `dataverse=storm,cosmos=rough`, or `rough,entra=none`.
+//! The text form of a fault profile: `storm`, or `dataverse=hang,cosmos=rough`, or `rough,entra=none`.
 
 use std::str::FromStr;
 
@@ -8,7 +8,7 @@ use crate::network::Dependency;
 /// An unknown part of a fault profile.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "'{0}' is not a fault profile: use none, rough or storm, or one of these for a dependency (entra, commerce, cosmos, service-bus, dataverse), as in dataverse=storm,cosmos=rough"
+    "'{0}' is not a fault profile: use none, rough, storm, hang, refuse or nonsense, or one of these for a dependency (identity, commerce, cosmos, service-bus, dataverse), as in dataverse=hang,cosmos=rough"
 )]
 pub struct UnknownFaultProfile(String);
 
@@ -35,13 +35,16 @@ fn rates(severity: &str) -> Option<FaultRates> {
         "none" => Some(FaultRates::default()),
         "rough" => Some(FaultRates::rough()),
         "storm" => Some(FaultRates::storm()),
+        "hang" => Some(FaultRates::hanging()),
+        "refuse" => Some(FaultRates::refusing()),
+        "nonsense" => Some(FaultRates::nonsense()),
         _ => None,
     }
 }
 
 fn dependency(name: &str) -> Option<Dependency> {
     match name.trim().to_ascii_lowercase().as_str() {
-        "entra" => Some(Dependency::Entra),
+        "identity" | "entra" => Some(Dependency::Entra),
         "commerce" | "csu" => Some(Dependency::Commerce),
         "cosmos" => Some(Dependency::Cosmos),
         "service-bus" | "servicebus" | "bus" => Some(Dependency::ServiceBus),
@@ -74,6 +77,15 @@ mod tests {
         assert_eq!(mixed.of(Dependency::Entra), FaultRates::default());
         let except_one = parsed("storm, service-bus = none");
         assert_eq!(except_one, FaultProfile::storm().with(Dependency::ServiceBus, FaultRates::default()));
+    }
+
+    #[test]
+    fn a_dependency_can_hang_refuse_or_answer_nonsense() {
+        let mixed = parsed("dataverse=hang,identity=refuse,cosmos=nonsense");
+        assert_eq!(mixed.of(Dependency::Dataverse), FaultRates::hanging());
+        assert_eq!(mixed.of(Dependency::Entra), FaultRates::refusing());
+        assert_eq!(mixed.of(Dependency::Cosmos), FaultRates::nonsense());
+        assert_eq!(mixed.of(Dependency::Commerce), FaultRates::default());
     }
 
     #[test]

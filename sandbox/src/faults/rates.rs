@@ -30,6 +30,10 @@ pub struct CallFaults {
     pub truncated: f64,
     /// There is no answer at all.
     pub hang: f64,
+    /// Access is denied, in the dependency's own format.
+    pub refused: f64,
+    /// An HTML page, `null`, or half of the reply, with status 200; the request had its effect.
+    pub nonsense: f64,
 }
 
 impl CallFaults {
@@ -38,7 +42,7 @@ impl CallFaults {
         self.all().iter().sum()
     }
 
-    pub(super) fn all(&self) -> [f64; 9] {
+    pub(super) fn all(&self) -> [f64; 11] {
         [
             self.throttled,
             self.unavailable,
@@ -49,6 +53,8 @@ impl CallFaults {
             self.reset_after,
             self.truncated,
             self.hang,
+            self.refused,
+            self.nonsense,
         ]
     }
 }
@@ -141,12 +147,32 @@ impl FaultRates {
                 reset_after: 0.0015,
                 truncated: 0.0015,
                 hang: 0.0002,
+                ..CallFaults::default()
             },
             latency: Latency { min: MILLISECOND, tail: 1.5, max: 500 * MILLISECOND },
             burst: Burst { probability: 0.05, factor: 4.0 },
             outages: Some(Outages { interval: 120 * SECOND, max_duration: 3 * SECOND }),
             background: BackgroundFaults { interval: Some(20 * SECOND), conflicts: 0.01, max_delay: 3 * SECOND },
         }
+    }
+
+    /// No call is answered.
+    pub fn hanging() -> Self {
+        Self::always(CallFaults { hang: 1.0, ..CallFaults::default() })
+    }
+
+    /// Access is denied to every call.
+    pub fn refusing() -> Self {
+        Self::always(CallFaults { refused: 1.0, ..CallFaults::default() })
+    }
+
+    /// No call gets the answer of the dependency.
+    pub fn nonsense() -> Self {
+        Self::always(CallFaults { nonsense: 1.0, ..CallFaults::default() })
+    }
+
+    fn always(calls: CallFaults) -> Self {
+        Self { calls, ..Self::default() }
     }
 
     /// Ten per cent of the calls have a fault.
@@ -161,7 +187,8 @@ impl FaultRates {
                 reset_before: 0.008,
                 reset_after: 0.006,
                 truncated: 0.006,
-                hang: 0.001,
+                hang: 0.003,
+                ..CallFaults::default()
             },
             latency: Latency { min: 2 * MILLISECOND, tail: 1.2, max: 1500 * MILLISECOND },
             burst: Burst { probability: 0.08, factor: 4.0 },

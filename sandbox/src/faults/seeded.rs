@@ -8,7 +8,7 @@ use rand::{RngExt as _, SeedableRng as _};
 
 use super::{FaultProfile, FaultRates, error_replies, mix};
 use crate::clock::Clock;
-use crate::network::{BoxFuture, Call, Dependency, FaultAction, FaultInjector};
+use crate::network::{BoxFuture, Call, Dependency, ErrorReply, FaultAction, FaultInjector};
 
 /// The length of a period, in milliseconds.
 const PERIOD: i64 = 10_000;
@@ -73,8 +73,18 @@ fn decide(
         Some(5) => FaultAction::ResetBefore,
         Some(6) => FaultAction::ResetAfter,
         Some(7) => FaultAction::TruncateReply,
-        Some(_) => FaultAction::Hang,
+        Some(8) => FaultAction::Hang,
+        Some(9) => FaultAction::Refuse(error_replies::denied(dependency)),
+        Some(_) => nonsense(rng),
         None => FaultAction::Serve,
+    }
+}
+
+fn nonsense(rng: &mut StdRng) -> FaultAction {
+    match rng.random_range(0..3) {
+        0 => FaultAction::ReplaceReply(ErrorReply::html_page()),
+        1 => FaultAction::ReplaceReply(ErrorReply::null()),
+        _ => FaultAction::TruncateReply,
     }
 }
 
@@ -216,6 +226,26 @@ mod tests {
             statuses.insert(reqwest::get(served.url()).await.unwrap().status().as_u16());
         }
         assert_eq!(statuses, BTreeSet::from([502, 504]));
+    }
+
+    #[tokio::test]
+    async fn every_dependency_hangs_denies_access_or_answers_nonsense_on_request() {
+        let client = reqwest::Client::builder().timeout(Duration::from_millis(200)).build().unwrap();
+        for dependency in Dependency::ALL {
+            let served = only(dependency, FaultRates::hanging().calls).await;
+            assert!(client.get(served.url()).send().await.unwrap_err().is_timeout(), "{dependency}");
+            let served = only(dependency, FaultRates::refusing().calls).await;
+            let status = reqwest::get(served.url()).await.unwrap().status().as_u16();
+            assert!([401, 403].contains(&status), "{dependency}: {status}");
+            let served = only(dependency, FaultRates::nonsense().calls).await;
+            let mut texts = BTreeSet::new();
+            for _ in 0..30 {
+                let reply = reqwest::get(served.url()).await.unwrap();
+                assert_eq!(reply.status(), 200, "{dependency}");
+                texts.insert(reply.text().await.unwrap());
+            }
+            assert_eq!((texts.len(), texts.contains("null"), texts.contains("all i")), (3, true, true), "{texts:?}");
+        }
     }
 
     #[tokio::test]

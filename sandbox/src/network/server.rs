@@ -175,14 +175,24 @@ async fn rebind(address: SocketAddr) -> io::Result<TcpListener> {
 /// Accepts the next connection. Never returns while the port is closed.
 async fn next_connection(listener: Option<&TcpListener>) -> TcpStream {
     let Some(listener) = listener else { return std::future::pending().await };
+    let (stream, _) = accepted(|| listener.accept()).await;
+    // Replies are small, and the caller waits for each of them.
+    let _ = stream.set_nodelay(true);
+    stream
+}
+
+/// The pause after a connection could not be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// What `accept` returns. Without a pause, a process without free file descriptors would repeat the error all the time.
+async fn accepted<T, F: Future<Output = io::Result<T>>>(accept: impl Fn() -> F) -> T {
     loop {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                // Replies are small, and the caller waits for each of them.
-                let _ = stream.set_nodelay(true);
-                return stream;
+        match accept().await {
+            Ok(connection) => return connection,
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted; trying again after {ACCEPT_PAUSE:?}");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
             }
-            Err(error) => tracing::warn!(%error, "a connection could not be accepted"),
         }
     }
 }
@@ -231,4 +241,26 @@ fn with_connection_header(mut response: Response, keep_alive: bool) -> Response 
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn accepting_pauses_while_there_are_no_file_descriptors() {
+        let attempts = AtomicU32::new(0);
+        let (attempts, began) = (&attempts, std::time::Instant::now());
+        let accept = || async move {
+            match attempts.fetch_add(1, Ordering::SeqCst) {
+                // EMFILE
+                0 | 1 => Err(io::Error::from_raw_os_error(24)),
+                _ => Ok("connection"),
+            }
+        };
+        assert_eq!(accepted(accept).await, "connection");
+        assert!(began.elapsed() >= 2 * ACCEPT_PAUSE);
+    }
 }

@@ -22,6 +22,12 @@ pub(super) enum Availability {
     Slow,
     /// Most calls are answered with 429 and `Retry-After`.
     Failing,
+    /// No call is answered.
+    Hanging,
+    /// Access is denied to every call.
+    Refusing,
+    /// Every answer is an HTML page, `null`, or cut.
+    Nonsense,
     /// The dependency is off the network: connections are refused.
     Down,
 }
@@ -34,6 +40,9 @@ impl Availability {
                 latency: Latency { min: Duration::from_millis(500), tail: 2.0, max: Duration::from_secs(3) },
                 ..FaultRates::default()
             },
+            Self::Hanging => FaultRates::hanging(),
+            Self::Refusing => FaultRates::refusing(),
+            Self::Nonsense => FaultRates::nonsense(),
             Self::Failing => {
                 FaultRates { calls: CallFaults { throttled: 0.7, ..CallFaults::default() }, ..FaultRates::default() }
             }

@@ -163,6 +163,17 @@ impl DeadLetter {
         self.0.body()
     }
 
+    /// Whether both are the same message, received twice.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        let number = |letter: &Self| letter.0.broker_properties().map(|properties| properties.sequence_number);
+        number(self).is_some() && number(self) == number(other)
+    }
+
+    /// Prolongs its lock.
+    pub async fn renew(&self) -> Result<(), BusError> {
+        Ok(self.0.renew_message_lock().await?)
+    }
+
     /// Removes it from the queue.
     pub async fn complete(&self) -> Result<(), BusError> {
         Ok(self.0.delete_message().await.map(drop)?)

@@ -14,7 +14,8 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{Store, StoreError, partition};
-use crate::events::Record;
+use crate::events::{Reason, ReasonCode, Record};
+use crate::telemetry::LogEvent;
 
 /// Maximum number of operations in a batch (limit of the service).
 const MAX_OPERATIONS: usize = 100;
@@ -67,6 +68,24 @@ pub struct Saved {
     pub written: Vec<Record>,
     /// Records that were not written because they have changed since they were read.
     pub conflicted: Vec<Record>,
+    /// Records that the service rejects, each with the error. Empty after they are saved without their content.
+    refused: Vec<(Record, StoreError)>,
+}
+
+impl Saved {
+    fn and(mut self, other: Self) -> Self {
+        self.written.extend(other.written);
+        self.conflicted.extend(other.conflicted);
+        self.refused.extend(other.refused);
+        self
+    }
+}
+
+/// The record without the content that the service rejects.
+pub(crate) fn shortened(record: Record, error: &StoreError) -> Record {
+    let detail = error.to_string();
+    LogEvent::RecordShortened { event_id: record.id().as_str(), detail: &detail }.log();
+    record.without_content(Reason::new(ReasonCode::MalformedEvent, detail))
 }
 
 impl Store {
@@ -132,46 +151,66 @@ impl Store {
         Ok(found.into_iter().map(|found| (found.id.clone(), found)).collect())
     }
 
-    /// Saves records that still have the version that was read.
+    /// Saves records that still have the version that was read. One that the service rejects is saved without its content.
     pub async fn save(&self, records: Vec<Record>) -> Result<Saved, StoreError> {
+        let mut saved = self.save_all(records).await?;
+        if saved.refused.is_empty() {
+            return Ok(saved);
+        }
+        let shortened = std::mem::take(&mut saved.refused).into_iter().map(|(record, error)| shortened(record, &error));
+        let again = self.save_all(shortened.collect()).await?;
+        // Then the content is not the cause.
+        match again.refused.into_iter().next() {
+            Some((_, error)) => Err(error),
+            None => Ok(saved.and(Saved { refused: Vec::new(), ..again })),
+        }
+    }
+
+    async fn save_all(&self, records: Vec<Record>) -> Result<Saved, StoreError> {
         let batches = by_partition(records).into_iter().map(|batch| self.save_batch(batch));
         let saved: Vec<Saved> = stream::iter(batches).buffer_unordered(CONCURRENCY).try_collect().await?;
-        Ok(saved.into_iter().fold(Saved::default(), |mut all, one| {
-            all.written.extend(one.written);
-            all.conflicted.extend(one.conflicted);
-            all
-        }))
+        Ok(saved.into_iter().fold(Saved::default(), Saved::and))
     }
 
     /// If one record has changed, the service rejects the whole batch. Probably others have changed too, so a query finds them
-    /// before the rest is sent again.
+    /// before the rest is sent again. A record that the service refuses is taken out.
     async fn save_batch(&self, mut records: Vec<Record>) -> Result<Saved, StoreError> {
-        let mut conflicted = Vec::new();
+        let mut saved = Saved::default();
         while let Some(first) = records.first() {
             let mut batch = TransactionalBatch::new(partition(&first.event().channel_id));
             for record in &records {
                 batch = batch.replace_item(record.id().to_string(), record, Some(replace_if_match(record.etag())))?;
             }
-            match self.run(batch, ContentResponseOnWrite::Disabled).await?.etags() {
+            let outcome = match self.run(batch, ContentResponseOnWrite::Disabled).await {
+                Err(StoreError::Refused(_)) if records.len() > 1 => {
+                    let rest = records.split_off(records.len() / 2);
+                    let first = Box::pin(self.save_batch(records)).await?;
+                    return Ok(saved.and(first).and(Box::pin(self.save_batch(rest)).await?));
+                }
+                Err(error @ StoreError::Refused(_)) => Err((0, error)),
+                other => other?.etags(),
+            };
+            match outcome {
                 Ok(etags) => {
-                    let written = records.into_iter().zip(etags).map(|(record, etag)| record.with_etag(etag)).collect();
-                    return Ok(Saved { written, conflicted });
+                    saved.written.extend(records.into_iter().zip(etags).map(|(record, etag)| record.with_etag(etag)));
+                    break;
                 }
                 // A missing record has expired. It counts as changed.
                 Err((index, StoreError::Conflict(_) | StoreError::Denied(_))) => {
-                    conflicted.push(records.remove(index));
+                    saved.conflicted.push(records.remove(index));
                     let existing = self.find_existing(&records).await?;
                     let is_unchanged = |record: &Record| {
                         existing.get(record.id().as_str()).is_some_and(|it| record.etag() == Some(it.etag.as_str()))
                     };
                     let (unchanged, changed): (Vec<_>, Vec<_>) = records.into_iter().partition(is_unchanged);
-                    conflicted.extend(changed);
+                    saved.conflicted.extend(changed);
                     records = unchanged;
                 }
+                Err((index, error @ StoreError::Refused(_))) => saved.refused.push((records.remove(index), error)),
                 Err((_, error)) => return Err(error),
             }
         }
-        Ok(Saved { written: Vec::new(), conflicted })
+        Ok(saved)
     }
 
     /// Runs a batch. Either all operations are applied or none.

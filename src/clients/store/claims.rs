@@ -70,7 +70,7 @@ impl Claim {
     }
 }
 
-fn claim_id(event: &EventId) -> String {
+pub(super) fn claim_id(event: &EventId) -> String {
     format!("{event}~claim")
 }
 

@@ -8,6 +8,7 @@ mod claims;
 mod customers;
 mod find;
 mod probe;
+mod published;
 
 use std::time::Duration;
 
@@ -33,6 +34,7 @@ use crate::dependency::Dependency;
 use crate::events::{EventId, Record};
 use crate::settings::StoreSettings;
 use crate::telemetry::{LogEvent, invocation, traces};
+pub(crate) use batch::shortened;
 pub use batch::{Added, Saved};
 pub use claims::{Claim, Claimed};
 pub use find::{Criterion, Page};

@@ -53,6 +53,7 @@ impl Run<'_> {
         join_all(types.map(|event_type| self.ingest_type(event_type, lookback, &records))).await;
         if lookback == Lookback::Full {
             self.record_error(self.lease_due_records(&records).await);
+            self.record_error(self.find_lost_messages(&records).await);
         }
     }
 
@@ -215,7 +216,7 @@ impl Run<'_> {
 
 /// Sends records into the channel and waits for capacity. The receiver is gone only if the run was dropped. Then the leases
 /// expire.
-async fn forward(records: Vec<Record>, to: &Sender<Record>) {
+pub(super) async fn forward(records: Vec<Record>, to: &Sender<Record>) {
     for record in records {
         if to.send(record).await.is_err() {
             return;

@@ -1,6 +1,7 @@
 //! `poll-events`: reads new events from the event store and publishes them to the topic.
 
 mod ingest;
+mod lost;
 mod prepare;
 mod publish;
 
@@ -24,6 +25,7 @@ use crate::events::Record;
 use crate::telemetry::{LogEvent, PollSummary, invocation, traces};
 use ingest::Lookback;
 pub use ingest::PollCache;
+pub(super) use lost::{LostMessageCheck, postpone_lost_message_check};
 use prepare::Prepared;
 
 /// Why a run was interrupted. The next run continues from there.
@@ -196,6 +198,9 @@ impl<'a> Run<'a> {
         result
             .map_err(|error| {
                 LogEvent::PollInterrupted { detail: &error.to_string() }.log();
+                if matches!(error, PollError::Store(_)) {
+                    postpone_lost_message_check(self.services);
+                }
                 self.error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
             })
             .ok()

@@ -9,9 +9,10 @@ use super::{DELIVERY_BUDGET, Delivery, DeliveryOutcome, abandoned, elapsed, reje
 use crate::clients::bus::{BusError, Outgoing};
 use crate::clients::milliseconds;
 use crate::clients::store::StoreError;
-use crate::events::{EventId, JourneyOutcome, Message, Reason, ReasonCode, RetryHistory, Status};
+use crate::events::{EventId, JourneyOutcome, Message, Reason, ReasonCode, Record, RetryHistory, Status};
 use crate::functions::Services;
 use crate::functions::event_log::{log_final, record_journeys};
+use crate::functions::poll_events::postpone_lost_message_check;
 use crate::telemetry::{LogEvent, traces};
 
 /// Pauses between attempts to schedule a message, in seconds. They end with [`DELIVERY_BUDGET`]. While Service Bus is not
@@ -45,7 +46,9 @@ pub(super) async fn reschedule(
     let at = not_before.unwrap_or(now).max(now + policy.delay(attempts, services.clock.chance(), retry_after));
     let traceparent = traces::current_traceparent().or_else(|| history.traceparent.clone());
     let history = RetryHistory { attempts, failing_since: Some(failing_since), traceparent, ..history };
-    if let Err(error) = schedule(services, message, &delivery.body, &history, at, began).await {
+    let retry = Retry { history: &history, at, reason: &reason };
+    let scheduled = schedule(services, message, &delivery.body, &retry, began).await;
+    if let Err(error) = scheduled {
         let code = match error {
             BusError::TooLarge(_) => ReasonCode::MessageTooLarge,
             BusError::Refused(_) => ReasonCode::MessageRefused,
@@ -65,8 +68,11 @@ pub(super) async fn reschedule(
         delay_ms: milliseconds((at - now).to_std().unwrap_or_default()),
     }
     .log();
-    if attempts == 1 && reason.code != ReasonCode::InProgress {
-        record_retry(services, message, &reason).await;
+    match reason.code {
+        ReasonCode::InProgress => {}
+        ReasonCode::StoreUnavailable if attempts > 1 => postpone_lost_message_check(services),
+        _ if matches!(scheduled, Ok(Scheduled::InRecord)) => {}
+        _ => record_retry(services, message, &reason).await,
     }
     DeliveryOutcome::Rescheduled(reason)
 }
@@ -85,29 +91,82 @@ async fn fail(
     }
 }
 
+/// The next attempt.
+struct Retry<'a> {
+    history: &'a RetryHistory,
+    at: DateTime<Utc>,
+    reason: &'a Reason,
+}
+
+/// Where the next attempt is scheduled.
+#[derive(Clone, Copy)]
+enum Scheduled {
+    /// A copy of the message.
+    InMessage,
+    /// The event's record: the poller publishes the event again.
+    InRecord,
+}
+
+/// Schedules a copy of the message. While Service Bus does not accept it, the event's record takes its place, so that the
+/// delivery ends. If Cosmos DB is not available either, tries both again after a pause.
 async fn schedule(
     services: &Services,
     message: &Message,
     body: &[u8],
-    history: &RetryHistory,
-    at: DateTime<Utc>,
+    retry: &Retry<'_>,
     began: DateTime<Utc>,
-) -> Result<(), BusError> {
+) -> Result<Scheduled, BusError> {
     let id = message.event.id();
     let (message_id, body) = (unique_message_id(&id), String::from_utf8_lossy(body));
-    let properties = history.to_properties(&message.event);
-    let copy = Outgoing { id: &message_id, body: &body, properties: &properties, scheduled: Some(at) };
+    let properties = retry.history.to_properties(&message.event);
+    let copy = Outgoing { id: &message_id, body: &body, properties: &properties, scheduled: Some(retry.at) };
     let mut pauses = SCHEDULE_PAUSES.into_iter().map(Duration::from_secs);
     // A token and the message: two requests.
     let longest_send = 2 * services.settings.request_timeout;
     let in_time = |pause: &Duration| elapsed(services, began) + *pause + longest_send <= DELIVERY_BUDGET;
     while let Err(error) = services.bus.send(std::slice::from_ref(&copy)).await {
         LogEvent::MessageNotRescheduled { event_id: id.as_str(), detail: &error.to_string() }.log();
+        if error.may_pass() && schedule_in_record(services, message, retry).await {
+            return Ok(Scheduled::InRecord);
+        }
         let pause = pauses.next().filter(|pause| error.may_pass() && in_time(pause));
         let Some(pause) = pause else { return Err(error) };
         services.clock.sleep(pause).await;
     }
-    Ok(())
+    Ok(Scheduled::InMessage)
+}
+
+/// Writes the next attempt into the event's record. Returns whether that makes the message unnecessary.
+async fn schedule_in_record(services: &Services, message: &Message, retry: &Retry<'_>) -> bool {
+    let event = &message.event;
+    let write = async {
+        for _ in 0..3 {
+            let Some(mut record) = services.store.record(&event.channel_id, &event.id()).await? else {
+                return Ok(false);
+            };
+            if record.status().is_final() {
+                return Ok(true);
+            }
+            record_started(&mut record, retry.history);
+            record.schedule_retry(retry.at, retry.reason.clone(), services.clock.now());
+            if !services.store.save(vec![record]).await?.written.is_empty() {
+                return Ok(true);
+            }
+        }
+        Err(StoreError::Conflict("the record keeps changing".to_owned()))
+    };
+    write.await.unwrap_or_else(|error| {
+        LogEvent::RetryNotRecorded { event_id: event.id().as_str(), detail: &error.to_string() }.log();
+        false
+    })
+}
+
+/// Adds the journeys that have started to the record.
+fn record_started(record: &mut Record, history: &RetryHistory) {
+    for (journey, at) in &history.started {
+        let uncertain = record.uncertain(journey);
+        record.set_journey_outcome(journey, JourneyOutcome::Started { at: *at, uncertain });
+    }
 }
 
 /// A `MessageId` that was never used before. Otherwise duplicate detection would drop the message.
@@ -134,10 +193,7 @@ pub(super) async fn record_failure(
             return Ok(());
         }
         let now = services.clock.now();
-        for (journey, at) in &history.started {
-            let uncertain = record.uncertain(journey);
-            record.set_journey_outcome(journey, JourneyOutcome::Started { at: *at, uncertain });
-        }
+        record_started(&mut record, history);
         record.fail(reason.clone(), now, services.settings.keep_records.as_secs());
         if let Some(written) = services.store.save(vec![record]).await?.written.first() {
             log_final(written, now);
@@ -161,6 +217,7 @@ async fn record_retry(services: &Services, message: &Message, reason: &Reason) {
         Ok::<_, StoreError>(())
     };
     if let Err(error) = write.await {
+        postpone_lost_message_check(services);
         LogEvent::RetryNotRecorded { event_id: event.id().as_str(), detail: &error.to_string() }.log();
     }
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::add_record;
 use super::invoke::Invoked;
 use super::plan::{Conclusion, JourneyPlan, Selection, StartOptions, mark_interrupted};
-use crate::clients::store::{Claim, Claimed, StoreError};
+use crate::clients::store::{Claim, Claimed, StoreError, shortened};
 use crate::events::{JourneyOutcome, Message, Reason, ReasonCode, Record, Status};
 use crate::functions::Services;
 use crate::functions::event_log::{log_final, record_journeys};
@@ -90,6 +90,9 @@ impl<'a> ClaimedEvent<'a> {
 
     fn select_journeys(&mut self, options: &StartOptions, plan: &JourneyPlan<'a>) {
         let Selection { to_trigger, held } = plan.apply(&mut self.record, options);
+        if options.reopens() {
+            self.record.mark_replayed(self.claimed_at);
+        }
         for journey in held {
             LogEvent::JourneyHeld { event_id: self.record.id().as_str(), journey: &journey.name }.log();
         }
@@ -137,6 +140,7 @@ impl<'a> ClaimedEvent<'a> {
     pub(super) async fn dismiss(mut self, detail: &str) -> Result<Record, StartError> {
         let now = self.services.clock.now();
         self.record.dismiss(detail, now, self.services.settings.keep_records.as_secs());
+        self.record.mark_replayed(now);
         self.services.store.settle(&self.claim, &self.record).await?;
         log_final(&self.record, now);
         Ok(self.record)
@@ -175,6 +179,9 @@ impl<'a> ClaimedEvent<'a> {
             let Err(mut error) = self.services.store.settle(&self.claim, &self.record).await else {
                 return Ok(conclusion);
             };
+            if matches!(error, StoreError::Refused(_)) && attempts == 0 {
+                self.record = shortened(self.record.clone(), &error);
+            }
             if matches!(error, StoreError::Conflict(_)) {
                 match self.rebase().await {
                     Ok(Rebased::Recorded) => return Ok(conclusion),

@@ -72,7 +72,7 @@ async fn start(services: &Services, message: &Message, options: &StartOptions) -
     let (view, person) = view_and_person(message, &services.settings.default_customers);
     let plan = JourneyPlan::new(&services.journeys, &event.event_type, &view, &person, options);
     if plan.wanted.is_empty() {
-        return skip_all(services, message, &plan).await.map(Settled::unchanged);
+        return skip_all(services, message, options, &plan).await.map(Settled::unchanged);
     }
     let contact = resolve(services, &person).await?;
     invocation::record(|facts| facts.contact = Some(contact.resolution.name()));
@@ -100,7 +100,12 @@ pub(super) async fn dismiss(services: &Services, record: &Record, detail: &str) 
 }
 
 /// No journey to trigger: completes the record without a claim, a contact or an invocation.
-async fn skip_all(services: &Services, message: &Message, plan: &JourneyPlan<'_>) -> Result<Record, StartError> {
+async fn skip_all(
+    services: &Services,
+    message: &Message,
+    options: &StartOptions,
+    plan: &JourneyPlan<'_>,
+) -> Result<Record, StartError> {
     let event = &message.event;
     let now = services.clock.now();
     let mut record = match services.store.record(&event.channel_id, &event.id()).await? {
@@ -110,7 +115,13 @@ async fn skip_all(services: &Services, message: &Message, plan: &JourneyPlan<'_>
     if record.status().is_final() {
         return Ok(record);
     }
+    if let (Status::New, Some(reason)) = (record.status(), record.rejection()) {
+        return Err(StartError::Permanent { reason: reason.clone(), recorded: false });
+    }
     plan.record_skipped(&mut record);
+    if options.reopens() {
+        record.mark_replayed(now);
+    }
     let note = record.reason().cloned();
     record.complete(note, now, services.settings.keep_records.as_secs());
     match services.store.save(vec![record]).await?.written.into_iter().next() {

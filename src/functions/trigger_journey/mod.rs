@@ -41,7 +41,7 @@ async fn fulfil(services: &Services, body: &[u8]) -> Result<Answer, Answer> {
             dry_run(services, &message).await
         }
         Action::Dismiss { key, detail } => dismiss(services, &key, &detail).await,
-        Action::Redrive { max, force } => redrive(services, max, force).await,
+        Action::Redrive { max, force } => Ok(redrive(services, max, force).await),
         Action::Find(query) => find(services, &query).await,
     }
 }

@@ -130,6 +130,11 @@ pub(in crate::page) async fn set_faults(State(state): State<Arc<PageState>>, bod
             (Tone::Plain, format!("{dependency} is slow now: each call takes half a second or more."))
         }
         Availability::Failing => (Tone::Bad, format!("{dependency} is failing now: most calls are answered with 429.")),
+        Availability::Hanging => (Tone::Bad, format!("{dependency} hangs now: calls are accepted and never answered.")),
+        Availability::Refusing => (Tone::Bad, format!("{dependency} refuses now: access is denied to every call.")),
+        Availability::Nonsense => {
+            (Tone::Bad, format!("{dependency} answers nonsense now: an HTML page, null, or half of the reply."))
+        }
         Availability::Down => (Tone::Bad, format!("{dependency} is down now: connections are refused.")),
     };
     let now = state.now();
