@@ -53,7 +53,7 @@ function ofWorkbook(root, name) {
 }
 
 function ofPage([name, text]) {
-  const blocks = text.split(/^```kusto\n/m).slice(1).map((rest) => rest.split(/^```/m)[0]);
+  const blocks = text.split(/^ *```kusto\n/m).slice(1).map((rest) => rest.split(/^ *```/m)[0]);
   return blocks.map((query, index) => [`${name}, query ${index + 1}`, query]);
 }
 

@@ -22,6 +22,7 @@ mod pipeline;
 mod process;
 mod reference_failures;
 mod refused_events;
+mod runbook;
 mod script;
 mod telemetry;
 mod traces;
