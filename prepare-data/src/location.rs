@@ -21,6 +21,15 @@ pub struct Location {
     options: Arc<HashMap<String, String>>,
 }
 
+/// Names of the folders and files in a folder.
+#[derive(Clone, Debug, Default)]
+pub struct Listing {
+    /// Folders.
+    pub folders: Vec<String>,
+    /// Files.
+    pub files: Vec<String>,
+}
+
 impl Location {
     /// Parses a path, or a URL as `abfss://container@account.dfs.core.windows.net/folder`. A storage account is opened with
     /// the identity of the environment (managed or workload identity, `AZURE_*`), see
@@ -45,6 +54,7 @@ impl Location {
             url
         } else {
             let path = std::path::absolute(text).map_err(|error| wrong(error.to_string()))?;
+            let path = without_parents(&path);
             Url::from_directory_path(&path).map_err(|()| wrong("the path is not absolute".to_owned()))?
         };
         Ok(Self { url, options: Arc::new(identity_options()) })
@@ -117,15 +127,19 @@ impl Location {
         self.table()?.build_storage().context(format!("reach {self}"))
     }
 
-    /// Names of the folders in a folder.
+    /// What is directly in a folder.
     ///
     /// # Errors
     /// It cannot be listed.
-    pub async fn folders(&self, inside: &str) -> Result<Vec<String>> {
+    pub async fn list(&self, inside: &str) -> Result<Listing> {
         let store = self.store()?;
-        let prefix = Path::from(inside);
-        let found = store.list_with_delimiter(Some(&prefix)).await.context(format!("list {self}{inside}"))?;
-        Ok(found.common_prefixes.iter().filter_map(|path| path.filename().map(str::to_owned)).collect())
+        let found =
+            store.list_with_delimiter(Some(&Path::from(inside))).await.context(format!("list {self}{inside}"))?;
+        let name = |path: &Path| path.filename().map(str::to_owned);
+        Ok(Listing {
+            folders: found.common_prefixes.iter().filter_map(name).collect(),
+            files: found.objects.iter().filter_map(|file| name(&file.location)).collect(),
+        })
     }
 
     /// Whether a folder contains a Delta table.
@@ -173,6 +187,18 @@ impl std::fmt::Display for Location {
             Err(()) => write!(f, "{}", self.url),
         }
     }
+}
+
+/// The path without `..`, so that two ways to write a folder are equal.
+fn without_parents(path: &std::path::Path) -> std::path::PathBuf {
+    let mut plain = std::path::PathBuf::new();
+    for part in path.components() {
+        match part {
+            std::path::Component::ParentDir => drop(plain.pop()),
+            part => plain.push(part),
+        }
+    }
+    plain
 }
 
 fn with_slash(text: &str) -> String {

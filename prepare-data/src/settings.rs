@@ -41,6 +41,8 @@ pub struct Settings {
     pub party_types: BTreeMap<i64, String>,
     /// Whether all rows are compared, even those that did not change since the last run.
     pub full: bool,
+    /// A table that is computed anew, instead of from its changes.
+    pub rebuild: Option<String>,
     /// Time between two comparisons of all rows. An export drops deleted rows after 28 days.
     pub reconcile_after: TimeDelta,
     /// A run stops if it would remove more than this share of a table's rows.
@@ -64,6 +66,7 @@ impl Settings {
             parameters: BTreeMap::new(),
             party_types: BTreeMap::new(),
             full: false,
+            rebuild: None,
             reconcile_after: TimeDelta::days(7),
             vanishing_share: 0.2,
             memory: 1200 * 1024 * 1024,

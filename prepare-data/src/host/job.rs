@@ -8,6 +8,7 @@ use deltalake::{DeltaTableError, ObjectStoreError};
 use super::log_events::LogEvent;
 use super::{JobError, Summary};
 use crate::error::{Error, MORE_MEMORY};
+use crate::lake::{ChangeFileError, SkippedFolder};
 use crate::run::{self, Gap, How, Layer, TableReport};
 use crate::settings::Settings;
 
@@ -27,6 +28,9 @@ pub async fn prepare(settings: Settings) -> Result<Summary, JobError> {
 ///
 /// The quality gate stopped it.
 pub fn log_report(report: &run::Report) -> Result<Summary, JobError> {
+    for SkippedFolder { folder, reason } in &report.skipped_folders {
+        LogEvent::FolderSkipped { folder, reason }.log();
+    }
     report.gaps.iter().filter(|gap| gap.gaps > 0).for_each(log_check);
     for (reason, rows) in &report.rejected {
         LogEvent::RowsRejected { reason, rows: *rows }.log();
@@ -87,7 +91,7 @@ fn safe_text(error: &Error) -> String {
 }
 
 fn delta_text(error: &DeltaTableError) -> String {
-    if let Some(store) = store_error(error) {
+    if let Some(store) = cause::<ObjectStoreError>(error) {
         return store.to_string();
     }
     match error {
@@ -103,8 +107,11 @@ fn delta_text(error: &DeltaTableError) -> String {
 }
 
 fn statement_text(error: &DataFusionError) -> String {
-    if let Some(store) = store_error(error) {
+    if let Some(store) = cause::<ObjectStoreError>(error) {
         return store.to_string();
+    }
+    if let Some(file) = cause::<ChangeFileError>(error) {
+        return file.to_string();
     }
     match error.find_root() {
         root @ (DataFusionError::ResourcesExhausted(_)
@@ -118,8 +125,8 @@ fn statement_text(error: &DataFusionError) -> String {
     }
 }
 
-/// The error of the object store, if that is the cause.
-fn store_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a ObjectStoreError> {
+/// The error of this type that is the cause.
+fn cause<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(store) = error.downcast_ref() {

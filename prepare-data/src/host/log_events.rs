@@ -40,5 +40,6 @@ commerce_journeys::log_events! {
     }
     INFO TableUnchanged { layer: Layer, table: &'a str, rows: u64, version: u64, duration_ms: u64 }
     INFO RowsRejected { reason: &'a str, rows: u64 }
+    WARN FolderSkipped { folder: &'a str, reason: &'a str }
     WARN CheckFailed { check: &'a str, found: u64, of_rows: u64 }
 }

@@ -4,9 +4,9 @@ use deltalake::arrow::datatypes::{DataType, Schema};
 use deltalake::datafusion::common::ScalarValue;
 use deltalake::datafusion::functions::core::expr_fn::nullif;
 use deltalake::datafusion::functions::expr_fn::lower;
-use deltalake::datafusion::functions::string::expr_fn::btrim;
 use deltalake::datafusion::prelude::{Expr, ident, lit, try_cast, when};
 
+use super::text::{UNKNOWN_LABEL, enum_number, trim_text};
 use super::timestamps::lake_timestamp;
 use crate::error::{Context, Error, Result};
 use crate::sql::{Column, SourceTable};
@@ -27,8 +27,12 @@ fn one(schema: &Schema, table: &SourceTable, column: &Column) -> Result<Expr> {
         return Ok(lit(null).alias(&column.name));
     };
     let (name, from) = (found.name().as_str(), found.data_type());
-    let value =
-        if is_text(from) && !is_text(&kind) { from_text(ident(name), &kind)? } else { converted(name, from, &kind) };
+    let value = match (is_text(from), is_text(&kind)) {
+        (true, false) => from_text(ident(name), column)?,
+        // Ids are as the export writes them, so that conditions on them are pushed down to the files.
+        (true, true) if column.name != "id" => trim_text().call(vec![try_cast(ident(name), DataType::Utf8)]),
+        _ => converted(name, from, &kind),
+    };
     Ok(value.alias(&column.name))
 }
 
@@ -51,9 +55,12 @@ fn converted(name: &str, from: &DataType, kind: &DataType) -> Expr {
 }
 
 /// Parses a value that was written as text. Text that cannot be parsed is NULL.
-pub(super) fn from_text(value: Expr, kind: &DataType) -> Result<Expr> {
-    let trimmed = nullif(btrim(vec![value]), lit(""));
-    match kind {
+pub(super) fn from_text(value: Expr, column: &Column) -> Result<Expr> {
+    if !column.labels.is_empty() {
+        return Ok(enum_number(&column.labels).call(vec![value]));
+    }
+    let trimmed = nullif(trim_text().call(vec![value]), lit(""));
+    match column.data_type()? {
         DataType::Timestamp(..) => Ok(lake_timestamp().call(vec![trimmed])),
         DataType::Boolean => {
             let word = lower(trimmed);
@@ -62,7 +69,25 @@ pub(super) fn from_text(value: Expr, kind: &DataType) -> Result<Expr> {
                 .end()
                 .context("read a boolean")
         }
-        other => Ok(try_cast(trimmed, other.clone())),
+        other => Ok(try_cast(trimmed, other)),
+    }
+}
+
+/// Whether text could not be parsed.
+pub(super) fn is_unreadable(text: &Expr, column: &Column) -> Result<Expr> {
+    let value = from_text(text.clone(), column)?;
+    let is_known = if column.labels.is_empty() { value.is_not_null() } else { value.not_eq(lit(UNKNOWN_LABEL)) };
+    let trimmed = trim_text().call(vec![text.clone()]);
+    Ok(trimmed.not_eq(lit("")).and(is_known.is_not_true()))
+}
+
+/// The meaning of text as a boolean, as [`from_text`] reads it.
+pub(super) fn flag(text: &str) -> Option<bool> {
+    let is_one_of = |words: [&str; 3]| words.iter().any(|word| text.trim().eq_ignore_ascii_case(word));
+    match () {
+        () if is_one_of(["true", "1", "yes"]) => Some(true),
+        () if is_one_of(["false", "0", "no"]) => Some(false),
+        () => None,
     }
 }
 

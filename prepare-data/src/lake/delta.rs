@@ -1,12 +1,14 @@
 //! Exported Delta tables: those of Synapse Link, and those of a OneLake shortcut.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
-use deltalake::DeltaTable;
 use deltalake::arrow::array::AsArray;
-use deltalake::arrow::datatypes::{Int64Type, TimestampMicrosecondType};
+use deltalake::arrow::datatypes::{Int64Type, Schema, TimestampMicrosecondType};
 use deltalake::datafusion::functions_aggregate::expr_fn::{max, min};
-use deltalake::datafusion::prelude::{DataFrame, JoinType, SessionContext, col, lit};
+use deltalake::datafusion::prelude::{DataFrame, JoinType, SessionContext, col, ident, lit};
+use deltalake::kernel::engine::arrow_conversion::TryIntoArrow;
+use deltalake::kernel::models::DeletionVectorDescriptor;
+use deltalake::{DeltaTable, DeltaTableError};
 
 use super::{Position, conform};
 use crate::engine::{timestamp_literal, with_dynamic_filters};
@@ -24,6 +26,21 @@ impl DeltaSource {
     pub(super) async fn open(location: &Location) -> Result<Self> {
         let table = location.table()?.load().await.context(format!("open the table {location}"))?;
         Ok(Self { location: location.clone(), table })
+    }
+
+    pub(super) fn place(&self) -> String {
+        format!("Delta: {}", self.location)
+    }
+
+    pub(super) fn file_count(&self) -> Result<usize> {
+        Ok(files(&self.table)?.len())
+    }
+
+    pub(super) fn schema(&self) -> Result<Schema> {
+        let what = format!("read the columns of {}", self.location);
+        let state = self.table.snapshot().context(&what)?;
+        let schema: Result<Schema, _> = state.schema().as_ref().try_into_arrow();
+        schema.map_err(DeltaTableError::from).context(what)
     }
 
     /// Whether the table has this id.
@@ -51,7 +68,8 @@ impl DeltaSource {
         row_version: i64,
         written: i64,
     ) -> Result<Option<DataFrame>> {
-        let Some(new_files) = self.files_since(version).await? else { return Ok(None) };
+        let Some(before) = self.version(version).await? else { return Ok(None) };
+        let FileChanges { added, shrunk } = FileChanges::between(&before, &self.table)?;
         let written = lit(timestamp_literal(written));
         let newer = col("versionnumber")
             .gt(lit(row_version))
@@ -59,7 +77,7 @@ impl DeltaSource {
             .or(col("versionnumber").is_null())
             .or(col("sinkmodifiedon").is_null());
         let candidates = self
-            .read(session, table, Some(new_files))
+            .read(session, table, Some(added.clone()))
             .await?
             .filter(newer)
             .and_then(|rows| rows.select(vec![col("id"), col("versionnumber")]))
@@ -90,7 +108,32 @@ impl DeltaSource {
         let rows = all
             .join(ids, JoinType::LeftSemi, &["id"], &["candidate"], None)
             .context(format!("read what is new in {}", table.name))?;
-        Ok(Some(with_dynamic_filters(rows).cache().await.context(format!("read what is new in {}", table.name))?))
+        let what = format!("read what is new in {}", table.name);
+        let mut rows = with_dynamic_filters(rows).cache().await.context(&what)?;
+        // NULL equals nothing in a join, and a row without an id has to reach the check of keys.
+        let without_id = self.read(session, table, Some(added)).await?.filter(col("id").is_null()).context(&what)?;
+        rows = rows.union(without_id).context(&what)?;
+        if !shrunk.is_empty() {
+            let deleted =
+                Self { location: self.location.clone(), table: before }.read(session, table, Some(shrunk)).await?;
+            rows = rows.union(self.vanished(session, table, deleted).await?).context(&what)?;
+        }
+        Ok(Some(rows))
+    }
+
+    /// A delete for each of the rows that are in no file any more: a deletion vector removes rows without a trace in new files.
+    async fn vanished(&self, session: &SessionContext, table: &SourceTable, before: DataFrame) -> Result<DataFrame> {
+        let what = format!("find deleted rows of {}", table.name);
+        let now = self.read(session, table, None).await?.select(vec![col("id").alias("present")]).context(&what)?;
+        let names: Vec<String> = before.schema().fields().iter().map(|field| field.name().clone()).collect();
+        let columns = names.into_iter().map(|name| match name.as_str() {
+            "isdelete" => lit(true).alias(name),
+            _ => ident(name),
+        });
+        before
+            .join(now, JoinType::LeftAnti, &["id"], &["present"], None)
+            .and_then(|gone| gone.select(columns.collect::<Vec<_>>()))
+            .context(what)
     }
 
     pub(super) async fn position(&self, session: &SessionContext, table: &SourceTable) -> Result<Position> {
@@ -112,15 +155,14 @@ impl DeltaSource {
         Ok(Position::Delta { id: self.id()?, version: self.table.version().unwrap_or_default(), row_version, written })
     }
 
-    /// Paths of the files that were added after a version; `None` if that version cannot be read any more.
-    async fn files_since(&self, version: u64) -> Result<Option<Vec<String>>> {
+    /// The table as it was; `None` if that version cannot be read any more.
+    async fn version(&self, version: u64) -> Result<Option<DeltaTable>> {
         let mut before = self.location.table()?.build().context(format!("open {}", self.location))?;
         if self.table.version().is_none_or(|now| now < version) || before.load_version(version).await.is_err() {
             tracing::info!(table = %self.location, version, "the version that was read last is gone: reading all rows");
             return Ok(None);
         }
-        let known: HashSet<String> = paths(&before)?.into_iter().collect();
-        Ok(Some(paths(&self.table)?.into_iter().filter(|path| !known.contains(path)).collect()))
+        Ok(Some(before))
     }
 
     async fn read(
@@ -141,7 +183,35 @@ impl DeltaSource {
     }
 }
 
-fn paths(table: &DeltaTable) -> Result<Vec<String>> {
+/// What differs between the files of two versions.
+struct FileChanges {
+    /// New files.
+    added: Vec<String>,
+    /// Files whose deletion vector changed.
+    shrunk: Vec<String>,
+}
+
+impl FileChanges {
+    fn between(before: &DeltaTable, now: &DeltaTable) -> Result<Self> {
+        let (known, now) = (files(before)?, files(now)?);
+        let (mut added, mut shrunk) = (Vec::new(), Vec::new());
+        for (path, vector) in now {
+            match known.get(&path) {
+                None => added.push(path),
+                Some(known) if *known != vector => shrunk.push(path),
+                Some(_) => {}
+            }
+        }
+        Ok(Self { added, shrunk })
+    }
+}
+
+/// The files of a table, and the deletion vector of each.
+fn files(table: &DeltaTable) -> Result<HashMap<String, Option<String>>> {
     let state = table.snapshot().context("list files")?;
-    Ok(state.log_data().iter().map(|file| file.path().into_owned()).collect())
+    let vector = |vector: DeletionVectorDescriptor| {
+        format!("{}{}/{:?}", vector.storage_type, vector.path_or_inline_dv, vector.offset)
+    };
+    let files = state.log_data();
+    Ok(files.iter().map(|file| (file.path().into_owned(), file.deletion_vector_descriptor().map(vector))).collect())
 }

@@ -1,12 +1,13 @@
 //! Finds the tables of an export.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use super::csv::CsvSource;
+use super::csv::{ChangeFolders, CsvSource, SkippedFolder};
 use super::delta::DeltaSource;
-use super::{Reader, Source};
+use super::{Position, Reader, Source};
 use crate::error::{Error, Result};
-use crate::location::Location;
+use crate::location::{Listing, Location};
 use crate::sql::Sources;
 
 /// Paths of Delta tables, in this order. Synapse Link writes `deltalake/<table>`. Its temporary `<table>_partitioned` comes
@@ -21,36 +22,28 @@ pub struct Export {
     pub sources: BTreeMap<String, Source>,
     /// Optional tables that are not exported.
     pub absent: Vec<String>,
+    folders: Option<Arc<ChangeFolders>>,
 }
 
 impl Export {
-    /// Finds the tables: Delta tables (`_delta_log`), or else the change folders of Synapse Link (`model.json`).
+    /// Finds the tables: Delta tables (`_delta_log`), or else the change folders of Synapse Link (`model.json`). `saved` are
+    /// the positions of the last run, so that a run opens only what is newer.
     ///
     /// # Errors
     /// [`Error::Export`] names the required tables that are missing, and the searched paths.
-    pub async fn discover(lake: &Location, patterns: &[String], wanted: &Sources) -> Result<Self> {
-        let mut readers: BTreeMap<String, Reader> = BTreeMap::new();
-        for pattern in patterns {
-            for (table, folder) in delta_tables(lake, pattern).await? {
-                if wanted.tables.iter().any(|source| source.name == table) && !readers.contains_key(&table) {
-                    let source = DeltaSource::open(&lake.join(&folder)).await?;
-                    readers.insert(table, Reader::Delta(source));
-                }
-            }
-        }
-        if readers.is_empty() {
-            readers = CsvSource::discover(lake, wanted).await?.into_iter().map(|(t, s)| (t, Reader::Csv(s))).collect();
-        }
-        let mut export = Self { sources: BTreeMap::new(), absent: Vec::new() };
+    pub async fn discover(
+        lake: &Location,
+        patterns: &[String],
+        wanted: &Sources,
+        saved: &BTreeMap<String, Position>,
+    ) -> Result<Self> {
+        let mut export = Self::search(lake, patterns, wanted, saved).await?;
         let mut missing = Vec::new();
-        for table in &wanted.tables {
-            match readers.remove(&table.name) {
-                Some(reader) => {
-                    export.sources.insert(table.name.clone(), Source { table: table.clone(), reader });
-                }
-                None if table.required => missing.push(table.name.as_str()),
-                None => export.absent.push(table.name.clone()),
+        for table in wanted.tables.iter().filter(|table| !export.sources.contains_key(&table.name)) {
+            if table.required {
+                missing.push(table.name.as_str());
             }
+            export.absent.push(table.name.clone());
         }
         if missing.is_empty() {
             return Ok(export);
@@ -62,26 +55,101 @@ impl Export {
             patterns.join(", ")
         )))
     }
-}
 
-/// The Delta tables that match a pattern, as (table, folder).
-async fn delta_tables(lake: &Location, pattern: &str) -> Result<Vec<(String, String)>> {
-    let (parent, name) = pattern.rsplit_once('/').unwrap_or(("", pattern));
-    let Some((before, after)) = name.split_once("{table}") else {
-        return Err(Error::Settings(format!("the pattern `{pattern}` needs {{table}} in its last part")));
-    };
-    let mut tables = Vec::new();
-    for folder in lake.folders(parent).await? {
-        let lower = folder.to_lowercase();
-        let Some(table) =
-            lower.strip_prefix(&before.to_lowercase()).and_then(|rest| rest.strip_suffix(&after.to_lowercase()))
-        else {
-            continue;
-        };
-        let path = if parent.is_empty() { folder.clone() } else { format!("{parent}/{folder}") };
-        if lake.holds_table(&path).await? {
-            tables.push((table.to_owned(), path));
+    /// The same, whatever is missing.
+    ///
+    /// # Errors
+    /// The lake cannot be read.
+    pub async fn search(
+        lake: &Location,
+        patterns: &[String],
+        wanted: &Sources,
+        saved: &BTreeMap<String, Position>,
+    ) -> Result<Self> {
+        let mut search = Search { lake, wanted, listings: BTreeMap::new() };
+        let mut readers: BTreeMap<String, Reader> = BTreeMap::new();
+        for pattern in patterns {
+            for (table, folder) in search.delta_tables(pattern).await? {
+                if !readers.contains_key(&table) {
+                    let source = DeltaSource::open(&lake.join(&folder)).await?;
+                    readers.insert(table, Reader::Delta(source));
+                }
+            }
+        }
+        let mut folders = None;
+        if readers.is_empty() {
+            let root = search.listing("").await?;
+            let (found, all) = CsvSource::discover(lake, wanted, saved, &root).await?;
+            readers = found.into_iter().map(|(table, source)| (table, Reader::Csv(source))).collect();
+            folders = all;
+        }
+        let sources = wanted.tables.iter().filter_map(|table| {
+            Some((table.name.clone(), Source { table: table.clone(), reader: readers.remove(&table.name)? }))
+        });
+        Ok(Self { sources: sources.collect(), absent: Vec::new(), folders })
+    }
+
+    /// Change folders that were not read, because the export did not finish them.
+    pub async fn skipped(&self) -> Vec<SkippedFolder> {
+        match &self.folders {
+            Some(folders) => folders.skipped().await,
+            None => Vec::new(),
         }
     }
-    Ok(tables)
+}
+
+/// A search in a lake, which lists each folder once.
+struct Search<'a> {
+    lake: &'a Location,
+    wanted: &'a Sources,
+    listings: BTreeMap<String, Listing>,
+}
+
+impl Search<'_> {
+    /// The Delta tables that match a pattern, as (table, folder).
+    async fn delta_tables(&mut self, pattern: &str) -> Result<Vec<(String, String)>> {
+        let (parent, name) = pattern.rsplit_once('/').unwrap_or(("", pattern));
+        let Some((before, after)) = name.split_once("{table}") else {
+            return Err(Error::Settings(format!("the pattern `{pattern}` needs {{table}} in its last part")));
+        };
+        let Some(parent) = self.folder(parent).await? else { return Ok(Vec::new()) };
+        let (before, after) = (before.to_lowercase(), after.to_lowercase());
+        let mut tables = Vec::new();
+        for folder in self.listing(&parent).await?.folders {
+            let lower = folder.to_lowercase();
+            let table = lower.strip_prefix(&before).and_then(|rest| rest.strip_suffix(&after));
+            let Some(table) = table.filter(|table| self.wanted.tables.iter().any(|source| source.name == **table))
+            else {
+                continue;
+            };
+            let path = if parent.is_empty() { folder.clone() } else { format!("{parent}/{folder}") };
+            if self.lake.holds_table(&path).await? {
+                tables.push((table.to_owned(), path));
+            }
+        }
+        Ok(tables)
+    }
+
+    /// A folder as it is spelled in the lake; `None` if there is none.
+    async fn folder(&mut self, path: &str) -> Result<Option<String>> {
+        let mut found = String::new();
+        for part in path.split('/').filter(|part| !part.is_empty()) {
+            let folders = self.listing(&found).await?.folders;
+            let same = folders.iter().find(|name| *name == part);
+            let Some(name) = same.or_else(|| folders.iter().find(|name| name.eq_ignore_ascii_case(part))) else {
+                return Ok(None);
+            };
+            found = if found.is_empty() { name.clone() } else { format!("{found}/{name}") };
+        }
+        Ok(Some(found))
+    }
+
+    async fn listing(&mut self, folder: &str) -> Result<Listing> {
+        if let Some(known) = self.listings.get(folder) {
+            return Ok(known.clone());
+        }
+        let listing = self.lake.list(folder).await?;
+        self.listings.insert(folder.to_owned(), listing.clone());
+        Ok(listing)
+    }
 }

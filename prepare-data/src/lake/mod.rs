@@ -5,11 +5,15 @@ mod csv;
 mod delta;
 mod discover;
 mod model;
+mod text;
 mod timestamps;
+
+use std::collections::BTreeMap;
 
 use deltalake::datafusion::prelude::{DataFrame, SessionContext};
 use serde::{Deserialize, Serialize};
 
+pub use csv::{ChangeFileError, Deleted, SkippedFolder};
 pub use discover::{DEFAULT_PATTERNS, Export};
 
 use crate::error::Result;
@@ -61,12 +65,12 @@ impl Source {
     pub async fn all(&self, session: &SessionContext) -> Result<DataFrame> {
         match &self.reader {
             Reader::Delta(source) => source.all(session, &self.table).await,
-            Reader::Csv(source) => source.since(session, &self.table, None),
+            Reader::Csv(source) => source.since(session, &self.table, None).await,
         }
     }
 
-    /// The rows that may have changed after `position`, with all versions of each. `None` if that is not known, and all rows
-    /// have to be read.
+    /// The rows that may have changed after `position`. Of a Delta table, these are all versions of each. Of change folders,
+    /// these are only the new versions. `None` if that is not known, and all rows have to be read.
     ///
     /// # Errors
     /// The export cannot be read.
@@ -76,7 +80,7 @@ impl Source {
                 source.since(session, &self.table, *version, *row_version, *written).await
             }
             (Reader::Csv(source), Position::Csv { folder }) => {
-                source.since(session, &self.table, Some(folder)).map(Some)
+                source.since(session, &self.table, Some(folder)).await.map(Some)
             }
             _ => Ok(None),
         }
@@ -86,11 +90,49 @@ impl Source {
     ///
     /// # Errors
     /// The export cannot be read.
-    pub async fn position(&self, session: &SessionContext) -> Result<Position> {
+    pub async fn position(&self, session: &SessionContext, saved: Option<&Position>) -> Result<Position> {
         match &self.reader {
             Reader::Delta(source) => source.position(session, &self.table).await,
-            Reader::Csv(source) => Ok(source.position()),
+            Reader::Csv(source) => Ok(source.position(saved)),
         }
+    }
+
+    /// Where the table is, and in which format.
+    pub fn place(&self) -> String {
+        match &self.reader {
+            Reader::Delta(source) => source.place(),
+            Reader::Csv(source) => source.place(),
+        }
+    }
+
+    /// Files that all rows are in.
+    ///
+    /// # Errors
+    /// The export cannot be read.
+    pub async fn files(&self) -> Result<usize> {
+        match &self.reader {
+            Reader::Delta(source) => source.file_count(),
+            Reader::Csv(source) => source.file_count(&self.table).await,
+        }
+    }
+
+    /// Columns that are not exported: those without which a run fails, and the others.
+    ///
+    /// # Errors
+    /// The export cannot be read.
+    pub async fn missing_columns(&self) -> Result<(Vec<String>, Vec<String>)> {
+        let schemas = match &self.reader {
+            Reader::Delta(source) => vec![source.schema()?],
+            Reader::Csv(source) => source.schemas(&self.table).await?,
+        };
+        let (mut required, mut optional) = (Vec::new(), Vec::new());
+        for column in self.table.bronze_columns()? {
+            if schemas.iter().all(|schema| conform::source_column(schema, &column.name).is_some()) {
+                continue;
+            }
+            if column.required { required.push(column.name) } else { optional.push(column.name) }
+        }
+        Ok((required, optional))
     }
 
     /// Whether values are exported as text, and may be unreadable.
@@ -98,16 +140,32 @@ impl Source {
         matches!(self.reader, Reader::Csv(_))
     }
 
+    /// The oldest change folder that is there.
+    pub fn first_folder(&self) -> Option<&str> {
+        match &self.reader {
+            Reader::Csv(source) => source.first_folder(),
+            Reader::Delta(_) => None,
+        }
+    }
+
+    /// The deletes in change folders that were read so far, and those that were known before.
+    pub fn deletes(&self, known: &BTreeMap<String, Deleted>) -> BTreeMap<String, Deleted> {
+        match &self.reader {
+            Reader::Csv(source) => source.deletes(known),
+            Reader::Delta(_) => BTreeMap::new(),
+        }
+    }
+
     /// Rows with a value of a wrong type, which is read as NULL. Columns: `id`, `column_name`.
     ///
     /// # Errors
     /// The export cannot be read.
-    pub fn unreadable(&self, session: &SessionContext, since: Option<&Position>) -> Result<Option<DataFrame>> {
+    pub async fn unreadable(&self, session: &SessionContext, since: Option<&Position>) -> Result<Option<DataFrame>> {
         match (&self.reader, since) {
             (Reader::Csv(source), Some(Position::Csv { folder })) => {
-                source.unreadable(session, &self.table, Some(folder)).map(Some)
+                source.unreadable(session, &self.table, Some(folder)).await.map(Some)
             }
-            (Reader::Csv(source), _) => source.unreadable(session, &self.table, None).map(Some),
+            (Reader::Csv(source), _) => source.unreadable(session, &self.table, None).await.map(Some),
             _ => Ok(None),
         }
     }

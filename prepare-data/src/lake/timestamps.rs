@@ -25,7 +25,8 @@ pub(super) fn lake_timestamp() -> ScalarUDF {
     create_udf("lake_timestamp", vec![DataType::Utf8], utc_timestamp(), Volatility::Immutable, Arc::new(parse))
 }
 
-fn micros(text: &str) -> Option<i64> {
+/// Microseconds since 1970 of a time that is written as text.
+pub(super) fn micros(text: &str) -> Option<i64> {
     if let Ok(time) = string_to_datetime(&Utc, text) {
         return Some(time.timestamp_micros());
     }

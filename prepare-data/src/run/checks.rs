@@ -1,13 +1,15 @@
 //! Checks of the published tables: references without a target. They stop nothing.
 
 use deltalake::arrow::array::AsArray;
-use deltalake::arrow::datatypes::Int64Type;
+use deltalake::arrow::compute::cast;
+use deltalake::arrow::datatypes::{DataType, Int64Type};
+use deltalake::datafusion::error::DataFusionError;
 
 use super::context::Run;
-use super::inputs::rows_of;
+use super::inputs::{Inputs, rows_of};
 use super::report::Gap;
-use crate::engine::{register, run_script};
-use crate::error::{Context, Result};
+use crate::engine::{register, run_script, sql};
+use crate::error::{Context, Error, Result};
 
 /// Runs the checks whose tables are all published.
 pub(super) async fn gaps(run: &Run<'_>) -> Result<Vec<Gap>> {
@@ -32,4 +34,33 @@ pub(super) async fn gaps(run: &Run<'_>) -> Result<Vec<Gap>> {
         gaps.push(Gap { check: check.name.clone(), about: check.about.clone(), gaps: value(0), of: value(1) });
     }
     Ok(gaps)
+}
+
+/// Refuses a category hierarchy that the export does not have: products would have no category, and nobody would see why.
+pub(super) async fn require_hierarchy(run: &Run<'_>, inputs: &Inputs) -> Result<()> {
+    let Some(wanted) = run.settings.parameters.get("category_hierarchy") else { return Ok(()) };
+    if !inputs.has("ecorescategoryhierarchy") {
+        return Ok(());
+    }
+    let session = inputs.session(run, run.engine, None)?;
+    let statement =
+        "select name, cast(recid as string) as number from ecorescategoryhierarchy order by name nulls last";
+    let batches =
+        sql(&session, "hierarchies", statement).await?.collect().await.context("list category hierarchies")?;
+    let mut names = Vec::new();
+    for batch in &batches {
+        let text = |column: usize| cast(batch.column(column), &DataType::Utf8).map_err(DataFusionError::from);
+        let (name, number) =
+            (text(0).context("list category hierarchies")?, text(1).context("list category hierarchies")?);
+        for (name, number) in name.as_string::<i32>().iter().zip(number.as_string::<i32>()) {
+            if name.is_some_and(|name| name.to_lowercase() == wanted.to_lowercase()) || number == Some(wanted) {
+                return Ok(());
+            }
+            names.extend(name.or(number).map(str::to_owned));
+        }
+    }
+    Err(Error::Settings(format!(
+        "there is no category hierarchy `{wanted}` (parameter category_hierarchy); the export has {}",
+        if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+    )))
 }

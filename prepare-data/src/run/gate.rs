@@ -40,8 +40,10 @@ pub(super) fn row_loss(run: &Run<'_>, pending: &PendingCommit) -> Option<GateErr
         rule: "row_loss",
         table: pending.name().to_owned(),
         message: format!(
-            "{lost} of {} rows would be lost ({:.0} %, more than {:.0} %). If that is intended, run once with a higher \
-             --vanishing-share",
+            "{lost} of {} rows would be lost ({:.0} %, more than {:.0} %). Nothing was removed. Find out first whether these \
+             rows are deleted in the source: a table that was exported again, change folders that were deleted, or a wrong \
+             folder look the same. `prepare-data inspect` shows what the export contains; docs/lake, \"When a run stops\", \
+             has the steps",
             counts.before,
             share * 100.0,
             run.settings.vanishing_share * 100.0
@@ -50,7 +52,7 @@ pub(super) fn row_loss(run: &Run<'_>, pending: &PendingCommit) -> Option<GateErr
     })
 }
 
-/// A profile table is not empty if there are parties. If it is, the party types are wrong.
+/// A profile table is not empty. If it is, nothing was read, or the party types are wrong.
 pub(super) async fn empty_profile(
     run: &Run<'_>,
     inputs: &Inputs,
@@ -63,7 +65,10 @@ pub(super) async fn empty_profile(
     let session = inputs.session(run, run.engine, None)?;
     let rows = sql(&session, table.name(), &format!("select 1 as one from {} limit 1", table.driver)).await?;
     let (_, count) = in_memory(&table.driver, rows).await?;
-    Ok((count > 0).then(|| GateError {
+    if count == 0 {
+        return Ok(Some(empty_source(table)));
+    }
+    Ok(Some(GateError {
         rule: "empty_profile",
         table: table.name().to_owned(),
         message: format!(
@@ -74,4 +79,18 @@ pub(super) async fn empty_profile(
         ),
         example: None,
     }))
+}
+
+fn empty_source(table: &GoldTable) -> GateError {
+    GateError {
+        rule: "empty_profile",
+        table: table.name().to_owned(),
+        message: format!(
+            "the export has no row of {}, so {} would be empty. Wait until the export has finished its first copy, or check the \
+             folder of the export: `prepare-data inspect` shows what is read",
+            table.driver,
+            table.name()
+        ),
+        example: None,
+    }
 }

@@ -141,11 +141,7 @@ pub(super) async fn rows_of(run: &Run<'_>, table: &DeltaTable) -> Result<Arc<dyn
 
 fn parameters(run: &Run<'_>, previous: Option<DateTime<Utc>>) -> Result<Arc<dyn TableProvider>> {
     let declared = &run.catalog.sources.parameters;
-    if let Some(unknown) = run.settings.parameters.keys().find(|name| declared.iter().all(|known| known.name != **name))
-    {
-        let names: Vec<_> = declared.iter().map(|parameter| parameter.name.as_str()).collect();
-        return Err(Error::Settings(format!("there is no parameter `{unknown}`; there are {}", names.join(", "))));
-    }
+    run.catalog.sources.check_parameters(&run.settings.parameters)?;
     let (mut fields, mut columns) = (Vec::new(), Vec::<ArrayRef>::new());
     for parameter in declared {
         let value = match parameter.name.as_str() {

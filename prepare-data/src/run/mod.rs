@@ -1,7 +1,7 @@
 //! One preparation, from the export to the published tables.
 //!
 //! Modules import only modules of lower layers:
-//! `mod → {silver, gold, rejected, checks, maintenance} → {gate, rejections} → inputs → context → {report, state} →
+//! `mod → {silver, gold, rejected, checks, maintenance} → {gate, known_rows, rejections} → inputs → context → {report, state} →
 //! {gate_error, layer}`.
 
 mod checks;
@@ -10,6 +10,7 @@ mod gate;
 mod gate_error;
 mod gold;
 mod inputs;
+mod known_rows;
 mod layer;
 mod maintenance;
 mod rejected;
@@ -33,7 +34,7 @@ use self::inputs::Inputs;
 use self::rejections::Rejections;
 use self::state::State;
 use crate::engine::Engine;
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::lake::Export;
 use crate::settings::Settings;
 use crate::sql::{Catalog, GoldTable};
@@ -49,7 +50,15 @@ pub async fn prepare(settings: &Settings) -> Result<Report> {
     let engine = Engine::new(settings.memory, settings.threads)?;
     let as_of = settings.as_of.unwrap_or_else(Utc::now);
     let mut state = State::read(&settings.prepared).await?;
-    let export = Export::discover(&settings.lake, &settings.patterns, &catalog.sources).await?;
+    if let Some(table) = &settings.rebuild {
+        if !catalog.has_table(table) {
+            return Err(Error::Settings(format!(
+                "there is no table {table} to rebuild; `prepare-data dictionary` lists them"
+            )));
+        }
+        state.forget(table);
+    }
+    let export = Export::discover(&settings.lake, &settings.patterns, &catalog.sources, &state.positions()).await?;
     let run = |reconcile| {
         let memory = RwLock::new(());
         Run { settings, catalog: &catalog, engine: &engine, export: &export, as_of, reconcile, memory }
@@ -61,6 +70,7 @@ pub async fn prepare(settings: &Settings) -> Result<Report> {
     if changes_first && report.published_all() {
         report = prepare_once(&run(true), &mut state).await?.after(report);
     }
+    report.skipped_folders = export.skipped().await;
     report.milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let text = serde_json::to_string_pretty(&report).context("write the report")?;
     settings.prepared.write("quality/report.json", text).await?;
@@ -74,6 +84,7 @@ async fn prepare_once(run: &Run<'_>, state: &mut State) -> Result<Report> {
         return Ok(report);
     }
     state.write(&run.settings.prepared).await?;
+    checks::require_hierarchy(run, &inputs).await?;
     inputs.compute_shared(run).await?;
 
     let prepared = gold::prepare(run, state, &inputs, &mut report).await?;

@@ -64,7 +64,7 @@ pub(super) async fn unreadable_values(
     let mut all = sql(session, "rejected", &none).await?;
     for (name, source) in run.export.sources.iter().filter(|(_, source)| source.is_text()) {
         let since = inputs.silver.get(name).and_then(|input| input.since.as_ref()).filter(|_| !all_files);
-        let Some(rows) = source.unreadable(session, since)? else { continue };
+        let Some(rows) = source.unreadable(session, since).await? else { continue };
         register(session, &format!("unreadable_{name}"), rows.into_view())?;
         let statement = format!(
             "select concat_ws('/', '{name}', id, 'unreadable', column_name) as rejection_id, cast(null as varchar) as \

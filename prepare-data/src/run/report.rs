@@ -12,7 +12,7 @@ use super::gate_error::GateError;
 use super::layer::{How, Layer};
 use crate::delta::{Counts, Maintenance, row_count};
 use crate::error::Result;
-use crate::lake::Position;
+use crate::lake::{Position, SkippedFolder};
 
 /// What was done to a table.
 #[derive(Clone, Debug, Serialize)]
@@ -63,6 +63,8 @@ pub struct Report {
     pub tables: Vec<TableReport>,
     /// Gold tables whose main source is not exported.
     pub left_out: Vec<String>,
+    /// Change folders that were not read, because the export did not finish them.
+    pub skipped_folders: Vec<SkippedFolder>,
     /// Rejected rows, by reason.
     pub rejected: BTreeMap<String, u64>,
     /// Results of the checks.
@@ -123,6 +125,7 @@ impl Report {
             reconciled,
             tables: Vec::new(),
             left_out: Vec::new(),
+            skipped_folders: Vec::new(),
             rejected: BTreeMap::new(),
             gaps: Vec::new(),
             newest_source_row: None,
@@ -197,6 +200,9 @@ impl std::fmt::Display for Report {
         }
         for table in &self.left_out {
             writeln!(f, "left out: {table}, because its main table is not exported")?;
+        }
+        for SkippedFolder { folder, reason } in &self.skipped_folders {
+            writeln!(f, "skipped: {folder}, because {reason}; its rows are expected in a later folder")?;
         }
         let published = self.tables.iter().any(|table| table.layer == Layer::Gold && table.version.is_some());
         let what = if published {

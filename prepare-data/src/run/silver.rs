@@ -1,5 +1,6 @@
 //! Standardised tables: stored and updated from what is new in the export, or views if only two layers are stored.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,6 +12,7 @@ use super::context::Run;
 use super::gate;
 use super::gate_error::GateError;
 use super::inputs::{Changes, Input, Inputs, rows_of};
+use super::known_rows::{add_known, keep_new};
 use super::layer::{How, Layer};
 use super::report::{Report, TableReport};
 use super::state::{SilverState, State};
@@ -68,6 +70,11 @@ impl Outcome {
     }
 }
 
+/// Whether change folders were deleted since all of them were read: the stored table is then the only complete one.
+fn is_pruned(source: &Source, saved: &SilverState) -> bool {
+    saved.first_folder.as_deref().is_some_and(|first| source.first_folder().is_none_or(|now| now > first))
+}
+
 struct Silver<'a> {
     run: &'a Run<'a>,
     table: &'a SourceTable,
@@ -107,15 +114,20 @@ impl Silver<'_> {
         let base = self.run.silver(name).open().await?;
         let before = base.as_ref().and_then(DeltaTable::version);
         let definition_hash = format!("{}{}", self.run.definition_hash(&[Some(self.script)]), self.columns());
-        let known = state
-            .silver
-            .get(name)
-            .filter(|known| Some(known.version) == before && known.definition_hash == definition_hash);
+        let saved = state.silver.get(name);
         let session = self.run.engine.session();
-        let position = source.position(&session).await?;
+        let position = source.position(&session, saved.map(|saved| &saved.position)).await?;
+        let pruned = saved.filter(|saved| base.is_some() && is_pruned(source, saved));
+        if pruned.is_some_and(|saved| saved.definition_hash != definition_hash) {
+            return Err(self.needs_history(source));
+        }
+        // Reading the same folders once more changes nothing, so a run that was interrupted does no harm here.
+        let known = pruned.or_else(|| {
+            saved.filter(|saved| Some(saved.version) == before && saved.definition_hash == definition_hash)
+        });
         let (how, pending) = match (&base, known) {
-            (Some(base), Some(known)) if !self.run.reconcile => {
-                if known.position == position {
+            (Some(base), Some(known)) if !self.run.reconcile || pruned.is_some() => {
+                if known.position == position && Some(known.version) == before {
                     (How::Unchanged, None)
                 } else {
                     self.new_rows(source, &session, base, known).await?
@@ -145,7 +157,13 @@ impl Silver<'_> {
         entry.finished(&table, started)?;
         let since = known.map(|known| known.position.clone()).filter(|_| how != How::Whole);
         let input = Input { rows: rows_of(self.run, &table).await?, changes, before, now, exported: true, since };
-        let state = SilverState { version: now.unwrap_or_default(), position, definition_hash };
+        let none = BTreeMap::new();
+        let deletes = source.deletes(known.filter(|_| how != How::Whole).map_or(&none, |known| &known.deletes));
+        let first_folder = match known.filter(|_| how != How::Whole) {
+            Some(known) => known.first_folder.clone(),
+            None => source.first_folder().map(str::to_owned),
+        };
+        let state = SilverState { version: now.unwrap_or_default(), position, definition_hash, first_folder, deletes };
         Ok(Outcome { input: Some(input), entry: Some(entry), state: Some(state), problem: None })
     }
 
@@ -182,9 +200,17 @@ impl Silver<'_> {
         if materialize(session, &self.bronze(), bronze).await? == 0 {
             return Ok((How::Unchanged, None));
         }
-        let rows = self.rows(session).await?;
-        let affected =
-            sql(session, &self.table.name, &format!("select distinct id as key from {}", self.bronze())).await?;
+        let mut affected = format!("select distinct id as key from {}", self.bronze());
+        if source.is_text() {
+            add_known(self.run, session, self.table, base, &known.deletes).await?;
+            self.current(session).await?;
+            keep_new(session, &self.table.name).await?;
+            affected.push_str(" bronze left anti join kept_ids on kept_ids.id = bronze.id where lakefolder <> ''");
+        } else {
+            self.current(session).await?;
+        }
+        let rows = run_script(session, self.script).await?;
+        let affected = sql(session, &self.table.name, &affected).await?;
         Ok((
             How::Changes,
             self.run
@@ -196,9 +222,24 @@ impl Silver<'_> {
 
     /// The standardised rows of the table that is registered as bronze.
     async fn rows(&self, session: &SessionContext) -> Result<DataFrame> {
-        let current = run_script(session, &self.run.catalog.current_rows_of(&self.table.name)?).await?;
-        register(session, &format!("current_{}", self.table.name), current.into_view())?;
+        self.current(session).await?;
         run_script(session, self.script).await
+    }
+
+    /// Registers the present rows of bronze.
+    async fn current(&self, session: &SessionContext) -> Result<()> {
+        let current = run_script(session, &self.run.catalog.current_rows_of(&self.table.name)?).await?;
+        register(session, &format!("current_{}", self.table.name), current.into_view())
+    }
+
+    fn needs_history(&self, source: &Source) -> Error {
+        let name = &self.table.name;
+        Error::Export(format!(
+            "{name} has to be computed anew, because its columns or its SQL changed, and the change folders before {} were \
+             deleted. Nothing was changed. Put these folders back; or export {name} again in Synapse Link (remove and add the \
+             table), and then run `prepare-data rebuild {name}`",
+            source.first_folder().unwrap_or("the next one")
+        ))
     }
 
     fn bronze(&self) -> String {

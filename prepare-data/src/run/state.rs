@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::layer::Layer;
 use crate::error::{Context, Result};
-use crate::lake::Position;
+use crate::lake::{Deleted, Position};
 use crate::location::Location;
 
 const FILE: &str = "state/state.json";
@@ -31,6 +31,12 @@ pub(super) struct SilverState {
     pub(super) version: u64,
     pub(super) position: Position,
     pub(super) definition_hash: String,
+    /// The oldest change folder when all of them were read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) first_folder: Option<String>,
+    /// The newest deletes in change folders, by id of the row.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) deletes: BTreeMap<String, Deleted>,
 }
 
 /// The last update of a gold table.
@@ -52,6 +58,20 @@ impl State {
             tracing::warn!(%error, "the state of the last run cannot be read: comparing all rows");
             Self::default()
         }))
+    }
+
+    /// Forgets what is known of a table, so that it is computed anew.
+    pub(super) fn forget(&mut self, table: &str) {
+        self.silver.remove(table);
+        self.gold.remove(table);
+        if table == "rejected" {
+            self.rejected = None;
+        }
+    }
+
+    /// How far each table has been read.
+    pub(super) fn positions(&self) -> BTreeMap<String, Position> {
+        self.silver.iter().map(|(name, silver)| (name.clone(), silver.position.clone())).collect()
     }
 
     pub(super) async fn write(&self, prepared: &Location) -> Result<()> {

@@ -111,6 +111,11 @@ impl Catalog {
         })
     }
 
+    /// Whether a layer has a table of this name.
+    pub fn has_table(&self, name: &str) -> bool {
+        name == "rejected" || self.silver.contains_key(name) || self.gold.iter().any(|table| table.name() == name)
+    }
+
     /// The steps that find the current rows of a source.
     ///
     /// # Errors

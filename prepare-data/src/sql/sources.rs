@@ -1,5 +1,7 @@
 //! `sources.json`: the tables of the export that are read, and the parameters of a run.
 
+use std::collections::BTreeMap;
+
 use deltalake::arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use serde::Deserialize;
 
@@ -56,6 +58,22 @@ pub struct Column {
     /// Whether a run fails without it.
     #[serde(default)]
     pub required: bool,
+    /// Of an enum, its numbers by label: in lower case, and without other signs than letters and digits.
+    #[serde(default)]
+    pub labels: BTreeMap<String, i32>,
+}
+
+impl Sources {
+    /// Refuses values for parameters that do not exist.
+    ///
+    /// # Errors
+    /// [`Error::Settings`] names the parameters that exist.
+    pub fn check_parameters(&self, values: &BTreeMap<String, String>) -> Result<()> {
+        let unknown = values.keys().find(|name| self.parameters.iter().all(|known| known.name != **name));
+        let Some(unknown) = unknown else { return Ok(()) };
+        let names: Vec<_> = self.parameters.iter().map(|parameter| parameter.name.as_str()).collect();
+        Err(Error::Settings(format!("there is no parameter `{unknown}`; there are {}", names.join(", "))))
+    }
 }
 
 impl Column {
@@ -95,8 +113,12 @@ impl SourceTable {
     /// # Errors
     /// [`Error::Catalog`] for a column of an unknown type.
     pub fn bronze_columns(&self) -> Result<Vec<Column>> {
-        let column =
-            |name: &str, kind: &str, required| Column { name: name.to_owned(), kind: kind.to_owned(), required };
+        let column = |name: &str, kind: &str, required| Column {
+            name: name.to_owned(),
+            kind: kind.to_owned(),
+            required,
+            labels: BTreeMap::new(),
+        };
         let mut columns = vec![column("id", "string", true), column("recid", "bigint", true)];
         if self.company {
             columns.push(column("dataareaid", "string", true));

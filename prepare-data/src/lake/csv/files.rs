@@ -1,61 +1,58 @@
-//! A table provider for CSV files of several folders, with the folder as a column.
+//! A table provider for change files of several folders, with the folder as a column.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use deltalake::ObjectMeta;
-use deltalake::arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use deltalake::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use deltalake::datafusion::catalog::streaming::StreamingTable;
 use deltalake::datafusion::catalog::{Session, TableProvider};
-use deltalake::datafusion::common::ScalarValue;
-use deltalake::datafusion::common::config::CsvOptions;
-use deltalake::datafusion::datasource::listing::PartitionedFile;
-use deltalake::datafusion::datasource::object_store::ObjectStoreUrl;
-use deltalake::datafusion::datasource::physical_plan::{CsvSource, FileGroup, FileScanConfigBuilder};
-use deltalake::datafusion::datasource::source::DataSourceExec;
-use deltalake::datafusion::datasource::table_schema::TableSchema;
 use deltalake::datafusion::error::Result;
+use deltalake::datafusion::execution::TaskContext;
 use deltalake::datafusion::logical_expr::{Expr, TableType};
-use deltalake::datafusion::physical_plan::ExecutionPlan;
+use deltalake::datafusion::physical_plan::streaming::PartitionStream;
+use deltalake::datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream};
+use deltalake::logstore::ObjectStoreRef;
 
-use crate::lake::model::Entity;
+use super::decoder::ReadPlan;
+use super::deletes::Deletes;
+use super::folders::ChangeFile;
+use super::stream::batches;
+use crate::lake::model::Layout;
 
-/// The engine's own table provider knows only the folder names of Hive (`key=value`).
+/// Files with one layout. The engine's own provider refuses rows of different widths, or accepts rows that are cut.
 #[derive(Debug)]
 pub(super) struct CsvFiles {
-    store: ObjectStoreUrl,
-    schema: TableSchema,
-    files: Vec<PartitionedFile>,
-    options: CsvOptions,
+    lake: String,
+    store: ObjectStoreRef,
+    layout: Arc<Layout>,
+    schema: SchemaRef,
+    files: Vec<ChangeFile>,
+    deletes: Arc<Deletes>,
 }
 
 impl CsvFiles {
-    pub(super) fn new(store: ObjectStoreUrl, text: Schema, files: Vec<(String, ObjectMeta)>, entity: &Entity) -> Self {
-        let folder: FieldRef = Arc::new(Field::new("lakefolder", DataType::Utf8, false));
-        let files = files
-            .into_iter()
-            .map(|(folder, meta)| {
-                PartitionedFile::new_from_meta(meta).with_partition_values(vec![ScalarValue::Utf8(Some(folder))])
-            })
-            .collect();
-        let options = CsvOptions {
-            has_header: Some(entity.has_header()),
-            delimiter: entity.delimiter(),
-            newlines_in_values: Some(true),
-            ..CsvOptions::default()
-        };
-        Self {
-            store,
-            schema: TableSchema::builder(Arc::new(text)).with_table_partition_cols(vec![folder]).build(),
-            files,
-            options,
-        }
+    pub(super) fn new(
+        lake: String,
+        store: ObjectStoreRef,
+        files: Vec<ChangeFile>,
+        deletes: Arc<Deletes>,
+    ) -> Option<Self> {
+        let layout = Arc::clone(&files.first()?.layout);
+        let schema = Arc::new(text_schema(&layout));
+        Some(Self { lake, store, layout, schema, files, deletes })
     }
+}
+
+/// The columns of a layout as text, and the folder.
+pub(super) fn text_schema(layout: &Layout) -> Schema {
+    let columns = layout.columns.iter().map(String::as_str).chain(["lakefolder"]);
+    Schema::new(columns.map(|name| Field::new(name, DataType::Utf8, true)).collect::<Vec<_>>())
 }
 
 #[async_trait]
 impl TableProvider for CsvFiles {
     fn schema(&self) -> SchemaRef {
-        Arc::clone(self.schema.table_schema())
+        Arc::clone(&self.schema)
     }
 
     fn table_type(&self) -> TableType {
@@ -69,13 +66,35 @@ impl TableProvider for CsvFiles {
         _filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let source = CsvSource::new(self.schema.clone()).with_csv_options(self.options.clone());
-        let groups = FileGroup::new(self.files.clone()).split_files(state.config().target_partitions());
-        let config = FileScanConfigBuilder::new(self.store.clone(), Arc::new(source))
-            .with_file_groups(groups)
-            .with_projection_indices(projection.cloned())?
-            .with_limit(limit)
-            .build();
-        Ok(DataSourceExec::from_data_source(config))
+        let projection = projection.cloned().unwrap_or_else(|| (0..self.schema.fields().len()).collect());
+        let schema = Arc::new(self.schema.project(&projection)?);
+        let plan = ReadPlan::new(Arc::clone(&self.layout), projection, Arc::clone(&schema), Arc::clone(&self.deletes));
+        let plan = Arc::new(plan);
+        let size = self.files.len().div_ceil(state.config().target_partitions().max(1)).max(1);
+        let part = |files: &[ChangeFile]| {
+            let (lake, store) = (self.lake.clone(), Arc::clone(&self.store));
+            Arc::new(Part { lake, store, plan: Arc::clone(&plan), files: files.to_vec() }) as Arc<dyn PartitionStream>
+        };
+        let parts = self.files.chunks(size).map(part).collect();
+        StreamingTable::try_new(schema, parts)?.scan(state, None, &[], limit).await
+    }
+}
+
+/// The files of one partition.
+#[derive(Debug)]
+struct Part {
+    lake: String,
+    store: ObjectStoreRef,
+    plan: Arc<ReadPlan>,
+    files: Vec<ChangeFile>,
+}
+
+impl PartitionStream for Part {
+    fn schema(&self) -> &SchemaRef {
+        &self.plan.schema
+    }
+
+    fn execute(&self, _context: Arc<TaskContext>) -> SendableRecordBatchStream {
+        batches(self.lake.clone(), Arc::clone(&self.store), Arc::clone(&self.plan), self.files.clone())
     }
 }

@@ -1,98 +1,199 @@
-//! Finds change folders and their files.
+//! The change folders of an export: which are complete, what they contain, and the model of each.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use deltalake::logstore::ObjectStoreRef;
 use deltalake::{ObjectMeta, Path};
 use futures::{StreamExt, TryStreamExt};
-use object_store::ObjectStoreExt;
+use object_store::{ObjectStore, ObjectStoreExt};
+use tokio::sync::Mutex;
 
-use crate::error::{Context, Result};
-use crate::lake::model::Entity;
+use super::folder_names::{Complete, complete_folders};
+use crate::error::{Context, Error, Result};
+use crate::lake::model::{self, Layout, Model};
 use crate::location::Location;
+
+/// Folders that are listed concurrently. A request to a storage account takes some 25 ms.
+const CONCURRENCY: usize = 64;
 
 /// A file in a change folder.
 #[derive(Clone, Debug)]
 pub(super) struct ChangeFile {
     pub(super) folder: String,
     pub(super) meta: ObjectMeta,
-    pub(super) columns: usize,
+    pub(super) layout: Arc<Layout>,
 }
 
-/// Complete change folders, oldest first, as (sortable name, name).
-pub(super) async fn finished_folders(lake: &Location) -> Result<Vec<(String, String)>> {
-    let mut folders: Vec<(String, String)> =
-        lake.folders("").await?.into_iter().filter_map(|folder| Some((folder_key(&folder)?, folder))).collect();
-    folders.sort();
-    // <https://learn.microsoft.com/power-apps/maker/data-platform/azure-synapse-incremental-updates>: the file names the
-    // folder still being written. Without this file, the newest folder may be that one.
-    let active = lake
-        .read("Changelog/changelog.info")
-        .await?
-        .and_then(|text| folder_key(text.trim().trim_matches(['"', '/', '\u{feff}'])));
-    match active {
-        Some(active) => folders.retain(|(key, _)| *key < active),
-        None => drop(folders.pop()),
-    }
-    Ok(folders)
+/// A complete folder that is not read, because the export did not finish it. The export repeats its rows in a later one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SkippedFolder {
+    /// Its name.
+    pub folder: String,
+    /// Why it is not read.
+    pub reason: String,
 }
 
-/// A change folder's name with the same separators everywhere, so that names sort by time; `None` for other folders.
-/// The documentation has colons (`2026-11-22T05:00:00.123Z`), real exports have dots (`2026-11-22T05.00.00Z`).
-fn folder_key(name: &str) -> Option<String> {
-    let (date, time) = name.split_once('T')?;
-    chrono::NaiveDate::parse_from_str(date, "%Y-%m-%d").ok()?;
-    let digits: Vec<&str> = time.trim_end_matches(['Z', 'z']).split([':', '.', '-']).collect();
-    let all_digits = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    if digits.len() < 3 || !digits.iter().all(all_digits) {
-        return None;
-    }
-    let fraction = digits.get(3).copied().unwrap_or("0");
-    Some(format!("{date}T{}:{}:{}.{fraction:0<7}", digits[0], digits[1], digits[2]))
+/// All change folders. What a folder contains is read when it is needed, and once.
+#[derive(Debug)]
+pub(in crate::lake) struct ChangeFolders {
+    pub(super) lake: Location,
+    pub(super) store: ObjectStoreRef,
+    pub(super) complete: Complete,
+    loaded: Mutex<Loaded>,
 }
 
-/// The CSV files of a table, with the number of columns of each.
-pub(super) async fn change_files(
-    lake: &Location,
-    folders: &[(String, String)],
-    table: &str,
-    entity: &Entity,
-) -> Result<Vec<ChangeFile>> {
-    let store = lake.store()?;
-    let mut found = Vec::new();
-    for (key, folder) in folders {
-        let listed = store.list(Some(&Path::from(format!("{folder}/{table}"))));
-        let files: Vec<ObjectMeta> = listed.try_collect().await.context(format!("list {lake}{folder}/{table}"))?;
-        let csv =
-            files.into_iter().filter(|meta| meta.size > 0 && meta.location.as_ref().to_lowercase().ends_with(".csv"));
-        found.extend(csv.map(|meta| (key.clone(), meta)));
+#[derive(Debug, Default)]
+struct Loaded {
+    folders: BTreeMap<String, Arc<Folder>>,
+    layouts: BTreeSet<Arc<Layout>>,
+    skipped: BTreeSet<SkippedFolder>,
+}
+
+/// The content of a folder: CSV files and layouts by table, in lower case.
+#[derive(Debug, Default)]
+struct Folder {
+    name: String,
+    files: BTreeMap<String, Vec<ObjectMeta>>,
+    layouts: BTreeMap<String, Arc<Layout>>,
+}
+
+impl ChangeFolders {
+    pub(super) async fn open(lake: &Location, names: &[String]) -> Result<Self> {
+        let store = lake.store()?;
+        let complete = complete_folders(lake, names).await?;
+        Ok(Self { lake: lake.clone(), store, complete, loaded: Mutex::default() })
     }
-    let measured = futures::stream::iter(found).map(|(folder, meta)| {
-        let store = Arc::clone(&store);
-        let delimiter = entity.delimiter();
-        async move {
-            let what = format!("read {lake}{}", meta.location);
-            let head = store.get_range(&meta.location, 0..meta.size.min(256 * 1024)).await.context(&what)?;
-            let mut reader =
-                ::csv::ReaderBuilder::new().has_headers(false).delimiter(delimiter).from_reader(head.as_ref());
-            let columns = reader.records().next().and_then(Result::ok).map_or(0, |record| record.len());
-            Ok(ChangeFile { folder, meta, columns })
+
+    /// Reads what the folders after one contain, or all folders.
+    pub(super) async fn load(&self, after: Option<&str>) -> Result<()> {
+        let mut loaded = self.loaded.lock().await;
+        let wanted = self.complete.after(after).filter(|(key, _)| !loaded.folders.contains_key(key)).cloned();
+        let wanted: Vec<_> = wanted.collect();
+        let mut contents = futures::stream::iter(wanted)
+            .map(|(key, name)| async move { Ok((key, self.content(&name).await?, name)) })
+            .buffer_unordered(CONCURRENCY);
+        while let Some((key, (files, model), name)) = contents.try_next().await? {
+            let folder = loaded.folder(&self.lake, name, files, model)?;
+            loaded.folders.insert(key, Arc::new(folder));
         }
-    });
-    let mut files: Vec<ChangeFile> = measured.buffered(16).try_collect().await?;
-    files.sort_by(|a, b| (&a.folder, &a.meta.location).cmp(&(&b.folder, &b.meta.location)));
-    Ok(files)
+        Ok(())
+    }
+
+    /// The files of a table in the folders after one, or in all folders, oldest first.
+    pub(super) async fn files(&self, table: &str, after: Option<&str>) -> Result<Vec<ChangeFile>> {
+        self.load(after).await?;
+        let loaded = self.loaded.lock().await;
+        let mut found = Vec::new();
+        for (key, _) in self.complete.after(after) {
+            let Some(folder) = loaded.folders.get(key) else { continue };
+            let Some(files) = folder.files.get(table) else { continue };
+            let layout = folder.layouts.get(table).ok_or_else(|| self.not_described(folder, table))?;
+            found.extend(files.iter().map(|meta| ChangeFile {
+                folder: key.clone(),
+                meta: meta.clone(),
+                layout: Arc::clone(layout),
+            }));
+        }
+        Ok(found)
+    }
+
+    /// Tables that the loaded folders describe or contain.
+    pub(super) async fn tables(&self) -> BTreeSet<String> {
+        let loaded = self.loaded.lock().await;
+        loaded.folders.values().flat_map(|folder| folder.files.keys().chain(folder.layouts.keys())).cloned().collect()
+    }
+
+    pub(in crate::lake) async fn skipped(&self) -> Vec<SkippedFolder> {
+        self.loaded.lock().await.skipped.iter().cloned().collect()
+    }
+
+    /// An error if folders with files were read, and none has a model.
+    pub(super) async fn require_models(&self) -> Result<()> {
+        let loaded = self.loaded.lock().await;
+        match loaded.skipped.first() {
+            Some(first) if loaded.folders.values().all(|folder| folder.layouts.is_empty()) => {
+                Err(Error::Export(format!(
+                    "{}{}: {}, and no other change folder has a model either. Each folder is read by its own model, because the \
+                 columns of a table can change. Copy the model.json that belongs to each folder into it, or export again",
+                    self.lake, first.folder, first.reason
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn not_described(&self, folder: &Folder, table: &str) -> Error {
+        Error::Export(format!(
+            "{}{}/model.json does not describe {table}, whose files are in that folder. The columns of other folders may \
+             differ, so they are not used. Export the table again, or correct that model.json",
+            self.lake, folder.name
+        ))
+    }
+
+    /// The files of a folder, and the text of its model.
+    async fn content(&self, name: &str) -> Result<(Vec<ObjectMeta>, Option<Vec<u8>>)> {
+        let what = format!("list {}{name}", self.lake);
+        let files: Vec<ObjectMeta> = self.store.list(Some(&Path::from(name))).try_collect().await.context(&what)?;
+        let has_rows = files.iter().any(is_csv);
+        let model = files
+            .iter()
+            .find(|meta| place(name, meta).is_some_and(|(table, file)| table.is_none() && file == model::FILE));
+        let Some(model) = model.filter(|_| has_rows) else { return Ok((files, None)) };
+        let what = format!("read {}{}", self.lake, model.location);
+        let text = self.store.get(&model.location).await.context(&what)?.bytes().await.context(&what)?;
+        Ok((files, Some(text.to_vec())))
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn folders_sort_by_time_with_all_separators() {
-        let dots = folder_key("2026-11-22T05.00.00Z").unwrap();
-        let colons = folder_key("2026-11-22T05:00:00.1230000Z").unwrap();
-        assert!(dots < colons);
-        assert_eq!(folder_key("deltalake"), None);
-        assert_eq!(folder_key("OptionsetMetadata"), None);
+impl Loaded {
+    fn folder(
+        &mut self,
+        lake: &Location,
+        name: String,
+        files: Vec<ObjectMeta>,
+        model: Option<Vec<u8>>,
+    ) -> Result<Folder> {
+        let mut folder = Folder { name, ..Folder::default() };
+        for meta in files.into_iter().filter(is_csv) {
+            if let Some((Some(table), _)) = place(&folder.name, &meta) {
+                folder.files.entry(table).or_default().push(meta);
+            }
+        }
+        folder.files.retain(|table, _| table != "optionsetmetadata");
+        folder.files.values_mut().for_each(|files| files.sort_by(|one, other| one.location.cmp(&other.location)));
+        if folder.files.is_empty() {
+            return Ok(folder);
+        }
+        let text = model.as_deref().map(String::from_utf8_lossy);
+        let Some(model) = text.as_deref().and_then(Model::parse) else {
+            let reason = if text.is_some() { "its model.json is empty or cut" } else { "it has no model.json" };
+            self.skipped.insert(SkippedFolder { folder: folder.name.clone(), reason: reason.to_owned() });
+            folder.files.clear();
+            return Ok(folder);
+        };
+        for entity in model.entities() {
+            let layout = Arc::new(entity.layout(&format!("{lake}{}/model.json", folder.name))?);
+            // Thousands of folders have the same columns.
+            let layout = self.layouts.get(&layout).cloned().unwrap_or(layout);
+            self.layouts.insert(Arc::clone(&layout));
+            folder.layouts.insert(entity.name.to_lowercase(), layout);
+        }
+        Ok(folder)
     }
+}
+
+fn is_csv(meta: &ObjectMeta) -> bool {
+    meta.size > 0 && meta.location.as_ref().to_lowercase().ends_with(".csv")
+}
+
+/// The table, and the path in its folder, of a file in a change folder; in lower case.
+fn place(folder: &str, meta: &ObjectMeta) -> Option<(Option<String>, String)> {
+    let prefix = Path::from(folder);
+    let inside = meta.location.as_ref().strip_prefix(prefix.as_ref())?.trim_start_matches('/').to_lowercase();
+    Some(match inside.split_once('/') {
+        Some((table, file)) => (Some(table.to_owned()), file.to_owned()),
+        None => (None, inside),
+    })
 }

@@ -4,14 +4,14 @@ use deltalake::datafusion::error::Result as QueryResult;
 use deltalake::datafusion::logical_expr::conditional_expressions::CaseBuilder;
 use deltalake::datafusion::prelude::{DataFrame, SessionContext, col, ident, lit};
 
-use super::CsvSource;
+use super::{CsvSource, nothing};
 use crate::error::{Context, Result};
 use crate::lake::conform;
 use crate::sql::SourceTable;
 
 impl CsvSource {
     /// Each row with an unreadable value, and the first such column.
-    pub(in crate::lake) fn unreadable(
+    pub(in crate::lake) async fn unreadable(
         &self,
         session: &SessionContext,
         table: &SourceTable,
@@ -19,7 +19,7 @@ impl CsvSource {
     ) -> Result<DataFrame> {
         let what = format!("find unreadable values in {}", table.name);
         let mut parts = Vec::new();
-        for rows in self.text(session, folder)? {
+        for rows in self.text(session, table, folder).await? {
             if let Some(found) = unreadable_rows(rows, table)? {
                 parts.push(found.context(&what)?);
             }
@@ -27,7 +27,10 @@ impl CsvSource {
         let all = parts.into_iter().map(Ok).reduce(|one: QueryResult<DataFrame>, other| one?.union(other?));
         match all {
             Some(rows) => rows.context(&what),
-            None => self.empty(session)?.select(vec![lit("").alias("id"), lit("").alias("column_name")]).context(&what),
+            None => session
+                .read_batch(nothing(table)?)
+                .and_then(|empty| empty.select(vec![lit("").alias("id"), lit("").alias("column_name")]))
+                .context(&what),
         }
     }
 }
@@ -38,13 +41,11 @@ fn unreadable_rows(rows: DataFrame, table: &SourceTable) -> Result<Option<QueryR
     let Some(id) = conform::source_column(&schema, "id").map(|field| field.name().clone()) else { return Ok(None) };
     let (mut unreadable, mut names) = (Vec::new(), Vec::new());
     for column in table.bronze_columns()? {
-        let kind = column.data_type()?;
         let Some(found) = conform::source_column(&schema, &column.name) else { continue };
-        if conform::is_text(&kind) {
+        if conform::is_text(&column.data_type()?) {
             continue;
         }
-        let text = ident(found.name());
-        unreadable.push(text.clone().not_eq(lit("")).and(conform::from_text(text, &kind)?.is_null()));
+        unreadable.push(conform::is_unreadable(&ident(found.name()), &column)?);
         names.push(lit(column.name.clone()));
     }
     if names.is_empty() {
