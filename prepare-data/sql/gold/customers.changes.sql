@@ -42,23 +42,26 @@ where persons.party is not null
     or phones.recid is not null
 
 -- step: touched_customers
-select coalesce(dataareaid, '') as dataareaid, coalesce(accountnum, '') as accountnum
+select coalesce(dataareaid, '') as dataareaid, coalesce(lower(accountnum), '') as account_key
 from changed_custtable
 union
-select coalesce(customers.dataareaid, '') as dataareaid, coalesce(customers.accountnum, '') as accountnum
+select coalesce(customers.dataareaid, '') as dataareaid, coalesce(lower(customers.accountnum), '') as account_key
 from custtable customers
 left semi join touched_parties on touched_parties.party = customers.party
-
--- step: affected
-select dataareaid || '-' || accountnum as key
-from touched_customers
 
 -- step: narrow custtable
 select customers.*
 from custtable customers
 left semi join touched_customers
-    on touched_customers.accountnum = coalesce(customers.accountnum, '')
+    on touched_customers.account_key = coalesce(lower(customers.accountnum), '')
     and touched_customers.dataareaid = coalesce(customers.dataareaid, '')
+
+-- step: affected
+select coalesce(dataareaid, '') || '-' || coalesce(accountnum, '') as key
+from custtable
+union
+select coalesce(dataareaid, '') || '-' || coalesce(accountnum, '') as key
+from changed_custtable
 
 -- step: narrow dirpartytable
 select parties.*

@@ -2,10 +2,10 @@
 -- the kind of point.
 
 -- step: touched_cards
-select cardnumber
+select lower(cardnumber) as card_key
 from changed_retailloyaltycard
 union
-select cards.cardnumber
+select lower(cards.cardnumber) as card_key
 from retailloyaltycard cards
 left semi join changed_custtable on changed_custtable.party = cards.party
 
@@ -15,7 +15,7 @@ from changed_retailloyaltycardrewardpointtrans
 union
 select entries.recid
 from retailloyaltycardrewardpointtrans entries
-left semi join touched_cards on touched_cards.cardnumber = entries.cardnumber
+left semi join touched_cards on touched_cards.card_key = lower(entries.cardnumber)
 union
 select entries.recid
 from retailloyaltycardrewardpointtrans entries
@@ -33,7 +33,7 @@ left semi join touched_entries on coalesce(touched_entries.recid, 0) = coalesce(
 -- step: narrow retailloyaltycard
 select cards.*
 from retailloyaltycard cards
-left semi join retailloyaltycardrewardpointtrans entries on entries.cardnumber = cards.cardnumber
+left semi join retailloyaltycardrewardpointtrans entries on lower(entries.cardnumber) = lower(cards.cardnumber)
 
 -- step: narrow custtable
 select customers.*

@@ -6,10 +6,10 @@
 -- driver: retailloyaltycardrewardpointtrans
 -- reads: retailloyaltycardrewardpointtrans, retailloyaltycard, retailloyaltyrewardpoint, custtable
 with cards as ( -- one holder for a card, whatever the export holds
-    select cardnumber, max(party) as party
+    select lower(cardnumber) as card_key, max(party) as party
     from retailloyaltycard
     where cardnumber is not null
-    group by cardnumber
+    group by lower(cardnumber)
 ),
 customers_by_company as ( -- cards belong to persons, who may be customers of several companies
     select party, dataareaid, dataareaid || '-' || min(accountnum) as customer_id
@@ -42,7 +42,7 @@ entries as (
         entries.loyaltytransdataareaid,
         cards.party
     from retailloyaltycardrewardpointtrans entries
-    left join cards on cards.cardnumber = entries.cardnumber
+    left join cards on cards.card_key = lower(entries.cardnumber)
     where entries.recid is not null and entries.cardnumber is not null
 )
 select

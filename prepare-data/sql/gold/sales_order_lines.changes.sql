@@ -1,12 +1,33 @@
--- Lines whose row may differ from last time: their own record changed, or the order's, or a receipt that the order was made of.
+-- Lines whose row may differ from last time: their own record changed, or the order's, or a receipt that the order was made of,
+-- or the customer or the item appeared or disappeared, whose records decide how their numbers are written.
+
+-- step: touched_accounts
+select dataareaid, lower(accountnum) as account_key
+from changed_custtable
+where accountnum is not null
+group by dataareaid, accountnum
+having count(*) = 1
+
+-- step: touched_items
+select dataareaid, lower(itemid) as item_key
+from changed_inventtable
+where itemid is not null
+group by dataareaid, itemid
+having count(*) = 1
 
 -- step: touched_orders
-select dataareaid, salesid
+select dataareaid, lower(salesid) as order_key
 from changed_salestable
 union
-select dataareaid, salesorderid as salesid
+select dataareaid, lower(salesorderid) as order_key
 from changed_retailtransactiontable
 where salesorderid is not null
+union
+select orders.dataareaid, lower(orders.salesid) as order_key
+from salestable orders
+left semi join touched_accounts
+    on touched_accounts.account_key = lower(orders.custaccount)
+    and touched_accounts.dataareaid = orders.dataareaid
 
 -- step: touched_lines
 select dataareaid, recid
@@ -16,7 +37,13 @@ select lines.dataareaid, lines.recid
 from salesline lines
 left semi join touched_orders
     on touched_orders.dataareaid = lines.dataareaid
-    and touched_orders.salesid = lines.salesid
+    and touched_orders.order_key = lower(lines.salesid)
+union
+select lines.dataareaid, lines.recid
+from salesline lines
+left semi join touched_items
+    on touched_items.dataareaid = lines.dataareaid
+    and touched_items.item_key = lower(lines.itemid)
 
 -- step: affected
 select coalesce(dataareaid, '') || '-' || coalesce(cast(recid as string), '') as key
@@ -34,11 +61,25 @@ select orders.*
 from salestable orders
 left semi join salesline
     on salesline.dataareaid = orders.dataareaid
-    and salesline.salesid = orders.salesid
+    and lower(salesline.salesid) = lower(orders.salesid)
 
 -- step: narrow retailtransactiontable
 select transactions.*
 from retailtransactiontable transactions
 left semi join salestable
     on salestable.dataareaid = transactions.dataareaid
-    and salestable.salesid = transactions.salesorderid
+    and lower(salestable.salesid) = lower(transactions.salesorderid)
+
+-- step: narrow custtable
+select customers.*
+from custtable customers
+left semi join salestable
+    on salestable.dataareaid = customers.dataareaid
+    and lower(salestable.custaccount) = lower(customers.accountnum)
+
+-- step: narrow inventtable
+select items.*
+from inventtable items
+left semi join salesline
+    on salesline.dataareaid = items.dataareaid
+    and lower(salesline.itemid) = lower(items.itemid)

@@ -3,16 +3,16 @@
 -- key: sales_order_line_id
 -- time: ordered_at
 -- driver: salesline
--- reads: salesline, salestable, retailtransactiontable
--- uses: superseded_orders, posted_receipts, orders
+-- reads: salesline, salestable, retailtransactiontable, custtable, inventtable
+-- uses: superseded_orders, posted_receipts, respelled_accounts, respelled_items, orders
 with lines as (
     select
         lines.dataareaid,
         lines.recid,
-        lines.salesid,
+        orders.salesid,
         lines.linenum,
         lines.inventtransid,
-        lines.itemid,
+        coalesce(respelled_items.item_number, lines.itemid) as itemid,
         lines.name,
         lines.salesqty,
         lines.salesunit,
@@ -28,7 +28,8 @@ with lines as (
         -- canceling an order cancels its lines
         case when orders.salesstatus = 4 then 4 else coalesce(nullif(lines.salesstatus, 0), orders.salesstatus) end as status
     from salesline lines
-    inner join orders on orders.dataareaid = lines.dataareaid and orders.salesid = lines.salesid
+    inner join orders on orders.dataareaid = lines.dataareaid and lower(orders.salesid) = lower(lines.salesid)
+    left join respelled_items on respelled_items.dataareaid = lines.dataareaid and respelled_items.itemid = lines.itemid
     where lines.recid is not null
 )
 select
@@ -45,7 +46,7 @@ select
     name as item_text, -- Text of the line, as the customer saw it
     line_kind, -- sale, or return: a line of a returned order or of negative quantity
     case status when 1 then 'open' when 2 then 'delivered' when 3 then 'invoiced' when 4 then 'canceled' else 'unknown' end as line_status, -- open, delivered, invoiced, canceled or unknown
-    line_kind = 'sale' and coalesce(status, 0) <> 4 as is_purchase, -- Whether it counts as a purchase: no return, not canceled
+    line_kind = 'sale' and coalesce(status, 0) in (1, 2, 3) as is_purchase, -- Whether it counts as a purchase: no return, and open, delivered or invoiced
     ordered_at, -- When the order was made (UTC)
     salesqty as quantity, -- Ordered quantity; negative when it comes back
     salesunit as unit, -- Unit of the quantity

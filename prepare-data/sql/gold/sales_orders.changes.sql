@@ -1,38 +1,61 @@
 -- Orders whose row may differ from last time: their own record changed, or one of their lines, or a receipt that they were
--- made of.
+-- made of, or the customer appeared or disappeared, whose record decides how the number is written.
+
+-- step: touched_accounts
+select dataareaid, lower(accountnum) as account_key
+from changed_custtable
+where accountnum is not null
+group by dataareaid, accountnum
+having count(*) = 1
 
 -- step: touched_orders
-select coalesce(dataareaid, '') as dataareaid, coalesce(salesid, '') as salesid
+select coalesce(dataareaid, '') as dataareaid, coalesce(lower(salesid), '') as order_key
 from changed_salestable
 union
-select coalesce(dataareaid, '') as dataareaid, coalesce(salesid, '') as salesid
+select coalesce(dataareaid, '') as dataareaid, coalesce(lower(salesid), '') as order_key
 from changed_salesline
 union
-select coalesce(dataareaid, '') as dataareaid, salesorderid as salesid
+select coalesce(dataareaid, '') as dataareaid, lower(salesorderid) as order_key
 from changed_retailtransactiontable
 where salesorderid is not null
-
--- step: affected
-select dataareaid || '-' || salesid as key
-from touched_orders
+union
+select coalesce(orders.dataareaid, '') as dataareaid, coalesce(lower(orders.salesid), '') as order_key
+from salestable orders
+left semi join touched_accounts
+    on touched_accounts.account_key = lower(orders.custaccount)
+    and touched_accounts.dataareaid = orders.dataareaid
 
 -- step: narrow salestable
 select orders.*
 from salestable orders
 left semi join touched_orders
-    on touched_orders.salesid = coalesce(orders.salesid, '')
+    on touched_orders.order_key = coalesce(lower(orders.salesid), '')
     and touched_orders.dataareaid = coalesce(orders.dataareaid, '')
+
+-- step: affected
+select coalesce(dataareaid, '') || '-' || coalesce(salesid, '') as key
+from salestable
+union
+select coalesce(dataareaid, '') || '-' || coalesce(salesid, '') as key
+from changed_salestable
 
 -- step: narrow salesline
 select lines.*
 from salesline lines
 left semi join salestable
     on salestable.dataareaid = lines.dataareaid
-    and salestable.salesid = lines.salesid
+    and lower(salestable.salesid) = lower(lines.salesid)
 
 -- step: narrow retailtransactiontable
 select transactions.*
 from retailtransactiontable transactions
 left semi join salestable
     on salestable.dataareaid = transactions.dataareaid
-    and salestable.salesid = transactions.salesorderid
+    and lower(salestable.salesid) = lower(transactions.salesorderid)
+
+-- step: narrow custtable
+select customers.*
+from custtable customers
+left semi join salestable
+    on salestable.dataareaid = customers.dataareaid
+    and lower(salestable.custaccount) = lower(customers.accountnum)

@@ -4,12 +4,12 @@
 -- key: sales_order_id
 -- time: ordered_at
 -- driver: salestable
--- reads: salestable, salesline, retailtransactiontable
--- uses: superseded_orders, posted_receipts, orders
+-- reads: salestable, salesline, retailtransactiontable, custtable
+-- uses: superseded_orders, posted_receipts, respelled_accounts, orders
 with lines as (
     select
         dataareaid,
-        salesid,
+        lower(salesid) as order_key,
         createddatetime,
         salesstatus = 4 as is_canceled,
         case when coalesce(salesstatus, 0) <> 4 then salesstatus end as salesstatus,
@@ -21,7 +21,7 @@ with lines as (
 totals as (
     select
         dataareaid,
-        salesid,
+        order_key,
         min(createddatetime) as first_line_at,
         cast(count(*) as int) as line_count,
         cast(count(case when is_canceled then 1 end) as int) as canceled_line_count,
@@ -31,7 +31,7 @@ totals as (
         min(currencycode) as first_currency,
         max(currencycode) as last_currency
     from lines
-    group by dataareaid, salesid
+    group by dataareaid, order_key
 ),
 judged as (
     select
@@ -47,9 +47,10 @@ judged as (
         cast(coalesce(totals.canceled_line_count, 0) as int) as canceled_line_count,
         coalesce(totals.first_currency, orders.currencycode) as currency,
         coalesce(totals.first_currency <> totals.last_currency, false) as has_mixed_currencies,
-        cast(totals.amount as decimal(32, 6)) as amount
+        -- an order whose lines are all canceled has nothing to pay
+        cast(case when totals.canceled_line_count = totals.line_count then 0 else totals.amount end as decimal(32, 6)) as amount
     from orders
-    left join totals on totals.dataareaid = orders.dataareaid and totals.salesid = orders.salesid
+    left join totals on totals.dataareaid = orders.dataareaid and totals.order_key = lower(orders.salesid)
 )
 select
     dataareaid || '-' || salesid as sales_order_id, -- Company and order number
@@ -59,11 +60,11 @@ select
     cast(retailchanneltable as string) as channel_id, -- Where it was ordered: channels.channel_id; empty for orders without a channel
     order_kind, -- order, or return: a returned order, or one that takes more back than it sells
     case status when 1 then 'open' when 2 then 'delivered' when 3 then 'invoiced' when 4 then 'canceled' else 'unknown' end as order_status, -- open, delivered, invoiced, canceled or unknown
-    order_kind = 'order' and coalesce(status, 0) <> 4 and line_count > canceled_line_count as is_purchase, -- Whether it counts as a purchase: no return, not canceled
+    order_kind = 'order' and coalesce(status, 0) in (1, 2, 3) and line_count > canceled_line_count as is_purchase, -- Whether it counts as a purchase: no return, and open, delivered or invoiced
     ordered_at, -- When it was ordered (UTC)
     case when has_mixed_currencies then cast(null as string) else currency end as currency, -- Currency of total_amount
     has_mixed_currencies, -- Whether lines differ in currency; then there is no total
-    case when has_mixed_currencies then cast(null as decimal(32, 6)) when status = 4 then cast(0 as decimal(32, 6)) else amount end as total_amount, -- Sum of the lines that are not canceled, after line discounts, without charges and tax; 0 for a canceled order; negative for a return
+    case when has_mixed_currencies then cast(null as decimal(32, 6)) when status = 4 then cast(0 as decimal(32, 6)) else amount end as total_amount, -- Sum of the lines that are not canceled, after line discounts, without charges and tax; 0 for an order that is canceled, or all lines of which are; negative for a return
     line_count, -- Number of lines
     canceled_line_count -- Number of canceled lines
 from judged

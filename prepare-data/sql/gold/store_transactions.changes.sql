@@ -1,4 +1,19 @@
--- Transactions whose row may differ from last time: their own record changed, or one of their lines.
+-- Transactions whose row may differ from last time: their own record changed, or one of their lines, or the customer or the order
+-- appeared or disappeared, whose records decide how their numbers are written.
+
+-- step: touched_accounts
+select dataareaid, lower(accountnum) as account_key
+from changed_custtable
+where accountnum is not null
+group by dataareaid, accountnum
+having count(*) = 1
+
+-- step: touched_numbers
+select dataareaid, lower(salesid) as order_key
+from changed_salestable
+where salesid is not null
+group by dataareaid, salesid
+having count(*) = 1
 
 -- step: touched_transactions
 select
@@ -16,6 +31,28 @@ select
     coalesce(terminalid, '') as terminal,
     coalesce(transactionid, '') as transactionid
 from changed_retailtransactionsalestrans
+union
+select
+    coalesce(entries.dataareaid, '') as dataareaid,
+    coalesce(cast(entries.channel as string), '') as channel,
+    coalesce(entries.store, '') as store,
+    coalesce(entries.terminal, '') as terminal,
+    coalesce(entries.transactionid, '') as transactionid
+from retailtransactiontable entries
+left semi join touched_accounts
+    on touched_accounts.account_key = lower(coalesce(entries.custaccount, entries.custaccountasync))
+    and touched_accounts.dataareaid = entries.dataareaid
+union
+select
+    coalesce(entries.dataareaid, '') as dataareaid,
+    coalesce(cast(entries.channel as string), '') as channel,
+    coalesce(entries.store, '') as store,
+    coalesce(entries.terminal, '') as terminal,
+    coalesce(entries.transactionid, '') as transactionid
+from retailtransactiontable entries
+left semi join touched_numbers
+    on touched_numbers.order_key = lower(entries.salesorderid)
+    and touched_numbers.dataareaid = entries.dataareaid
 
 -- step: affected
 select concat_ws('|', dataareaid, channel, store, terminal, transactionid) as key
@@ -40,3 +77,17 @@ left semi join touched_transactions
     and touched_transactions.store = coalesce(lines.store, '')
     and touched_transactions.channel = coalesce(cast(lines.channel as string), '')
     and touched_transactions.dataareaid = coalesce(lines.dataareaid, '')
+
+-- step: narrow custtable
+select customers.*
+from custtable customers
+left semi join retailtransactiontable entries
+    on entries.dataareaid = customers.dataareaid
+    and lower(coalesce(entries.custaccount, entries.custaccountasync)) = lower(customers.accountnum)
+
+-- step: narrow salestable
+select orders.*
+from salestable orders
+left semi join retailtransactiontable entries
+    on entries.dataareaid = orders.dataareaid
+    and lower(entries.salesorderid) = lower(orders.salesid)

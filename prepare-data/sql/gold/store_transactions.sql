@@ -1,93 +1,21 @@
 -- One row for each sale or return at a point of sale, and for each customer order taken there. A customer order becomes a sales
--- order: its amounts are in sales_orders and stay empty here, so that no sum counts it twice. Voided lines do not count. Left
--- out: voided, canceled, suspended and training entries, and whatever is no sale (opening the drawer, tender declarations, ...).
+-- order: its amounts are in sales_orders and stay empty here, so that no sum counts it twice. Voided lines do not count, and gift
+-- cards are no purchase when they are sold: what they pay for is. Left out: voided, canceled, suspended and training entries, and whatever is no sale (opening the drawer, tender declarations, ...).
 -- category: activity
 -- key: store_transaction_id
 -- time: transacted_at
 -- driver: retailtransactiontable
--- reads: retailtransactiontable, retailtransactionsalestrans, parameters
-with transactions as (
-    select
-        entries.id,
-        entries.recid,
-        entries.versionnumber,
-        entries.dataareaid,
-        entries.channel,
-        coalesce(entries.store, '') as store, -- online there is neither store nor terminal, and NULL equals nothing
-        coalesce(entries.terminal, '') as terminal,
-        entries.transactionid,
-        entries.type = 2 as owns_sale,
-        coalesce(entries.saleisreturnsale, 0) = 1 as is_return,
-        entries.entrystatus,
-        entries.receiptid,
-        entries.channelreferenceid,
-        coalesce(entries.custaccount, entries.custaccountasync) as custaccount,
-        entries.loyaltycardid,
-        entries.salesorderid,
-        entries.statementid,
-        coalesce(
-            entries.begindatetime,
-            entries.transdate + cast(cast(coalesce(entries.transtime, 0) as string) || ' seconds' as interval)
-        ) as transacted_at,
-        entries.currency,
-        case
-            when entries.type = 2 and parameters.store_sales_are_negative then -entries.netamount
-            when entries.type = 2 then entries.netamount
-        end as net_amount,
-        case
-            when entries.type = 2 and parameters.store_sales_are_negative then -entries.grossamount
-            when entries.type = 2 then entries.grossamount
-        end as gross_amount
-    from retailtransactiontable entries
-    cross join parameters
-    where entries.dataareaid is not null
-        and entries.channel is not null
-        and entries.transactionid is not null
-        and coalesce(entries.entrystatus, 0) not in (1, 4, 5, 6) -- voided, canceled, on hold, training
-        -- 2 sale, 19 customer order; newer releases have more kinds of customer orders from 25 up, which name their order
-        and (entries.type in (2, 19) or (entries.type >= 25 and entries.salesorderid is not null))
-),
-repeated_transactions as (
-    select dataareaid, channel, store, terminal, transactionid
-    from transactions
-    group by dataareaid, channel, store, terminal, transactionid
-    having count(*) > 1
-),
-superseded as ( -- an older record with the number of a newer one; hardly ever any
-    select id
-    from (
-        select
-            transactions.id,
-            row_number() over (
-                partition by
-                    transactions.dataareaid,
-                    transactions.channel,
-                    transactions.store,
-                    transactions.terminal,
-                    transactions.transactionid
-                order by
-                    transactions.versionnumber desc nulls last,
-                    transactions.recid desc nulls last,
-                    transactions.id
-            ) as place
-        from transactions
-        left semi join repeated_transactions
-            on repeated_transactions.dataareaid = transactions.dataareaid
-            and repeated_transactions.channel = transactions.channel
-            and repeated_transactions.store = transactions.store
-            and repeated_transactions.terminal = transactions.terminal
-            and repeated_transactions.transactionid = transactions.transactionid
-    ) ranked
-    where place > 1
-),
-lines as (
+-- reads: retailtransactiontable, retailtransactionsalestrans, salestable, custtable, parameters
+-- uses: respelled_receipt_accounts, respelled_orders, store_entries
+with lines as (
     select
         dataareaid,
         channel,
         coalesce(store, '') as store,
         coalesce(terminalid, '') as terminal,
         transactionid,
-        coalesce(transactionstatus, 0) <> 1 as counts, -- 1 voided
+        coalesce(transactionstatus, 0) in (0, 2, 3, 7, 8) and coalesce(giftcard, 0) = 0 as counts, -- not voided, nor unknown
+        coalesce(transactionstatus, 0) in (0, 2, 3, 7, 8) and giftcard = 1 as is_gift_card,
         qty,
         netamount,
         netamountincltax as grossamount,
@@ -103,6 +31,8 @@ sums as (
         terminal,
         transactionid,
         cast(count(case when counts then 1 end) as int) as line_count,
+        cast(count(case when is_gift_card then 1 end) as int) as gift_card_count,
+        sum(case when is_gift_card then netamount end) as gift_card_amount,
         sum(case when counts then qty end) as quantity,
         sum(case when counts then netamount end) as net_amount,
         sum(case when counts then grossamount end) as gross_amount,
@@ -119,7 +49,9 @@ totals as (
         sums.terminal,
         sums.transactionid,
         sums.line_count,
+        sums.gift_card_count,
         sums.discount_amount,
+        case when parameters.store_sales_are_negative then -sums.gift_card_amount else sums.gift_card_amount end as gift_card_amount,
         case when parameters.store_sales_are_negative then -sums.quantity else sums.quantity end as quantity,
         case when parameters.store_sales_are_negative then -sums.net_amount else sums.net_amount end as net_amount,
         case when parameters.store_sales_are_negative then -sums.gross_amount else sums.gross_amount end as gross_amount,
@@ -145,7 +77,7 @@ booked as (
         transactions.currency,
         case
             when not transactions.owns_sale then 'customer_order'
-            when transactions.is_return or coalesce(totals.net_amount, transactions.net_amount) < 0 then 'return'
+            when transactions.is_return or coalesce(totals.net_amount, case when coalesce(totals.gift_card_count, 0) = 0 then transactions.net_amount end) < 0 then 'return'
             else 'sale'
         end as kind,
         totals.line_count,
@@ -160,9 +92,9 @@ booked as (
             else coalesce(totals.gross_amount, transactions.gross_amount)
         end as gross_amount,
         totals.tax_amount,
-        totals.discount_amount
-    from transactions
-    left anti join superseded on superseded.id = transactions.id
+        totals.discount_amount,
+        totals.gift_card_amount
+    from store_entries transactions
     left join totals
         on totals.dataareaid = transactions.dataareaid
         and totals.channel = transactions.channel
@@ -191,8 +123,9 @@ select
     currency, -- Currency of the amounts
     cast(net_amount as decimal(32, 6)) as net_amount, -- Paid without tax; negative when money is paid back; empty for customer orders
     cast(gross_amount as decimal(32, 6)) as gross_amount, -- Paid with tax; negative when money is paid back; empty for customer orders
+    cast(gift_card_amount as decimal(32, 6)) as gift_card_amount, -- Gift cards that were sold or topped up, which net_amount and gross_amount leave out
     cast(tax_amount as decimal(32, 6)) as tax_amount, -- Tax; negative when money is paid back
     cast(discount_amount as decimal(32, 6)) as discount_amount, -- Discounts of all lines; never negative
     cast(quantity as decimal(32, 6)) as quantity, -- Sold quantities less returned ones, of all lines
-    line_count -- Number of lines that are not voided; empty for customer orders
+    line_count -- Number of lines that are neither voided nor gift cards; empty for customer orders
 from booked

@@ -18,13 +18,13 @@ with judged as (
             when orders.salestype = 7 then 'prepayment'
             when coalesce(orders.salestype, 3) not in (3, 4) then 'other_type'
             when superseded.id is not null then 'superseded'
-            when posted_receipts.salesorderid is not null then 'in_store_transactions'
+            when posted_receipts.salesorder_key is not null then 'in_store_transactions'
         end as reason
     from salestable orders
     left join superseded_orders superseded on superseded.id = orders.id
     left join posted_receipts
         on posted_receipts.dataareaid = orders.dataareaid
-        and posted_receipts.salesorderid = orders.salesid
+        and posted_receipts.salesorder_key = lower(orders.salesid)
 )
 select 'salestable' as source_table, id as source_id, dataareaid, key, recorded_at, reason
 from judged

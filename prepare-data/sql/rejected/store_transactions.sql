@@ -1,6 +1,6 @@
 -- Records of retailtransactiontable that are not in store_transactions, each with the first reason that applies:
 -- company_missing, number_missing (of channel or transaction), voided, canceled, on_hold, training, not_a_sale (drawer, shifts,
--- tender declarations, ...), superseded (a newer record has the same number).
+-- tender declarations, ...), unknown_status (a status that is not known), superseded (a newer record has the same number).
 -- reads: retailtransactiontable
 with entries as (
     select
@@ -20,6 +20,7 @@ with entries as (
             when entrystatus = 4 then 'canceled'
             when entrystatus = 5 then 'on_hold'
             when entrystatus = 6 then 'training'
+            when coalesce(entrystatus, 0) not in (0, 2, 3, 7, 8) then 'unknown_status'
             when coalesce(type, 0) not in (2, 19) and not (coalesce(type, 0) >= 25 and salesorderid is not null) then 'not_a_sale'
         end as reason
     from retailtransactiontable

@@ -1,7 +1,7 @@
 -- Orders that statement posting made of a store's receipts. A receipt that store_transactions leaves out owns no sale.
-select dataareaid, salesorderid
+select dataareaid, lower(salesorderid) as salesorder_key
 from retailtransactiontable
 where salesorderid is not null and channel is not null and transactionid is not null
     and type = 2
-    and coalesce(entrystatus, 0) not in (1, 4, 5, 6) -- voided, canceled, on hold, training
-group by dataareaid, salesorderid
+    and coalesce(entrystatus, 0) in (0, 2, 3, 7, 8) -- not voided, canceled, on hold or training, nor unknown
+group by dataareaid, lower(salesorderid)

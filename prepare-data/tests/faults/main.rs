@@ -2,9 +2,14 @@
 //! it, one test for each fault: data on which that notebook fails, and what is published instead.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod change_folders;
+mod change_lake;
 mod customers;
+mod erasure;
+mod hard_deletes;
 mod lake;
 mod orders;
 mod publishing;
 mod repeating;
 mod stores;
+mod values;
