@@ -2,15 +2,17 @@
 //! lakehouse, runs the SQL files, and writes Delta tables for its connectors.
 //!
 //! Modules import only modules of lower layers:
-//! `cli → {host, dictionary} → {run, contacts} → settings → {delta, lake} → {location, engine} → sql → error`.
+//! `cli → {host, dictionary, inspect, erase} → {run, contacts} → settings → {delta, lake} → {location, engine} → sql → error`.
 
 pub mod cli;
 pub mod contacts;
 pub mod delta;
 pub mod dictionary;
 pub mod engine;
+pub mod erase;
 mod error;
 pub mod host;
+pub mod inspect;
 pub mod lake;
 pub mod location;
 pub mod run;

@@ -14,8 +14,13 @@ use clap::{Parser, Subcommand};
 pub use run_args::RunArgs;
 
 use crate::contacts::SyncContactsArgs;
+use crate::engine::Engine;
+use crate::erase::erase;
 use crate::error::{Error, Result};
+use crate::inspect::inspect;
+use crate::location::Location;
 use crate::run::prepare;
+use crate::settings::Settings;
 use crate::sql::Catalog;
 use crate::{contacts, dictionary, host};
 use output::{print_line, print_report, print_run};
@@ -32,6 +37,26 @@ pub struct Cli {
 enum Command {
     /// Prepare an export once
     Run(RunArgs),
+    /// Print what a run would read of an export, and what is missing
+    Inspect(RunArgs),
+    /// Prepare an export once, and compute one table anew instead of from its changes
+    Rebuild {
+        /// The table, of silver or gold
+        table: String,
+        #[command(flatten)]
+        run: RunArgs,
+    },
+    /// Delete a customer, who was deleted in the source, from the files that tables keep for thirty days
+    Erase {
+        /// The customer, as in customers.customer_id
+        customer_id: String,
+        /// Folder of silver, gold and quality
+        #[arg(long, env = "PreparedLocation")]
+        out: String,
+        /// Print the report as JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Prepare on each timer invocation of the Functions host; started by the host
     Serve(RunArgs),
     /// Make a sample lake, or add changes to an existing one
@@ -61,6 +86,19 @@ pub async fn main(cli: Cli) -> Result<ExitCode> {
             let report = prepare(&args.settings()?).await?;
             Ok(print_run(&report, args.json))
         }
+        Command::Inspect(args) => inspect_export(&args).await,
+        Command::Rebuild { table, run } => {
+            let settings = Settings { rebuild: Some(table), ..run.settings()? };
+            Ok(print_run(&prepare(&settings).await?, run.json))
+        }
+        Command::Erase { customer_id, out, json } => {
+            let prepared = Location::parse(&out)?;
+            let settings = Settings::new(prepared.clone(), prepared);
+            let engine = Engine::new(settings.memory, settings.threads)?;
+            let erasure = erase(&settings.prepared, &customer_id, &engine).await?;
+            print_report(&erasure, json);
+            Ok(if erasure.is_complete() { ExitCode::SUCCESS } else { ExitCode::from(2) })
+        }
         Command::Serve(args) => serve(args, started).await,
         #[cfg(feature = "sample")]
         Command::SampleLake(args) => sample::sample_lake(args).await,
@@ -72,6 +110,15 @@ pub async fn main(cli: Cli) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+/// The exit status is 1 if a run would fail.
+async fn inspect_export(args: &RunArgs) -> Result<ExitCode> {
+    let settings = args.settings()?;
+    let catalog = Catalog::load(settings.sql.as_deref())?;
+    let inspection = inspect(&settings.lake, &settings.patterns, &catalog).await?;
+    print_report(&inspection, args.json);
+    Ok(if inspection.is_complete() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 async fn serve(args: RunArgs, started: Instant) -> Result<ExitCode> {
