@@ -22,6 +22,8 @@ class Source:
     columns: dict[str, str]
     """Every column of the table's bronze view with its SQL type, in order; `lakefolder` comes after them."""
     required_columns: frozenset[str]
+    labels: dict[str, dict[str, int]]
+    """Numbers of enums by label, by column."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Gold:
     path: Path
     key: str
     driver: str
+    category: str
 
 
 def sources(sql: Path = SQL) -> list[Source]:
@@ -75,9 +78,10 @@ def _source(table: dict) -> Source:
         required=table["required"],
         columns={**SYSTEM_COLUMNS, **company, **declared, **TRAILING_COLUMNS},
         required_columns=frozenset({"id", *company, *required}),
+        labels={column["name"]: column["labels"] for column in table["columns"] if column.get("labels")},
     )
 
 
 def _gold(path: Path) -> Gold:
-    header = dict(re.findall(r"^-- (key|driver): (\w+)", path.read_text(encoding="utf-8"), flags=re.MULTILINE))
-    return Gold(name=path.stem, path=path, key=header["key"], driver=header["driver"])
+    header = dict(re.findall(r"^-- (key|driver|category): (\w+)", path.read_text(encoding="utf-8"), flags=re.MULTILINE))
+    return Gold(name=path.stem, path=path, key=header["key"], driver=header["driver"], category=header["category"])

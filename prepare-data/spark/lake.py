@@ -7,23 +7,18 @@ Spark can open.
 from __future__ import annotations
 
 import json
-import re
 from typing import Iterable
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import StringType, StructField, StructType
+from pyspark.sql.types import StringType, StructField
 
+from change_folders import ChangeFolders, LakeError
 from contract import Source
 
-DELTA_FOLDERS = ("deltalake", "Tables", "")
-CHANGE_FOLDER = re.compile(r"^\d{4}-\d{2}-\d{2}T\d{2}[.:]\d{2}[.:]\d{2}")
-BEYOND = "columns_beyond_the_model"
-"""Takes what a CSV row has more than model.json declares: such a row was split wrongly, and nothing in it can be trusted."""
-
-
-class LakeError(Exception):
-    """The lake lacks something that is required, or holds something that cannot be read."""
+DELTA_FOLDERS = ("deltalake", "Tables", "Tables/dbo", "")
+UNSEEN = "".join(map(chr, [*range(9, 14), 32, 133, 160, 5760, *range(8192, 8203), 8203, 8232, 8233, 8239, 8287, 12288, 65279]))
+"""What nobody sees around text: spaces of all kinds, tabs, ends of lines, and byte order marks."""
 
 
 class Lake:
@@ -31,11 +26,15 @@ class Lake:
         self.spark = spark
         self.root = root.rstrip("/")
         self._delta = dict(self._find_delta())
-        self._entities = {} if self._delta else self._read_model()
-        self._change_folders = [] if self._delta else self._find_change_folders()
+        self._folders = None if self._delta else ChangeFolders(self)
+
+    @property
+    def skipped(self) -> list[str]:
+        """Change folders that are not read, because the export did not finish them."""
+        return self._folders.skipped if self._folders else []
 
     def has(self, table: str) -> bool:
-        return table in self._delta or table in self._entities
+        return table in (self._delta if self._folders is None else self._folders.tables)
 
     def bronze(self, source: Source) -> DataFrame:
         """All rows of the source, deleted and superseded ones included."""
@@ -46,61 +45,43 @@ class Lake:
         if source.name in self._delta:
             rows = read_delta(self.spark, self._delta[source.name]).withColumn("lakefolder", F.lit(""))
         else:
-            rows = self._read_csv(source.name)
+            rows = self._folders.read(source.name)
         return _conform(rows, source)
 
     def _find_delta(self) -> Iterable[tuple[str, str]]:
+        found = set()
         for folder in DELTA_FOLDERS:
-            parent = f"{self.root}/{folder}".rstrip("/")
-            for name in self._list(parent):
-                if self._list(f"{parent}/{name}/_delta_log"):
-                    yield name.lower(), f"{parent}/{name}"
+            parent = self._spelled(folder)
+            if parent is None:
+                continue
+            for name in self.list(parent):
+                table = name.lower()
+                if table not in found and self.list(f"{parent}/{name}/_delta_log"):
+                    found.add(table)
+                    yield table, f"{self.root}/{parent}/{name}".replace("//", "/") if "://" not in self.root else f"{self.root}/{parent}/{name}"
 
-    def _read_model(self) -> dict[str, dict]:
-        if "model.json" not in self._list(self.root):
-            raise LakeError(f"{self.root} has neither Delta tables nor a model.json: is it the export's folder?")
-        model = json.loads(self._text(f"{self.root}/model.json"))
-        return {entity["name"].lower(): entity for entity in model["entities"]}
-
-    def _find_change_folders(self) -> list[str]:
-        """The change folders in order of time, without the one that is still being written."""
-        active = ""
-        if "changelog.info" in self._list(f"{self.root}/Changelog"):
-            active = _uniform(self._text(f"{self.root}/Changelog/changelog.info").strip().strip("/"))
-        folders = sorted(name for name in self._list(self.root) if CHANGE_FOLDER.match(name))
-        return [name for name in folders if _uniform(name) != active]
-
-    def _read_csv(self, table: str) -> DataFrame:
-        entity = self._entities[table]
-        names = [attribute["name"].lower() for attribute in entity["attributes"]]
-        schema = StructType([StructField(name, StringType()) for name in [*names, BEYOND]])
-        paths = [
-            f"{self.root}/{folder}/{child}"
-            for folder in self._change_folders
-            for child in self._list(f"{self.root}/{folder}")
-            if child.lower() == table and any(file.endswith(".csv") for file in self._list(f"{self.root}/{folder}/{child}"))
-        ]
-        if not paths:
-            return self.spark.createDataFrame([], schema).withColumn("lakefolder", F.lit(""))
-        # Columns that were added to the export later are missing at the end of older rows; PERMISSIVE makes them NULL.
-        rows = self.spark.read.csv(
-            paths, schema=schema, multiLine=True, quote='"', escape='"', mode="PERMISSIVE", pathGlobFilter="*.csv"
-        )
-        path = F.replace(F.input_file_name(), F.lit("%3A"), F.lit("."))
-        folder = F.replace(F.element_at(F.split(path, "/"), -3), F.lit(":"), F.lit("."))
-        split_wrongly = F.raise_error(F.concat(F.lit("more columns than model.json declares in "), path))
-        return rows.withColumn("lakefolder", F.when(F.col(BEYOND).isNotNull(), split_wrongly).otherwise(folder))
+    def _spelled(self, folder: str) -> str | None:
+        """A folder as the lake spells it."""
+        path = ""
+        for part in filter(None, folder.split("/")):
+            name = next((name for name in self.list(path) if name.lower() == part.lower()), None)
+            if name is None:
+                return None
+            path = f"{path}/{name}".lstrip("/")
+        return path
 
     def _empty(self, source: Source) -> DataFrame:
         columns = ", ".join(f"{name} {type}" for name, type in source.columns.items())
         return self.spark.createDataFrame([], f"{columns}, lakefolder string")
 
-    def _list(self, path: str) -> list[str]:
-        files, at = self._open(path)
+    def list(self, path: str) -> list[str]:
+        """Names in a folder of the lake."""
+        files, at = self._open(f"{self.root}/{path}".rstrip("/"))
         return [status.getPath().getName() for status in files.listStatus(at)] if files.exists(at) else []
 
-    def _text(self, path: str) -> str:
-        files, at = self._open(path)
+    def text(self, path: str) -> str:
+        """The text of a file of the lake."""
+        files, at = self._open(f"{self.root}/{path}")
         stream = files.open(at)
         try:
             return self.spark._jvm.org.apache.commons.io.IOUtils.toString(stream, "UTF-8")
@@ -142,25 +123,34 @@ def read_delta(spark: SparkSession, path: str) -> DataFrame:
 def _conform(rows: DataFrame, source: Source) -> DataFrame:
     present = {field.name.lower(): field for field in rows.schema.fields}
     missing = source.required_columns - present.keys()
-    if missing:
+    if missing and present.keys() != {"lakefolder"}:
         raise LakeError(f"{source.name} lacks {', '.join(sorted(missing))}: the export is older, or another table")
-    columns = [_cast(present.get(name), type).alias(name) for name, type in source.columns.items()]
+    columns = [
+        _cast(name, present.get(name), type, source.labels.get(name)).alias(name) for name, type in source.columns.items()
+    ]
     return rows.select(*columns, F.col("lakefolder"))
 
 
-def _cast(field: StructField | None, type: str):
+def _cast(name: str, field: StructField | None, type: str, labels: dict[str, int] | None):
     if field is None:
         return F.lit(None).cast(type)
     column = F.col(f"`{field.name}`")
-    if not isinstance(field.dataType, StringType) or type == "string":
+    if not isinstance(field.dataType, StringType):
         return column.cast(type)
-    text = F.when(F.trim(column) != "", F.trim(column))
+    trimmed = F.btrim(column, F.lit(UNSEEN))
+    if type == "string":
+        return column if name == "id" else trimmed
+    text = F.when(trimmed != "", trimmed)
+    if labels:
+        plain = F.lower(F.regexp_replace(text, r"[^\p{L}\p{N}]", ""))
+        known = F.coalesce(*[F.when(plain == label, number) for label, number in labels.items()])
+        return F.when(text.isNotNull(), F.coalesce(_number(text), known, F.lit(-1))).cast(type)
     if type == "timestamp":
         # Synapse Link writes its own columns as people in the United States do, and everything else as ISO 8601.
         american = F.to_timestamp(F.when(text.contains("/"), text), "M/d/yyyy h:mm:ss a")
-        return F.coalesce(american, F.when(~text.contains("/"), text).cast("timestamp"))
-    return text.cast(type)
+        return F.coalesce(american, F.when(~text.contains("/"), text).try_cast("timestamp"))
+    return text.try_cast(type)
 
 
-def _uniform(folder: str) -> str:
-    return folder.replace(":", ".")
+def _number(text):
+    return F.when(text.rlike(r"^[+-]?\d+$"), text).try_cast("int")

@@ -34,6 +34,10 @@ TABLE_PROPERTIES = {
 }
 
 
+MIN_LOST_ROWS = 20
+"""A table may always lose this many rows: three of five channels are not an error."""
+
+
 class Preparation:
     """One run: registers bronze, silver and gold as views, and writes them."""
 
@@ -45,9 +49,11 @@ class Preparation:
         sql: str | Path = contract.SQL,
         settings: dict[str, object] | None = None,
         person_types: list[int] = (),
+        vanishing_share: float = 0.2,
     ):
         self.spark = spark
         self.sql = Path(sql)
+        self.vanishing_share = vanishing_share
         self.out = out.rstrip("/") if out else None
         self.lake = Lake(spark, lake)
         self.settings = {"as_of": datetime.now(timezone.utc), **(settings or {})}
@@ -60,8 +66,10 @@ class Preparation:
         for name in self.silver():
             if layers == "three":
                 self._write(f"silver/{name}", self.spark.table(name), "id").createOrReplaceTempView(name)
+        tables = self.gold()
+        self._require_gate(tables)
         rows = {}
-        for table in self.gold():
+        for table in tables:
             written = self._write(f"gold/{table.name}", self.spark.table(table.name), table.key)
             rows[table.name] = written.count()
             print(f"{table.name}: {rows[table.name]} rows")
@@ -87,6 +95,28 @@ class Preparation:
         for table in tables:
             self._view(table.name, f"gold/{table.name}.sql")
         return tables
+
+    def _require_gate(self, tables: list[Gold]) -> None:
+        """The gate of prepare-data: nothing is published if a key is missing or repeated, a profile is empty, or many rows are lost."""
+        problems = []
+        for table in tables:
+            rows = self.spark.table(table.name).cache()
+            problems += _wrong_keys(rows, table.name, table.key)
+            count = rows.count()
+            if table.category == "profile" and not count:
+                problems.append(f"{table.name} would be empty: no row of {table.driver} resolves to a person, or none was read")
+            before = self._count(f"gold/{table.name}")
+            if before - count > max(MIN_LOST_ROWS, before * self.vanishing_share):
+                problems.append(f"{table.name}: {before - count} of {before} rows would be lost; find out first whether they are deleted in the source")
+        if problems:
+            raise LakeError("nothing was published: " + "; ".join(problems))
+
+    def _count(self, name: str) -> int:
+        path = f"{self.out}/{name}"
+        files, at = self.lake._open(path)
+        if not files.exists(at):
+            return 0
+        return self.spark.read.format("delta" if has_delta(self.spark) else "parquet").load(path).count()
 
     def _view(self, name: str, file: str, **names: str) -> DataFrame:
         *earlier, (_, statement) = contract.steps(self.sql / file, **names)
@@ -144,9 +174,13 @@ def _columns(schema: StructType) -> str:
 
 def _require_key(rows: DataFrame, name: str, key: str) -> None:
     """Two rows with one key, or a row without, would be refused by Customer Insights - Data: better not written at all."""
-    wrong = rows.groupBy(key).count().where(f"{key} is null or count > 1").limit(3).collect()
-    if wrong:
-        raise LakeError(f"{name}: {key} is empty or repeats, as in {', '.join(str(row[key]) for row in wrong)}")
+    for problem in _wrong_keys(rows, name, key):
+        raise LakeError(problem)
+
+
+def _wrong_keys(rows: DataFrame, name: str, key: str) -> list[str]:
+    wrong = rows.groupBy(key).count().where(f"{key} is null or trim({key}) = '' or count > 1").limit(3).collect()
+    return [f"{name}: {key} is empty or repeats, as in {', '.join(str(row[key]) for row in wrong)}"] if wrong else []
 
 
 def _value(value: object, type: str) -> object:
