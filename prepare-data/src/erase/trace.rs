@@ -1,14 +1,8 @@
 //! Finds what belongs to a customer, from the records that the tables have or had.
 
-use deltalake::arrow::compute::cast;
-use deltalake::arrow::datatypes::DataType;
-use deltalake::datafusion::common::cast::as_string_array;
-use deltalake::datafusion::error::DataFusionError;
-use deltalake::datafusion::prelude::{DataFrame, SessionContext};
-
-use super::files::{TableFiles, one_file};
+use super::files::TableFiles;
 use crate::engine::Engine;
-use crate::error::{Context, Result};
+use crate::error::Result;
 use crate::location::Location;
 
 /// A condition on the rows of a table, and the columns that it needs. A table without them has no such rows.
@@ -40,7 +34,7 @@ impl Trace {
             contacts: Vec::new(),
         };
         let Some(customers) = TableFiles::open(&prepared.join("silver/custtable")).await? else { return Ok(trace) };
-        let parties = customers.values(engine, &customer, &["party"]).await?.into_iter().flatten();
+        let parties = customers.values(engine, &customer, &["party"]).await?;
         for party in parties {
             // A person can be a customer of several companies, and is not erased while she is one.
             let others = Condition { columns: vec!["party"], sql: format!("party = {party}") };
@@ -54,7 +48,7 @@ impl Trace {
             (vec!["primaryaddresslocation"], &mut trace.locations),
             (vec!["primarycontactemail", "primarycontactphone"], &mut trace.contacts),
         ] {
-            found.extend(persons.values(engine, &is_person, &columns).await?.into_iter().flatten());
+            found.extend(persons.values(engine, &is_person, &columns).await?);
         }
         Ok(trace)
     }
@@ -102,50 +96,13 @@ impl Condition {
         Self { columns: vec![column], sql }
     }
 
-    pub(super) async fn count(&self, session: &SessionContext, file: &str, table: &Location) -> Result<usize> {
-        let what = format!("search {table}");
-        match self.rows(session, file, table).await? {
-            Some(rows) => rows.count().await.context(what),
-            None => Ok(0),
-        }
+    pub(super) fn columns(&self) -> &[&'static str] {
+        &self.columns
     }
 
-    pub(super) async fn values(
-        &self,
-        session: &SessionContext,
-        file: &str,
-        columns: &[&str],
-        table: &Location,
-    ) -> Result<Vec<Vec<String>>> {
-        let what = format!("search {table}");
-        let Some(rows) = self.rows(session, file, table).await? else { return Ok(Vec::new()) };
-        let mut all = Vec::new();
-        for batch in rows.select_columns(columns).context(&what)?.collect().await.context(&what)? {
-            for column in batch.columns() {
-                let text = cast(column, &DataType::Utf8).map_err(DataFusionError::from).context(&what)?;
-                all.extend(as_string_array(&text).context(&what)?.iter().flatten().map(|value| vec![value.to_owned()]));
-            }
-        }
-        Ok(all)
+    pub(super) fn sql(&self) -> &str {
+        &self.sql
     }
-
-    /// The rows of a file; `None` if it lacks a column, or is gone.
-    async fn rows(&self, session: &SessionContext, file: &str, table: &Location) -> Result<Option<DataFrame>> {
-        let what = format!("search {table}");
-        let rows = match session.read_parquet(file, one_file()).await {
-            Err(error) if is_gone(&error) => return Ok(None),
-            rows => rows.context(&what)?,
-        };
-        if self.columns.iter().any(|name| rows.schema().field_with_unqualified_name(name).is_err()) {
-            return Ok(None);
-        }
-        let condition = session.parse_sql_expr(&self.sql, rows.schema()).context(&what)?;
-        rows.filter(condition).map(Some).context(what)
-    }
-}
-
-fn is_gone(error: &DataFusionError) -> bool {
-    matches!(error.find_root(), DataFusionError::ObjectStore(error) if matches!(**error, deltalake::ObjectStoreError::NotFound { .. }))
 }
 
 fn quoted(text: &str) -> String {

@@ -7,6 +7,7 @@ use std::thread::{self, ThreadId};
 use prepare_data::delta::{Counts, Maintenance};
 use prepare_data::host::log_events::LOG_EVENTS;
 use prepare_data::host::{JobError, Summary, log_report};
+use prepare_data::lake::SkippedFolder;
 use prepare_data::run::{self, Gap, GateError, How, Layer, TableReport};
 use serde_json::Value;
 use tracing::field::{Field, Visit};
@@ -197,6 +198,10 @@ fn report() -> run::Report {
             table(Layer::Gold, "channels", How::Unchanged, same),
         ],
         left_out: vec![],
+        skipped_folders: vec![SkippedFolder {
+            folder: "2026-03-01T00.00.00Z".to_owned(),
+            reason: "it has no model.json".to_owned(),
+        }],
         rejected: [("no_party".to_owned(), 2), ("no_name".to_owned(), 1)].into(),
         gaps: vec![
             Gap { check: "orders_customers".to_owned(), about: about.clone(), gaps: 3, of: 10 },
@@ -217,6 +222,7 @@ fn a_run_tells_of_its_tables_and_comes_to_what_the_alarms_count() {
     let lines = kept.take();
     let of = |event: &str| lines.iter().filter(|line| line["event"] == event).collect::<Vec<_>>();
     assert_eq!(of("rowsRejected").len(), 2);
+    assert_eq!(of("folderSkipped")[0]["folder"], "2026-03-01T00.00.00Z");
     assert_eq!(of("checkFailed").len(), 1);
     assert_eq!(of("tableUnchanged")[0]["table"], "channels");
     let published = of("tablePublished");

@@ -31,8 +31,8 @@ async fn requests_of_a_run_do_not_grow_with_the_history_of_the_export() {
     lake.run(2).await;
     counter.delay(true);
     let (unchanged, seconds) = lake.measure(&counter, 3, &format!("{folders} folders, unchanged")).await;
-    // Names of folders come in pages of 5,000, which are listed once.
-    assert!(unchanged <= few + folders as u64 / 5_000 + 1, "{unchanged} requests, and {few} with few folders");
+    // Names of folders come in pages of 5,000, which are listed once. The commits of the run before are read, too.
+    assert!(unchanged <= few + folders as u64 / 5_000 + 40, "{unchanged} requests, and {few} with few folders");
     assert!(seconds < 60.0, "{seconds} s");
     lake.add(folders..folders + 96);
     let (new, _) = lake.measure(&counter, 4, "96 new folders").await;
