@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{IntoDeserializer, value};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Why an event is not completed. The set is closed, so an operator can count by reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +47,8 @@ pub enum ReasonCode {
     InProgress,
     /// An operator has closed the event. Its journeys that had not started are never started.
     Dismissed,
+    /// A code that this version does not know: a newer one wrote the record before a roll-back.
+    OfNewerVersion,
 }
 
 impl fmt::Display for ReasonCode {
@@ -58,9 +61,17 @@ impl fmt::Display for ReasonCode {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reason {
     /// The code.
+    #[serde(deserialize_with = "known_or_newer")]
     pub code: ReasonCode,
     /// What failed, with which response, and how to fix it.
     pub detail: String,
+}
+
+/// A record stays readable after a roll-back, whatever reason the newer version has given.
+fn known_or_newer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ReasonCode, D::Error> {
+    let code = String::deserialize(deserializer)?;
+    let known = ReasonCode::deserialize(IntoDeserializer::<value::Error>::into_deserializer(code));
+    Ok(known.unwrap_or(ReasonCode::OfNewerVersion))
 }
 
 impl Reason {

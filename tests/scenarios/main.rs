@@ -27,4 +27,5 @@ mod script;
 mod telemetry;
 mod traces;
 mod trigger_journey;
+mod upgrade;
 mod wrong_settings;
