@@ -14,6 +14,7 @@ use super::http::{CallError, Reply};
 use super::single_flight::{Cached, SingleFlight};
 use crate::clock::SharedClock;
 use crate::dependency::Dependency;
+use crate::json::read_json;
 use crate::settings::Identity;
 use crate::telemetry::invocation;
 
@@ -158,7 +159,7 @@ impl Tokens {
                 self.rejected(cause, entra_codes(&reply.body).into_iter().next())
             });
         }
-        let granted: Granted = serde_json::from_slice(&reply.body)
+        let granted: Granted = read_json(&reply.body)
             .map_err(|_| self.unavailable("the token endpoint's answer cannot be read".to_owned()))?;
         Ok(cached(&granted.access_token, requested_at + Duration::from_secs(granted.expires_in)))
     }
@@ -218,7 +219,7 @@ fn entra_codes(body: &[u8]) -> Vec<u64> {
         #[serde(default)]
         error_codes: Vec<u64>,
     }
-    serde_json::from_slice::<Refusal>(body).map(|refusal| refusal.error_codes).unwrap_or_default()
+    read_json::<Refusal>(body).map(|refusal| refusal.error_codes).unwrap_or_default()
 }
 
 /// Entra's error and its codes without the message, such as `invalid_client AADSTS7000215`.
@@ -227,7 +228,7 @@ fn entra_code(body: &[u8]) -> String {
     struct Refusal {
         error: String,
     }
-    let Ok(Refusal { error }) = serde_json::from_slice(body) else { return String::new() };
+    let Ok(Refusal { error }) = read_json(body) else { return String::new() };
     let codes: Vec<String> = entra_codes(body).iter().map(|code| format!("AADSTS{code}")).collect();
     format!("{error} {}", codes.join(" ")).trim_end().to_owned()
 }

@@ -41,6 +41,14 @@ struct Received {
 }
 
 impl Message {
+    /// Decodes a message that is an object, or the text of one: tools for Service Bus copy bodies as text.
+    pub fn decode_value(value: &RawValue) -> Result<Self, MessageError> {
+        match serde_json::from_str::<String>(value.get()) {
+            Ok(text) => Self::decode(text.as_bytes()),
+            Err(_) => Self::decode(value.get().as_bytes()),
+        }
+    }
+
     /// Decodes a body. Additional fields are ignored.
     pub fn decode(body: &[u8]) -> Result<Self, MessageError> {
         let Received { order, customer, event: event_text } = read_json(body).map_err(MessageError::Shape)?;

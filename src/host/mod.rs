@@ -22,6 +22,7 @@ use serde_json::json;
 use crate::check::check_services;
 use crate::events::Reason;
 use crate::functions::{Answer, DeliveryOutcome, Services, poll_events, process_message, trigger_journey};
+use crate::json::without_mark;
 use crate::telemetry::invocation::{Outcome, Trigger};
 use crate::telemetry::{LogEvent, invocation, traces};
 use invocation_context::InvocationContext;
@@ -126,7 +127,7 @@ struct CheckRequest {
 }
 
 async fn answer(services: &Services, body: &[u8]) -> Answer {
-    match serde_json::from_slice(body) {
+    match serde_json::from_slice(without_mark(body)) {
         Ok(CheckRequest { check: true }) => check_answer(services).await,
         _ => trigger_journey(services, body).await,
     }
@@ -149,7 +150,9 @@ async fn on_trigger_journey(services: Arc<Services>, running: Running, headers: 
             invocation::record(|facts| facts.status = Some(answer.status));
             let mut response = reply(StatusCode::from_u16(answer.status).unwrap_or_default(), &answer.body);
             if let Some(delay) = answer.retry_after {
-                response.headers_mut().insert(header::RETRY_AFTER, delay.as_secs().into());
+                // Rounded up: a hint only lengthens.
+                let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
+                response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
             }
             let outcome = match answer.status {
                 ..400 => Outcome::Completed,

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use crate::events::RetryHistory;
 use crate::functions::Delivery;
-use crate::json::{JsonError, read_json};
+use crate::json::{JsonError, decode_text, read_json};
 
 /// Why a payload cannot be read as a Service Bus invocation.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,17 +53,21 @@ pub fn read_delivery(payload: &[u8]) -> Result<Delivery, InvocationError> {
     })
 }
 
+/// The byte order mark, which some senders write before their JSON.
+const MARK: char = '\u{feff}';
+
 /// A message in any of the host's encodings: text as a JSON string within a JSON string, an object, or bytes
 /// (`"dataType": "binary"`) as base64.
 fn body(data: &RawValue) -> Vec<u8> {
     let Ok(outer) = serde_json::from_str::<String>(data.get()) else { return data.get().as_bytes().to_vec() };
-    if let Ok(inner) = serde_json::from_str::<String>(&outer) {
-        return inner.into_bytes();
+    let outer = outer.trim_start_matches(MARK);
+    if let Ok(inner) = serde_json::from_str::<String>(outer) {
+        return inner.trim_start_matches(MARK).as_bytes().to_vec();
     }
     if outer.trim_start().starts_with('{') {
-        return outer.into_bytes();
+        return outer.as_bytes().to_vec();
     }
-    STANDARD.decode(outer.trim()).unwrap_or_else(|_| outer.into_bytes())
+    STANDARD.decode(outer.trim()).map_or_else(|_| outer.as_bytes().to_vec(), decode_text)
 }
 
 /// The host encodes most metadata as JSON within a JSON string. Other hosts write the value itself.
@@ -122,6 +126,19 @@ mod tests {
             let delivery = delivery(&payload);
             assert_eq!(String::from_utf8(delivery.body).unwrap(), body);
             assert_eq!(delivery.delivery_count, 3);
+        }
+        let marked = format!("\u{feff}{body}");
+        let utf16: Vec<u8> = [0xFF, 0xFE].into_iter().chain(body.encode_utf16().flat_map(u16::to_le_bytes)).collect();
+        let encodings = [
+            serde_json::to_string(&marked).unwrap(),
+            marked.clone(),
+            STANDARD.encode(&marked),
+            format!("\u{feff}{}", serde_json::to_string(body).unwrap()),
+            STANDARD.encode(utf16),
+        ];
+        for encoded in encodings {
+            let delivery = delivery(&json!({"Data": {"message": encoded}}));
+            assert_eq!(String::from_utf8(delivery.body).unwrap(), body, "{encoded}");
         }
         let object = format!(r#"{{"Data":{{"message":{body}}},"Metadata":{{"DeliveryCount":2}}}}"#);
         assert_eq!(read_delivery(object.as_bytes()).unwrap().body, body.as_bytes());

@@ -114,8 +114,7 @@ pub(super) fn read_request(body: &[u8]) -> Result<Action, Answer> {
         (_, _, _, _, Some(_)) => Err(bad_request("dismiss: needs eventId and eventChannelId, and no other field")),
         (Some(key), None, None, None, None) => Ok(start(Subject::Recorded(key), options, body.dry_run)),
         (None, Some(message), None, None, None) => {
-            let message = Message::decode(message.get().as_bytes());
-            let message = message.map_err(|error| bad_request(format!("message: {error}")))?;
+            let message = Message::decode_value(&message).map_err(|error| bad_request(format!("message: {error}")))?;
             Ok(start(Subject::Posted(Box::new(message)), options, body.dry_run))
         }
         (None, None, Some(_), None, None) if body.dry_run => {
