@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use axum::body::Bytes;
-use chrono::{DateTime, Utc};
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
+use chrono::{DateTime, NaiveDateTime, Utc};
+use reqwest::header::{AUTHORIZATION, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Method, Request, RequestBuilder, StatusCode};
 
 use super::identity::{IdentityError, Tokens};
@@ -157,14 +157,31 @@ fn describe(error: &reqwest::Error) -> String {
     text
 }
 
-/// `Retry-After` in seconds or as a date (RFC 9110, 10.2.3). A malformed value is ignored.
+/// `Retry-After` in seconds or as a date (RFC 9110, 10.2.3). A malformed value is ignored. The dependency has its own clock:
+/// a date counts from its `Date`, or from ours if that is later to come.
 fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
+    if let Some(seconds) = seconds(value) {
+        return Some(seconds);
     }
-    let date = DateTime::parse_from_rfc2822(value).ok()?;
-    Some((date.to_utc() - now).to_std().unwrap_or_default())
+    let until = http_date(value)?;
+    let sent = headers.get(DATE).and_then(|date| http_date(date.to_str().ok()?.trim()));
+    let since = sent.map_or(now, |sent| sent.min(now));
+    Some((until - since).to_std().unwrap_or_default())
+}
+
+/// Seconds, also with a fraction.
+fn seconds(text: &str) -> Option<Duration> {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let seconds: f64 = if is_number { text.parse().ok()? } else { return None };
+    Some(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
+}
+
+/// A date in one of the three formats of HTTP (RFC 9110, 5.6.7).
+fn http_date(text: &str) -> Option<DateTime<Utc>> {
+    let without_zone = |format| NaiveDateTime::parse_from_str(text, format).ok().map(|time| time.and_utc());
+    let preferred = DateTime::parse_from_rfc2822(text).ok().map(|date| date.to_utc());
+    preferred.or_else(|| without_zone("%A, %d-%b-%y %H:%M:%S GMT")).or_else(|| without_zone("%a %b %e %H:%M:%S %Y"))
 }
 
 /// Calls one dependency with a bearer token.
@@ -213,7 +230,31 @@ mod tests {
         assert_eq!(read("17"), Some(17));
         assert_eq!(read("Tue, 14 Nov 2023 22:14:20 GMT"), Some(60));
         assert_eq!(read("Tue, 14 Nov 2023 22:00:00 GMT"), Some(0));
+        assert_eq!(read("Tuesday, 14-Nov-23 22:14:20 GMT"), Some(60));
+        assert_eq!(read("Tue Nov 14 22:14:20 2023"), Some(60));
         assert_eq!(read("later"), None);
         assert_eq!(read("-5"), None);
+        assert_eq!(read(""), None);
+    }
+
+    #[test]
+    fn a_hint_is_never_shortened() {
+        let now = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
+        let read = |hint: &str, date: &str| {
+            let entries = [(RETRY_AFTER, hint), (DATE, date)];
+            retry_after(&entries.map(|(name, value)| (name, value.parse().unwrap())).into_iter().collect(), now)
+        };
+        let today = "Tue, 14 Nov 2023 22:13:20 GMT";
+        assert_eq!(read("1.25", today), Some(Duration::from_millis(1250)));
+        assert_eq!(read("99999999999999999999999", today), Some(Duration::MAX));
+        // Their clock is a minute behind, or ahead.
+        assert_eq!(
+            read("Tue, 14 Nov 2023 22:12:50 GMT", "Tue, 14 Nov 2023 22:12:20 GMT"),
+            Some(Duration::from_secs(30))
+        );
+        assert_eq!(
+            read("Tue, 14 Nov 2023 22:14:50 GMT", "Tue, 14 Nov 2023 22:14:20 GMT"),
+            Some(Duration::from_secs(90))
+        );
     }
 }

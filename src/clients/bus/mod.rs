@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use azure_core_bus::auth::Secret;
 use azure_messaging_servicebus::service_bus::{PeekLockResponse, SendMessageOptions, TopicClient};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, StatusCode};
 use serde::Serialize;
@@ -148,10 +148,16 @@ fn entry<'a>(message: &Outgoing<'a>) -> Entry<'a> {
             content_type: "application/json",
             scheduled_enqueue_time_utc: message
                 .scheduled
-                .map(|time| time.format("%a, %d %b %Y %H:%M:%S GMT").to_string()),
+                .map(|time| next_second(time).format("%a, %d %b %Y %H:%M:%S GMT").to_string()),
         },
         user_properties: properties.collect(),
     }
+}
+
+/// The time in whole seconds, which is all that the header can hold, and never earlier.
+fn next_second(time: DateTime<Utc>) -> DateTime<Utc> {
+    let whole = time.trunc_subsecs(0);
+    if whole < time { whole + TimeDelta::seconds(1) } else { whole }
 }
 
 /// A locked message of the dead-letter queue.
@@ -182,5 +188,23 @@ impl DeadLetter {
     /// Unlocks it, so that it stays on the queue.
     pub async fn release(&self) -> Result<(), BusError> {
         Ok(self.0.unlock_message().await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_never_scheduled_earlier_than_asked() {
+        let properties = |milliseconds| {
+            let scheduled = DateTime::from_timestamp_millis(milliseconds);
+            let message = Outgoing { id: "1", body: "{}", properties: &[], scheduled };
+            entry(&message).broker_properties.scheduled_enqueue_time_utc
+        };
+        let at = |second| Some(format!("Tue, 14 Nov 2023 22:13:{second} GMT"));
+        assert_eq!(properties(1_700_000_000_000), at(20));
+        assert_eq!(properties(1_700_000_000_001), at(21));
+        assert_eq!(properties(1_700_000_000_999), at(21));
     }
 }
