@@ -10,6 +10,7 @@ use std::time::Instant;
 use commerce_journeys::clock::SystemClock;
 use commerce_journeys::functions::Services;
 use commerce_journeys::host::{listen, stop_requested};
+use commerce_journeys::settings::suspicious_settings;
 use commerce_journeys::telemetry::{LogEvent, Traces, log_to_the_host};
 
 use command_line::{Task, configuration};
@@ -44,6 +45,12 @@ async fn serve(began: Instant) -> Result<(), Box<dyn Error>> {
     let stop = stop_requested();
     let environment = |name: &str| std::env::var(name).ok();
     let (settings, journeys) = configuration(&environment)?;
+    for warning in suspicious_settings(std::env::vars()) {
+        LogEvent::SettingSuspicious { detail: &warning.to_string() }.log();
+    }
+    for journey in journeys.not_of_types(&settings.poll.event_types) {
+        LogEvent::EventTypeNotPolled { journey: &journey.name, event_type: &journey.event_type }.log();
+    }
     let listener = listen(environment).await?;
     let traces = Traces::start().unwrap_or_else(|error| {
         LogEvent::TracesNotExported { detail: &error }.log();

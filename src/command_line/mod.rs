@@ -8,8 +8,9 @@ use std::process::{Command, ExitCode};
 
 use commerce_journeys::check::check;
 use commerce_journeys::journeys::{Journeys, Overlay, is_overlay};
-use commerce_journeys::settings::Settings;
-use serde::Deserialize;
+use commerce_journeys::json::{decode_text, read_json, relaxed};
+use commerce_journeys::settings::{Settings, suspicious_settings};
+use serde_json::{Map, Value};
 
 pub(crate) use triggers::Triggers;
 
@@ -103,6 +104,9 @@ impl Check {
 
     async fn run_in_process(&self) -> Result<ExitCode, String> {
         let (settings, journeys) = configuration(&|name: &str| std::env::var(name).ok())?;
+        for warning in suspicious_settings(std::env::vars()) {
+            eprintln!("warning: {warning}");
+        }
         let report = check(settings, journeys).await.map_err(|error| error.to_string())?;
         if self.json {
             println!("{}", serde_json::to_string_pretty(&report).map_err(|error| error.to_string())?);
@@ -115,14 +119,9 @@ impl Check {
     /// Starts this program again with the file's settings as environment variables, because the managed identity reads its
     /// variables there too.
     fn run_with_settings(&self, file: &Path) -> Result<ExitCode, String> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "PascalCase")]
-        struct File {
-            values: BTreeMap<String, String>,
-        }
         let invalid = |error: &dyn std::error::Error| format!("{}: {error}", file.display());
-        let text = std::fs::read_to_string(file).map_err(|error| invalid(&error))?;
-        let File { values } = serde_json::from_str(&text).map_err(|error| invalid(&error))?;
+        let values =
+            read_local_settings(&read_text(file)?).map_err(|problem| format!("{}: {problem}", file.display()))?;
         let program = std::env::current_exe().map_err(|error| invalid(&error))?;
         let mut command = Command::new(program);
         command.arg("check").args(self.json.then_some("--json"));
@@ -140,6 +139,35 @@ const ROOT: &str = "FUNCTIONS_APP_ROOT_PATH";
 
 /// The file beside `journeys.json` with the changes of this environment.
 const OVERLAY: &str = "JourneysOverlay";
+
+/// The text of a file, with or without a byte order mark.
+fn read_text(file: &Path) -> Result<String, String> {
+    let invalid = |error: &dyn std::error::Error| format!("{} cannot be read: {error}", file.display());
+    let bytes = std::fs::read(file).map_err(|error| invalid(&error))?;
+    String::from_utf8(decode_text(bytes)).map_err(|error| invalid(&error))
+}
+
+/// The `Values` of a `local.settings.json`, read as the Azure Functions Core Tools read them: with comments and trailing
+/// commas, names in any case, and numbers and booleans as text.
+fn read_local_settings(text: &str) -> Result<BTreeMap<String, String>, String> {
+    let file: Map<String, Value> = read_json(relaxed(text).as_bytes()).map_err(|error| error.to_string())?;
+    let field = |name: &str| file.iter().find(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value);
+    if field("IsEncrypted") == Some(&Value::Bool(true)) {
+        return Err("its values are encrypted; decrypt them with func settings decrypt".to_owned());
+    }
+    let values = match field("Values") {
+        Some(Value::Object(values)) => values,
+        None | Some(Value::Null) => return Ok(BTreeMap::new()),
+        Some(_) => return Err("Values is not an object".to_owned()),
+    };
+    let value = |(name, value): (&String, &Value)| match value {
+        Value::String(text) => Some(Ok((name.clone(), text.clone()))),
+        Value::Number(_) | Value::Bool(_) => Some(Ok((name.clone(), value.to_string()))),
+        Value::Null => None,
+        Value::Array(_) | Value::Object(_) => Some(Err(format!("the value of {name} is not a text"))),
+    };
+    values.iter().filter_map(value).collect()
+}
 
 /// Reads settings and journeys. One error lists all problems of both.
 pub(crate) fn configuration(environment: &impl Fn(&str) -> Option<String>) -> Result<(Settings, Journeys), String> {
@@ -164,7 +192,7 @@ fn read_journeys_file(environment: &impl Fn(&str) -> Option<String>) -> Result<S
     let root = environment(ROOT).unwrap_or_else(|| ".".to_owned());
     let read = |name: &str| {
         let file = Path::new(&root).join(name);
-        std::fs::read_to_string(&file).map_err(|error| format!("{} cannot be read: {error}", file.display()))
+        read_text(&file).map(|text| relaxed(&text))
     };
     let journeys = read("journeys.json")?;
     let Some(file) = overlay_file(environment)? else { return Ok(journeys) };
@@ -208,6 +236,19 @@ mod tests {
             &["--help"],
         ] {
             assert_eq!(parse(wrong), Err(USAGE), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn local_settings_are_read_as_core_tools_reads_them() {
+        let text =
+            "// mine\n{ 'isEncrypted': false, \"values\": { \"A\": \"x\", \"B\": 5, \"C\": true, \"D\": null, }, }";
+        let read = read_local_settings(text).unwrap();
+        let expected = [("A", "x"), ("B", "5"), ("C", "true")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(read, BTreeMap::from(expected));
+        assert_eq!(read_local_settings("{}"), Ok(BTreeMap::new()));
+        for wrong in ["{\"IsEncrypted\": true, \"Values\": {}}", "{\"Values\": {\"A\": {}}}", "[]", "{\"Values\": 1}"] {
+            assert!(read_local_settings(wrong).is_err(), "{wrong}");
         }
     }
 }

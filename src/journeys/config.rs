@@ -10,6 +10,7 @@ use super::parameters::{Parameter, Source, Type};
 use super::pointer::Pointer;
 use super::{Condition, Journey, OnUncertain, Test};
 use crate::json::read_json;
+use crate::settings::is_unresolved_reference;
 
 /// An error in `journeys.json`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,7 +54,7 @@ fn yes() -> bool {
 struct ConditionEntry {
     pointer: String,
     is: Option<Is>,
-    equals: Option<Value>,
+    equals: Option<Box<RawValue>>,
 }
 
 #[derive(Deserialize)]
@@ -160,6 +161,13 @@ fn resolve(text: &str, path: &str, setting: Settings<'_>, errors: &mut Vec<Confi
                 ));
                 return None;
             };
+            if is_unresolved_reference(&value) {
+                errors.push(error_at(
+                    path,
+                    format!("the app setting {name} is a Key Vault reference that is not resolved; set the trigger's name itself"),
+                ));
+                return None;
+            }
             value.trim().to_owned()
         }
     };

@@ -1,5 +1,6 @@
 //! All app settings, read and validated together at start.
 
+mod environment;
 mod reader;
 mod values;
 
@@ -10,9 +11,10 @@ use croner::Cron;
 use reqwest::Url;
 
 use crate::events::RetryPolicy;
+pub use environment::{SettingWarning, suspicious_settings};
 use reader::Reader;
 pub use reader::SettingsError;
-pub use values::{BusCredential, parse_duration};
+pub use values::{BusCredential, is_unresolved_reference, parse_duration};
 
 /// An app setting of this function app, for the documentation and the tests that compare it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

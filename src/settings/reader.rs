@@ -1,5 +1,6 @@
 //! Reads the settings and collects all problems.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use azure_core::credentials::Secret;
 use reqwest::Url;
 
-use super::values::{parse_duration, parse_endpoint, parse_schedule};
+use super::values::{is_unresolved_reference, parse_duration, parse_endpoint, parse_schedule};
 use super::{
     BusCredential, BusSettings, CommerceSettings, DataverseSettings, Identity, PollSettings, SETTINGS, StoreSettings,
 };
@@ -26,14 +27,21 @@ impl fmt::Display for SettingsError {
 
 impl std::error::Error for SettingsError {}
 
+/// An unresolved reference would otherwise be used as the value, for example sent as a secret.
+const UNRESOLVED: &str = "is a Key Vault reference that is not resolved (or one to App Configuration): check that the value \
+    exists and that the app's identity may read it (for a secret: role Key Vault Secrets User); outside the function app, \
+    set the value itself";
+
 pub(super) struct Reader<'a> {
     lookup: &'a dyn Fn(&str) -> Option<String>,
     problems: Vec<String>,
+    /// Settings whose reference is not resolved. They have no other problem.
+    unresolved: BTreeSet<String>,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(lookup: &'a dyn Fn(&str) -> Option<String>) -> Self {
-        Self { lookup, problems: Vec::new() }
+        Self { lookup, problems: Vec::new(), unresolved: BTreeSet::new() }
     }
 
     pub(super) fn finish<T>(self, settings: Option<T>) -> Result<T, SettingsError> {
@@ -44,14 +52,18 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn require(&mut self, holds: bool, name: &str, problem: &str) {
-        if !holds {
+        if !holds && !self.unresolved.contains(name) {
             self.problems.push(format!("{name} {problem}"));
         }
     }
 
     /// The setting or its default. A blank value counts as absent, like an empty app setting in the portal.
-    pub(super) fn optional(&self, name: &str) -> Option<String> {
+    pub(super) fn optional(&mut self, name: &str) -> Option<String> {
         let set = (self.lookup)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
+        if set.as_deref().is_some_and(is_unresolved_reference) {
+            self.require(false, name, UNRESOLVED);
+            self.unresolved.insert(name.to_owned());
+        }
         let default = || SETTINGS.iter().find(|setting| setting.name == name).and_then(|setting| setting.default);
         set.or_else(|| default().map(str::to_owned))
     }
@@ -62,16 +74,8 @@ impl<'a> Reader<'a> {
         value
     }
 
-    /// A secret. An unresolved Key Vault reference would otherwise be sent as the secret.
     fn secret(&mut self, name: &str) -> Option<Secret> {
-        let value = self.optional(name)?;
-        self.require(
-            !value.starts_with("@Microsoft.KeyVault("),
-            name,
-            "is a Key Vault reference that is not resolved: check that the secret exists and that the app's identity has \
-             the role Key Vault Secrets User; outside the function app, set the secret itself",
-        );
-        Some(Secret::new(value))
+        self.optional(name).map(Secret::new)
     }
 
     fn check<T>(&mut self, name: &str, result: Result<T, &'static str>) -> Option<T> {
@@ -139,7 +143,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A configured audience is used as it is, because headquarters compares it as text. Only a `/.default` is removed.
-    fn audience(&self, endpoint: Option<&Url>) -> Option<String> {
+    fn audience(&mut self, endpoint: Option<&Url>) -> Option<String> {
         let configured = self.optional("AudienceD365Commerce");
         configured
             .map(|text| text.strip_suffix("/.default").unwrap_or(&text).to_owned())
@@ -189,7 +193,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Account numbers that belong to no person.
-    pub(super) fn default_customers(&self) -> Vec<String> {
+    pub(super) fn default_customers(&mut self) -> Vec<String> {
         list(&self.optional("DefaultCustomers").unwrap_or_default())
     }
 

@@ -7,6 +7,12 @@ use croner::Cron;
 use croner::parser::{CronParser, Seconds};
 use reqwest::Url;
 
+/// Whether the value is or contains a reference that the platform should have replaced by a secret or a configuration value.
+pub fn is_unresolved_reference(value: &str) -> bool {
+    let value = value.to_ascii_lowercase();
+    ["@microsoft.keyvault(", "@microsoft.appconfiguration("].iter().any(|reference| value.contains(reference))
+}
+
 /// Parses a duration in the format of the Functions host: `[d.]hh:mm:ss`.
 pub fn parse_duration(text: &str) -> Option<Duration> {
     let (days, time) = match text.split_once('.') {

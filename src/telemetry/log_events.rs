@@ -62,6 +62,8 @@ log_events! {
     INFO HandlerStarted { version: &'a str, start_ms: u64, journeys: Vec<&'a str>, traces: bool }
     INFO HandlerStopped { uptime_ms: u64 }
     ERROR HandlerNotStarted { detail: &'a str }
+    WARN SettingSuspicious { detail: &'a str }
+    WARN EventTypeNotPolled { journey: &'a str, event_type: &'a str }
     ERROR Panicked { location: &'a str }
     WARN TracesNotExported { detail: &'a str }
 
@@ -129,7 +131,9 @@ log_events! {
     WARN RecordShortened { event_id: &'a str, detail: &'a str }
     INFO RetryNotRecorded { event_id: &'a str, detail: &'a str }
     WARN MessageNotRescheduled { event_id: &'a str, detail: &'a str }
-    WARN OperatingUnitUnknown { channel_id: &'a str, operating_unit: &'a str }
+    WARN OperatingUnitUnknown { channel_id: &'a str, operating_unit: &'a str, detail: &'a str }
+    WARN SearchPageShort { event_type: &'a str, requested: usize, received: usize }
+    WARN SearchPageRepeated { event_type: &'a str, skipped: usize }
     WARN DeadLetterNotSettled {
         #[serde(skip_serializing_if = "Option::is_none")] event_id: Option<&'a str>,
         detail: &'a str,

@@ -95,3 +95,23 @@ fn an_unresolved_key_vault_reference_is_not_used_as_a_secret() {
     let text = error_text(&settings);
     assert!(text.contains("CommerceClientSecretD365Commerce is a Key Vault reference that is not resolved"), "{text}");
 }
+
+#[test]
+fn an_unresolved_reference_is_named_in_every_setting_and_never_quoted() {
+    let references = [
+        "@Microsoft.KeyVault(SecretUri=https://hush.vault.azure.net/secrets/s)",
+        " @microsoft.keyvault(VaultName=hush;SecretName=s)",
+        "@Microsoft.AppConfiguration(Endpoint=https://hush.azconfig.io; Key=k)",
+        "Endpoint=sb://x.servicebus.windows.net/;SharedAccessKeyName=n;SharedAccessKey=@Microsoft.KeyVault(SecretUri=hush)",
+    ];
+    let secrets = ["CosmosDbKey", "ServiceBusConnection", "DataverseClientSecret", "CommerceClientSecretD365Commerce"];
+    for name in secrets.into_iter().chain(["CSUEndpoint", "PollPageSize", "OrderConfirmationTrigger", "EventTypes"]) {
+        for reference in references {
+            let mut settings = valid();
+            settings.insert(name, reference);
+            let text = error_text(&settings);
+            assert!(text.contains(&format!("{name} is a Key Vault reference that is not resolved")), "{name}: {text}");
+            assert!(!text.contains("hush"), "{text}");
+        }
+    }
+}
