@@ -15,6 +15,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use crate::json::same_value;
 pub use config::ConfigError;
 pub use overlay::{Overlay, OverlayError, is_overlay};
 use parameters::Parameter;
@@ -74,7 +75,7 @@ struct Condition {
 enum Test {
     Present,
     Empty,
-    Equals(serde_json::Value),
+    Equals(Box<RawValue>),
 }
 
 impl Condition {
@@ -83,10 +84,7 @@ impl Condition {
         match &self.test {
             Test::Present => value.is_some_and(|value| !pointer::is_empty(value)),
             Test::Empty => value.is_none_or(pointer::is_empty),
-            Test::Equals(expected) => {
-                value.and_then(|value| serde_json::from_str::<serde_json::Value>(value.get()).ok()).as_ref()
-                    == Some(expected)
-            }
+            Test::Equals(expected) => value.is_some_and(|value| same_value(value, expected)),
         }
     }
 
@@ -94,7 +92,7 @@ impl Condition {
         match &self.test {
             Test::Present => format!("{} is not present", self.pointer),
             Test::Empty => format!("{} is not empty", self.pointer),
-            Test::Equals(expected) => format!("{} does not equal {expected}", self.pointer),
+            Test::Equals(expected) => format!("{} does not equal {}", self.pointer, expected.get()),
         }
     }
 }
@@ -108,6 +106,11 @@ impl Journeys {
     /// The journeys for events of this type.
     pub fn of_type<'a>(&'a self, event_type: &'a str) -> impl Iterator<Item = &'a Journey> {
         self.0.iter().filter(move |journey| journey.event_type == event_type)
+    }
+
+    /// The journeys for events of none of these types.
+    pub fn not_of_types<'a>(&'a self, event_types: &'a [String]) -> impl Iterator<Item = &'a Journey> {
+        self.0.iter().filter(move |journey| !event_types.contains(&journey.event_type))
     }
 
     /// All journeys.
@@ -150,5 +153,40 @@ impl Journey {
             kind: parameter.kind,
             may_be_absent: parameter.optional && parameter.default.is_none(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::events::Message;
+
+    const JOURNEYS: &str = r#"{"journeys": [{"name": "a", "eventType": "Checkout", "trigger": "t",
+        "conditions": [{"pointer": "/OrderDetails/NumberOfItems", "equals": 2},
+                       {"pointer": "/OrderDetails/AmountDue", "equals": 0},
+                       {"pointer": "/OrderDetails/RequestedDeliveryDate", "is": "empty"}],
+        "parameters": {"at": {"from": ["/OrderDetails/RequestedDeliveryDate", "/OrderDetails/CreatedDateTime"], "type": "DateTime"},
+                       "text": {"from": "/OrderDetails/RequestedDeliveryDate", "type": "String"}}}]}"#;
+
+    #[test]
+    fn numbers_are_compared_as_numbers_and_empty_marks_are_no_values() {
+        let journeys = Journeys::read(JOURNEYS, |_| None).unwrap();
+        let journey = journeys.iter().next().unwrap();
+        let unmet = |items: &str, due: &str, date: &str| {
+            let body = format!(
+                r#"{{"OrderDetails":{{"NumberOfItems":{items},"AmountDue":{due},"RequestedDeliveryDate":"{date}",
+                    "CreatedDateTime":"2024-05-15T09:02:08Z"}},"EventDetails":{{"EventTransactionId":"T",
+                    "EventDateTime":"2024-05-15T09:02:08Z","EventType":"Checkout","EventChannelId":"1"}}}}"#
+            );
+            let message = Message::decode(body.as_bytes()).unwrap();
+            let view = View::new(&message);
+            let filled = journey.fill(&view, Uuid::nil(), DateTime::UNIX_EPOCH).unwrap();
+            assert_eq!(filled["at"].get(), "\"2024-05-15T09:02:08.000Z\"");
+            assert_eq!(filled["text"].get(), "\"\"");
+            journey.unmet(&view)
+        };
+        assert_eq!(unmet("2.0", "0.0000", "1900-01-01T00:00:00+02:00"), None);
+        assert_eq!(unmet("0.2e1", "-0", "0001-01-01"), None);
+        assert_eq!(unmet("2.1", "0", "").as_deref(), Some("/OrderDetails/NumberOfItems does not equal 2"));
     }
 }

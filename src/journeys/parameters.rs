@@ -6,6 +6,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use uuid::Uuid;
 
 use super::pointer::{self, Pointer, View};
+use crate::json::Number;
 
 /// The types of a trigger's parameters (`customapirequestparameter.type` in Dataverse).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -71,7 +72,9 @@ impl Parameter {
     fn look_up(&self, pointers: &[Pointer], view: &View<'_>) -> Option<Box<RawValue>> {
         let values = || pointers.iter().filter_map(|pointer| view.get(pointer));
         values().filter(|value| !pointer::is_empty(value)).find_map(|value| self.kind.convert(value)).or_else(|| {
-            values().find(|value| self.kind == Type::String && value.get() == "\"\"").map(ToOwned::to_owned)
+            let is_empty_text = |value: &&RawValue| value.get().starts_with('"') && pointer::is_empty(value);
+            let found = values().any(|value| self.kind == Type::String && is_empty_text(&value));
+            if found { to_raw_value("").ok() } else { None }
         })
     }
 
@@ -93,28 +96,29 @@ impl Type {
     /// The value in the JSON form of this type, if it can be converted. Numbers keep all digits.
     pub(super) fn convert(self, value: &RawValue) -> Option<Box<RawValue>> {
         let text = pointer::scalar(value)?;
+        let text = if self == Self::String { text } else { text.trim().to_owned() };
         match self {
             Self::String => to_raw_value(&text).ok(),
             Self::Decimal | Self::Money | Self::Float => number(&text),
             Self::Integer => whole(&text),
-            Self::Boolean => text.parse::<bool>().ok().and_then(|yes| to_raw_value(&yes).ok()),
+            Self::Boolean => text.to_ascii_lowercase().parse::<bool>().ok().and_then(|yes| to_raw_value(&yes).ok()),
             Self::Guid => Uuid::parse_str(&text).ok().and_then(|id| to_raw_value(&id).ok()),
             Self::DateTime => time(&text).and_then(|time| to_raw_value(&timestamp(time)).ok()),
         }
     }
 }
 
+/// Digits stay as they are. An exponent is resolved, because not every reader of decimals accepts one.
 fn number(text: &str) -> Option<Box<RawValue>> {
-    let is_number = serde_json::from_str::<serde_json::Number>(text).is_ok();
-    if is_number { RawValue::from_string(text.to_owned()).ok() } else { None }
+    let number = Number::parse(text)?;
+    let has_exponent = text.contains(['e', 'E']);
+    let text = if has_exponent || number.whole() == Some(0) { number.plain()? } else { text.to_owned() };
+    RawValue::from_string(text).ok()
 }
 
 /// Commerce writes whole numbers as `2.0`, which Dataverse does not accept.
 fn whole(text: &str) -> Option<Box<RawValue>> {
-    let (integer, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let is_whole = fraction.bytes().all(|digit| digit == b'0');
-    let integer: i64 = integer.parse().ok()?;
-    if is_whole { to_raw_value(&integer).ok() } else { None }
+    to_raw_value(&Number::parse(text)?.whole()?).ok()
 }
 
 fn time(text: &str) -> Option<DateTime<Utc>> {
@@ -142,6 +146,11 @@ mod tests {
             (Type::String, "\"O'Brien \\\"Bob\\\"\"", Some("\"O'Brien \\\"Bob\\\"\"")),
             (Type::Integer, "2.0", Some("2")),
             (Type::Integer, "2.5", None),
+            (Type::Integer, "1e2", Some("100")),
+            (Type::Integer, "-0", Some("0")),
+            (Type::Integer, "123456789012345678901234567890", None),
+            (Type::Decimal, "1.842E2", Some("184.2")),
+            (Type::Decimal, "\" 12.50 \"", Some("12.50")),
             (Type::Boolean, "true", Some("true")),
             (Type::Guid, "\"2cf6659a-a87e-4603-b4a9-4438ccb27fad\"", Some("\"2cf6659a-a87e-4603-b4a9-4438ccb27fad\"")),
             (Type::DateTime, "\"2024-05-15T11:02:08+02:00\"", Some("\"2024-05-15T09:02:08.000Z\"")),

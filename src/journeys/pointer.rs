@@ -4,6 +4,7 @@ use std::fmt;
 
 use jsonptr::PointerBuf;
 use serde_json::value::RawValue;
+use uuid::Uuid;
 
 use crate::events::Message;
 use crate::json::RawObject;
@@ -57,7 +58,7 @@ impl<'a> View<'a> {
     /// The text of a field of a part without the blanks around it, unless it is empty.
     pub fn text(&self, part: &str, field: &str) -> Option<String> {
         let value = self.part(part)?.fields.get(field)?;
-        scalar(value).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+        scalar(value).map(|text| text.trim().to_owned()).filter(|text| !is_empty_text(text))
     }
 
     fn part(&self, name: &str) -> Option<&Part<'a>> {
@@ -88,13 +89,31 @@ fn child<'v>(value: &'v RawValue, token: &str) -> Option<&'v RawValue> {
     }
 }
 
-/// Whether the value is `null`, `""`, `[]` or `{}`. The CSU uses all of them for an absent value.
+/// Dates that Commerce writes where there is none: those of SQL, .NET and OLE, also after a change of the time zone.
+const NO_DATES: [&str; 5] = ["0001-01-01", "1753-01-01", "1899-12-30", "1899-12-31", "1900-01-01"];
+
+/// Whether a text stands for no value: blanks, a date that is none, with or without time and zone, or the empty GUID.
+fn is_empty_text(text: &str) -> bool {
+    let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}' || c == '\0');
+    let is_guid = || text.len() >= 36 && Uuid::parse_str(text).is_ok_and(|id| id.is_nil());
+    text.is_empty() || is_no_date(text) || is_guid()
+}
+
+fn is_no_date(text: &str) -> bool {
+    let Some((date, time)) = text.split_at_checked(10) else { return false };
+    NO_DATES.contains(&date) && (time.is_empty() || time.starts_with(['T', 't', ' ', 'Z', 'z', '+', '-']))
+}
+
+/// Whether the value is `null`, `[]` or `{}`, or a text that stands for no value. Commerce uses all of them.
 pub(super) fn is_empty(value: &RawValue) -> bool {
     let text = value.get();
+    if text.starts_with('"') {
+        return scalar(value).is_some_and(|text| is_empty_text(&text));
+    }
     let inside = |open, close| {
         text.strip_prefix(open).and_then(|rest| rest.strip_suffix(close)).is_some_and(|rest| rest.trim().is_empty())
     };
-    text == "null" || text == "\"\"" || inside('[', ']') || inside('{', '}')
+    text == "null" || inside('[', ']') || inside('{', '}')
 }
 
 /// The text of a string, or of a number or boolean as written.
@@ -103,5 +122,42 @@ pub(super) fn scalar(value: &RawValue) -> Option<String> {
         b'"' => serde_json::from_str(value.get()).ok(),
         b'{' | b'[' | b'n' => None,
         _ => Some(value.get().to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_empty_mark_is_empty() {
+        let empty = [
+            "null",
+            "[ ]",
+            "{\n}",
+            "\"\"",
+            "\" \\t\"",
+            "\"1900-01-01\"",
+            "\"1900-01-01T00:00:00Z\"",
+            "\"1900-01-01T00:00:00.0000000+02:00\"",
+            "\"1899-12-31T18:00:00-06:00\"",
+            "\"1900-01-01 12:00:00\"",
+            "\"0001-01-01T00:00:00\"",
+            "\"00000000-0000-0000-0000-000000000000\"",
+            "\"{00000000-0000-0000-0000-000000000000}\"",
+        ];
+        let full = [
+            "0",
+            "false",
+            "[0]",
+            "\"0\"",
+            "\"1900-01-010\"",
+            "\"1900-01-02\"",
+            "\"00000000000000000000000000000000\"",
+            "\"2cf6659a-a87e-4603-b4a9-4438ccb27fad\"",
+        ];
+        let is_empty = |text: &str| is_empty(&RawValue::from_string(text.to_owned()).unwrap());
+        empty.iter().for_each(|text| assert!(is_empty(text), "{text}"));
+        full.iter().for_each(|text| assert!(!is_empty(text), "{text}"));
     }
 }
