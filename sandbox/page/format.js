@@ -69,6 +69,8 @@ export const REASONS = {
   malformedEvent: "the event cannot be read",
   orderNotFound: "the Scale Unit does not have the order",
   customerNotFound: "the Scale Unit does not have the customer",
+  customerNotRead: "the Scale Unit does not return the customer",
+  cartNotRead: "the Scale Unit does not return the cart",
   unreadableReply: "the Scale Unit’s reply cannot be read",
   commerceRefused: "the Scale Unit rejects the call",
   commerceUnavailable: "the Scale Unit does not answer",

@@ -6,9 +6,10 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use sandbox::audit::Journey;
 use sandbox::clock::Clock;
+use sandbox::csu::CsuOptions;
 use sandbox::environment::{self, EnvironmentOptions, PORT_BASE};
 use sandbox::faults::FaultProfile;
-use sandbox::network::{Network, NoFaults};
+use sandbox::network::{Dependency, Network, NoFaults};
 
 use super::files::folder;
 use sandbox::app_folder::Enabled;
@@ -132,6 +133,7 @@ impl Args {
             ports: self.port_base.or(self.no_host.then_some(PORT_BASE)),
             network: Network::new(NoFaults { latency }),
             shop_skew: self.faults.shop_skew(self.seed),
+            csu: if self.faults.of(Dependency::Commerce).odd { CsuOptions::odd() } else { CsuOptions::default() },
             deliver: match self.deliver {
                 Deliver::InProcess => environment::Deliver::InProcess,
                 Deliver::Amqp => environment::Deliver::Amqp,

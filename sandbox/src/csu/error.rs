@@ -12,6 +12,7 @@ use crate::shop::ShopError;
 pub(super) enum ErrorReply {
     NoSuchRoute,
     NotFound,
+    CustomerNotFound,
     ApiVersion,
     InvalidChannel,
     Token(TokenError),
@@ -35,9 +36,11 @@ impl ErrorReply {
             Self::Token(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::ApiVersion | Self::InvalidChannel | Self::Invalid(_) | Self::AlreadyCheckedOut => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::CustomerNotFound
+            | Self::ApiVersion
+            | Self::InvalidChannel
+            | Self::Invalid(_)
+            | Self::AlreadyCheckedOut => StatusCode::BAD_REQUEST,
         }
     }
 
@@ -45,6 +48,7 @@ impl ErrorReply {
         match self {
             Self::NoSuchRoute => "Microsoft_Dynamics_Commerce_WrongEndpoint",
             Self::NotFound => "Microsoft_Dynamics_Commerce_Runtime_ObjectNotFound",
+            Self::CustomerNotFound => "Microsoft_Dynamics_Commerce_Runtime_CustomerNotFound",
             Self::ApiVersion => "Microsoft_Dynamics_Commerce_Runtime_RetailServerApiVersionNotSupported",
             Self::InvalidChannel => "Microsoft_Dynamics_Commerce_Runtime_InvalidChannel",
             Self::Token(TokenError::WrongAudience) => "Microsoft_Dynamics_Commerce_Runtime_InvalidAudience",
@@ -62,6 +66,7 @@ impl ErrorReply {
         match self {
             Self::NoSuchRoute => "There is no operation at this address.".to_owned(),
             Self::NotFound => "The object was not found in this channel.".to_owned(),
+            Self::CustomerNotFound => "No customer has this account number.".to_owned(),
             Self::ApiVersion => "The api-version parameter is missing or has an unsupported version.".to_owned(),
             Self::InvalidChannel => "The OUN header is missing or has an unknown operating unit.".to_owned(),
             Self::Token(error) => format!("Authentication failed: {error}."),

@@ -50,11 +50,45 @@ pub struct CsuOptions {
     /// The only authorization scheme that is accepted. `None`: both `Bearer` and `id_token`. UNCONFIRMED: Microsoft's
     /// older text shows `id_token` only.
     pub scheme: Option<&'static str>,
+    /// The largest number of rows in a page, whatever `$top` asks for. `None`: as many as `$top`. UNCONFIRMED.
+    pub page_limit: Option<usize>,
+    /// Whether `$count` has an effect. UNCONFIRMED: an extension computes the count or does not.
+    pub counts: bool,
+    /// Whether absent customers and checked-out carts have error names of their own, with status 400. UNCONFIRMED: which
+    /// of the names of the runtime's enumeration a version uses.
+    pub specific_error_names: bool,
+    /// Whether bodies begin with a byte order mark, as some gateways write them.
+    pub byte_order_marks: bool,
+    /// Whether new customers have a GUID as number until their second visit ("Asynchronous customer creation mode").
+    pub asynchronous_customers: bool,
 }
 
 impl Default for CsuOptions {
     fn default() -> Self {
-        Self { max_top: 1000, cache_for: TimeDelta::hours(1), application_reads_orders: true, scheme: None }
+        Self {
+            max_top: 1000,
+            cache_for: TimeDelta::hours(1),
+            application_reads_orders: true,
+            scheme: None,
+            page_limit: None,
+            counts: true,
+            specific_error_names: false,
+            byte_order_marks: false,
+            asynchronous_customers: false,
+        }
+    }
+}
+
+impl CsuOptions {
+    /// What a Scale Unit may do that a client does not expect, all at once.
+    pub fn odd() -> Self {
+        Self {
+            page_limit: Some(20),
+            counts: false,
+            byte_order_marks: true,
+            asynchronous_customers: true,
+            ..Self::default()
+        }
     }
 }
 
@@ -115,10 +149,16 @@ impl Csu {
 async fn serve(State(csu): State<Csu>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
     // A request takes no simulated time.
     let _hold = csu.0.shop.clock().hold();
-    match csu.answer(&method, &uri, &headers, &body) {
-        Ok(response) => response,
-        Err(error) => error.into_response(),
-    }
+    let response = csu.answer(&method, &uri, &headers, &body).unwrap_or_else(ErrorReply::into_response);
+    if csu.0.options.byte_order_marks { with_mark(response).await } else { response }
+}
+
+/// The response with a byte order mark before its body.
+async fn with_mark(response: Response) -> Response {
+    let (parts, body) = response.into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
+    let marked = [b"\xEF\xBB\xBF".as_slice(), &body].concat();
+    Response::from_parts(parts, if body.is_empty() { Body::empty() } else { Body::from(marked) })
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

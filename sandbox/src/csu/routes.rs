@@ -61,8 +61,8 @@ impl Csu {
             Route::SearchEvents => self.search(request, request.json()?).map(ok),
             Route::AllEvents => self.all_events(request).map(ok),
             Route::Order(call) => self.order(request, call).map(ok),
-            Route::Customer(account) => found(self.0.shop.customer_body(request.channel.data_area, account)),
-            Route::Cart(id) => found(self.0.shop.cart_body(request.channel.id, id)),
+            Route::Customer(account) => self.customer(request, account),
+            Route::Cart(id) => self.cart(request, id),
             Route::NewCart => self.new_cart(request, request.json()?),
             Route::AddCartLines(id) => self.add_cart_lines(request, id, request.json()?),
             Route::Checkout(id) => self.checkout(request, id, request.json()?),
@@ -82,6 +82,19 @@ impl Csu {
             _ => return Err(ErrorReply::invalid("searchLocationValue has an unknown value.")),
         }
         self.0.shop.order_body(request.channel.id, &id).ok_or(ErrorReply::NotFound)
+    }
+
+    fn customer(&self, request: &Request<'_>, account: &str) -> Result<Response, ErrorReply> {
+        let absent =
+            if self.0.options.specific_error_names { ErrorReply::CustomerNotFound } else { ErrorReply::NotFound };
+        self.0.shop.customer_body(request.channel.data_area, account).map(ok).ok_or(absent)
+    }
+
+    fn cart(&self, request: &Request<'_>, id: &str) -> Result<Response, ErrorReply> {
+        if self.0.options.specific_error_names && self.0.shop.is_checked_out(id) {
+            return Err(ErrorReply::AlreadyCheckedOut);
+        }
+        found(self.0.shop.cart_body(request.channel.id, id))
     }
 
     fn new_cart(&self, request: &Request<'_>, cart: NewCart) -> Result<Response, ErrorReply> {

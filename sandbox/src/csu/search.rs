@@ -99,8 +99,9 @@ impl Csu {
         if let Some(page) = state.cache.get(&window, now) {
             return Ok(page.text());
         }
-        let (rows, count) = self.0.shop.search_events(&window.search());
-        let page = Page { rows, count: window.paging.count.then_some(count) };
+        let options = &self.0.options;
+        let (rows, count) = self.0.shop.search_events(&window.search(options.page_limit.unwrap_or(usize::MAX)));
+        let page = Page { rows, count: (window.paging.count && options.counts).then_some(count) };
         let text = page.text();
         if !page.rows.is_empty() {
             state.cache.put(window, page, now, self.0.options.cache_for);
@@ -135,13 +136,13 @@ impl Window {
         })
     }
 
-    fn search(&self) -> EventSearch {
+    fn search(&self, page_limit: usize) -> EventSearch {
         EventSearch {
             event_type: Some(self.event_type.clone()),
             after: Some(self.from),
             until: Some(self.to),
             skip: self.paging.skip,
-            top: self.paging.top,
+            top: self.paging.top.min(page_limit),
         }
     }
 }

@@ -140,6 +140,7 @@ impl Environment {
         let mut sites = Sites::open(&options).await?;
         let (entra, tenant) = entra(&options);
         let shop = Shop::new(options.clock.skewed(options.shop_skew), options.seed);
+        shop.set_asynchronous_customers(options.csu.asynchronous_customers);
         for audience in [sites.url(Dependency::Commerce)?, sites.url(Dependency::Dataverse)?] {
             entra.register_resource(&audience);
         }

@@ -8,7 +8,7 @@ use crate::network::Dependency;
 /// An unknown part of a fault profile.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "'{0}' is not a fault profile: use none, rough, storm, hang, refuse or nonsense, or one of these for a dependency (identity, commerce, cosmos, service-bus, dataverse), as in dataverse=hang,cosmos=rough"
+    "'{0}' is not a fault profile: use none, rough, storm, hang, refuse, nonsense or odd, or one of these for a dependency (identity, commerce, cosmos, service-bus, dataverse), as in dataverse=hang,cosmos=rough"
 )]
 pub struct UnknownFaultProfile(String);
 
@@ -38,6 +38,7 @@ fn rates(severity: &str) -> Option<FaultRates> {
         "hang" => Some(FaultRates::hanging()),
         "refuse" => Some(FaultRates::refusing()),
         "nonsense" => Some(FaultRates::nonsense()),
+        "odd" => Some(FaultRates::odd()),
         _ => None,
     }
 }
@@ -66,6 +67,7 @@ mod tests {
         assert_eq!(parsed("none"), FaultProfile::none());
         assert_eq!(parsed(" Rough "), FaultProfile::rough());
         assert_eq!(parsed("storm"), FaultProfile::storm());
+        assert!(parsed("odd").of(Dependency::Commerce).odd && !parsed("storm").of(Dependency::Commerce).odd);
         assert!(parsed("none").is_none());
     }
 

@@ -131,9 +131,16 @@ pub struct FaultRates {
     pub outages: Option<Outages>,
     /// Faults that are not part of a call.
     pub background: BackgroundFaults,
+    /// No faults, but correct replies that a client does not expect. They depend on the dependency.
+    pub odd: bool,
 }
 
 impl FaultRates {
+    /// Only unexpected replies.
+    pub fn odd() -> Self {
+        Self { odd: true, ..Self::default() }
+    }
+
     /// Two per cent of the calls have a fault.
     pub fn rough() -> Self {
         Self {
@@ -153,6 +160,7 @@ impl FaultRates {
             burst: Burst { probability: 0.05, factor: 4.0 },
             outages: Some(Outages { interval: 120 * SECOND, max_duration: 3 * SECOND }),
             background: BackgroundFaults { interval: Some(20 * SECOND), conflicts: 0.01, max_delay: 3 * SECOND },
+            odd: false,
         }
     }
 
@@ -194,6 +202,7 @@ impl FaultRates {
             burst: Burst { probability: 0.08, factor: 4.0 },
             outages: Some(Outages { interval: 45 * SECOND, max_duration: 6 * SECOND }),
             background: BackgroundFaults { interval: Some(4 * SECOND), conflicts: 0.04, max_delay: 12 * SECOND },
+            odd: false,
         }
     }
 }

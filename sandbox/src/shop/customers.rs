@@ -56,6 +56,12 @@ impl Customer {
         uuid::Uuid::parse_str(&self.account).is_ok()
     }
 
+    /// The account as it is until headquarters has created it.
+    pub(super) fn pending(&self) -> Self {
+        let number = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, self.account.as_bytes());
+        Self { account: number.to_string(), party_number: String::new(), ..self.clone() }
+    }
+
     /// The account as the Retail Server returns it.
     pub(crate) fn body(&self) -> String {
         static CUSTOMER: LazyLock<Fields> = LazyLock::new(|| Fields::template(include_str!("bodies/customer.json")));

@@ -196,6 +196,19 @@ impl Shop {
         self.state().cart(channel, id).is_some()
     }
 
+    pub(crate) fn is_checked_out(&self, id: &str) -> bool {
+        self.state().carts.get(id).is_some_and(|cart| cart.checked_out)
+    }
+
+    /// From now on, new customers have a temporary number until their second visit.
+    pub fn set_asynchronous_customers(&self, asynchronous: bool) {
+        self.state().asynchronous_customers = asynchronous;
+    }
+
+    pub(crate) fn creates_asynchronously(&self) -> bool {
+        self.state().asynchronous_customers
+    }
+
     /// The cart as the Retail Server returns it to `channel`.
     pub fn cart_body(&self, channel: i64, id: &str) -> Option<Bytes> {
         let cart = self.state().cart(channel, id)?;

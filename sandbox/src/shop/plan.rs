@@ -71,6 +71,9 @@ impl Action {
         let customer = match &self.shopper {
             Shopper::Guest { .. } => None,
             Shopper::Known(account) => Some(shop.customer(account).ok_or(ShopError::NoSuchCustomer)?),
+            Shopper::New(customer) if shop.creates_asynchronously() && shop.register(customer.pending()).is_ok() => {
+                shop.customer(&customer.pending().account)
+            }
             Shopper::New(customer) => {
                 match shop.register(Customer::clone(customer)) {
                     Ok(()) | Err(ShopError::CustomerExists) => {}

@@ -30,6 +30,7 @@ pub(super) struct State {
     skew: TimeDelta,
     pub(super) commit_delay: TimeDelta,
     pub(super) order_delay: Option<TimeDelta>,
+    pub(super) asynchronous_customers: bool,
     sales: u64,
 }
 
@@ -57,6 +58,7 @@ impl State {
             skew,
             commit_delay: TimeDelta::zero(),
             order_delay: Some(TimeDelta::zero()),
+            asynchronous_customers: false,
             sales: 0,
         }
     }
