@@ -6,7 +6,7 @@ use commerce_journeys::events::CommerceEvent;
 use commerce_journeys::json::read_json;
 
 fuzz_target!(|input: &[u8]| {
-    for row in commerce_journeys::clients::commerce::read_events(input).into_iter().flatten() {
+    for row in commerce_journeys::clients::commerce::read_events(input).into_iter().flat_map(|found| found.rows) {
         if let Ok(event) = read_json::<CommerceEvent>(row.get().as_bytes()) {
             let _ = (event.id(), event.check());
         }

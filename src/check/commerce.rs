@@ -3,18 +3,23 @@
 use reqwest::StatusCode;
 
 use super::{Finding, Mark, Problem, Stage};
-use crate::clients::commerce::{Commerce, Probe, error_name};
+use crate::clients::commerce::{
+    Commerce, Meaning, Probe, describe, error_name, is_page, known_error, meaning, read_events,
+};
 use crate::clients::identity::Tokens;
 use crate::clients::{CallError, Reply, http_client};
 use crate::dependency::Dependency;
 use crate::functions::Services;
+use crate::journeys::Journey;
 use crate::settings::CommerceSettings;
 
 pub(super) async fn check(services: &Services) -> Vec<Finding> {
     let mut findings = Vec::new();
     for event_type in &services.settings.poll.event_types {
         let answer = services.commerce.probe(Probe::Events(event_type)).await;
-        findings.push(search(&format!("search for {event_type} events"), answer));
+        let finding = search(&format!("search for {event_type} events"), answer);
+        let is_unused = finding.problem.is_none() && services.journeys.of_type(event_type).next().is_none();
+        findings.push(if is_unused { finding.with_note(UNUSED) } else { finding });
     }
     if findings.iter().any(|finding| finding.authenticated == Mark::Failed)
         && let Some(scheme) = other_scheme(services).await
@@ -22,12 +27,43 @@ pub(super) async fn check(services: &Services) -> Vec<Finding> {
         findings.iter_mut().for_each(|finding| advise_scheme(finding, scheme));
     }
     // If a search succeeded, the token is valid. Then a rejected read request is a missing permission.
-    let token_accepted = findings.iter().any(|finding| finding.problem.is_none() && finding.note.is_none());
-    for (what, probe) in [("orders", Probe::Order), ("customers", Probe::Customer), ("carts", Probe::Cart)] {
-        findings.push(read(what, services.commerce.probe(probe).await, token_accepted));
+    let token_accepted = findings.iter().any(|finding| finding.permitted == Mark::Ok);
+    for (entity, probe) in
+        [(Entity::Orders, Probe::Order), (Entity::Customers, Probe::Customer), (Entity::Carts, Probe::Cart)]
+    {
+        findings.push(read(entity, services.commerce.probe(probe).await, token_accepted));
     }
     findings.push(operating_units(services.commerce.probe(Probe::OperatingUnit).await));
+    findings.extend(services.journeys.not_of_types(&services.settings.poll.event_types).map(not_polled));
     findings
+}
+
+/// The note about a polled event type without journeys.
+const UNUSED: &str = "no enabled journey has this event type: its events cost requests and start nothing";
+
+/// A journey that cannot start, because nothing reads its events.
+fn not_polled(journey: &Journey) -> Finding {
+    let mistake = format!("the event type {:?} of an enabled journey is not polled", journey.event_type);
+    let remedy = "correct eventType in journeys.json, or add the event type to the setting EventTypes";
+    failed(&format!("events of the journey {}", journey.name), Stage::Exists, mistake, remedy)
+}
+
+/// What events are enriched with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Entity {
+    Orders,
+    Customers,
+    Carts,
+}
+
+impl Entity {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Orders => "orders",
+            Self::Customers => "customers",
+            Self::Carts => "carts",
+        }
+    }
 }
 
 /// The scheme that is not configured, if the Scale Unit accepts it.
@@ -58,16 +94,23 @@ fn search(what: &str, response: Result<Reply, CallError>) -> Finding {
         Ok(reply) => reply,
         Err(error) => return no_response(what, &error),
     };
-    let name = error_name(&reply.body);
-    match reply.status {
-        status if status.is_success() => Finding::ok(Dependency::Commerce, what),
-        _ if name.ends_with("InvalidChannel") => failed(
+    if reply.status.is_success() && !is_page(&reply) {
+        return match read_events(&reply.body) {
+            Ok(_) => Finding::ok(Dependency::Commerce, what),
+            Err(error) => {
+                let mistake = with_status(&reply, &format!("the response is not that of an event search: {error}"));
+                failed(what, Stage::Exists, mistake, "deploy the Commerce event framework extension to this Scale Unit")
+            }
+        };
+    }
+    match meaning(&reply) {
+        Meaning::Refused if error_name(&reply.body).ends_with("InvalidChannel") => failed(
             what,
             Stage::Exists,
             with_status(&reply, "the operating unit number is unknown"),
             "set OperatingUnitNumber to the operating unit number of a channel, as Retail and Commerce > Channels shows it",
         ),
-        StatusCode::NOT_FOUND => failed(
+        Meaning::Absent | Meaning::NoSuchOperation => failed(
             what,
             Stage::Exists,
             with_status(&reply, "the Scale Unit has no event search"),
@@ -77,17 +120,22 @@ fn search(what: &str, response: Result<Reply, CallError>) -> Finding {
     }
 }
 
-fn read(what: &str, response: Result<Reply, CallError>, token_accepted: bool) -> Finding {
+/// By the same meanings as in the flow: what an event does not wait for there is no problem here.
+fn read(entity: Entity, response: Result<Reply, CallError>, token_accepted: bool) -> Finding {
+    let what = entity.name();
     let reply = match response {
         Ok(reply) => reply,
         Err(error) => return no_response(what, &error),
     };
-    let name = error_name(&reply.body);
-    let absent = name.contains("NotFound") || (reply.status == StatusCode::NOT_FOUND && name.is_empty());
-    if reply.status.is_success() || absent {
+    let meaning = meaning(&reply);
+    if (reply.status.is_success() && !is_page(&reply)) || meaning == Meaning::Absent {
         return Finding::ok(Dependency::Commerce, what);
     }
-    if reply.status == StatusCode::NOT_FOUND {
+    if entity != Entity::Orders && matches!(meaning, Meaning::Refused | Meaning::Unknown) {
+        let note = format!("events continue without {what} that the Scale Unit does not return ({})", describe(&reply));
+        return Finding::unchecked(Dependency::Commerce, what, note);
+    }
+    if meaning == Meaning::NoSuchOperation {
         let mistake = with_status(&reply, "the Scale Unit has no such operation");
         let remedy = "check that CSUEndpoint is the Retail Server URL, and that the Scale Unit's version serves it";
         return failed(what, Stage::Exists, mistake, remedy);
@@ -102,33 +150,34 @@ fn operating_units(response: Result<Reply, CallError>) -> Finding {
         Ok(reply) => reply,
         Err(error) => return no_response(what, &error),
     };
+    let (meaning, is_named) = (meaning(&reply), !error_name(&reply.body).is_empty());
     // "There is no channel 0" is a valid response.
-    let is_available = reply.status.is_success() || reply.status == StatusCode::BAD_REQUEST;
-    if is_available || error_name(&reply.body).contains("ObjectNotFound") {
+    let is_available = match meaning {
+        _ if is_page(&reply) => false,
+        _ if reply.status.is_success() => true,
+        Meaning::Absent | Meaning::Refused | Meaning::Unknown => is_named || reply.status == StatusCode::BAD_REQUEST,
+        Meaning::Unavailable | Meaning::Unauthenticated | Meaning::Forbidden | Meaning::NoSuchOperation => false,
+    };
+    if is_available {
         return Finding::ok(Dependency::Commerce, what);
     }
-    Finding::unchecked(
-        Dependency::Commerce,
-        what,
-        format!(
-            "the extension has no lookup ({}): events of all channels are enriched with OperatingUnitNumber",
-            reply.status.as_u16()
-        ),
-    )
+    let is_missing = matches!(meaning, Meaning::Absent | Meaning::NoSuchOperation);
+    let fault = if is_missing { "the extension has no lookup" } else { "the lookup does not work" };
+    let note = format!("{fault} ({}): events of all channels are enriched with OperatingUnitNumber", describe(&reply));
+    Finding::unchecked(Dependency::Commerce, what, note)
 }
 
 /// Problems that are the same for all requests. `token_accepted`: another request with this token succeeded.
 fn general(what: &str, reply: &Reply, token_accepted: bool) -> Option<Finding> {
-    let name = error_name(&reply.body);
-    let forbidden = reply.status == StatusCode::FORBIDDEN || name.contains("AuthorizationFailed");
-    if forbidden || (token_accepted && reply.status == StatusCode::UNAUTHORIZED) {
+    let (name, meaning) = (error_name(&reply.body), meaning(reply));
+    if meaning == Meaning::Forbidden || (token_accepted && meaning == Meaning::Unauthenticated) {
         let mistake = with_status(reply, "the role Application may not make this call");
         let remedy = "Microsoft's role table does not list Application for every read of orders: have the Scale Unit's \
             extension serve the call to it (a controller with the role Application), or ask Microsoft's support to \
             permit it; until then such events are retried, and fail with commerceUnavailable after the retry horizon";
         return Some(failed(what, Stage::Permitted, mistake, remedy));
     }
-    if reply.status == StatusCode::UNAUTHORIZED {
+    if meaning == Meaning::Unauthenticated {
         let (mistake, remedy) = if name.contains("InvalidAudience") {
             (
                 "the token is for another audience",
@@ -144,14 +193,16 @@ fn general(what: &str, reply: &Reply, token_accepted: bool) -> Option<Finding> {
         };
         return Some(failed(what, Stage::Authenticated, with_status(reply, mistake), remedy));
     }
-    let unavailable = reply.status.is_server_error() || reply.status == StatusCode::TOO_MANY_REQUESTS;
-    unavailable
+    (meaning == Meaning::Unavailable)
         .then(|| failed(what, Stage::Reached, with_status(reply, "the Scale Unit is not available"), "try again later"))
 }
 
 fn refused(what: &str, reply: &Reply) -> Finding {
-    let remedy = "check the Scale Unit's version and extension; the name of the error shows the cause";
-    failed(what, Stage::Exists, with_status(reply, "the Scale Unit rejects the request"), remedy)
+    let remedy = known_error(reply).map_or_else(
+        || "check the Scale Unit's version and extension; the name of the error shows the cause".to_owned(),
+        |known| format!("{} (one of the {})", known.reason, known.source),
+    );
+    failed(what, Stage::Exists, with_status(reply, "the Scale Unit rejects the request"), &remedy)
 }
 
 fn no_response(what: &str, error: &CallError) -> Finding {
@@ -164,6 +215,9 @@ fn failed(what: &str, at: Stage, mistake: String, remedy: &str) -> Finding {
 }
 
 fn with_status(reply: &Reply, mistake: &str) -> String {
+    if is_page(reply) {
+        return format!("{mistake} ({})", describe(reply));
+    }
     let name = error_name(&reply.body);
     format!("{mistake} ({})", format!("{} {name}", reply.status.as_u16()).trim_end())
 }

@@ -15,6 +15,10 @@ pub enum ReasonCode {
     OrderNotFound,
     /// The Scale Unit has no such customer. The event continued without customer details.
     CustomerNotFound,
+    /// The Scale Unit does not return the customer. The event continued without customer details.
+    CustomerNotRead,
+    /// The Scale Unit does not return the cart. The event continued without it.
+    CartNotRead,
     /// The Scale Unit's response cannot be read.
     UnreadableReply,
     /// The Scale Unit rejects the request for this event.
@@ -49,6 +53,13 @@ pub enum ReasonCode {
     Dismissed,
     /// A code that this version does not know: a newer one wrote the record before a roll-back.
     OfNewerVersion,
+}
+
+impl ReasonCode {
+    /// Whether it says what a completed event was processed without.
+    pub fn is_note(self) -> bool {
+        matches!(self, Self::CustomerNotFound | Self::CustomerNotRead | Self::CartNotRead)
+    }
 }
 
 impl fmt::Display for ReasonCode {

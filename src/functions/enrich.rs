@@ -37,10 +37,10 @@ impl From<CommerceError> for EnrichError {
         let is_outage = error.is_outage();
         let (code, retry_after) = match &error {
             CommerceError::Unavailable { retry_after, .. } => (ReasonCode::CommerceUnavailable, *retry_after),
-            CommerceError::Denied(_) => (ReasonCode::CommerceUnavailable, None),
+            CommerceError::Unauthenticated(_) | CommerceError::Forbidden(_) => (ReasonCode::CommerceUnavailable, None),
             CommerceError::NotFound(_) => (ReasonCode::OrderNotFound, None),
             CommerceError::Unreadable(_) => (ReasonCode::UnreadableReply, None),
-            CommerceError::Refused(_) => (ReasonCode::CommerceRefused, None),
+            CommerceError::Refused(_) | CommerceError::Unknown(_) => (ReasonCode::CommerceRefused, None),
         };
         Self { reason: Reason::new(code, error.to_string()), retry_after, is_outage }
     }
@@ -90,49 +90,88 @@ pub(super) fn needs_order(event: &CommerceEvent) -> bool {
 const CHECKOUT: &str = "Checkout";
 const ADD_CART_LINES: &str = "AddCartLines";
 
+/// Where the data of an event comes from.
+#[derive(Clone, Copy)]
+pub(super) struct Source<'a> {
+    pub(super) commerce: &'a Commerce,
+    pub(super) customers: &'a CustomerCache,
+    pub(super) default_customers: &'a [String],
+}
+
+/// How long an event waits for what it can do without: its customer and the operating unit of its channel.
+pub(super) const OPTIONAL_WAIT: Duration = Duration::from_secs(300);
+
+/// Something that an event can do without, or why it is missing.
+type Optional<T> = Result<Option<T>, Reason>;
+
 /// Enriches an event: order and customer for `Checkout`, cart and customer for `AddCartLines`, only the customer for any
 /// other type. Guests have no customer, and neither have sales to the default customer of a store.
-pub(super) async fn enrich(
-    commerce: &Commerce,
-    customers: &CustomerCache,
-    default_customers: &[String],
-    event: &CommerceEvent,
-) -> Result<Enriched, EnrichError> {
-    let unit = commerce.operating_unit(&event.channel_id).await?;
-    let order = async {
-        match event.event_type.as_str() {
-            CHECKOUT => commerce.order(&unit, &event.transaction_id).await.map(Some),
-            // A cart that does not exist any more was checked out or cleared.
-            ADD_CART_LINES => match commerce.cart(&unit, &event.transaction_id).await {
-                Err(CommerceError::NotFound(_)) => Ok(None),
-                other => other.map(Some),
-            },
-            _ => Ok(None),
-        }
-    };
+///
+/// Only the order is necessary. The rest is waited for only while the Scale Unit does not answer and the event `may_wait`.
+pub(super) async fn enrich(source: Source<'_>, event: &CommerceEvent, may_wait: bool) -> Result<Enriched, EnrichError> {
+    let unit = source.commerce.operating_unit(&event.channel_id, may_wait).await?;
     let by_event = async {
         match event.customer_id.trim() {
             "" => Ok(None),
-            number if is_default_customer(number, default_customers) => Ok(None),
-            number => {
-                customers.get(commerce, &unit, event, number).await.map(|customer| Some((number.to_owned(), customer)))
-            }
+            number => source.customer(&unit, event, number, may_wait).await.map(Some),
         }
     };
-    let (order, mut customer_lookup) = futures::try_join!(order, by_event)?;
-    if customer_lookup.is_none()
+    let (order, mut customer) = futures::try_join!(source.order(&unit, event), by_event)?;
+    let (order, cart_note) = split(order);
+    if customer.as_ref().is_none_or(|found| matches!(found, Ok(None)))
         && let Some(number) = order.as_deref().and_then(customer_of)
-        && !is_default_customer(&number, default_customers)
     {
-        let customer = customers.get(commerce, &unit, event, &number).await?;
-        customer_lookup = Some((number, customer));
+        customer = Some(source.customer(&unit, event, &number, may_wait).await?);
     }
-    let is_missing = matches!(&customer_lookup, Some((_, None)));
-    let note = is_missing.then(|| {
-        let detail = "the Scale Unit has no customer with the event's account number; the event continues without customer details";
-        Reason::new(ReasonCode::CustomerNotFound, detail)
-    });
-    Ok(Enriched { order, customer: customer_lookup.and_then(|(_, customer)| customer), note })
+    let (customer, customer_note) = split(customer.unwrap_or(Ok(None)));
+    Ok(Enriched { order, customer, note: cart_note.or(customer_note) })
+}
+
+fn split<T>(optional: Optional<T>) -> (Option<T>, Option<Reason>) {
+    optional.map_or_else(|reason| (None, Some(reason)), |found| (found, None))
+}
+
+impl Source<'_> {
+    /// The order or the cart. A cart may be missing: it was checked out or cleared.
+    async fn order(&self, unit: &str, event: &CommerceEvent) -> Result<Optional<Box<RawValue>>, CommerceError> {
+        match event.event_type.as_str() {
+            CHECKOUT => Ok(Ok(Some(self.commerce.order(unit, &event.transaction_id).await?))),
+            ADD_CART_LINES => match self.commerce.cart(unit, &event.transaction_id).await {
+                Ok(cart) => Ok(Ok(Some(cart))),
+                Err(CommerceError::NotFound(_)) => Ok(Ok(None)),
+                Err(error) if error.is_answer() => Ok(Err(without(ReasonCode::CartNotRead, &error))),
+                Err(error) => Err(error),
+            },
+            _ => Ok(Ok(None)),
+        }
+    }
+
+    /// The customer with this number. A default customer is none.
+    async fn customer(
+        &self,
+        unit: &str,
+        event: &CommerceEvent,
+        number: &str,
+        may_wait: bool,
+    ) -> Result<Optional<Arc<RawValue>>, CommerceError> {
+        if is_default_customer(number, self.default_customers) {
+            return Ok(Ok(None));
+        }
+        match self.customers.get(self.commerce, unit, event, number).await {
+            Ok(Some(customer)) => Ok(Ok(Some(customer))),
+            Ok(None) => {
+                let detail = "the Scale Unit has no customer with the event's account number; the event continues without customer details";
+                Ok(Err(Reason::new(ReasonCode::CustomerNotFound, detail)))
+            }
+            Err(error) if error.is_answer() || !may_wait => Ok(Err(without(ReasonCode::CustomerNotRead, &error))),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The note of an event that continues without something optional.
+fn without(code: ReasonCode, error: &CommerceError) -> Reason {
+    Reason::new(code, format!("{error}; the event continues without it"))
 }
 
 /// The account number in the order, for an event without one.

@@ -120,6 +120,41 @@ async fn settings_are_read_from_local_settings_json() {
     assert!(ran.printed.contains("topic another"), "{}", ran.printed);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn settings_are_read_as_core_tools_reads_them() {
+    let environment = environment().await;
+    let folder = app("core-tools-comments", &format!("\u{feff}{SHIPPED}"));
+    let file = folder.join("local.settings.json");
+    let values = serde_json::to_string(&environment.settings()).unwrap();
+    let values = values.trim_end_matches('}');
+    let text = format!(
+        "\u{feff}// local only\n{{ \"IsEncrypted\": false, /* all */ \"Values\": {values}, \"PollPageSize\": 250, }}, }}"
+    );
+    fs::write(&file, text).unwrap();
+    let ran = run(&BTreeMap::new(), &folder, &["--settings", file.to_str().unwrap()]).await;
+    assert_eq!(ran.code, 0, "{}{}", ran.printed, ran.errors);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_journey_whose_events_are_not_polled_is_reported() {
+    let environment = environment().await;
+    let folder = app("misspelt", &SHIPPED.replacen("\"Checkout\"", "\"Chekout\"", 1));
+    let what = "events of the journey order-confirmation";
+    assert_reported(&environment.settings(), &folder, what, "\"Chekout\"", "EventTypes").await;
+    let ran = run(&with(&environment, &[("RequestTimout", "00:00:30")]), &folder, &[]).await;
+    assert!(ran.errors.contains("RequestTimout") && ran.errors.contains("RequestTimeout"), "{}", ran.errors);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_order_does_not_wait_for_is_no_problem() {
+    let csu = CsuOptions { specific_error_names: true, byte_order_marks: true, ..CsuOptions::default() };
+    let environment =
+        Environment::start(EnvironmentOptions { csu, ..EnvironmentOptions::new(Clock::real()) }).await.unwrap();
+    let ran = run(&environment.settings(), &shipped(), &[]).await;
+    assert_eq!(ran.code, 0, "{}{}", ran.printed, ran.errors);
+    assert!(!ran.printed.contains("events continue without"), "{}", ran.printed);
+}
+
 #[tokio::test]
 async fn invalid_settings_have_their_own_exit_status() {
     let folder = shipped();

@@ -18,8 +18,10 @@ fn decode(target: &str, input: &[u8]) -> bool {
         "message" => Message::decode(input).map(|message| drop(View::new(&message))).is_ok(),
         "journeys" => std::str::from_utf8(input)
             .is_ok_and(|text| Journeys::read(text, |name| Some(format!("trigger_{name}"))).is_ok()),
-        "commerce_reply" => commerce::read_events(input).is_ok_and(|rows| {
-            rows.iter()
+        "commerce_reply" => commerce::read_events(input).is_ok_and(|found| {
+            found
+                .rows
+                .iter()
                 .all(|row| read_json::<CommerceEvent>(row.get().as_bytes()).is_ok_and(|event| event.validate().is_ok()))
         }),
         "dataverse_reply" => dataverse::read_contacts(input).is_ok(),

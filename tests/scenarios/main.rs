@@ -4,6 +4,7 @@
 
 mod bad_events;
 mod check;
+mod commerce;
 mod contacts;
 mod contracts;
 mod corpus;

@@ -3,6 +3,7 @@
 //! Events come from the CSU extension's `CommerceEventsController`. Orders, carts and customers come from the standard
 //! controllers. The `OUN` header of every request selects the channel.
 
+mod codes;
 mod error;
 mod odata;
 mod response;
@@ -14,23 +15,23 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use reqwest::{Client, Method, RequestBuilder, StatusCode, Url};
 use serde::Deserialize;
-use serde_json::json;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use super::http::{CallError, Caller, Reply};
 use super::identity::Tokens;
-use super::single_flight::SingleFlight;
+use super::single_flight::{Cached, SingleFlight};
 use crate::clock::SharedClock;
 use crate::dependency::Dependency;
 use crate::json::read_json;
 use crate::settings::CommerceSettings;
 use crate::telemetry::LogEvent;
+pub(crate) use codes::{Meaning, describe, error_name, is_page, known_error, meaning};
 pub use error::CommerceError;
 use odata::{literal, number, segment, whole_seconds};
-pub(crate) use response::error_name;
-pub use response::read_events;
-use response::{entity, expect};
+use response::{CUSTOMER, Wanted, entity, expect};
+pub use response::{FoundEvents, read_events};
 
 const API_VERSION: (&str, &str) = ("api-version", "7.3");
 
@@ -85,7 +86,7 @@ impl Commerce {
         from: DateTime<Utc>,
         to: DateTime<Utc>,
         page: Page,
-    ) -> Result<Vec<Box<RawValue>>, CommerceError> {
+    ) -> Result<FoundEvents, CommerceError> {
         let to = if to.trunc_subsecs(0) == to { to } else { to.trunc_subsecs(0) + TimeDelta::seconds(1) };
         let body = json!({"commerceEventSearchCriteria": {
             "EventType": event_type, "EventDateTimeFrom": whole_seconds(from), "EventDateTimeTo": whole_seconds(to) }});
@@ -127,15 +128,16 @@ impl Commerce {
 
     /// The order of a transaction, as text.
     pub async fn order(&self, unit: &str, transaction_id: &str) -> Result<Box<RawValue>, CommerceError> {
+        let wanted = Wanted { what: "order", key_field: "Id", key: transaction_id };
         if !self.orders_by_post.load(Ordering::Relaxed) {
             let reply = self.call(unit, |http| self.order_by_get(http, transaction_id)).await?;
             if reply.status != StatusCode::METHOD_NOT_ALLOWED {
-                return entity(reply, "order");
+                return entity(reply, wanted);
             }
             self.orders_by_post.store(true, Ordering::Relaxed);
         }
         let reply = self.call(unit, |http| self.order_by_post(http, transaction_id)).await?;
-        entity(reply, "order")
+        entity(reply, wanted)
     }
 
     fn order_by_post(&self, http: &Client, transaction_id: &str) -> RequestBuilder {
@@ -152,49 +154,68 @@ impl Commerce {
 
     /// A cart, as text.
     pub async fn cart(&self, unit: &str, id: &str) -> Result<Box<RawValue>, CommerceError> {
-        self.by_key(unit, "Carts", id, "cart").await
+        self.by_key(unit, "Carts", Wanted { what: "cart", key_field: "Id", key: id }).await
     }
 
     /// A customer, as text.
     pub async fn customer(&self, unit: &str, account_number: &str) -> Result<Box<RawValue>, CommerceError> {
-        self.by_key(unit, "Customers", account_number, "customer").await
+        let wanted = Wanted { what: CUSTOMER, key_field: "AccountNumber", key: account_number };
+        self.by_key(unit, "Customers", wanted).await
     }
 
-    async fn by_key(
-        &self,
-        unit: &str,
-        set: &str,
-        key: &str,
-        what: &'static str,
-    ) -> Result<Box<RawValue>, CommerceError> {
-        let path = format!("{set}({})", segment(key));
+    async fn by_key(&self, unit: &str, set: &str, wanted: Wanted<'_>) -> Result<Box<RawValue>, CommerceError> {
+        let path = format!("{set}({})", segment(wanted.key));
         let reply = self.call(unit, |http| self.request(http, Method::GET, &path).query(&[API_VERSION])).await?;
-        entity(reply, what)
+        entity(reply, wanted)
     }
 
-    /// The operating unit number of a channel. If the extension has no such lookup, the configured number is used.
-    pub async fn operating_unit(&self, channel_id: &str) -> Result<String, CommerceError> {
+    /// The operating unit number of a channel. If the extension does not know it, or has no such lookup, the configured number
+    /// is used, and the lookup is repeated an hour later. If it does not answer, the configured number is used unless the
+    /// caller `may_wait`.
+    pub async fn operating_unit(&self, channel_id: &str, may_wait: bool) -> Result<String, CommerceError> {
         let known =
             self.units.lock().unwrap_or_else(PoisonError::into_inner).entry(channel_id.to_owned()).or_default().clone();
-        known.get_once(async || self.fetch_operating_unit(channel_id).await).await
+        let now = || self.caller.clock.now();
+        let fetch = async || {
+            let (unit, expires_at) = match self.fetch_operating_unit(channel_id).await {
+                Ok(unit) => (unit, DateTime::<Utc>::MAX_UTC),
+                Err(error) if error.is_answer() => {
+                    (self.default_unit(channel_id, &error), now() + UNKNOWN_UNIT_DURATION)
+                }
+                Err(error) => return Err(error),
+            };
+            Ok(Cached { value: unit, refresh_at: expires_at, expires_at })
+        };
+        match known.get(now, fetch).await {
+            Err(error) if !may_wait => Ok(self.default_unit(channel_id, &error)),
+            result => result,
+        }
+    }
+
+    fn default_unit(&self, channel_id: &str, error: &CommerceError) -> String {
+        let operating_unit = &self.operating_unit;
+        LogEvent::OperatingUnitUnknown { channel_id, operating_unit, detail: &error.to_string() }.log();
+        operating_unit.clone()
     }
 
     async fn fetch_operating_unit(&self, channel_id: &str) -> Result<String, CommerceError> {
         #[derive(Deserialize)]
         struct Answer {
-            value: String,
+            #[serde(default)]
+            value: Value,
         }
         let path = format!("GetOperatingUnitNumber(channelid={})", number(channel_id));
         let reply = self
             .call(&self.operating_unit, |http| self.request(http, Method::GET, &path).query(&[API_VERSION]))
             .await?;
-        match expect(reply, "operating unit") {
-            Ok(body) => Ok(read_json::<Answer>(&body)?.value),
-            Err(CommerceError::NotFound(_)) => {
-                LogEvent::OperatingUnitUnknown { channel_id, operating_unit: &self.operating_unit }.log();
-                Ok(self.operating_unit.clone())
-            }
-            Err(error) => Err(error),
+        let body = expect(reply, "operating unit")?;
+        if body.is_empty() {
+            return Err(CommerceError::NotFound("operating unit"));
+        }
+        match read_json::<Answer>(&body)?.value {
+            Value::String(unit) if !unit.trim().is_empty() => Ok(unit.trim().to_owned()),
+            Value::Number(unit) => Ok(unit.to_string()),
+            _ => Err(CommerceError::NotFound("operating unit")),
         }
     }
 
@@ -229,6 +250,9 @@ pub(crate) enum Probe<'a> {
     /// The extension's lookup of operating units.
     OperatingUnit,
 }
+
+/// How long the configured operating unit is used for a channel that the extension does not know.
+const UNKNOWN_UNIT_DURATION: TimeDelta = TimeDelta::hours(1);
 
 /// A key that does not exist.
 const NONEXISTENT_KEY: &str = "commerce-journeys-check";

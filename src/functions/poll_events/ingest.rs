@@ -10,10 +10,11 @@ use serde_json::value::RawValue;
 use tokio::sync::mpsc::Sender;
 
 use super::{PollError, Run};
-use crate::clients::commerce::Page;
+use crate::clients::commerce::{FoundEvents, Page};
 use crate::clients::store::{Added, Cursor, StoreError};
 use crate::events::{CommerceEvent, EventId, Reason, ReasonCode, Record};
 use crate::json::read_json;
+use crate::telemetry::LogEvent;
 
 /// What the poller keeps between runs, by event type. It only saves requests.
 #[derive(Debug, Default)]
@@ -74,8 +75,11 @@ impl Run<'_> {
     ) -> Result<(), PollError> {
         let (from, to) = self.search_period(event_type, lookback, cache).await?;
         let mut page = Page { skip: 0, top: self.services.settings.poll.page_size };
+        let mut first = None;
         while !self.should_stop() {
-            let rows = self.search(event_type, from, to, page).await?;
+            let found = self.search(event_type, from, to, page).await?;
+            let may_continue = found.may_continue(page) && !is_repeated(event_type, &found, page, &mut first);
+            let rows = found.rows;
             let read = self.read_rows(&rows);
             let latest = read.iter().filter_map(|record| record.event().occurred_at()).max();
             let new = self.add_new(read, cache).await?;
@@ -86,10 +90,11 @@ impl Run<'_> {
             });
             let (moved, ()) = tokio::join!(self.advance(event_type, cache, latest), forward(new, records));
             moved?;
-            page.skip += rows.len();
-            if rows.len() < page.top {
+            if !may_continue {
                 break;
             }
+            self.warn_of_short_page(event_type, rows.len(), page);
+            page.skip += rows.len();
         }
         Ok(())
     }
@@ -120,11 +125,18 @@ impl Run<'_> {
         from: DateTime<Utc>,
         to: DateTime<Utc>,
         page: Page,
-    ) -> Result<Vec<Box<RawValue>>, PollError> {
+    ) -> Result<FoundEvents, PollError> {
         Ok(self.services.commerce.search(event_type, from, to, page).await.inspect_err(|error| {
             // Orders and customers come from the same Scale Unit, so they are not available either.
             self.circuit_open.fetch_or(error.is_outage(), Ordering::Relaxed);
         })?)
+    }
+
+    /// Warns once per run: the rest is read, but with more requests than necessary.
+    fn warn_of_short_page(&self, event_type: &str, received: usize, page: Page) {
+        if received < page.top && !self.short_page_seen.swap(true, Ordering::Relaxed) {
+            LogEvent::SearchPageShort { event_type, requested: page.top, received }.log();
+        }
     }
 
     /// The rows as records that this run leases. An unreadable row becomes a record too, which fails later.
@@ -212,6 +224,16 @@ impl Run<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether the page is the one before again. Then the search ignores what is to be skipped, and would never end.
+fn is_repeated(event_type: &str, found: &FoundEvents, page: Page, first: &mut Option<String>) -> bool {
+    let before = std::mem::replace(first, found.rows.first().map(|row| row.get().to_owned()));
+    let is_repeated = before.is_some() && before == *first;
+    if is_repeated {
+        LogEvent::SearchPageRepeated { event_type, skipped: page.skip }.log();
+    }
+    is_repeated
 }
 
 /// Sends records into the channel and waits for capacity. The receiver is gone only if the run was dropped. Then the leases

@@ -87,6 +87,8 @@ struct Run<'a> {
     /// Set when a publication has failed. Then this run sends no more messages.
     bus_unavailable: AtomicBool,
     consecutive_failures: AtomicUsize,
+    /// Set when the Scale Unit has returned fewer rows than requested although more follow.
+    short_page_seen: AtomicBool,
     summary: Mutex<PollSummary>,
     error: Mutex<Option<PollError>>,
 }
@@ -103,6 +105,7 @@ impl<'a> Run<'a> {
             circuit_open: AtomicBool::new(false),
             bus_unavailable: AtomicBool::new(false),
             consecutive_failures: AtomicUsize::new(0),
+            short_page_seen: AtomicBool::new(false),
             summary: Mutex::default(),
             error: Mutex::default(),
         }

@@ -7,7 +7,7 @@ use super::publish::outgoing;
 use super::{FAILURE_THRESHOLD, Run};
 use crate::clients::milliseconds;
 use crate::events::{Numbers, OutgoingMessage, Reason, ReasonCode, Record};
-use crate::functions::enrich::{EnrichError, Enriched, enrich};
+use crate::functions::enrich::{EnrichError, Enriched, OPTIONAL_WAIT, Source, enrich};
 use crate::telemetry::LogEvent;
 
 /// An event after its enrichment.
@@ -63,12 +63,21 @@ impl Run<'_> {
             return None;
         }
         let defaults = &self.services.settings.default_customers;
-        let enriched = enrich(&self.services.commerce, &self.customers, defaults, record.event()).await;
+        let source =
+            Source { commerce: &self.services.commerce, customers: &self.customers, default_customers: defaults };
+        let enriched = enrich(source, record.event(), self.may_wait(&record)).await;
         self.update_circuit(enriched.as_ref().err());
         Some(match enriched {
             Ok(enriched) => self.compose(record, enriched),
             Err(EnrichError { reason, retry_after, .. }) => self.schedule_retry(record, reason, retry_after),
         })
+    }
+
+    /// Whether the event may wait for what it can do without.
+    fn may_wait(&self, record: &Record) -> bool {
+        let longest = OPTIONAL_WAIT.min(self.services.settings.retry.horizon);
+        let waited = record.failing_since().map(|since| self.services.clock.now() - since);
+        waited.is_none_or(|waited| waited.to_std().is_ok_and(|waited| waited < longest))
     }
 
     /// Opens the circuit after a number of consecutive failures that show an outage.

@@ -165,7 +165,7 @@ impl<'a> ClaimedEvent<'a> {
                 Some(StartError::Permanent { reason, recorded: true })
             }
             Conclusion::Completed => {
-                let note = self.record.reason().filter(|reason| reason.code == ReasonCode::CustomerNotFound).cloned();
+                let note = self.record.reason().filter(|reason| reason.code.is_note()).cloned();
                 self.record.complete(note, now, ttl);
                 None
             }

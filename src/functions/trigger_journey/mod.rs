@@ -11,7 +11,7 @@ mod request;
 mod start;
 
 use super::Services;
-use super::enrich::{CustomerCache, EnrichError, enrich};
+use super::enrich::{CustomerCache, EnrichError, Source, enrich};
 use super::event_log::record_event;
 use crate::events::{Message, OutgoingMessage, Reason, ReasonCode, Record};
 pub use answer::Answer;
@@ -75,8 +75,9 @@ async fn message_of(services: &Services, record: &Record) -> Result<Message, Enr
         is_outage: false,
     };
     record.event().validate().map_err(|error| malformed(error.to_string()))?;
-    let (customers, defaults) = (CustomerCache::default(), &services.settings.default_customers);
-    let enriched = enrich(&services.commerce, &customers, defaults, record.event()).await?;
+    let (customers, default_customers) = (CustomerCache::default(), &services.settings.default_customers);
+    let source = Source { commerce: &services.commerce, customers: &customers, default_customers };
+    let enriched = enrich(source, record.event(), true).await?;
     let composed = OutgoingMessage::compose(record, enriched.order.as_deref(), enriched.customer.as_deref(), |_| true);
     let body = composed.map(|message| message.body).unwrap_or_default();
     Message::decode(body.as_bytes()).map_err(|error| malformed(error.to_string()))
