@@ -170,7 +170,7 @@ fn host_delivery(delivery: service_bus::Delivery) -> Delivery {
         enqueued_time: message.enqueued_time,
         expires_at,
         delivery_count: message.delivery_count,
-        dead_letter_source: message.dead_letter.as_ref().map(|dead| dead.source.clone()),
+        dead_letter_source: None,
         application_properties: properties(&message),
     };
     Delivery { lock_token, locked_until, message, hold }

@@ -172,9 +172,9 @@ impl Broker {
         self.schedule(topic, messages).map(drop)
     }
 
-    /// The same, and returns the sequence numbers of the scheduled messages, with which they can be cancelled. A
+    /// The same, and returns the messages' sequence numbers, with which scheduled ones can be cancelled. A scheduled
     /// message gets another sequence number when it is enqueued.
-    pub fn schedule(&self, topic: &str, messages: Vec<NewMessage>) -> Result<Vec<u64>, SendError> {
+    pub fn schedule(&self, topic: &str, messages: Vec<NewMessage>) -> Result<Vec<i64>, SendError> {
         let key = fold(topic);
         let mut state = self.inner.state();
         let limit = state.topics.get(&key).ok_or(SendError::EntityNotFound)?.options.max_message_bytes;
@@ -189,7 +189,7 @@ impl Broker {
     }
 
     /// Cancels a scheduled message. Returns `false` if there is none with this number.
-    pub fn cancel_scheduled(&self, topic: &str, number: u64) -> Result<bool, EntityNotFound> {
+    pub fn cancel_scheduled(&self, topic: &str, number: i64) -> Result<bool, EntityNotFound> {
         let mut state = self.inner.state();
         let topic = state.topics.get_mut(&fold(topic)).ok_or(EntityNotFound)?;
         Ok(topic.scheduled.remove(&number).is_some())
@@ -249,14 +249,15 @@ impl Broker {
         self.inner.state().defer(lock).ok_or(SettleError::LockLost)
     }
 
-    /// Releases a message that did not reach its receiver. The delivery is not counted.
-    pub fn put_back(&self, lock: Uuid) {
-        self.inner.state().put_back(lock);
+    /// Releases a message that its receiver did not process: it is available again at once, and the delivery is not
+    /// counted.
+    pub fn release(&self, lock: Uuid) -> Result<(), SettleError> {
+        self.inner.state().release(lock).ok_or(SettleError::LockLost)
     }
 
     /// Abandons the message: it is available again at once. After the last allowed delivery it is dead-lettered.
     pub fn abandon(&self, lock: Uuid) -> Result<(), SettleError> {
-        self.inner.state().release(lock).ok_or(SettleError::LockLost)
+        self.inner.state().abandon(lock).ok_or(SettleError::LockLost)
     }
 
     /// Moves the message to the dead letters.
@@ -338,7 +339,7 @@ impl Broker {
         let mut locks: Vec<_> = state.locked(&path).map(|(token, message)| (message.sequence_number, token)).collect();
         locks.sort_unstable();
         let place = usize::try_from(choice % (locks.len().max(1) as u64)).unwrap_or_default();
-        locks.get(place).and_then(|(_, token)| state.release(*token)).is_some()
+        locks.get(place).and_then(|(_, token)| state.abandon(*token)).is_some()
     }
 
     /// Fault injection: the next sent message is enqueued twice, as after an unintended repetition by the sender.
@@ -368,7 +369,7 @@ impl Drop for Waiting<'_> {
         let mut state = self.broker.inner.state();
         state.stop_waiting(&self.path, self.number);
         if let Ok(delivery) = self.answer.try_recv() {
-            state.put_back(delivery.lock_token);
+            state.release(delivery.lock_token);
         }
     }
 }

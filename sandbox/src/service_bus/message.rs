@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use serde_amqp::Value;
 
 use super::amqp::Original;
 
@@ -44,8 +45,17 @@ impl From<&str> for Property {
     }
 }
 
-/// Properties that are added to a message or replace existing ones.
-pub type Changes = BTreeMap<String, Property>;
+/// A property that a receiver added or replaced.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// The value in the types that all protocols have. `None` if it has none of them.
+    pub value: Option<Property>,
+    /// The value with its AMQP type.
+    pub amqp: Value,
+}
+
+/// Changed properties by their names.
+pub type Changes = BTreeMap<String, Change>;
 
 /// A message to be sent.
 ///
@@ -66,7 +76,7 @@ pub struct NewMessage {
     pub to: Option<String>,
     /// The address for replies.
     pub reply_to: Option<String>,
-    /// Not supported: no subscription here has sessions.
+    /// The session. Subscriptions without sessions, like all here, ignore it.
     pub session_id: Option<String>,
     /// The key that keeps messages together in a partitioned entity.
     pub partition_key: Option<String>,
@@ -98,11 +108,11 @@ impl NewMessage {
         self.body.len() + system + own
     }
 
-    /// What a broker without sessions and partitions rejects.
+    /// What a broker without partitions rejects.
     pub(super) fn flaw(&self) -> Option<&'static str> {
         let too_long = |text: &Option<String>| text.as_ref().is_some_and(|text| text.chars().count() > ID_CHARACTERS);
-        if self.session_id.is_some() {
-            Some("sessions are not supported by this entity")
+        if too_long(&self.session_id) {
+            Some("the session id is longer than 128 characters")
         } else if too_long(&self.message_id) {
             Some("the message id is longer than 128 characters")
         } else if self.message_id.as_ref().is_some_and(String::is_empty) {
@@ -125,8 +135,6 @@ pub struct DeadLetter {
     pub reason: String,
     /// The description.
     pub description: String,
-    /// The source entity, `topic/Subscriptions/subscription`.
-    pub source: String,
 }
 
 /// A message in one subscription.
@@ -162,6 +170,6 @@ impl Message {
     pub fn properties(&self) -> impl Iterator<Item = (&String, &Property)> {
         let unchanged =
             self.content.application_properties.iter().filter(|(name, _)| !self.changes.contains_key(*name));
-        unchanged.chain(&self.changes)
+        unchanged.chain(self.changes.iter().filter_map(|(name, change)| Some((name, change.value.as_ref()?))))
     }
 }

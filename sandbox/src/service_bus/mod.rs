@@ -17,4 +17,4 @@ mod tests;
 
 pub use self::broker::{Broker, Delivery, EntityNotFound, Rights, SendError, SettleError};
 pub use self::entity::{Counts, CreateError, EntityPath, SubscriptionOptions, TopicOptions};
-pub use self::message::{Changes, DeadLetter, Message, NewMessage, Property};
+pub use self::message::{Change, Changes, DeadLetter, Message, NewMessage, Property};

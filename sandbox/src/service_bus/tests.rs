@@ -111,13 +111,54 @@ async fn the_tenth_failed_delivery_is_the_last() {
     let dead = broker.dead_letters(TOPIC, "order-subscription").unwrap();
     let why = dead[0].dead_letter.as_ref().unwrap();
     assert_eq!(why.reason, "MaxDeliveryCountExceeded");
-    assert_eq!(why.source, "order-events/Subscriptions/order-subscription");
+    assert_eq!(why.description, "Message could not be consumed after 10 delivery attempts.");
     let again = broker.try_receive(&orders().dead_letters()).unwrap().unwrap();
     assert_eq!(broker.dead_letter(again.lock_token, "r", "d"), Err(SettleError::AlreadyDead));
     broker.abandon(again.lock_token).unwrap();
     let again = broker.try_receive(&orders().dead_letters()).unwrap().unwrap();
     broker.complete(again.lock_token).unwrap();
     assert_eq!(broker.counts(&orders()).unwrap(), Counts::default());
+}
+
+#[tokio::test]
+async fn a_released_delivery_is_not_counted() {
+    let (broker, _hold) = plain();
+    broker.send(TOPIC, vec![message("a")]).unwrap();
+    for _ in 0..20 {
+        let delivery = broker.try_receive(&orders()).unwrap().unwrap();
+        assert_eq!(delivery.message.delivery_count, 1);
+        broker.release(delivery.lock_token).unwrap();
+        assert_eq!(broker.release(delivery.lock_token), Err(SettleError::LockLost));
+    }
+    assert_eq!(broker.counts(&orders()).unwrap(), Counts { active: 1, ..Counts::default() });
+}
+
+#[tokio::test]
+async fn every_scheduled_message_has_a_number_of_its_own() {
+    let (broker, _hold) = broker(
+        TopicOptions { duplicate_detection_window: Some(seconds(60)), ..TopicOptions::new(TOPIC) },
+        SubscriptionOptions::new("order-subscription"),
+    );
+    let at = |seconds| Some(start() + TimeDelta::seconds(seconds));
+    let scheduled = |id, seconds| NewMessage { scheduled_enqueue_time: at(seconds), ..message(id) };
+    let sent = vec![scheduled("past", -5), scheduled("past", 5), scheduled("future", 5)];
+    let numbers = broker.schedule(TOPIC, sent).unwrap();
+    assert_eq!(numbers.len(), 3);
+    assert_eq!(numbers.iter().collect::<std::collections::BTreeSet<_>>().len(), 3, "{numbers:?}");
+    // The first one is enqueued at once, and the second one is a duplicate.
+    let waiting = broker.peek(&orders(), 10).unwrap();
+    assert_eq!((ids(&waiting), waiting[0].sequence_number), (vec!["past"], numbers[0]));
+    let cancelled: Vec<_> = numbers.iter().map(|number| broker.cancel_scheduled(TOPIC, *number).unwrap()).collect();
+    assert_eq!(cancelled, [false, false, true]);
+    assert_eq!(broker.enqueued(TOPIC), Ok(1));
+}
+
+#[tokio::test]
+async fn a_session_id_means_nothing_without_sessions() {
+    let (broker, _hold) = plain();
+    broker.send(TOPIC, vec![NewMessage { session_id: Some("s".to_owned()), ..message("a") }]).unwrap();
+    let delivery = broker.try_receive(&orders()).unwrap().unwrap();
+    assert_eq!(delivery.message.content.session_id.as_deref(), Some("s"));
 }
 
 #[tokio::test]
@@ -253,8 +294,6 @@ async fn a_batch_is_accepted_as_a_whole_or_not_at_all() {
     assert_eq!(refused, Err(SendError::TooLarge { limit: 262_144, size: 300_004 }));
     let refused = broker.send(TOPIC, vec![message("good"), message(&"x".repeat(129))]);
     assert!(matches!(refused, Err(SendError::Invalid(_))));
-    let session = NewMessage { session_id: Some("s".to_owned()), ..message("s") };
-    assert!(matches!(broker.send(TOPIC, vec![session]), Err(SendError::Invalid(_))));
     assert_eq!(broker.send("nowhere", vec![message("a")]), Err(SendError::EntityNotFound));
     assert_eq!(broker.counts(&orders()).unwrap(), Counts::default());
     broker.send(TOPIC, vec![NewMessage { body: vec![b'x'; 262_142].into(), ..message("id") }]).unwrap();

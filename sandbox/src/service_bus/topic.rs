@@ -9,12 +9,15 @@ use chrono::{DateTime, Utc};
 use super::entity::{EntityPath, TopicOptions};
 use super::message::NewMessage;
 
+/// Scheduled messages are numbered from here, so that no number of an enqueued message cancels one of them.
+const BEFORE_SCHEDULES: i64 = 1 << 40;
+
 pub(super) struct Topic {
     pub(super) options: TopicOptions,
     pub(super) subscriptions: Vec<EntityPath>,
     /// Scheduled messages by sequence number.
-    pub(super) scheduled: BTreeMap<u64, Arc<NewMessage>>,
-    last_schedule: u64,
+    pub(super) scheduled: BTreeMap<i64, Arc<NewMessage>>,
+    last_schedule: i64,
     last_sequence: i64,
     remembered: Memory,
 }
@@ -25,7 +28,7 @@ impl Topic {
             options,
             subscriptions: Vec::new(),
             scheduled: BTreeMap::new(),
-            last_schedule: 0,
+            last_schedule: BEFORE_SCHEDULES,
             last_sequence: 0,
             remembered: Memory::default(),
         }
@@ -41,11 +44,17 @@ impl Topic {
         u64::try_from(self.last_sequence).unwrap_or_default()
     }
 
-    /// Stores a scheduled message. Returns its sequence number for its timer.
-    pub(super) fn schedule(&mut self, message: Arc<NewMessage>) -> u64 {
+    /// The sequence number for a message that is not enqueued now.
+    pub(super) fn next_schedule(&mut self) -> i64 {
         self.last_schedule += 1;
-        self.scheduled.insert(self.last_schedule, message);
         self.last_schedule
+    }
+
+    /// Stores a scheduled message. Returns its sequence number for its timer.
+    pub(super) fn schedule(&mut self, message: Arc<NewMessage>) -> i64 {
+        let number = self.next_schedule();
+        self.scheduled.insert(number, message);
+        number
     }
 
     /// Whether duplicate detection is on and has seen this id within its window.

@@ -64,6 +64,7 @@ enum Command {
 enum Outcome {
     Complete,
     Abandon,
+    Release,
 }
 
 impl AmqpSource {
@@ -205,8 +206,8 @@ impl Client {
                 Err(back) => delivery = back,
             }
         }
-        // No call is waiting any more.
-        connected.settle(lock, Outcome::Abandon).await?;
+        // No call is waiting any more. The real client does not count such a delivery either.
+        connected.settle(lock, Outcome::Release).await?;
         Ok(())
     }
 }
@@ -217,6 +218,7 @@ impl Connected {
         let info = self.held.remove(&lock).ok_or(SettlementError::LockLost)?;
         let settled = match outcome {
             Outcome::Complete => self.receiver.accept(info).await,
+            Outcome::Release => self.receiver.release(info).await,
             Outcome::Abandon => {
                 let modified =
                     Modified { delivery_failed: Some(true), undeliverable_here: None, message_annotations: None };

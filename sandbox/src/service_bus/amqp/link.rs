@@ -115,8 +115,10 @@ pub(super) struct Outgoing {
     pub(super) settled: bool,
     pub(super) delivery_count: u32,
     pub(super) credit: u32,
-    /// Whether unused credit must be drained.
+    /// The client's last value: whether unused credit is to be drained.
     pub(super) drain: bool,
+    /// Whether the client waits for the answer to a drain.
+    pub(super) drain_pending: bool,
     /// Replies that wait for credit.
     pub(super) replies: VecDeque<Bytes>,
     waiting: Option<(AbortHandle, u64)>,
@@ -133,6 +135,7 @@ impl Outgoing {
             delivery_count: 0,
             credit: 0,
             drain: false,
+            drain_pending: false,
             replies: VecDeque::new(),
             waiting: None,
             waits: 0,
@@ -205,7 +208,8 @@ impl Arrival {
     /// Puts back a message whose receiver is gone.
     pub(super) fn put_back(self, broker: &Broker) {
         if let Some(Ok(delivery)) = self.message {
-            broker.put_back(delivery.lock_token);
+            // An error means that the lock expired meanwhile.
+            let _ = broker.release(delivery.lock_token);
         }
     }
 }

@@ -48,13 +48,13 @@ fn schedule(broker: &Broker, topic: &str, request: &Sections) -> Result<Answer, 
         return Err(error(ARGUMENT, "a message has no scheduled enqueue time"));
     }
     let numbers = broker.schedule(topic, messages).map_err(|error| of_send(&error, topic))?;
-    let numbers = numbers.into_iter().map(|number| Value::Long(number.cast_signed())).collect();
+    let numbers = numbers.into_iter().map(Value::Long).collect();
     Ok(Answer::new(texts([("sequence-numbers", Value::Array(numbers))])))
 }
 
 fn cancel(broker: &Broker, topic: &str, request: &Sections) -> Result<Answer, Error> {
     for number in numbers(request)? {
-        let cancelled = broker.cancel_scheduled(topic, number.cast_unsigned()).map_err(|_| not_found(topic))?;
+        let cancelled = broker.cancel_scheduled(topic, number).map_err(|_| not_found(topic))?;
         if !cancelled {
             return Err(error(MESSAGE_NOT_FOUND, format!("There is no scheduled message {number}.")));
         }
@@ -126,7 +126,10 @@ impl Management<'_> {
             deliveries.extend(delivery);
         }
         if missing {
-            deliveries.iter().for_each(|delivery| self.broker.put_back(delivery.lock_token));
+            for delivery in &deliveries {
+                // An error means that the lock expired meanwhile.
+                let _ = self.broker.release(delivery.lock_token);
+            }
             let text = "Failed to lock one or more specified messages. The message does not exist.";
             return Err(error(MESSAGE_NOT_FOUND, text));
         }

@@ -15,7 +15,7 @@ use serde_amqp::Value;
 use serde_amqp::primitives::{Symbol, Timestamp, Uuid as AmqpUuid};
 use uuid::Uuid;
 
-use super::super::{Changes, Message, NewMessage, Property};
+use super::super::{Change, Changes, Message, NewMessage, Property};
 use super::sections::{APPLICATION_PROPERTIES, Builder, DELIVERY_ANNOTATIONS, MESSAGE_ANNOTATIONS, Map, Sections};
 use super::settle::{DESCRIPTION, REASON};
 
@@ -70,7 +70,7 @@ fn new_message(sections: Sections) -> NewMessage {
         partition_key: annotation(PARTITION_KEY).and_then(text),
         time_to_live: header.ttl.map(|milliseconds| Duration::from_millis(milliseconds.into())),
         scheduled_enqueue_time: annotation(SCHEDULED).and_then(time),
-        application_properties: changes(&application_properties),
+        application_properties: common(&application_properties),
         original: Some(Arc::new(Original {
             priority: header.priority.0,
             annotations,
@@ -119,9 +119,15 @@ fn time(value: &Value) -> Option<DateTime<Utc>> {
     }
 }
 
-/// A map of properties in the common types.
-pub(super) fn changes(map: &Map) -> Changes {
+/// A map of properties in the types that all protocols have.
+fn common(map: &Map) -> BTreeMap<String, Property> {
     map.iter().filter_map(|(name, value)| Some((text(name)?, property(value)?))).collect()
+}
+
+/// A receiver's changes, with their types.
+pub(super) fn changes(map: &Map) -> Changes {
+    let change = |value: &Value| Change { value: property(value), amqp: value.clone() };
+    map.iter().filter_map(|(name, value)| Some((text(name)?, change(value)))).collect()
 }
 
 fn property(value: &Value) -> Option<Property> {
@@ -198,9 +204,6 @@ fn annotations(message: &Message, original: Option<&Original>, out: HandedOut) -
     if let Some(time) = message.content.scheduled_enqueue_time {
         put(SCHEDULED, timestamp(time));
     }
-    if let Some(dead) = &message.dead_letter {
-        put("x-opt-deadletter-source", Value::String(dead.source.clone()));
-    }
     map
 }
 
@@ -232,7 +235,7 @@ fn application_properties(message: &Message, original: Option<&Original>) -> Map
         Some(original) => original.application_properties.clone(),
         None => message.content.application_properties.iter().map(entry).collect(),
     };
-    map.as_inner_mut().extend(message.changes.iter().map(entry));
+    map.as_inner_mut().extend(message.changes.iter().map(|(name, change)| (key(name), change.amqp.clone())));
     if let Some(dead) = &message.dead_letter {
         let texts = [(REASON, &dead.reason), (DESCRIPTION, &dead.description)];
         let texts = texts.into_iter().filter(|(_, value)| !value.is_empty());

@@ -5,9 +5,7 @@
 use bytes::{BufMut as _, Bytes, BytesMut};
 use fe2o3_amqp_types::messaging::{Header, Properties};
 use serde_amqp::Value;
-use serde_amqp::lazy::LazyValue;
 use serde_amqp::primitives::OrderedMap;
-use serde_amqp::read::SliceReader;
 
 pub(super) const DELIVERY_ANNOTATIONS: u8 = 0x71;
 pub(super) const MESSAGE_ANNOTATIONS: u8 = 0x72;
@@ -43,8 +41,7 @@ impl Sections {
         let mut sections = Self::default();
         let (mut at, mut body) = (0, None);
         while at < message.len() {
-            let section = LazyValue::from_reader(&mut SliceReader::new(&message[at..]))?;
-            let end = at + section.as_slice().len();
+            let end = at + length(&message[at..]).ok_or_else(|| malformed("a section that is cut short"))?;
             let section = message.slice(at..end);
             let (code, content) = described(&section)?;
             match code {
@@ -56,7 +53,8 @@ impl Sections {
                 APPLICATION_PROPERTIES => sections.application_properties = serde_amqp::from_slice(&content)?,
                 DATA => sections.data.push(binary(&content)?),
                 SEQUENCE => {}
-                VALUE => sections.value = Some(serde_amqp::from_slice(&content)?),
+                // A value that cannot be decoded here, for example an array of described values, is carried as it is.
+                VALUE => sections.value = serde_amqp::from_slice(&content).ok(),
                 _ => return Err(malformed("a section that messages do not have")),
             }
             if matches!(code, DATA | SEQUENCE | VALUE) {
@@ -67,6 +65,37 @@ impl Sections {
         sections.body = body.map_or_else(Bytes::new, |body| message.slice(body));
         Ok(sections)
     }
+}
+
+/// The length of the value at the start of these bytes. Described values may contain described values, which the
+/// library does not expect. OASIS AMQP 1.0, part 1, section 1.2.
+fn length(bytes: &[u8]) -> Option<usize> {
+    let (mut at, mut values) = (0, 1_usize);
+    while values > 0 {
+        let code = *bytes.get(at)?;
+        at += 1;
+        values -= 1;
+        at += match code >> 4 {
+            // The descriptor and the value that it describes.
+            0x0 => {
+                values += 2;
+                0
+            }
+            0x4 => 0,
+            0x5 => 1,
+            0x6 => 2,
+            0x7 => 4,
+            0x8 => 8,
+            0x9 => 16,
+            0xa | 0xc | 0xe => 1 + usize::from(*bytes.get(at)?),
+            0xb | 0xd | 0xf => {
+                let size = bytes.get(at..at.checked_add(4)?)?.try_into().ok()?;
+                usize::try_from(u32::from_be_bytes(size)).ok()?.checked_add(4)?
+            }
+            _ => return None,
+        };
+    }
+    (at <= bytes.len()).then_some(at)
 }
 
 /// The code and the value of a described value.

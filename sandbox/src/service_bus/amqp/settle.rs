@@ -2,13 +2,13 @@
 //!
 //! <https://learn.microsoft.com/azure/service-bus-messaging/message-transfers-locks-settlement>
 
-use fe2o3_amqp_types::messaging::{Accepted, DeliveryState, Modified, Rejected};
+use fe2o3_amqp_types::messaging::{Accepted, DeliveryState, Modified, Rejected, Released};
 use serde_amqp::Value;
 use serde_amqp::described::Described;
 use serde_amqp::descriptor::Descriptor;
 use uuid::Uuid;
 
-use super::super::{Broker, Changes, Property, SettleError};
+use super::super::{Broker, Change, Changes, Property, SettleError};
 use super::error::DEAD_LETTER;
 use super::message::{changes, text};
 
@@ -80,8 +80,13 @@ pub(super) struct Settlement {
 pub(super) enum SettlementKind {
     Complete,
     Abandon,
+    /// The receiver did not process the message: the delivery is not counted.
+    Release,
     Defer,
-    DeadLetter { reason: String, description: String },
+    DeadLetter {
+        reason: String,
+        description: String,
+    },
 }
 
 impl Settlement {
@@ -94,7 +99,7 @@ impl Settlement {
         match described(state)? {
             (0x24, _) => Some(Self::new(SettlementKind::Complete)),
             (0x25, fields) => Some(Self::rejected(fields)),
-            (0x26, _) => Some(Self::new(SettlementKind::Abandon)),
+            (0x26, _) => Some(Self::new(SettlementKind::Release)),
             (0x27, fields) => {
                 let kind = if is_true(fields, 1) { SettlementKind::Defer } else { SettlementKind::Abandon };
                 Some(Self { kind, changes: map_at(fields, 2) })
@@ -106,15 +111,9 @@ impl Settlement {
     /// Rejected with Service Bus' own condition, or with another condition, which becomes the reason.
     fn rejected(fields: &[Value]) -> Self {
         let (_, error) = fields.first().and_then(described).unwrap_or_default();
-        let mut changes = map_at(error, 2);
         let condition = error.first().and_then(text).filter(|condition| condition != DEAD_LETTER);
-        if let Some(condition) = condition {
-            let texts = [(REASON, Some(condition)), (DESCRIPTION, error.get(1).and_then(text))];
-            for (name, text) in texts.into_iter().filter_map(|(name, text)| Some((name, text?))) {
-                changes.entry(name.to_owned()).or_insert(Property::Text(text));
-            }
-        }
-        Self::dead_letter(changes)
+        let description = condition.as_ref().and_then(|_| error.get(1).and_then(text));
+        Self::dead_letter(map_at(error, 2), condition, description)
     }
 
     /// The outcome that confirms the settlement to the receiver.
@@ -126,6 +125,7 @@ impl Settlement {
                 undeliverable_here: (self.kind == SettlementKind::Defer).then_some(true),
                 message_annotations: None,
             }),
+            SettlementKind::Release => DeliveryState::Released(Released {}),
             SettlementKind::DeadLetter { .. } => DeliveryState::Rejected(Rejected { error: None }),
         }
     }
@@ -137,18 +137,19 @@ impl Settlement {
         match &self.kind {
             SettlementKind::Complete => broker.complete(lock),
             SettlementKind::Abandon => broker.abandon(lock),
+            SettlementKind::Release => broker.release(lock),
             SettlementKind::Defer => broker.defer(lock),
             SettlementKind::DeadLetter { reason, description } => broker.dead_letter(lock, reason, description),
         }
     }
 
     /// Moves the reason and the description from the changes into the settlement.
-    fn dead_letter(mut changes: Changes) -> Self {
-        let mut take = |name| match changes.remove(name) {
-            Some(Property::Text(text)) => text,
-            _ => String::new(),
+    fn dead_letter(mut changes: Changes, reason: Option<String>, description: Option<String>) -> Self {
+        let mut take = |name, otherwise: Option<String>| match changes.remove(name) {
+            Some(Change { value: Some(Property::Text(text)), .. }) => text,
+            _ => otherwise.unwrap_or_default(),
         };
-        let (reason, description) = (take(REASON), take(DESCRIPTION));
+        let (reason, description) = (take(REASON, reason), take(DESCRIPTION, description));
         Self { kind: SettlementKind::DeadLetter { reason, description }, changes }
     }
 }

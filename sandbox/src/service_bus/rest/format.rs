@@ -250,6 +250,7 @@ fn broker_properties(delivery: &Delivery, locked: bool) -> Value {
         ("Label", &content.subject),
         ("PartitionKey", &content.partition_key),
         ("ReplyTo", &content.reply_to),
+        ("SessionId", &content.session_id),
         ("To", &content.to),
     ];
     for (name, value) in optional {

@@ -32,6 +32,13 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 /// The largest body that is read. All topics have a smaller limit.
 const MOST_BYTES: usize = 8 * 1024 * 1024;
 
+/// The answer to AMQP over WebSockets.
+const WEBSOCKETS: &str = "50100: The sandbox does not support AMQP over WebSockets. Use AMQP over TCP (the default \
+                          transport type of the client libraries) on the same port.";
+/// The answer to management requests.
+const MANAGEMENT: &str = "50100: The sandbox does not support the management of entities over HTTP. Its topic and its \
+                          subscription exist from the start.";
+
 /// The namespace of the interface.
 #[derive(Clone, Debug)]
 pub struct RestOptions {
@@ -110,6 +117,7 @@ impl ServiceBusRest {
     }
 
     async fn answer(&self, request: &request::Parts, body: Body) -> Result<Response, ErrorReply> {
+        unsupported(request)?;
         self.authorize(request)?;
         let unknown = || ErrorReply::new(StatusCode::NOT_FOUND, "The path does not exist.");
         let target = Target::parse(request.uri.path()).ok_or_else(unknown)?;
@@ -199,6 +207,20 @@ impl ServiceBusRest {
         let lock = lock.parse().ok().filter(|lock| self.broker.holds(*lock, entity, message));
         lock.ok_or_else(|| lost(SettleError::LockLost))
     }
+}
+
+/// What the sandbox does not have is said before anything else, so that nobody looks for the cause elsewhere. Requests
+/// for management have a version, and their paths are those of entities.
+fn unsupported(request: &request::Parts) -> Result<(), ErrorReply> {
+    let (path, query) = (request.uri.path(), request.uri.query().unwrap_or_default());
+    let is_management = query.split('&').any(|pair| pair.to_ascii_lowercase().starts_with("api-version="));
+    if path.eq_ignore_ascii_case("/$servicebus/websocket") {
+        return Err(ErrorReply::new(StatusCode::NOT_IMPLEMENTED, WEBSOCKETS));
+    }
+    if (is_management || path.starts_with("/$")) && Target::parse(path).is_none() {
+        return Err(ErrorReply::new(StatusCode::NOT_IMPLEMENTED, MANAGEMENT));
+    }
+    Ok(())
 }
 
 async fn handle(State(rest): State<ServiceBusRest>, request: Request) -> Response {

@@ -22,7 +22,7 @@ use crate::clock::{Clock, TimeHold};
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Timer {
     /// A scheduled message of this topic is due.
-    Scheduled(String, u64),
+    Scheduled(String, i64),
     /// A lock expires.
     Lock(EntityPath, i64, Uuid),
     /// An unlocked message expires.
@@ -31,7 +31,6 @@ enum Timer {
 
 /// The messages of a subscription or of its dead-letter queue.
 pub(super) struct Queue {
-    path: EntityPath,
     options: Arc<SubscriptionOptions>,
     available: BTreeMap<i64, Message>,
     /// Deferred by receivers.
@@ -104,7 +103,6 @@ impl State {
         let options = Arc::new(options);
         for path in [path.clone(), path.dead_letters()] {
             let queue = Queue {
-                path: path.clone(),
                 options: options.clone(),
                 available: BTreeMap::new(),
                 deferred: BTreeMap::new(),
@@ -139,7 +137,7 @@ impl State {
             match self.timers.pop_first() {
                 Some((_, Timer::Scheduled(topic, number))) => self.enqueue_scheduled(&topic, number),
                 Some((_, Timer::Lock(_, _, token))) => {
-                    self.release(token);
+                    self.abandon(token);
                 }
                 Some((_, Timer::Expiry(path, sequence))) => self.expire(&path, sequence),
                 None => return,
@@ -155,14 +153,15 @@ impl State {
 
     // ---- sending
 
-    /// Accepts a valid message; `key` is an existing topic. Returns its sequence number if it is scheduled.
-    pub(super) fn accept(&mut self, key: &str, mut message: NewMessage) -> Option<u64> {
+    /// Accepts a valid message; `key` is an existing topic. Returns a sequence number, also for a duplicate, which is
+    /// discarded.
+    pub(super) fn accept(&mut self, key: &str, mut message: NewMessage) -> Option<i64> {
         let now = self.clock.now();
         let topic = self.topics.get_mut(key)?;
         // Service Bus uses a GUID without hyphens as message id when the sender sets none.
         let id = message.message_id.get_or_insert_with(|| Uuid::new_v4().simple().to_string());
         if topic.is_duplicate(id, now) {
-            return None;
+            return Some(topic.next_schedule());
         }
         let due = message.scheduled_enqueue_time.filter(|due| *due > now);
         let message = Arc::new(message);
@@ -170,30 +169,30 @@ impl State {
         self.doubled = self.doubled.saturating_sub(1);
         let mut number = None;
         for _ in 0..copies {
-            match due {
-                Some(due) => number = self.schedule(key, due, message.clone()),
+            number = match due {
+                Some(due) => self.schedule(key, due, message.clone()),
                 None => self.enqueue(key, &message),
-            }
+            };
         }
         number
     }
 
-    fn schedule(&mut self, key: &str, due: DateTime<Utc>, message: Arc<NewMessage>) -> Option<u64> {
+    fn schedule(&mut self, key: &str, due: DateTime<Utc>, message: Arc<NewMessage>) -> Option<i64> {
         let number = self.topics.get_mut(key)?.schedule(message);
         self.set_timer(due, Timer::Scheduled(key.to_owned(), number));
         Some(number)
     }
 
-    fn enqueue_scheduled(&mut self, key: &str, number: u64) {
+    fn enqueue_scheduled(&mut self, key: &str, number: i64) {
         if let Some(message) = self.topics.get_mut(key).and_then(|topic| topic.scheduled.remove(&number)) {
             self.enqueue(key, &message);
         }
     }
 
     /// Copies the message to every subscription. A topic without subscriptions discards it, like the real service.
-    fn enqueue(&mut self, key: &str, content: &Arc<NewMessage>) {
+    fn enqueue(&mut self, key: &str, content: &Arc<NewMessage>) -> Option<i64> {
         let enqueued_time = self.clock.now();
-        let Some(topic) = self.topics.get_mut(key) else { return };
+        let topic = self.topics.get_mut(key)?;
         let sequence_number = topic.next_sequence();
         let topic_ttl = topic.options.default_ttl;
         for path in topic.subscriptions.clone() {
@@ -212,6 +211,7 @@ impl State {
             };
             self.make_available(&path, message);
         }
+        Some(sequence_number)
     }
 
     // ---- receiving
@@ -239,7 +239,7 @@ impl State {
             if let Some(delivery) = self.take_first(path)
                 && let Err(delivery) = receiver.send(delivery)
             {
-                self.put_back(delivery.lock_token);
+                self.release(delivery.lock_token);
             }
         }
     }
@@ -309,12 +309,13 @@ impl State {
         Some(until)
     }
 
-    /// Releases a message that was not completed: it was abandoned, or its lock expired.
-    pub(super) fn release(&mut self, token: Uuid) -> Option<()> {
+    /// Counts a failed delivery: the message was abandoned, or its lock expired.
+    pub(super) fn abandon(&mut self, token: Uuid) -> Option<()> {
         let (path, message) = self.unlock(token)?;
         let most = self.queues.get(&path)?.options.max_delivery_count;
         if message.delivery_count >= most && !path.dead_letter {
-            let description = format!("the message was delivered {} times and never completed", message.delivery_count);
+            let attempts = message.delivery_count;
+            let description = format!("Message could not be consumed after {attempts} delivery attempts.");
             self.dead_letter(&path, message, "MaxDeliveryCountExceeded", &description);
         } else {
             self.make_available(&path, message);
@@ -338,18 +339,16 @@ impl State {
     }
 
     /// Releases a locked message as if it had never been delivered.
-    pub(super) fn put_back(&mut self, token: Uuid) {
-        if let Some((path, mut message)) = self.unlock(token) {
-            message.delivery_count = message.delivery_count.saturating_sub(1);
-            self.make_available(&path, message);
-        }
+    pub(super) fn release(&mut self, token: Uuid) -> Option<()> {
+        let (path, mut message) = self.unlock(token)?;
+        message.delivery_count = message.delivery_count.saturating_sub(1);
+        self.make_available(&path, message);
+        Some(())
     }
 
     /// Moves a message to the dead letters of `path`.
     pub(super) fn dead_letter(&mut self, path: &EntityPath, mut message: Message, reason: &str, description: &str) {
-        let source = self.queues.get(path).map(|queue| queue.path.to_string()).unwrap_or_default();
-        message.dead_letter =
-            Some(DeadLetter { reason: reason.to_owned(), description: description.to_owned(), source });
+        message.dead_letter = Some(DeadLetter { reason: reason.to_owned(), description: description.to_owned() });
         message.deferred = false;
         self.make_available(&path.dead_letters(), message);
     }
@@ -360,7 +359,7 @@ impl State {
         if let Some(message) = message
             && queue.options.dead_letter_on_expiry
         {
-            self.dead_letter(path, message, "TTLExpiredException", "the message expired before it was completed");
+            self.dead_letter(path, message, "TTLExpiredException", "The message expired and was dead lettered.");
         }
     }
 }

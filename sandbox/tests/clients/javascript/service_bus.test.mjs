@@ -8,9 +8,11 @@ import { createInterface } from "node:readline";
 import { after, afterEach, beforeEach, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ServiceBusClient, isServiceBusError } from "@azure/service-bus";
+import rhea from "rhea";
 
 const { CONNECTION_STRING, TOKEN } = process.env;
 const TOPIC = "orders";
+const { types } = rhea;
 const ONCE = { retryOptions: { maxRetries: 0 } };
 
 const driver = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
@@ -92,6 +94,24 @@ describe("messages", () => {
     await assertEmpty(receiverOf());
   });
 
+  it("arrive with .NET's types in their body", async () => {
+    const bodies = [
+      [types.wrap_described(types.wrap_long(36_000_000_000), "com.microsoft:timespan"), 36_000_000_000],
+      [types.wrap_described("https://contoso.com/", "com.microsoft:uri"), "https://contoso.com/"],
+    ];
+    for (const [body] of bodies) await sender.sendMessages({ body, bodyType: "value" });
+    const receiver = receiverOf("all", { receiveMode: "receiveAndDelete" });
+    for (const [, expected] of bodies) {
+      const { body } = await one(receiver);
+      assert.equal(body.value ?? body, expected);
+    }
+  });
+
+  it("may have a session id, which is ignored", async () => {
+    await sender.sendMessages({ body: "x", sessionId: "s" });
+    assert.equal((await one(receiverOf())).sessionId, "s");
+  });
+
   it("arrive in the order of their batch", async () => {
     const batch = await sender.createMessageBatch();
     assert.equal(batch.maxSizeInBytes, 256 * 1024);
@@ -154,8 +174,47 @@ describe("settling", () => {
     const letter = await one(receiverOf("all", { subQueueType: "deadLetter" }));
     assert.equal(letter.deadLetterReason, "Unreadable");
     assert.equal(letter.deadLetterErrorDescription, "no JSON at all");
-    assert.equal(letter.deadLetterSource, "orders/Subscriptions/all");
+    // Only messages that were forwarded have a source.
+    assert.equal(letter.deadLetterSource, undefined);
     assert.equal(letter.applicationProperties.seen, true);
+  });
+
+  it("keeps the types of changed properties", async () => {
+    await sender.sendMessages({ body: "typed" });
+    const receiver = receiverOf();
+    const id = Buffer.alloc(16, 7);
+    const moment = new Date(1_772_366_400_000);
+    const changes = { id: types.wrap_uuid(id), moment, fraction: types.wrap_float(0.5) };
+    await receiver.abandonMessage(await one(receiver), changes);
+    const { applicationProperties } = await one(receiverOf("all", { skipConvertingDate: true }));
+    assert.deepEqual(applicationProperties, { id, moment, fraction: 0.5 });
+  });
+
+  it("counts no delivery that nobody saw", async () => {
+    const seen = [];
+    const receiver = receiverOf("all", { receiveMode: "peekLock" });
+    const process = () =>
+      new Promise((resolve, reject) => {
+        const processMessage = async (message) => {
+          seen.push(message.deliveryCount);
+          if (seen.length === 400) resolve();
+        };
+        const subscription = receiver.subscribe(
+          { processMessage, processError: async ({ error }) => reject(error) },
+          { maxConcurrentCalls: 16 },
+        );
+        // The first one is stopped while its credit is on the link.
+        if (seen.stopped === undefined) seen.stopped = sleep(200).then(() => subscription.close()).then(resolve);
+      });
+    await process();
+    await seen.stopped;
+    const processed = process();
+    for (let part = 0; part < 20; part++) {
+      await sender.sendMessages([...Array(20).keys()].map((number) => ({ body: number })));
+    }
+    await processed;
+    assert.deepEqual(seen.filter((count) => count > 0), []);
+    await assertEmpty(receiverOf("all", { subQueueType: "deadLetter" }));
   });
 
   it("defers until the message is received by its number", async () => {
@@ -207,6 +266,15 @@ describe("schedules", () => {
     const message = await one(receiver);
     assert.ok(message.enqueuedTimeUtc >= message.scheduledEnqueueTimeUtc);
     await receiver.completeMessage(message);
+  });
+
+  it("in the past mean now", async () => {
+    const past = new Date(Date.now() - 60_000);
+    const [number] = await sender.scheduleMessages({ body: "late", messageId: "known" }, past);
+    assert.ok(number.toNumber() > 0);
+    const receiver = receiverOf();
+    await receiver.completeMessage(await one(receiver));
+    await assertEmpty(receiver);
   });
 
   it("can be cancelled", async () => {

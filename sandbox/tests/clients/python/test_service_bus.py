@@ -135,6 +135,10 @@ class Messages(Case):
         self.assertEqual(list(self.one(receiver).raw_amqp_message.body), [[1, 2], [3]])
         self.assertEqual(list(self.one(receiver).raw_amqp_message.body), [b"a", b"b"])
 
+    def test_a_session_id_is_carried_and_ignored(self):
+        self.sender.send_messages(ServiceBusMessage("x", session_id="s"))
+        self.assertEqual(self.one(self.receiver()).session_id, "s")
+
     def test_a_batch_arrives_in_order(self):
         batch = self.sender.create_message_batch()
         for number in range(100):
@@ -194,7 +198,11 @@ class Settling(Case):
         dead = self.receiver(sub_queue=ServiceBusSubQueue.DEAD_LETTER)
         letter = self.one(dead)
         self.assertEqual(letter.dead_letter_reason, "MaxDeliveryCountExceeded")
-        self.assertEqual(letter.dead_letter_source, "orders/Subscriptions/all")
+        self.assertEqual(
+            letter.dead_letter_error_description, "Message could not be consumed after 3 delivery attempts."
+        )
+        # Only messages that were forwarded have a source.
+        self.assertIsNone(letter.dead_letter_source)
         dead.complete_message(letter)
         self.assert_empty(dead)
 
@@ -205,6 +213,17 @@ class Settling(Case):
         letter = self.one(self.receiver(sub_queue=ServiceBusSubQueue.DEAD_LETTER))
         self.assertEqual(letter.dead_letter_reason, "Unreadable")
         self.assertEqual(letter.dead_letter_error_description, "no JSON at all")
+
+    def test_messages_that_nobody_saw_are_not_failed_deliveries(self):
+        # This receiver waits no longer, but its credit stays on the link. The client releases what arrives.
+        idle = self.receiver()
+        self.assertEqual(idle.receive_messages(max_message_count=32, max_wait_time=1), [])
+        self.send("late")
+        receiver = self.receiver()
+        (message,) = receiver.receive_messages(max_message_count=1, max_wait_time=60)
+        self.assertEqual(message.delivery_count, 0)
+        receiver.complete_message(message)
+        self.assert_empty(self.receiver(sub_queue=ServiceBusSubQueue.DEAD_LETTER))
 
     def test_deferred_messages_are_received_by_number(self):
         self.send("later")
@@ -254,6 +273,15 @@ class Schedules(Case):
         self.assertEqual(str(message), "in time")
         self.assertGreaterEqual(message.enqueued_time_utc, message.scheduled_enqueue_time_utc)
         receiver.complete_message(message)
+
+    def test_a_time_in_the_past_means_now(self):
+        (number,) = self.sender.schedule_messages(ServiceBusMessage("late", message_id="known"), utc_in(-60))
+        self.assertGreater(number, 0)
+        receiver = self.receiver()
+        message = self.one(receiver)
+        self.assertEqual((str(message), message.delivery_count), ("late", 0))
+        receiver.complete_message(message)
+        self.assert_empty(receiver)
 
     def test_a_cancelled_message_never_arrives(self):
         numbers = self.sender.schedule_messages([ServiceBusMessage("no"), ServiceBusMessage("neither")], utc_in(1))

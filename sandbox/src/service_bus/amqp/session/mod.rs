@@ -173,8 +173,7 @@ impl Session {
         self.remote_window = flow.incoming_window.saturating_sub(in_flight);
         self.send_backlog(connection)?;
         let Some(Handle(handle)) = flow.handle else {
-            let all: Vec<u32> = self.links.keys().copied().collect();
-            all.into_iter().try_for_each(|handle| self.pump(connection, handle))?;
+            self.pump_all(connection)?;
             return if flow.echo { self.send_flow(connection, None) } else { Ok(()) };
         };
         if let Some(Link::Outgoing(link)) = self.links.get_mut(&handle) {
@@ -182,12 +181,20 @@ impl Session {
             // A count behind the sent messages means no credit.
             link.credit = u32::try_from(limit.wrapping_sub(link.delivery_count).cast_signed()).unwrap_or_default();
             link.drain = flow.drain;
+            link.drain_pending = flow.drain;
             if link.credit == 0 || link.drain {
                 link.stop_waiting();
             }
-            self.pump(connection, handle)?;
         }
+        self.pump(connection, handle)?;
+        // The window may have opened for the other links too.
+        self.pump_all(connection)?;
         if flow.echo { self.send_flow(connection, Some(handle)) } else { Ok(()) }
+    }
+
+    fn pump_all(&mut self, connection: &mut ConnectionState) -> ConnectionResult {
+        let all: Vec<u32> = self.links.keys().copied().collect();
+        all.into_iter().try_for_each(|handle| self.pump(connection, handle))
     }
 
     /// Sends the session's window and, if given, a link's credit to the client.

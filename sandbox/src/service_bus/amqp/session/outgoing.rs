@@ -19,9 +19,14 @@ impl Session {
     /// Sends what is available, within credit and window.
     pub(super) fn pump(&mut self, connection: &mut ConnectionState, handle: u32) -> ConnectionResult {
         loop {
-            let may_send = self.backlog.is_empty() && self.remote_window > 0;
             let Some(Link::Outgoing(link)) = self.links.get_mut(&handle) else { return Ok(()) };
-            if link.credit == 0 || !may_send {
+            if !self.backlog.is_empty() {
+                return Ok(());
+            }
+            if link.credit == 0 {
+                return self.drain_or_wait(connection, handle);
+            }
+            if self.remote_window == 0 {
                 return Ok(());
             }
             match &link.node {
@@ -41,13 +46,18 @@ impl Session {
         }
     }
 
-    /// There is credit but no message: the credit is drained, or the link waits.
+    /// There is no message or no credit: what is left of the credit is drained, or the link waits. A drain is always
+    /// answered, also if the last message used all credit.
     fn drain_or_wait(&mut self, connection: &mut ConnectionState, handle: u32) -> ConnectionResult {
         let Some(Link::Outgoing(link)) = self.links.get_mut(&handle) else { return Ok(()) };
-        if link.drain {
+        if link.drain_pending {
+            link.drain_pending = false;
             link.delivery_count = link.delivery_count.wrapping_add(link.credit);
             link.credit = 0;
             return self.send_flow(connection, Some(handle));
+        }
+        if link.credit == 0 {
+            return Ok(());
         }
         if let Node::Subscription(entity) = link.node.clone() {
             connection.arrivals.extend(link.wait(&connection.service.broker, &entity, self.channel, handle));

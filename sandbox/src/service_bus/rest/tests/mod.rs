@@ -307,3 +307,24 @@ async fn a_missing_right_differs_from_a_missing_entity_and_a_missing_lock() {
     assert_eq!(status(posted().await), 401);
     assert_eq!(status(unlock(ORDERS).await), 404);
 }
+
+#[tokio::test]
+async fn what_is_not_supported_is_answered_with_501_and_a_sentence() {
+    let (bus, _hold) = Bus::still().await;
+    // With and without a token: nobody must look for the cause there.
+    let websocket = bus.client.get(bus.url("$servicebus/websocket")).header("Upgrade", "websocket");
+    let topics = bus.client.get(bus.url("$Resources/topics?api-version=2021-05")).bearer_auth("token");
+    let topic = bus.client.get(bus.url("order-events?enrich=False&api-version=2021-05")).bearer_auth("token");
+    let create = bus.client.put(bus.url("order-events/Subscriptions/new?api-version=2021-05")).body("<entry/>");
+    for (request, says) in
+        [(websocket, "WebSockets"), (topics, "management"), (topic, "management"), (create, "management")]
+    {
+        let reply = request.send().await.unwrap();
+        assert_eq!(reply.status(), StatusCode::NOT_IMPLEMENTED);
+        let body = reply.text().await.unwrap();
+        assert!(body.contains(says) && body.contains("sandbox"), "{body}");
+    }
+    // Requests for messages may have a version too.
+    let sent = bus.post("order-events/messages?api-version=2015-01").body("{}").send().await.unwrap();
+    assert_eq!(sent.status(), StatusCode::CREATED);
+}
