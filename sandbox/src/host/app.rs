@@ -70,6 +70,12 @@ impl App {
         Ok(app)
     }
 
+    /// Whether the host itself reports to Application Insights.
+    pub(super) fn has_application_insights(&self) -> bool {
+        let names = ["APPLICATIONINSIGHTS_CONNECTION_STRING", "APPINSIGHTS_INSTRUMENTATIONKEY"];
+        names.iter().any(|name| self.settings.get(*name).is_some_and(|value| !value.is_empty()))
+    }
+
     fn any(&self, wanted: impl Fn(&Trigger) -> bool) -> bool {
         self.functions.iter().any(|function| wanted(&function.trigger))
     }

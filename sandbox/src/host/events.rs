@@ -80,6 +80,9 @@ pub enum KillScope {
     Process,
     /// The whole instance with its host. No message is abandoned; the locks expire.
     Instance,
+    /// The whole instance after a signal (SIGTERM), as when the platform scales in. Invocations in progress have ten
+    /// seconds to end, but no message is settled any more; the locks expire.
+    GracefulStop,
 }
 
 /// The outcome of an invocation.

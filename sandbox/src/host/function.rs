@@ -79,6 +79,19 @@ pub enum Connection {
     Namespace(String),
 }
 
+impl Connection {
+    /// The fully qualified namespace.
+    pub(super) fn namespace(&self) -> &str {
+        match self {
+            Self::Namespace(namespace) => namespace,
+            Self::String(text) => {
+                let endpoint = text.split(';').find_map(|part| part.trim().strip_prefix("Endpoint=sb://"));
+                endpoint.unwrap_or_default().split(['/', ':']).next().unwrap_or_default()
+            }
+        }
+    }
+}
+
 /// `httpTrigger` with its `http` output.
 #[derive(Clone, Debug)]
 pub struct HttpTrigger {

@@ -43,11 +43,20 @@ pub(super) struct HandlerState {
     pub handler: u64,
     /// Counts instances, each with its host.
     pub instance: u64,
+    /// Whether the instance has received a signal to stop. It receives nothing and settles nothing any more.
+    pub stopping: bool,
+}
+
+impl HandlerState {
+    /// Whether the triggers of this instance are active.
+    pub(super) fn is_listening(&self) -> bool {
+        self.phase != Phase::Stopped && !self.stopping
+    }
 }
 
 impl Default for HandlerState {
     fn default() -> Self {
-        Self { phase: Phase::Starting, handler: 0, instance: 0 }
+        Self { phase: Phase::Starting, handler: 0, instance: 0, stopping: false }
     }
 }
 
@@ -55,8 +64,9 @@ impl Default for HandlerState {
 pub(super) enum Command {
     /// Replace the handler. The reply is sent when the old one is dead.
     Replace(KillScope, oneshot::Sender<()>),
-    /// An invocation of this handler timed out.
-    TimedOut(u64),
+    /// An invocation timed out. The host kills the handler that lives when it learns of it, whichever handler was
+    /// invoked.
+    TimedOut,
     /// Stop the handler for good.
     ShutDown(oneshot::Sender<()>),
 }
@@ -84,7 +94,7 @@ pub(super) async fn supervise(inner: Arc<Inner>, mut commands: mpsc::UnboundedRe
             inner.report(HostEvent::Stopped);
         }
         while next.is_some_and(|phase| phase != Phase::Starting) {
-            end = wait_for_command(&inner, &mut commands).await;
+            end = wait_for_command(&mut commands).await;
             next = errors.next(&end.cause, inner.clock.now());
             inner.update_state(&end, next);
         }
@@ -101,11 +111,16 @@ pub(super) async fn supervise(inner: Arc<Inner>, mut commands: mpsc::UnboundedRe
 impl Inner {
     /// Informs all invocations at once that the handler has exited, which handler it was, and what follows.
     fn update_state(&self, end: &HandlerExit, next: Option<Phase>) {
-        let instance = matches!(end.cause, Cause::Replaced(KillScope::Instance) | Cause::ShutDown);
+        let instance = match end.cause {
+            Cause::Replaced(scope) => scope != KillScope::Process,
+            Cause::ShutDown => true,
+            Cause::Exited(_) | Cause::NotStarted(_) | Cause::TimedOut => false,
+        };
         self.handler_state.send_modify(|state| {
             state.phase = next.unwrap_or(Phase::Stopped);
             state.handler += 1;
             state.instance += u64::from(instance);
+            state.stopping &= !instance;
         });
     }
 }
@@ -120,7 +135,7 @@ async fn run_handler(inner: &Inner, commands: &mut mpsc::UnboundedReceiver<Comma
     };
     let end = tokio::select! {
         exit = &mut launched.exited => return Cause::Exited(exit).into(),
-        end = wait_for_command(inner, commands) => Some(end),
+        end = wait_for_command(commands) => Some(end),
         ready = answers(inner, launched.port) => (!ready).then(|| {
             Cause::NotStarted("no answer to GET / within 30 s".to_owned()).into()
         }),
@@ -133,7 +148,7 @@ async fn run_handler(inner: &Inner, commands: &mut mpsc::UnboundedReceiver<Comma
             drop(hold);
             tokio::select! {
                 exit = &mut launched.exited => return Cause::Exited(exit).into(),
-                end = wait_for_command(inner, commands) => end,
+                end = wait_for_command(commands) => end,
             }
         }
     };
@@ -147,17 +162,13 @@ async fn kill(launched: Launched) {
 }
 
 /// Waits for a command for the current handler.
-async fn wait_for_command(inner: &Inner, commands: &mut mpsc::UnboundedReceiver<Command>) -> HandlerExit {
+async fn wait_for_command(commands: &mut mpsc::UnboundedReceiver<Command>) -> HandlerExit {
     loop {
         match commands.recv().await {
             Some(Command::Replace(scope, done)) => {
                 return HandlerExit { cause: Cause::Replaced(scope), done: Some(done) };
             }
-            Some(Command::TimedOut(handler)) if handler == inner.handler_state.borrow().handler => {
-                return Cause::TimedOut.into();
-            }
-            // That handler is already dead.
-            Some(Command::TimedOut(_)) => {}
+            Some(Command::TimedOut) => return Cause::TimedOut.into(),
             Some(Command::ShutDown(done)) => return HandlerExit { cause: Cause::ShutDown, done: Some(done) },
             None => return Cause::ShutDown.into(),
         }
@@ -175,6 +186,7 @@ async fn launch(inner: &Inner) -> std::io::Result<Launched> {
         ("FUNCTIONS_CUSTOMHANDLER_PORT", port_text.as_str()),
         ("FUNCTIONS_HTTPWORKER_PORT", port_text.as_str()),
         ("FUNCTIONS_CUSTOMHANDLER_WORKER_ID", worker.as_str()),
+        ("FUNCTIONS_HTTPWORKER_ID", worker.as_str()),
         ("FUNCTIONS_APP_ROOT_PATH", root.as_str()),
         ("FUNCTIONS_WORKER_RUNTIME", "custom"),
     ] {
@@ -194,7 +206,7 @@ async fn launch(inner: &Inner) -> std::io::Result<Launched> {
 /// Any answer counts, even 404.
 async fn answers(inner: &Inner, port: u16) -> bool {
     for _ in 0..READY_POLLS {
-        if inner.client.get(format!("http://127.0.0.1:{port}/")).send().await.is_ok() {
+        if inner.client.ping(port).await {
             return true;
         }
         tokio::time::sleep(READY_POLL).await;

@@ -3,17 +3,21 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::Body as AxumBody;
 use axum::extract::Request;
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::Response;
 use axum::routing::any;
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt as _;
 use percent_encoding::percent_decode_str;
 
 use super::Inner;
+use super::client::{Answer, Body, Call};
 use super::events::Outcome;
 use super::function::{AuthLevel, HttpTrigger, Trigger};
-use super::invoke::{Answer, Call, Invocation};
+use super::invoke::Invocation;
 
 /// The largest request body in bytes: the host's default.
 const MAX_BODY: usize = 104_857_600;
@@ -28,8 +32,8 @@ pub struct Keys {
 }
 
 /// Headers of a single connection, which are not forwarded.
-const OF_THE_CONNECTION: [&str; 7] =
-    ["host", "connection", "keep-alive", "transfer-encoding", "content-length", "te", "upgrade"];
+const OF_THE_CONNECTION: [&str; 6] =
+    ["connection", "keep-alive", "transfer-encoding", "content-length", "te", "upgrade"];
 
 /// The routes of the functions.
 pub(super) fn router(inner: &Arc<Inner>) -> Router {
@@ -61,13 +65,23 @@ async fn serve(inner: &Inner, function: &str, trigger: &HttpTrigger, request: Re
         inner.count(|counters| counters.refused += 1);
         return empty(StatusCode::UNAUTHORIZED);
     }
-    let Ok(body) = axum::body::to_bytes(body, MAX_BODY).await else {
-        return empty(StatusCode::PAYLOAD_TOO_LARGE);
+    if inner.handler_state.borrow().stopping {
+        return empty(StatusCode::BAD_GATEWAY);
+    }
+    let is_chunked = parts.headers.contains_key(TRANSFER_ENCODING) && !parts.headers.contains_key(CONTENT_LENGTH);
+    let body = read(body).await;
+    if let (true, Ok(_)) = (is_chunked, &body) {
+        return failed(inner, function, "the host does not forward a body without a Content-Length");
+    }
+    let Ok(body) = body else {
+        let mut response = failed(inner, function, "the request body is too large");
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        return response;
     };
     let path_and_query = parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
     let mut headers = parts.headers;
     without_connection(&mut headers);
-    let call = Call { method: parts.method, path_and_query, headers, body };
+    let call = Call { method: parts.method, path_and_query, headers, body: Body::Measured(body) };
     let mut invocation = Invocation::begin(inner, function, inner.clock.hold());
     match invocation.forward(call).await {
         Ok(answer) => {
@@ -81,6 +95,27 @@ async fn serve(inner: &Inner, function: &str, trigger: &HttpTrigger, request: Re
             empty(if lost { StatusCode::BAD_GATEWAY } else { StatusCode::INTERNAL_SERVER_ERROR })
         }
     }
+}
+
+/// Reads the whole body. Also a body that is too large is read to its end, so that the caller gets the answer.
+async fn read(body: AxumBody) -> Result<Bytes, TooLarge> {
+    let (mut body, mut read, mut too_large) = (body.into_data_stream(), BytesMut::new(), false);
+    while let Some(Ok(data)) = body.next().await {
+        too_large |= read.len() + data.len() > MAX_BODY;
+        if !too_large {
+            read.extend_from_slice(&data);
+        }
+    }
+    if too_large { Err(TooLarge) } else { Ok(read.freeze()) }
+}
+
+/// The body is larger than the host accepts.
+struct TooLarge;
+
+/// The answer to a request that fails in the host, before the handler sees it.
+fn failed(inner: &Inner, function: &str, reason: &str) -> Response {
+    Invocation::begin(inner, function, inner.clock.hold()).end(&Outcome::Failed(reason.to_owned()));
+    empty(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 /// The header takes precedence over the query, like in the host.
@@ -107,14 +142,14 @@ fn without_connection(headers: &mut HeaderMap) {
 
 fn passed_on(mut answer: Answer) -> Response {
     without_connection(&mut answer.headers);
-    let mut response = Response::new(Body::from(answer.body));
+    let mut response = Response::new(AxumBody::from(answer.body));
     *response.status_mut() = answer.status;
     *response.headers_mut() = answer.headers;
     response
 }
 
 fn empty(status: StatusCode) -> Response {
-    let mut response = Response::new(Body::empty());
+    let mut response = Response::new(AxumBody::empty());
     *response.status_mut() = status;
     response
 }

@@ -2,26 +2,19 @@
 
 use std::future::pending;
 
-use bytes::Bytes;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, HeaderValue, Method};
 use chrono::{DateTime, Utc};
-use futures::stream;
-use http_body_util::StreamBody;
-use hyper::body::Frame;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
-use reqwest::{Body, Method, StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::Inner;
+use super::client::{Answer, Body, Call};
 use super::events::{HostEvent, Outcome};
 use super::handler::{Command, HandlerState, Phase};
 use super::launch::Level;
 use crate::clock::TimeHold;
-
-/// The host version whose source code these rules come from.
-const HOST_VERSION: &str = "4.1037.0";
-const HOST_AGENT: &str = "Azure-Functions-Host/4.1037.0";
 
 /// An invocation in progress.
 pub(super) struct Invocation<'a> {
@@ -32,21 +25,6 @@ pub(super) struct Invocation<'a> {
     /// Hold simulated time unless the handler sleeps. Released when the handler can no longer answer.
     holds: Vec<TimeHold>,
     instance: u64,
-}
-
-/// A complete answer of the handler.
-pub(super) struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: Bytes,
-}
-
-/// The request to the handler.
-pub(super) struct Call {
-    pub method: Method,
-    pub path_and_query: String,
-    pub headers: HeaderMap,
-    pub body: Bytes,
 }
 
 /// The host's evaluation of an answer to its own POST request.
@@ -75,7 +53,7 @@ impl<'a> Invocation<'a> {
             method: Method::POST,
             path_and_query: format!("/{}", self.function),
             headers,
-            body: payload.to_string().into(),
+            body: Body::Chunked(payload.to_string().into()),
         };
         self.guarded(call, |invocation, answer| match evaluation(&answer) {
             Evaluation::Done(logs) => {
@@ -102,14 +80,15 @@ impl<'a> Invocation<'a> {
     ) -> Result<T, Outcome> {
         let (inner, instance, began) = (self.inner, self.instance, self.began);
         let (handler, port) = self.handler().await?;
+        let end = inner.app.function_timeout.map(|timeout| began + timeout);
         let deadline = async {
-            match inner.app.function_timeout {
-                Some(timeout) => inner.clock.sleep_until(began + timeout).await,
+            match end {
+                Some(end) => inner.clock.sleep_until(end).await,
                 None => pending().await,
             }
         };
         let answered = async {
-            match send(inner, self.id, port, call).await {
+            match inner.client.send(self.id, port, call, inner.app.has_application_insights()).await {
                 Ok(answer) => match evaluate(self, answer) {
                     Some(evaluation) => evaluation,
                     None => {
@@ -121,7 +100,7 @@ impl<'a> Invocation<'a> {
                 Err(error) => Err(error),
             }
         };
-        tokio::select! {
+        let ended = tokio::select! {
             biased;
             answer = answered => answer.map_err(|reason| {
                 if inner.handler_state.borrow().instance == instance { Outcome::Failed(reason) } else { Outcome::Lost }
@@ -133,10 +112,15 @@ impl<'a> Invocation<'a> {
             hold = deadline => {
                 // The first hold is suspended if the handler sleeps. This one stops time until the handler is killed.
                 self.holds.push(hold);
-                inner.command(Command::TimedOut(handler));
-                Err(Outcome::Failed("the function timed out".to_owned()))
+                Err(Outcome::Failed(String::new()))
             }
+        };
+        // Each invocation has a timer of its own. Its exception reaches the host even if the handler is already dead.
+        if matches!(ended, Err(Outcome::Failed(_))) && end.is_some_and(|end| inner.clock.now() >= end) {
+            inner.command(Command::TimedOut);
+            return Err(Outcome::Failed("the function timed out".to_owned()));
         }
+        ended
     }
 
     /// Waits for a handler that is ready.
@@ -165,39 +149,6 @@ impl Drop for Invocation<'_> {
     fn drop(&mut self) {
         self.inner.in_flight.send_modify(|count| *count -= 1);
     }
-}
-
-async fn send(inner: &Inner, id: Uuid, port: u16, call: Call) -> Result<Answer, String> {
-    let mut headers = call.headers;
-    // The caller's own user agent is forwarded like the rest of the request.
-    headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(HOST_AGENT));
-    headers.insert("x-azure-functions-hostversion", HeaderValue::from_static(HOST_VERSION));
-    if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
-        headers.insert("x-azure-functions-invocationid", id);
-    }
-    let url = format!("http://127.0.0.1:{port}{}", call.path_and_query);
-    let request = inner.client.request(call.method, url).headers(headers).body(of_unknown_length(call.body));
-    let response = request.send().await.map_err(|error| chain(&error))?;
-    let (status, headers) = (response.status(), response.headers().clone());
-    let body = response.bytes().await.map_err(|error| chain(&error))?;
-    Ok(Answer { status, headers, body })
-}
-
-/// The host sends bodies without a length, so they are chunked.
-fn of_unknown_length(body: Bytes) -> Body {
-    let frames = (!body.is_empty()).then(|| Ok::<_, std::convert::Infallible>(Frame::data(body)));
-    Body::wrap(StreamBody::new(stream::iter(frames)))
-}
-
-/// An error with its causes; the last cause is the most specific.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        text = format!("{text}: {source}");
-        next = source.source();
-    }
-    text
 }
 
 #[derive(Deserialize)]
@@ -231,6 +182,8 @@ fn evaluation(answer: &Answer) -> Evaluation {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::StatusCode;
+
     use super::*;
 
     fn evaluated(status: u16, media_type: &'static str, body: &'static str) -> Evaluation {

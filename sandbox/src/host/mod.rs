@@ -6,6 +6,7 @@
 
 mod app;
 mod app_error;
+mod client;
 mod events;
 mod function;
 mod handler;
@@ -19,6 +20,7 @@ mod subscription;
 mod timer;
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::Router;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -36,10 +38,14 @@ pub use self::http::Keys;
 pub use self::launch::{Exit, Launch, Launched, Level, Process, Sink, Start};
 pub use self::message::{Delivery, Message, MessageSource, SettlementError};
 
+use self::client::HandlerClient;
 use self::handler::{Command, HandlerState, Phase};
 
 /// Finds the source of a function's messages. An error contains the reason why there is none.
 pub type Sources = dyn Fn(&ServiceBusTrigger) -> Result<Arc<dyn MessageSource>, String> + Send + Sync;
+
+/// How long a host that was told to stop waits for its invocations.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The number of events that are kept for a slow observer.
 const UNREAD_EVENTS: usize = 16_384;
@@ -72,7 +78,7 @@ struct Inner {
     launch: Arc<dyn Launch>,
     keys: Keys,
     output: Sink,
-    client: reqwest::Client,
+    client: HandlerClient,
     handler_state: watch::Sender<HandlerState>,
     commands: mpsc::UnboundedSender<Command>,
     in_flight: watch::Sender<usize>,
@@ -85,11 +91,11 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// When a function's messages have no source, or an HTTP client cannot be created.
+    /// When a function's messages have no source.
     pub fn start(options: HostOptions) -> Result<Self, AppError> {
         let (commands, received) = mpsc::unbounded_channel();
         let inner = Arc::new(Inner {
-            client: client().map_err(|error| AppError::Host(error.to_string()))?,
+            client: HandlerClient::new(),
             app: options.app,
             clock: options.clock,
             launch: options.launch,
@@ -170,6 +176,9 @@ pub struct Platform(Arc<Inner>);
 impl Platform {
     /// See [`Host::replace_handler`].
     pub async fn replace_handler(&self, scope: KillScope) {
+        if scope == KillScope::GracefulStop {
+            self.0.drain().await;
+        }
         let (done, dead) = oneshot::channel();
         self.0.command(Command::Replace(scope, done));
         // An error means that the host has shut down.
@@ -195,11 +204,6 @@ fn listen(inner: &Arc<Inner>, function: &Function, sources: &Sources, tasks: &mu
     Ok(())
 }
 
-/// Calls 127.0.0.1 directly, keeps connections alive, and has no time-out of its own.
-fn client() -> reqwest::Result<reqwest::Client> {
-    reqwest::Client::builder().no_proxy().http1_only().redirect(reqwest::redirect::Policy::none()).build()
-}
-
 impl Inner {
     fn concurrent_calls(&self) -> usize {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
@@ -211,9 +215,19 @@ impl Inner {
         self.handler_state.subscribe().wait_for(wanted).await.ok().map(|state| *state)
     }
 
-    /// Waits while the host is stopped. Returns `false` if it will never run again.
-    async fn running(&self) -> bool {
-        self.until(|state| state.phase != Phase::Stopped).await.is_some()
+    /// Waits until the triggers are active. Returns `false` if they never will be.
+    async fn listening(&self) -> bool {
+        self.until(HandlerState::is_listening).await.is_some()
+    }
+
+    /// Stops the triggers, and waits a limited time for the invocations in progress.
+    async fn drain(&self) {
+        self.handler_state.send_modify(|state| state.stopping = true);
+        let mut in_flight = self.in_flight.subscribe();
+        tokio::select! {
+            _ = in_flight.wait_for(|count| *count == 0) => {}
+            _ = self.clock.sleep(SHUTDOWN_TIMEOUT) => {}
+        }
     }
 
     fn command(&self, command: Command) {

@@ -3,6 +3,8 @@
 //! The encodings are those of the host's `GetHttpScriptInvocationContextValue` and of the Service Bus extension's
 //! binding data. Open points are noted where they matter.
 
+use std::sync::LazyLock;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
@@ -11,6 +13,9 @@ use uuid::Uuid;
 
 use super::function::ServiceBusTrigger;
 use super::message::Delivery;
+
+/// The host's JSON parser reads no more objects and arrays inside each other.
+const MAX_DEPTH: usize = 64;
 
 /// A timer's `ScheduleStatus`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +35,9 @@ pub(super) fn timer(
 ) -> Value {
     let status = status.map(|status| {
         json!({
-            "Last": offset(status.last), "LastUpdated": offset(status.last_updated), "Next": offset(status.next),
+            "Last": exact(status.last, "+00:00"),
+            "LastUpdated": exact(status.last_updated, "+00:00"),
+            "Next": exact(status.next, "+00:00"),
         })
     });
     let data = json!({ "Schedule": { "AdjustForDST": true }, "ScheduleStatus": status, "IsPastDue": past_due });
@@ -40,7 +47,9 @@ pub(super) fn timer(
 /// The body of a message invocation.
 pub(super) fn message(function: &str, trigger: &ServiceBusTrigger, now: DateTime<Utc>, delivery: &Delivery) -> Value {
     let body = &delivery.message.body;
-    let mut metadata = Metadata(binding_data(delivery));
+    let mut metadata = Metadata(binding_data(trigger, delivery));
+    // Like everything else, it is overridden by a property of the body.
+    metadata.0.insert("sys".to_owned(), system(function, now));
     let data = if trigger.binary {
         Value::String(STANDARD.encode(body))
     } else {
@@ -48,24 +57,30 @@ pub(super) fn message(function: &str, trigger: &ServiceBusTrigger, now: DateTime
         metadata.flatten(&text);
         encoded(&text)
     };
-    metadata.0.insert("sys".to_owned(), system(function, now));
     json!({ "Data": { trigger.binding.as_str(): data }, "Metadata": metadata.0 })
 }
 
 fn system(function: &str, now: DateTime<Utc>) -> Value {
     json!({
         "MethodName": function,
-        "UtcNow": now.to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
+        "UtcNow": exact(now, "Z"),
         "RandGuid": Uuid::new_v4().to_string(),
     })
 }
 
-/// A `DateTimeOffset` in the host's format: without fractions of a second.
+/// A time within an object, as Json.NET writes it: in units of 100 nanoseconds, without zeros at the end.
+fn exact(time: DateTime<Utc>, zone: &str) -> String {
+    let fraction = format!(".{:07}", time.timestamp_subsec_nanos() / 100);
+    let fraction = fraction.trim_end_matches('0').trim_end_matches('.');
+    format!("{}{fraction}{zone}", time.format("%Y-%m-%dT%H:%M:%S"))
+}
+
+/// A `DateTimeOffset` in the metadata: without fractions of a second.
 fn offset(time: DateTime<Utc>) -> Value {
     Value::String(time.format("%Y-%m-%dT%H:%M:%S+00:00").to_string())
 }
 
-/// A `DateTime` in the host's format: without fraction and time zone, although it is UTC.
+/// A `DateTime` in the metadata: without fraction and time zone, although it is UTC.
 fn zoneless(time: DateTime<Utc>) -> Value {
     Value::String(time.format("%Y-%m-%dT%H:%M:%S").to_string())
 }
@@ -78,7 +93,7 @@ fn encoded(text: &str) -> Value {
     Value::String(json)
 }
 
-fn binding_data(delivery: &Delivery) -> Map<String, Value> {
+fn binding_data(trigger: &ServiceBusTrigger, delivery: &Delivery) -> Map<String, Value> {
     let message = &delivery.message;
     let properties: Map<_, _> = message.application_properties.clone().into_iter().collect();
     let mut data = Map::from_iter([
@@ -111,11 +126,24 @@ fn binding_data(delivery: &Delivery) -> Map<String, Value> {
             data.insert(name.to_owned(), encoded(text));
         }
     }
-    // SDK objects that have no useful content after serialization. Their exact form is not documented.
-    for name in ["MessageReceiver", "MessageActions", "SessionActions", "ReceiveActions", "Client"] {
+    // SDK objects, most of which have no content after serialization.
+    for name in ["MessageReceiver", "MessageSession", "MessageActions", "SessionActions", "ReceiveActions"] {
         data.insert(name.to_owned(), json!({}));
     }
+    data.insert("Client".to_owned(), client(trigger));
     data
+}
+
+/// The client library's object. `0` is the transport type of AMQP over TCP.
+fn client(trigger: &ServiceBusTrigger) -> Value {
+    static IDENTIFIER: LazyLock<Uuid> = LazyLock::new(Uuid::new_v4);
+    let namespace = trigger.connection.namespace();
+    json!({
+        "FullyQualifiedNamespace": namespace,
+        "IsClosed": false,
+        "TransportType": 0,
+        "Identifier": format!("{namespace}-{}", *IDENTIFIER),
+    })
 }
 
 struct Metadata(Map<String, Value>);
@@ -123,13 +151,17 @@ struct Metadata(Map<String, Value>);
 impl Metadata {
     /// Copies the top-level properties of a JSON object over the binding data, including system keys.
     fn flatten(&mut self, body: &str) {
-        let Ok(Value::Object(properties)) = serde_json::from_str(body) else { return };
+        let Ok(body) = serde_json::from_str::<Value>(body) else { return };
+        if depth(&body) > MAX_DEPTH {
+            return;
+        }
+        let Value::Object(properties) = body else { return };
         for (name, value) in properties {
             let value = match value {
                 Value::Array(_) | Value::Null => continue,
                 Value::Object(_) => value,
                 Value::Bool(value) => encoded(if value { "True" } else { "False" }),
-                Value::Number(value) => encoded(&value.to_string()),
+                Value::Number(value) => encoded(&number(&value)),
                 Value::String(value) => encoded(&reformatted(&value)),
             };
             self.put(name, value);
@@ -145,6 +177,28 @@ impl Metadata {
         let spelled = self.0.keys().find(|key| key.eq_ignore_ascii_case(&name)).cloned();
         self.0.insert(spelled.unwrap_or(name), value);
     }
+}
+
+/// How many objects and arrays are inside each other.
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or_default(),
+        Value::Object(fields) => 1 + fields.values().map(depth).max().unwrap_or_default(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
+    }
+}
+
+/// A number as .NET writes it: `1e3` and `1000.0` are `1000`, and very large or small ones have an exponent.
+fn number(number: &serde_json::Number) -> String {
+    let Some(double) = number.as_f64().filter(|_| number.is_f64()) else { return number.to_string() };
+    let scientific = format!("{double:e}");
+    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or_default();
+    if (-4..15).contains(&exponent) {
+        return double.to_string();
+    }
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{digits}E{sign}{:02}", exponent.abs())
 }
 
 /// The host's parser recognizes ISO times and writes them in another format.
@@ -201,6 +255,40 @@ mod tests {
         assert_eq!(metadata["ApplicationProperties"]["EventType"], "Checkout");
         assert_eq!(metadata.get("CorrelationId"), None);
         assert!(metadata["sys"]["MethodName"].is_string());
+    }
+
+    #[test]
+    fn a_body_may_override_even_sys() {
+        let metadata = &payload(r#"{"sys":{"mine":true}}"#, false)["Metadata"];
+        assert_eq!(metadata["sys"], json!({ "mine": true }));
+    }
+
+    #[test]
+    fn a_deeply_nested_body_is_not_flattened() {
+        for (lists, flattened) in [(62, true), (63, false), (69, false)] {
+            let body = format!(r#"{{"a":{{"b":{}{}}}}}"#, "[".repeat(lists), "]".repeat(lists));
+            let payload = payload(&body, false);
+            assert_eq!(payload["Metadata"].get("a").is_some(), flattened, "{lists}");
+            assert_eq!(payload["Data"]["message"], encoded(&body));
+        }
+    }
+
+    #[test]
+    fn numbers_have_the_format_of_dotnet() {
+        for (sent, written) in [
+            ("1e3", "1000"),
+            ("1000.0", "1000"),
+            ("184.2200", "184.22"),
+            ("-0.5", "-0.5"),
+            ("9007199254740993", "9007199254740993"),
+            ("1e15", "1E+15"),
+            ("1.5e300", "1.5E+300"),
+            ("0.0001", "0.0001"),
+            ("0.00001", "1E-05"),
+        ] {
+            let metadata = &payload(&format!(r#"{{"n":{sent}}}"#), false)["Metadata"];
+            assert_eq!(metadata["n"], format!("\"{written}\""), "{sent}");
+        }
     }
 
     #[test]

@@ -10,9 +10,8 @@ use uuid::Uuid;
 use super::Inner;
 use super::events::{HostEvent, Outcome};
 use super::function::ServiceBusTrigger;
-use super::handler::Phase;
 use super::invoke::Invocation;
-use super::message::{Delivery, MessageSource};
+use super::message::{Delivery, MessageSource, SettlementError};
 use super::payload;
 
 /// Receives and processes messages one after the other until the host is dropped. Many of these run at the same time.
@@ -23,12 +22,12 @@ pub(super) async fn run(
     source: Arc<dyn MessageSource>,
 ) {
     loop {
-        if !inner.running().await {
+        if !inner.listening().await {
             return;
         }
         tokio::select! {
             delivery = source.receive() => handle(&inner, &function, &trigger, &*source, delivery).await,
-            _ = inner.until(|state| state.phase == Phase::Stopped) => {}
+            _ = inner.until(|state| !state.is_listening()) => {}
         }
     }
 }
@@ -51,6 +50,10 @@ async fn handle(
     };
     // The invocation holds time until the message is settled.
     let settled = match &outcome {
+        // The host has already closed its connection to Service Bus.
+        _ if inner.handler_state.borrow().stopping => {
+            Err(SettlementError::Unreachable("the host is stopping".to_owned()))
+        }
         Outcome::Succeeded => source.complete(lock_token).await,
         Outcome::Failed(_) => source.abandon(lock_token).await,
         // There is no host left that could settle it.

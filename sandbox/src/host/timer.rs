@@ -8,16 +8,21 @@ use croner::Cron;
 use super::Inner;
 use super::events::Outcome;
 use super::function::TimerTrigger;
-use super::handler::Phase;
 use super::invoke::Invocation;
 use super::payload::{self, ScheduleStatus};
 use crate::clock::TimeHold;
+
+/// The last run of a timer that has not run yet: .NET's earliest time.
+const NEVER: DateTime<Utc> = match DateTime::from_timestamp(-62_135_596_800, 0) {
+    Some(time) => time,
+    None => DateTime::UNIX_EPOCH,
+};
 
 /// Runs a function on its schedule, one run at a time, until the host is dropped.
 pub(super) async fn run(inner: Arc<Inner>, function: String, trigger: TimerTrigger) {
     let mut timer = Timer { inner: &inner, function: &function, trigger: &trigger, status: None };
     loop {
-        if !inner.running().await {
+        if !inner.listening().await {
             return;
         }
         timer.serve_one_instance().await;
@@ -39,22 +44,27 @@ impl Timer<'_> {
         if past_due || self.trigger.run_on_startup {
             self.invoke(self.inner.clock.hold(), past_due).await;
         }
+        let mut began = self.inner.clock.now();
         loop {
-            let Some(next) = next(&self.trigger.schedule, self.inner.clock.now()) else {
+            // An occurrence during a run follows at once; further ones are skipped.
+            let Some(next) = next(&self.trigger.schedule, began) else {
                 // A date that never occurs.
                 return std::future::pending().await;
             };
             if self.trigger.monitored && self.status.is_none() {
                 // A new timer is stored from its first day on, so that a missed first run is noticed.
                 let now = self.inner.clock.now();
-                self.status = Some(ScheduleStatus { last: now, last_updated: now, next });
+                self.status = Some(ScheduleStatus { last: NEVER, last_updated: now, next });
             }
             tokio::select! {
-                _ = self.inner.until(|state| state.instance != started_in.instance || state.phase == Phase::Stopped) => return,
-                hold = self.inner.clock.sleep_until(next) => self.invoke(hold, false).await,
+                _ = self.inner.until(|state| state.instance != started_in.instance || !state.is_listening()) => return,
+                hold = self.inner.clock.sleep_until(next) => {
+                    began = self.inner.clock.now().max(next);
+                    let skipped = self.trigger.schedule.iter_after(next).take_while(|time| *time <= began);
+                    self.inner.count(|counters| counters.skipped += skipped.count() as u64);
+                    self.invoke(hold, false).await;
+                }
             }
-            let missed = self.trigger.schedule.iter_after(next).take_while(|time| *time <= self.inner.clock.now());
-            self.inner.count(|counters| counters.skipped += missed.count() as u64);
         }
     }
 
@@ -68,7 +78,7 @@ impl Timer<'_> {
         if self.trigger.monitored && outcome != Outcome::Lost {
             let now = self.inner.clock.now();
             // A failed run is not repeated. The schedule continues.
-            if let Some(next) = next(&self.trigger.schedule, now) {
+            if let Some(next) = next(&self.trigger.schedule, began) {
                 self.status = Some(ScheduleStatus { last: began, last_updated: now, next });
             }
         }
