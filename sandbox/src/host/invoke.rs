@@ -147,7 +147,7 @@ impl<'a> Invocation<'a> {
 
 impl Drop for Invocation<'_> {
     fn drop(&mut self) {
-        self.inner.in_flight.send_modify(|count| *count -= 1);
+        self.inner.invocation_ended();
     }
 }
 

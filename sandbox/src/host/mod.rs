@@ -26,7 +26,7 @@ use axum::Router;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, TimeHold};
 
 pub use self::app::App;
 pub use self::app_error::{AppError, Settings};
@@ -82,6 +82,8 @@ struct Inner {
     handler_state: watch::Sender<HandlerState>,
     commands: mpsc::UnboundedSender<Command>,
     in_flight: watch::Sender<usize>,
+    /// Holds simulated time between the last invocation of a stopping instance and its replacement.
+    stop_hold: Mutex<Option<TimeHold>>,
     events: broadcast::Sender<HostEvent>,
     counters: Mutex<Counters>,
 }
@@ -104,6 +106,7 @@ impl Host {
             handler_state: watch::Sender::default(),
             commands,
             in_flight: watch::Sender::default(),
+            stop_hold: Mutex::default(),
             events: broadcast::Sender::new(UNREAD_EVENTS),
             counters: Mutex::default(),
         });
@@ -183,6 +186,7 @@ impl Platform {
         self.0.command(Command::Replace(scope, done));
         // An error means that the host has shut down.
         let _ = dead.await;
+        self.0.set_stop_hold(None);
     }
 }
 
@@ -228,6 +232,18 @@ impl Inner {
             _ = in_flight.wait_for(|count| *count == 0) => {}
             _ = self.clock.sleep(SHUTDOWN_TIMEOUT) => {}
         }
+    }
+
+    /// The end of an invocation.
+    fn invocation_ended(&self) {
+        self.in_flight.send_modify(|count| *count -= 1);
+        if *self.in_flight.borrow() == 0 && self.handler_state.borrow().stopping {
+            self.set_stop_hold(Some(self.clock.hold()));
+        }
+    }
+
+    fn set_stop_hold(&self, hold: Option<TimeHold>) {
+        *self.stop_hold.lock().unwrap_or_else(PoisonError::into_inner) = hold;
     }
 
     fn command(&self, command: Command) {
