@@ -45,7 +45,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PROFILE", default_value = "none")]
     pub(crate) faults: FaultProfile,
     /// Kill a handler (SIGKILL) about every N seconds
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, conflicts_with = "no_host")]
     pub(crate) kill_every: Option<f64>,
     /// How the Functions host receives messages: in process, or over AMQP like the real host
     #[arg(long, value_enum, default_value_t = Deliver::InProcess)]
@@ -180,5 +180,7 @@ mod tests {
         assert_eq!(parse("--kill-every 2").unwrap().instances(), 2);
         assert!(parse("--faults unknown").is_err());
         assert!(parse("--kill-every 0").is_err());
+        // There is no handler to kill.
+        assert!(parse("--no-host --kill-every 2").is_err());
     }
 }

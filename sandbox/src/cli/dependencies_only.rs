@@ -7,11 +7,14 @@ use sandbox::network::Dependency;
 use serde_json::json;
 
 use super::args::Args;
+use super::chaos::Chaos;
 use super::{Failure, ctrl_c, interruptible};
 
 /// Serves the dependencies until Ctrl-C, while the shop sells its orders.
 pub(crate) async fn serve(args: &Args) -> Result<bool, Failure> {
     let environment = interruptible(start(args)).await?;
+    // The faults end with the process: nobody knows when the host starts.
+    let _faults = Chaos::start(args, &environment, &[]);
     tokio::select! {
         sold = sell(args, &environment) => {
             sold?;
@@ -35,6 +38,13 @@ async fn start(args: &Args) -> Result<Environment, Failure> {
         println!(
             "Put this into local.settings.json:\n{}\nThen, in the repository:",
             local_settings(environment.settings())?
+        );
+    }
+    if !args.faults.is_none() {
+        println!(
+            "The faults last until Ctrl-C. With these settings in local.settings.json, repetitions take seconds instead \
+             of minutes:\n{}\nThen:",
+            local_settings(args.fault_settings())?
         );
     }
     println!(
@@ -61,4 +71,39 @@ async fn sell(args: &Args, environment: &Environment) -> Result<(), Failure> {
 /// The settings in the format of Core Tools.
 fn local_settings(settings: BTreeMap<String, String>) -> serde_json::Result<String> {
     serde_json::to_string_pretty(&json!({ "IsEncrypted": false, "Values": settings }))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    /// Enough calls for one of the faults, which hit about every tenth call.
+    const CALLS: usize = 500;
+
+    async fn answers_of_dataverse(faults: &str) -> Vec<Option<u16>> {
+        let port = (10_000 + std::process::id() % 20_000).to_string();
+        let words = ["sandbox", "--no-host", "--orders", "0", "--faults", faults, "--port-base", &port];
+        let args = Args::try_parse_from(words).unwrap();
+        let environment = start(&args).await.unwrap();
+        let _faults = Chaos::start(&args, &environment, &[]);
+        let url = format!("{}api/data/v9.2/WhoAmI", environment.url(Dependency::Dataverse));
+        let client = reqwest::Client::builder().timeout(std::time::Duration::from_millis(200)).build().unwrap();
+        let mut answers = Vec::new();
+        for _ in 0..CALLS {
+            let answer = client.get(&url).send().await.ok().map(|reply| reply.status().as_u16());
+            answers.push(answer);
+            if answer != Some(401) {
+                break;
+            }
+        }
+        answers
+    }
+
+    #[tokio::test]
+    async fn faults_are_injected_without_a_host() {
+        assert_eq!(answers_of_dataverse("none").await, [Some(401); CALLS]);
+        assert_ne!(answers_of_dataverse("dataverse=storm").await.last(), Some(&Some(401)));
+    }
 }
