@@ -51,6 +51,8 @@ pub enum ReasonCode {
     InProgress,
     /// An operator has closed the event. Its journeys that had not started are never started.
     Dismissed,
+    /// The event is so old that its record may have expired. Its journeys may have started.
+    RecordExpired,
     /// A code that this version does not know: a newer one wrote the record before a roll-back.
     OfNewerVersion,
 }

@@ -7,6 +7,7 @@ mod values;
 use std::time::Duration;
 
 use azure_core::credentials::Secret;
+use chrono::{DateTime, Utc};
 use croner::Cron;
 use reqwest::Url;
 
@@ -269,6 +270,17 @@ impl Settings {
             })
         })();
         reader.finish(settings)
+    }
+
+    /// Whether the record of an event of this time, if it ever had one, may have expired. Clocks may differ.
+    pub fn may_have_expired(&self, occurred_at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+        occurred_at + self.keep_records <= now + self.poll.clock_allowance
+    }
+
+    /// How long a claim is stored that is never settled. It shows which journeys are uncertain, so it must exist for as
+    /// long as anything can deliver the event again: an unfinished event is published again after twice the retry horizon.
+    pub fn claim_time_to_live(&self) -> Duration {
+        (self.keep_records + 3 * self.retry.horizon).min(Duration::from_secs(LONGEST_TIME_TO_LIVE))
     }
 }
 

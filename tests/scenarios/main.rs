@@ -11,6 +11,7 @@ mod corpus;
 mod crash_points;
 mod customers;
 mod environment;
+mod expired_records;
 mod failure_paths;
 mod instances;
 mod journeys_overlay;

@@ -137,10 +137,10 @@ impl Store {
     }
 
     /// Writes the record and deletes the claim. Only the claim is conditional: a concurrent update of the record by the poller
-    /// may be lost, which is harmless.
+    /// may be lost, which is harmless. A record that has expired during the delivery is written again.
     pub async fn settle(&self, claim: &Claim, record: &Record) -> Result<(), StoreError> {
         let batch = TransactionalBatch::new(partition(&claim.channel_id))
-            .replace_item(record.id().to_string(), record, None)?
+            .upsert_item(record, None)?
             .delete_item(claim.id.clone(), delete_if_match(claim));
         self.run(batch, ContentResponseOnWrite::Disabled).await?.etags().map(drop).map_err(|failed| match failed {
             (1, StoreError::Denied(cause)) => {

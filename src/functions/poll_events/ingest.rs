@@ -152,7 +152,7 @@ impl Run<'_> {
 
     /// Writes the records of new events, and returns them in the order of the rows.
     async fn add_new(&self, mut records: Vec<Record>, cache: &mut TypeCache) -> Result<Vec<Record>, PollError> {
-        records.retain(|record| !cache.known.contains_key(record.id()));
+        records.retain(|record| !cache.known.contains_key(record.id()) && !self.has_expired(record, cache));
         let seen: Vec<_> = records
             .iter()
             .map(|record| (record.id().clone(), record.event().occurred_at().unwrap_or(self.started)))
@@ -167,6 +167,14 @@ impl Run<'_> {
         added.sort_by_key(|record| positions.get(record.id()).copied());
         cache.known.extend(seen);
         Ok(added)
+    }
+
+    /// Whether this event was seen before, so long ago that its record may have expired. The overlap contains such events
+    /// after a pause of the app, or of the shop, that was longer than `RecordTimeToLive`.
+    fn has_expired(&self, record: &Record, cache: &TypeCache) -> bool {
+        let (Some(occurred_at), Some(cursor)) = (record.event().occurred_at(), &cache.cursor) else { return false };
+        occurred_at <= cursor.position
+            && self.services.settings.may_have_expired(occurred_at, self.services.clock.now())
     }
 
     /// Adds records. One that Cosmos DB rejects is added without its content, and fails later.

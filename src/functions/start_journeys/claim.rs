@@ -6,9 +6,9 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::add_record;
 use super::invoke::Invoked;
 use super::plan::{Conclusion, JourneyPlan, Selection, StartOptions, mark_interrupted};
+use super::{add_record, check_not_expired};
 use crate::clients::store::{Claim, Claimed, StoreError, shortened};
 use crate::events::{JourneyOutcome, Message, Reason, ReasonCode, Record, Status};
 use crate::functions::Services;
@@ -44,6 +44,7 @@ impl<'a> ClaimedEvent<'a> {
         let id = message.event.id();
         let claimed = match services.store.claim(claim(), &id).await? {
             Claimed::NoRecord => {
+                check_not_expired(services, message, options)?;
                 add_record(services, message).await?;
                 services.store.claim(claim(), &id).await?
             }
@@ -262,7 +263,7 @@ enum Rebased {
 
 fn new_claim(services: &Services, message: &Message, plan: &JourneyPlan<'_>, now: DateTime<Utc>) -> Claim {
     let event = &message.event;
-    let (expires_at, ttl) = (now + services.settings.lease, services.settings.keep_records.as_secs());
+    let (expires_at, ttl) = (now + services.settings.lease, services.settings.claim_time_to_live().as_secs());
     Claim::new(&event.id(), &event.channel_id, Uuid::new_v4(), expires_at, names(&plan.wanted), ttl)
 }
 

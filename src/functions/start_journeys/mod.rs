@@ -133,7 +133,20 @@ async fn skip_all(
     }
 }
 
-/// Adds the record of an event that another system has published, or whose record has expired.
+/// Fails if the event is so old that its record may have expired. Then nobody knows which journeys have started.
+fn check_not_expired(services: &Services, message: &Message, options: &StartOptions) -> Result<(), StartError> {
+    let Some(occurred_at) = message.event.occurred_at().filter(|_| !options.repeats()) else { return Ok(()) };
+    if !services.settings.may_have_expired(occurred_at, services.clock.now()) {
+        return Ok(());
+    }
+    Err(StartError::permanent(
+        ReasonCode::RecordExpired,
+        "the event is older than RecordTimeToLive and has no record, so its journeys may have started; look in Customer \
+         Insights - Journeys, and send the message to trigger-journey with force to start them",
+    ))
+}
+
+/// Adds the record of an event that another system has published, or whose record was deleted or has expired.
 async fn add_record(services: &Services, message: &Message) -> Result<Record, StartError> {
     let now = services.clock.now();
     let mut record = Record::new(message.event.clone(), Uuid::new_v4(), now, now + services.settings.lease);

@@ -65,7 +65,13 @@ async fn message_for(services: &Services, subject: Subject) -> Result<Message, A
 
 async fn recorded(services: &Services, Key { id, channel_id }: &Key) -> Result<Record, Answer> {
     let found = services.store.record(channel_id, id).await.map_err(|error| answer::store_error(&error))?;
-    found.ok_or_else(|| error(404, "eventNotFound", format!("there is no record {id} in channel {channel_id}")))
+    found.ok_or_else(|| {
+        let text = format!(
+            "there is no record {id} in channel {channel_id}; a record expires after RecordTimeToLive, and then only the \
+             message itself can be sent, with force"
+        );
+        error(404, "eventNotFound", text)
+    })
 }
 
 async fn message_of(services: &Services, record: &Record) -> Result<Message, EnrichError> {
