@@ -13,6 +13,7 @@ mod customers;
 mod environment;
 mod expired_records;
 mod failure_paths;
+mod host;
 mod instances;
 mod journeys_overlay;
 mod leaks;
