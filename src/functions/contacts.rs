@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use uuid::Uuid;
 
 use super::Services;
-use crate::clients::dataverse::{ContactRow, Dataverse, DataverseError};
+use crate::clients::dataverse::{ContactColumns, ContactRow, Dataverse, DataverseError};
 use crate::clients::single_flight::{Cached, SingleFlight};
 use crate::clients::store::StoreError;
 use crate::contacts::{Person, carries_number, contact_id, missing_columns, new_contact, select_contact};
@@ -104,11 +104,16 @@ async fn link(dataverse: &Dataverse, row: &ContactRow, person: &Person) -> Resul
 
 /// Creates the contact. All deliveries use the same id, so a race creates only one row.
 async fn create(services: &Services, person: &Person, id: Uuid) -> Result<ResolvedContact, DataverseError> {
-    match create_contact(services, person, id).await {
+    let columns = columns_of_new_contact(services, person).await?;
+    match services.dataverse.create_contact(id, &columns).await {
         Ok(()) => Ok(ResolvedContact { id, resolution: ContactResolution::Created }),
         // The contact exists, although the query did not return it: another delivery has just created or linked it, or its
         // number or address was changed, or it was deactivated. The id shows that it belongs to this person.
-        Err(DataverseError::Conflict(_)) => {
+        Err(conflict @ DataverseError::Conflict(_)) => {
+            // A trigger for a contact that does not exist would be lost.
+            if !services.dataverse.contact_exists(id).await? {
+                return Err(conflict);
+            }
             let by_number = person.number.is_some();
             let resolution = if by_number { ContactResolution::FoundByNumber } else { ContactResolution::FoundByEmail };
             Ok(ResolvedContact { id, resolution })
@@ -117,13 +122,13 @@ async fn create(services: &Services, person: &Person, id: Uuid) -> Result<Resolv
     }
 }
 
-async fn create_contact(services: &Services, person: &Person, id: Uuid) -> Result<(), DataverseError> {
+async fn columns_of_new_contact(services: &Services, person: &Person) -> Result<ContactColumns, DataverseError> {
     let company = company(services, person).await?;
     let group = match (company, &person.customer_group) {
         (Some(company), Some(group)) => customer_group(services, group, company).await?,
         _ => None,
     };
-    services.dataverse.create_contact(id, &new_contact(person, company, group)).await
+    Ok(new_contact(person, company, group))
 }
 
 async fn company(services: &Services, person: &Person) -> Result<Option<Uuid>, DataverseError> {

@@ -25,6 +25,7 @@ pub use contact::{CONTACT_COLUMNS, ContactColumns, ContactRow, contact_filter, r
 pub use error::DataverseError;
 pub(crate) use response::error_code;
 pub use response::expect;
+use response::{is_from_dataverse, not_from_dataverse};
 
 /// A client of one environment.
 #[derive(Debug)]
@@ -72,7 +73,21 @@ impl Dataverse {
         let reply = self
             .call(Method::PATCH, &format!("contacts({id})"), |request| request.header(guard, version).json(columns))
             .await?;
+        if reply.status.is_success() && !is_from_dataverse(&reply) {
+            return Err(not_from_dataverse(&reply));
+        }
         expect(reply, "contact").map(drop)
+    }
+
+    /// Whether there is a contact with this id, active or not.
+    pub async fn contact_exists(&self, id: Uuid) -> Result<bool, DataverseError> {
+        let query = [("$select", "contactid")];
+        let reply = self.call(Method::GET, &format!("contacts({id})"), |request| request.query(&query)).await?;
+        let is_from_dataverse = is_from_dataverse(&reply);
+        match expect(reply, "contact") {
+            Err(DataverseError::NotFound { .. }) => Ok(false),
+            found => found.map(|_| is_from_dataverse),
+        }
     }
 
     /// The company (legal entity) with this code.
@@ -117,7 +132,8 @@ impl Dataverse {
             .await?;
         // The response of a gateway, or one that is not from Dataverse, does not show whether the trigger ran.
         let unknown_result = matches!(reply.status, StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT)
-            || (reply.status == StatusCode::INTERNAL_SERVER_ERROR && error_code(&reply.body).is_none());
+            || (reply.status == StatusCode::INTERNAL_SERVER_ERROR && error_code(&reply.body).is_none())
+            || (reply.status.is_success() && !is_from_dataverse(&reply));
         if unknown_result {
             return Err(DataverseError::AnswerLost(format!("status {}", reply.status.as_u16())));
         }

@@ -23,6 +23,23 @@ pub fn expect(reply: Reply, what: &'static str) -> Result<Bytes, DataverseError>
     })
 }
 
+/// Whether Dataverse has sent a successful response: without content, or with an OData context. A proxy or a maintenance page
+/// may answer 200 instead.
+pub(super) fn is_from_dataverse(reply: &Reply) -> bool {
+    #[derive(Deserialize)]
+    struct Body {
+        #[serde(rename = "@odata.context")]
+        _context: String,
+    }
+    reply.status == StatusCode::NO_CONTENT || serde_json::from_slice::<Body>(&reply.body).is_ok()
+}
+
+/// The error for a successful response that is not from Dataverse.
+pub(super) fn not_from_dataverse(reply: &Reply) -> DataverseError {
+    let cause = format!("{} in a response that is not from Dataverse", reply.status.as_u16());
+    DataverseError::Unavailable { cause, retry_after: reply.retry_after }
+}
+
 /// `error.code` of a Dataverse error body. `None` if the body is not one.
 pub(crate) fn error_code(body: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
@@ -46,6 +63,19 @@ pub(crate) fn error_code(body: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_of_a_proxy_is_not_a_response_of_dataverse() {
+        let reply = |status: u16, body: &'static str| {
+            let status = StatusCode::from_u16(status).unwrap();
+            Reply::new(status, Default::default(), body.as_bytes().into(), chrono::Utc::now())
+        };
+        assert!(is_from_dataverse(&reply(204, "")));
+        assert!(is_from_dataverse(&reply(201, r#"{"@odata.context":"x","contactid":"y"}"#)));
+        for body in ["", "<html></html>", "null", "{}"] {
+            assert!(!is_from_dataverse(&reply(200, body)), "{body}");
+        }
+    }
 
     fn error(status: u16, body: &'static str) -> DataverseError {
         let status = StatusCode::from_u16(status).unwrap();
