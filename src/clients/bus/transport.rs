@@ -125,6 +125,11 @@ impl HttpClient for Transport {
             let error = BusError::from_response(reply.status, &reply.body, reply.retry_after);
             return Err(Error::new(ErrorKind::Other, error));
         }
+        if is_send(request) && reply.status != StatusCode::CREATED {
+            let cause = format!("{} in a response that is not from Service Bus", reply.status.as_u16());
+            let error = BusError::Unavailable { cause, retry_after: reply.retry_after };
+            return Err(Error::new(ErrorKind::Other, error));
+        }
         let mut headers = Headers::new();
         for (name, value) in &reply.headers {
             headers.insert(HeaderName::from(name.as_str().to_owned()), value.to_str().unwrap_or_default().to_owned());
@@ -134,6 +139,11 @@ impl HttpClient for Transport {
         let body = futures::stream::once(std::future::ready(Ok(reply.body)));
         Ok(azure_core_bus::Response::new(status, headers, Box::pin(body)))
     }
+}
+
+/// "Send Message" and "Send Message Batch" are answered with 201. A proxy or a maintenance page may answer 200.
+fn is_send(request: &Request) -> bool {
+    method(request) == reqwest::Method::POST && request.url().path().ends_with("/messages")
 }
 
 #[cfg(test)]
