@@ -1,0 +1,116 @@
+//! The kinds of requests that an event causes.
+
+use sandbox::network::{Call, Dependency};
+use serde_json::Value;
+
+/// What a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Kind {
+    CommerceToken,
+    DataverseToken,
+    Search,
+    OperatingUnit,
+    Order,
+    Cart,
+    Customer,
+    Connect,
+    ReadItem,
+    MoveCursor,
+    DueRecords,
+    FindRecords,
+    AddRecords,
+    SaveRecords,
+    AssignContact,
+    Claim,
+    TakeOver,
+    Settle,
+    Send,
+    FindContact,
+    CreateContact,
+    Company,
+    CustomerGroup,
+    Trigger,
+    Other,
+}
+
+impl Kind {
+    pub(crate) fn of(call: &Call) -> Self {
+        match call.dependency {
+            Dependency::Entra => Self::of_token(call),
+            Dependency::Commerce => Self::of_commerce(&call.path),
+            Dependency::Cosmos => Self::of_store(call),
+            Dependency::ServiceBus => Self::Send,
+            Dependency::Dataverse => Self::of_dataverse(call),
+        }
+    }
+
+    fn of_token(call: &Call) -> Self {
+        // The port of the audience differs, its application does not.
+        let is_dataverse = text(call).contains("5a9d14c3-82e7-4b06-9f3d-e60c7b2a1f48");
+        if is_dataverse { Self::DataverseToken } else { Self::CommerceToken }
+    }
+
+    fn of_commerce(path: &str) -> Self {
+        let parts = [
+            ("Search", Self::Search),
+            ("GetOperatingUnitNumber", Self::OperatingUnit),
+            ("SalesOrders", Self::Order),
+            ("Carts", Self::Cart),
+            ("Customers", Self::Customer),
+        ];
+        first(path, &parts)
+    }
+
+    fn of_dataverse(call: &Call) -> Self {
+        let parts = [
+            ("msdyn_customergroups", Self::CustomerGroup),
+            ("cdm_companies", Self::Company),
+            ("/contacts(", Self::CreateContact),
+            ("/contacts", Self::FindContact),
+            ("/v9.2/", Self::Trigger),
+        ];
+        first(&call.path, &parts)
+    }
+
+    fn of_store(call: &Call) -> Self {
+        if !call.path.contains("/docs") {
+            return Self::Connect;
+        }
+        let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
+        match (call.method.as_str(), &body) {
+            ("GET", _) => Self::ReadItem,
+            (_, Value::Array(operations)) => Self::of_batch(operations),
+            (_, Value::Object(item)) if item.contains_key("query") => {
+                let query = item["query"].as_str().unwrap_or_default();
+                first(query, &[("ARRAY_CONTAINS", Self::FindRecords), ("c.due", Self::DueRecords)])
+            }
+            (_, Value::Object(item)) if item.contains_key("position") => Self::MoveCursor,
+            (_, Value::Object(item)) if item.contains_key("contactId") => Self::AssignContact,
+            _ => Self::Other,
+        }
+    }
+
+    fn of_batch(operations: &[Value]) -> Self {
+        let has = |kind: &str| operations.iter().any(|operation| operation["operationType"] == kind);
+        let is_claim = |operation: &Value| {
+            [&operation["id"], &operation["resourceBody"]["id"]]
+                .into_iter()
+                .any(|id| id.as_str().is_some_and(|id| id.ends_with("~claim")))
+        };
+        match operations.iter().any(is_claim) {
+            true if has("Delete") => Self::Settle,
+            true if has("Replace") => Self::TakeOver,
+            true => Self::Claim,
+            false if has("Create") => Self::AddRecords,
+            false => Self::SaveRecords,
+        }
+    }
+}
+
+fn text(call: &Call) -> String {
+    String::from_utf8_lossy(&call.body).into_owned()
+}
+
+fn first(text: &str, parts: &[(&str, Kind)]) -> Kind {
+    parts.iter().find(|(part, _)| text.contains(part)).map_or(Kind::Other, |(_, kind)| *kind)
+}
