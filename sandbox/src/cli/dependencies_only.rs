@@ -82,8 +82,9 @@ mod tests {
     /// Enough calls for one of the faults, which hit about every tenth call.
     const CALLS: usize = 500;
 
-    async fn answers_of_dataverse(faults: &str) -> Vec<Option<u16>> {
-        let port = (10_000 + std::process::id() % 20_000).to_string();
+    /// The ports are still taken when an environment has just ended, so each has a block of its own.
+    async fn answers_of_dataverse(faults: &str, block: u32) -> Vec<Option<u16>> {
+        let port = (10_000 + std::process::id() % 1_000 * 20 + block * 10).to_string();
         let words = ["sandbox", "--no-host", "--orders", "0", "--faults", faults, "--port-base", &port];
         let args = Args::try_parse_from(words).unwrap();
         let environment = start(&args).await.unwrap();
@@ -103,7 +104,7 @@ mod tests {
 
     #[tokio::test]
     async fn faults_are_injected_without_a_host() {
-        assert_eq!(answers_of_dataverse("none").await, [Some(401); CALLS]);
-        assert_ne!(answers_of_dataverse("dataverse=storm").await.last(), Some(&Some(401)));
+        assert_eq!(answers_of_dataverse("none", 0).await, [Some(401); CALLS]);
+        assert_ne!(answers_of_dataverse("dataverse=storm", 1).await.last(), Some(&Some(401)));
     }
 }
