@@ -4,7 +4,7 @@
 //! Imports point one way, from left to right:
 //!
 //! ```text
-//! main > host > check > functions > contacts > clients, journeys > settings > events > json, dependency, clock
+//! main > host > check > functions > contacts > clients, journeys > settings > events > json, dependency, clock, text
 //! ```
 //!
 //! Every module may use [`telemetry`], which imports only [`dependency`].
@@ -21,6 +21,7 @@
 //! | [`events`] | events, records, messages, the retry policy; no network, no clock |
 //! | [`json`] | reading JSON with the path of an error, raw values |
 //! | [`dependency`] | the names of the dependencies |
+//! | [`text`] | text fit for other systems |
 //! | [`clock`] | time and randomness behind a trait |
 //! | [`telemetry`] | the log that `docs/logging.md` describes, and traces |
 
@@ -36,6 +37,7 @@ pub mod journeys;
 pub mod json;
 pub mod settings;
 pub mod telemetry;
+pub mod text;
 
 use std::future::Future;
 use std::sync::Arc;

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{Finding, Problem, Stage};
-use crate::clients::dataverse::{CONTACT_COLUMNS, error_code};
+use crate::clients::dataverse::{CONTACT_COLUMNS, Meaning, classify, error_code, property_name};
 use crate::clients::{CallError, Reply};
 use crate::dependency::Dependency;
 use crate::functions::Services;
@@ -74,12 +74,19 @@ fn application_user(response: Result<Reply, CallError>) -> (Finding, Option<Uuid
     }
 }
 
+/// The response to a query.
+#[derive(Deserialize)]
+struct Rows {
+    value: Option<Vec<serde::de::IgnoredAny>>,
+}
+
 fn table(what: &str, response: Result<Reply, CallError>) -> Finding {
     let reply = match response {
         Ok(reply) => reply,
         Err(error) => return no_response(what, &error),
     };
-    if reply.status.is_success() {
+    let has_rows = || serde_json::from_slice::<Rows>(&reply.body).is_ok_and(|rows| rows.value.is_some());
+    if reply.status.is_success() && has_rows() {
         return Finding::ok(Dependency::Dataverse, what);
     }
     match missing_column(&reply) {
@@ -159,39 +166,58 @@ pub(super) const ROLE: &str = "give the application user the security role that 
 /// Problems that are the same for all requests.
 pub(super) fn rejection(what: &str, reply: &Reply) -> Finding {
     let code = error_code(&reply.body).unwrap_or_default();
+    let property = property_name(&reply.body);
     let status = format!("{} {code}", reply.status.as_u16());
     let status = status.trim_end();
-    match reply.status {
-        StatusCode::UNAUTHORIZED => failed(
+    if reply.status == StatusCode::UNAUTHORIZED {
+        return failed(
             what,
             Stage::Authenticated,
             format!("Dataverse refuses the token ({status})"),
             "set DataverseUrl to the address that the Power Platform admin center shows, and the tenant to the environment's",
-        ),
-        StatusCode::FORBIDDEN if code == NO_SUCH_USER => failed(
+        );
+    }
+    if reply.status.is_success() {
+        return failed(
+            what,
+            Stage::Reached,
+            format!("the reply with the status {status} is not from Dataverse"),
+            "check DataverseUrl, and whether a proxy or gateway answers in the place of Dataverse",
+        );
+    }
+    let (meaning, why) = classify(reply.status, &code, property.is_some());
+    let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+    match meaning {
+        Meaning::Denied if code == NO_SUCH_USER => failed(
             what,
             Stage::Authenticated,
             format!("the environment has no such application user ({status})"),
             "in the Power Platform admin center, Environments > Settings > Users > Application users, add the \
              application (DataverseClientId, or the managed identity's client id) with its security role",
         ),
-        StatusCode::FORBIDDEN => {
+        Meaning::Denied => {
             let privilege = missing_privilege(reply).unwrap_or_else(|| "a privilege".to_owned());
             failed(what, Stage::Permitted, format!("the security role lacks {privilege} ({status})"), ROLE)
         }
-        StatusCode::NOT_FOUND => failed(
+        Meaning::Missing => failed(
             what,
             Stage::Exists,
             format!("the requested object does not exist in the environment ({status})"),
             "check that DataverseUrl is the environment that Commerce is linked to",
         ),
-        code if code.is_server_error() || code == StatusCode::TOO_MANY_REQUESTS => {
-            failed(what, Stage::Reached, format!("Dataverse is not available ({status})"), "try again later")
+        Meaning::Unavailable => {
+            failed(what, Stage::Reached, format!("Dataverse is not available ({status}{why})"), "try again later")
         }
-        _ => failed(
+        Meaning::Failed => failed(
+            what,
+            Stage::Reached,
+            format!("Dataverse could not process the request ({status}{why})"),
+            "try again later; if the code stays, look it up in Microsoft's list of Dataverse Web API errors",
+        ),
+        Meaning::Invalid | Meaning::Conflict | Meaning::IdTaken | Meaning::KeyTaken | Meaning::Stale => failed(
             what,
             Stage::Exists,
-            format!("Dataverse rejects the request ({status})"),
+            format!("Dataverse rejects the request ({status}{why})"),
             "look the code up in Microsoft's list of Dataverse Web API errors",
         ),
     }

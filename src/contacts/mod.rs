@@ -6,5 +6,8 @@ mod person;
 mod rules;
 
 pub use number::{identifies_person, is_default_customer, is_temporary_number};
-pub use person::{Person, truncated_name, usable_email};
-pub use rules::{belongs_to_other_customer, carries_number, contact_id, missing_columns, new_contact, select_contact};
+pub use person::{Person, usable_email, usable_identifier, usable_name, usable_party_number};
+pub use rules::{
+    MAX_MERGES, Selection, belongs_to_other_customer, carries_number, contact_id, missing_columns, new_contact,
+    select_contact,
+};

@@ -1,5 +1,7 @@
 //! The data of a customer or guest that selects or creates a contact.
 
+use crate::text::{truncated, utf16_length, without_forbidden};
+
 /// A customer or guest. Unknown fields are absent, never empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Person {
@@ -21,9 +23,10 @@ pub struct Person {
     pub company: String,
 }
 
-/// Column lengths of the contact table.
+/// Column lengths of the contact table, in UTF-16 code units.
 const MAX_NAME_LENGTH: usize = 50;
 const MAX_EMAIL_LENGTH: usize = 100;
+const MAX_PARTY_NUMBER_LENGTH: usize = 100;
 
 impl Person {
     /// Whether a contact can be found or created.
@@ -34,11 +37,23 @@ impl Person {
 
 /// A trimmed address. `None` if it is empty or too long for the column.
 pub fn usable_email(text: &str) -> Option<String> {
-    let email = text.trim();
-    (!email.is_empty() && email.chars().count() <= MAX_EMAIL_LENGTH).then(|| email.to_owned())
+    usable_identifier(text).filter(|email| utf16_length(email) <= MAX_EMAIL_LENGTH)
 }
 
-/// A name, cut to the length of the column.
-pub fn truncated_name(name: &str) -> String {
-    name.chars().take(MAX_NAME_LENGTH).collect()
+/// A name, cut to the length of the column. `None` if it is empty.
+pub fn usable_name(text: &str) -> Option<String> {
+    let name = usable_identifier(text)?;
+    Some(truncated(&name, MAX_NAME_LENGTH).trim_end().to_owned())
+}
+
+/// A party number. `None` if it is empty or too long for the column: a part of it would be another party's.
+pub fn usable_party_number(text: &str) -> Option<String> {
+    usable_identifier(text).filter(|number| utf16_length(number) <= MAX_PARTY_NUMBER_LENGTH)
+}
+
+/// A trimmed account number or other identifier, without characters that Dataverse rejects. `None` if it is empty.
+pub fn usable_identifier(text: &str) -> Option<String> {
+    let text = without_forbidden(text);
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
 }

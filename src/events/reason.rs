@@ -35,8 +35,18 @@ pub enum ReasonCode {
     StoreUnavailable,
     /// Dataverse is not available, throttles, or rejects our identity.
     DataverseUnavailable,
+    /// A plug-in, the database or something unknown of Dataverse has failed.
+    DataverseFailed,
     /// Dataverse rejects the contact.
     ContactRefused,
+    /// The person's contact is inactive, so its journeys are skipped.
+    ContactInactive,
+    /// Another contact has a value that must be unique, and it cannot be used.
+    ContactKeyTaken,
+    /// The journeys started, but the contact's missing account number could not be written.
+    NumberNotWritten,
+    /// The journeys started, but other columns of the contact could not be written.
+    ContactNotUpdated,
     /// The custom trigger does not exist or is not published.
     TriggerMissing,
     /// The custom trigger rejects its parameters.
@@ -58,9 +68,13 @@ pub enum ReasonCode {
 }
 
 impl ReasonCode {
-    /// Whether it says what a completed event was processed without.
+    /// Whether it says what is missing in an event that is completed nevertheless.
     pub fn is_note(self) -> bool {
-        matches!(self, Self::CustomerNotFound | Self::CustomerNotRead | Self::CartNotRead)
+        match self {
+            Self::CustomerNotFound | Self::CustomerNotRead | Self::CartNotRead => true,
+            Self::ContactInactive | Self::NumberNotWritten | Self::ContactNotUpdated => true,
+            _ => false,
+        }
     }
 }
 

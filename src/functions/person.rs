@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 
-use crate::contacts::{Person, identifies_person, is_default_customer, truncated_name, usable_email};
+use crate::contacts::{
+    Person, identifies_person, is_default_customer, usable_email, usable_identifier, usable_name, usable_party_number,
+};
 use crate::events::{CommerceEvent, Message};
 use crate::journeys::View;
 
@@ -35,12 +37,12 @@ fn person_of(view: &View<'_>, event: &CommerceEvent, default_customers: &[String
     };
     let last_name = customer("LastName").or_else(whole_name);
     Person {
-        number: number(view, default_customers),
+        number: number(view, default_customers).and_then(|number| usable_identifier(&number)),
         email,
         emails,
-        first_name: customer("FirstName").map(|name| truncated_name(&name)),
-        last_name: last_name.map(|name| truncated_name(&name)),
-        party_number: customer("PartyNumber"),
+        first_name: customer("FirstName").and_then(|name| usable_name(&name)),
+        last_name: last_name.and_then(|name| usable_name(&name)),
+        party_number: customer("PartyNumber").and_then(|number| usable_party_number(&number)),
         customer_group: customer("CustomerGroup"),
         company: event.data_area_id.clone(),
     }

@@ -59,26 +59,35 @@ impl From<StoreError> for StartError {
 
 impl From<ContactError> for StartError {
     fn from(error: ContactError) -> Self {
+        let detail = error.to_string();
         match error {
             ContactError::Dataverse(error) => error.into(),
             ContactError::Store(error) => error.into(),
+            ContactError::Inactive(_) => Self::permanent(ReasonCode::ContactInactive, detail),
+            // The contact in the way may become visible.
+            ContactError::KeyTaken { holders, .. } if holders.is_empty() => {
+                Self::transient(ReasonCode::ContactKeyTaken, detail)
+            }
+            ContactError::KeyTaken { .. } => Self::permanent(ReasonCode::ContactKeyTaken, detail),
+            ContactError::ChosenOtherwise => Self::transient(ReasonCode::InProgress, detail),
         }
     }
 }
 
-/// An error while the contact is resolved. Only a rejected contact is permanent.
+/// An error while the contact is resolved. Only rejected data is permanent.
 impl From<DataverseError> for StartError {
     fn from(error: DataverseError) -> Self {
         let detail = error.to_string();
         match error {
             DataverseError::Refused(_) => Self::permanent(ReasonCode::ContactRefused, detail),
+            DataverseError::Failed(_) => Self::transient(ReasonCode::DataverseFailed, detail),
             DataverseError::Unavailable { retry_after, .. } => {
                 Self::transient_after(Reason::new(ReasonCode::DataverseUnavailable, detail), retry_after)
             }
             DataverseError::AnswerLost(_)
             | DataverseError::Denied(_)
             | DataverseError::NotFound { .. }
-            | DataverseError::Conflict(_) => Self::transient(ReasonCode::DataverseUnavailable, detail),
+            | DataverseError::Conflict { .. } => Self::transient(ReasonCode::DataverseUnavailable, detail),
         }
     }
 }

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::pointer::{self, Pointer, View};
 use crate::json::Number;
+use crate::text::without_forbidden;
 
 /// The types of a trigger's parameters (`customapirequestparameter.type` in Dataverse).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -98,7 +99,7 @@ impl Type {
         let text = pointer::scalar(value)?;
         let text = if self == Self::String { text } else { text.trim().to_owned() };
         match self {
-            Self::String => to_raw_value(&text).ok(),
+            Self::String => to_raw_value(&without_forbidden(&text)).ok(),
             Self::Decimal | Self::Money | Self::Float => number(&text),
             Self::Integer => whole(&text),
             Self::Boolean => text.to_ascii_lowercase().parse::<bool>().ok().and_then(|yes| to_raw_value(&yes).ok()),
@@ -144,6 +145,7 @@ mod tests {
             (Type::Decimal, "\"many\"", None),
             (Type::String, "184.20", Some("\"184.20\"")),
             (Type::String, "\"O'Brien \\\"Bob\\\"\"", Some("\"O'Brien \\\"Bob\\\"\"")),
+            (Type::String, "\"Ann\\u000bSmith\\ud83d\"", Some("\"Ann Smith\u{fffd}\"")),
             (Type::Integer, "2.0", Some("2")),
             (Type::Integer, "2.5", None),
             (Type::Integer, "1e2", Some("100")),

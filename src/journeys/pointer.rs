@@ -119,7 +119,7 @@ pub(super) fn is_empty(value: &RawValue) -> bool {
 /// The text of a string, or of a number or boolean as written.
 pub(super) fn scalar(value: &RawValue) -> Option<String> {
     match value.get().as_bytes().first()? {
-        b'"' => serde_json::from_str(value.get()).ok(),
+        b'"' => crate::json::string(value.get()),
         b'{' | b'[' | b'n' => None,
         _ => Some(value.get().to_owned()),
     }

@@ -4,6 +4,7 @@ mod number;
 mod raw;
 mod relaxed;
 mod same;
+mod text;
 
 use std::fmt;
 
@@ -13,6 +14,7 @@ pub(crate) use number::Number;
 pub(crate) use raw::{RawObject, is_array};
 pub use relaxed::relaxed;
 pub(crate) use same::same_value;
+pub(crate) use text::string;
 
 /// The place and the kind of an error in JSON. It quotes no value, because values may be personal data.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -113,6 +113,8 @@ log_events! {
     }
     ERROR MessageAbandoned { event_id: &'a str, reason: &'a str, detail: &'a str }
     INFO ContactCreated { event_id: &'a str, contact_id: Uuid }
+    WARN ContactNotUpdated { event_id: &'a str, contact_id: Uuid, columns: &'a [&'static str], detail: &'a str }
+    WARN ContactSearchTruncated { rows: usize }
     INFO JourneyStarted { event_id: &'a str, journey: &'a str, contact_id: Uuid, latency_ms: i64, uncertain: u32 }
     WARN JourneyNotStarted { event_id: &'a str, journey: &'a str, reason: &'a str, detail: &'a str }
     WARN JourneyUncertain { event_id: &'a str, journey: &'a str }

@@ -5,11 +5,13 @@
 mod bad_events;
 mod check;
 mod commerce;
+mod contact_states;
 mod contacts;
 mod contracts;
 mod corpus;
 mod crash_points;
 mod customers;
+mod dataverse_replies;
 mod environment;
 mod expired_records;
 mod failure_paths;

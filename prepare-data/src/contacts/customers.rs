@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use commerce_journeys::contacts::{Person, truncated_name, usable_email};
+use commerce_journeys::contacts::{Person, usable_email, usable_identifier, usable_name, usable_party_number};
 use deltalake::arrow::array::{Array as _, BooleanArray, Int64Array, RecordBatch, StringArray};
 use deltalake::arrow::compute::cast;
 use deltalake::arrow::datatypes::DataType;
@@ -33,7 +33,7 @@ const COLUMNS: [&str; 9] = [
 ];
 
 /// Part of every hash: with another number, all customers are processed again.
-const RULES: &str = "1";
+const RULES: &str = "2";
 
 /// The gold table of customers, opened together with the state table.
 pub(super) struct Gold<'a> {
@@ -133,13 +133,13 @@ pub(super) fn customers(batch: &RecordBatch) -> Result<Vec<Customer>, SyncError>
             id: get("customer_id").unwrap_or_default(),
             content: get("content").unwrap_or_default(),
             person: Person {
-                number: get("customer_number"),
+                number: get("customer_number").and_then(|number| usable_identifier(&number)),
                 emails: email.iter().cloned().collect(),
                 email,
-                first_name: get("first_name").map(|name| truncated_name(&name)),
+                first_name: get("first_name").and_then(|name| usable_name(&name)),
                 // As in the function app: without a last name, the full name is used.
-                last_name: get("last_name").or_else(|| get("full_name")).map(|name| truncated_name(&name)),
-                party_number: get("party_number"),
+                last_name: get("last_name").or_else(|| get("full_name")).and_then(|name| usable_name(&name)),
+                party_number: get("party_number").and_then(|number| usable_party_number(&number)),
                 customer_group: get("customer_group"),
                 company: get("company").unwrap_or_default(),
             },

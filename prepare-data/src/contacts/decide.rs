@@ -2,9 +2,10 @@
 
 use std::borrow::Borrow;
 
-use commerce_journeys::clients::dataverse::{ContactColumns, ContactRow};
+use commerce_journeys::clients::dataverse::{ContactColumns, ContactRow, ContactState};
 use commerce_journeys::contacts::{
-    Person, belongs_to_other_customer, carries_number, contact_id, missing_columns, new_contact, select_contact,
+    Person, Selection, belongs_to_other_customer, carries_number, contact_id, missing_columns, new_contact,
+    select_contact,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -68,6 +69,10 @@ pub(super) enum Decision {
     Nothing {
         contact: Uuid,
     },
+    /// The contact was merged into this one, which has to be read.
+    Follow {
+        master: Uuid,
+    },
     Leave {
         reason: Reason,
         contact: Option<Uuid>,
@@ -84,8 +89,12 @@ pub enum Reason {
     SharedNumber,
     /// Several active contacts carry the account number.
     SeveralContacts,
-    /// The customer's contact is inactive, or has another account number.
+    /// The customer's contact has another account number, or was created by another process just now.
     HiddenContact,
+    /// Somebody has deactivated the customer's contact.
+    ContactInactive,
+    /// Another contact, possibly an inactive one, has a value that must be unique.
+    ContactKeyTaken,
     /// Another process keeps changing the contact.
     KeepsChanging,
     /// The function app is creating or linking another contact for the customer.
@@ -102,6 +111,8 @@ impl Reason {
             Self::SharedNumber => "sharedNumber",
             Self::SeveralContacts => "severalContacts",
             Self::HiddenContact => "hiddenContact",
+            Self::ContactInactive => "contactInactive",
+            Self::ContactKeyTaken => "contactKeyTaken",
             Self::KeepsChanging => "keepsChanging",
             Self::ChosenOtherwise => "chosenOtherwise",
             Self::Refused => "refused",
@@ -118,7 +129,11 @@ impl Reason {
                 "the number exists in several companies and Dataverse does not have this one: add the company (cdm_companies)"
             }
             Self::SeveralContacts => "several active contacts carry the number: merge them",
-            Self::HiddenContact => "the contact is inactive or carries another number: activate or correct it",
+            Self::HiddenContact => "the contact carries another number: correct it",
+            Self::ContactInactive => "somebody has deactivated the contact: activate it, or merge it into another one",
+            Self::ContactKeyTaken => {
+                "another contact, possibly an inactive one, has the number or the address, which must be unique: correct it"
+            }
             Self::KeepsChanging => "another process keeps changing the contact: run again",
             Self::ChosenOtherwise => "the function app is creating or linking another contact: run again later",
             Self::Refused => "Dataverse refuses the values; the state table contains its error code",
@@ -134,23 +149,45 @@ pub(super) fn decide(customer: &Customer, rows: Vec<ContactRecord>, refs: Compan
         return leave(Reason::SharedNumber, None);
     }
     let is_own = |found: &&ContactRecord| {
-        carries_number(&found.row) && !belongs_to_other_customer(&found.row, person, refs.company)
+        found.row.state() == ContactState::Active
+            && carries_number(&found.row)
+            && !belongs_to_other_customer(&found.row, person, refs.company)
     };
     if rows.iter().filter(is_own).count() > 1 {
         return leave(Reason::SeveralContacts, rows.iter().find(is_own).map(|found| found.row.contactid));
     }
-    let Some(found) = select_contact(rows, person, refs.company) else {
-        return Decision::Create {
+    match select_contact(rows, person, refs.company) {
+        Selection::Active(found) => decide_found(customer, found, refs),
+        Selection::Merged(found) => decide_merged(customer, found, refs),
+        Selection::Inactive(found) => leave(Reason::ContactInactive, Some(found.row.contactid)),
+        Selection::None => Decision::Create {
             contact: contact_id(person),
             columns: new_contact(person, refs.company, refs.group),
-        };
-    };
+        },
+    }
+}
+
+/// Decides about a customer whose contact was merged into `found`, or is `found`.
+pub(super) fn decide_merged(customer: &Customer, found: ContactRecord, refs: CompanyRefs) -> Decision {
+    let contact = found.row.contactid;
+    match found.row.state() {
+        ContactState::Merged(master) => Decision::Follow { master },
+        ContactState::Inactive => Decision::Leave { reason: Reason::ContactInactive, contact: Some(contact) },
+        // Somebody decided that it is the same person. Its columns are those of the other customer.
+        ContactState::Active if belongs_to_other_customer(&found.row, &customer.person, refs.company) => {
+            Decision::Nothing { contact }
+        }
+        ContactState::Active => decide_found(customer, found, refs),
+    }
+}
+
+fn decide_found(customer: &Customer, found: ContactRecord, refs: CompanyRefs) -> Decision {
     let contact = found.row.contactid;
     let links = !carries_number(&found.row);
     if links && customer.shares_email {
-        return leave(Reason::SharedEmail, Some(contact));
+        return Decision::Leave { reason: Reason::SharedEmail, contact: Some(contact) };
     }
-    match difference(&found, person, refs) {
+    match difference(&found, &customer.person, refs) {
         Some(columns) => Decision::Update { contact, etag: found.row.etag, columns, links },
         None => Decision::Nothing { contact },
     }
@@ -177,20 +214,5 @@ fn difference(found: &ContactRecord, person: &Person, refs: CompanyRefs) -> Opti
         company: wanted.company,
         customer_group: wanted.customer_group,
     };
-    (!names(&columns).is_empty()).then_some(columns)
-}
-
-/// The columns that are set.
-pub(super) fn names(columns: &ContactColumns) -> Vec<&'static str> {
-    let set = [
-        ("firstname", columns.firstname.is_some()),
-        ("lastname", columns.lastname.is_some()),
-        ("emailaddress1", columns.emailaddress1.is_some()),
-        ("msdyn_contactnumber", columns.msdyn_contactnumber.is_some()),
-        ("msdyn_partynumber", columns.msdyn_partynumber.is_some()),
-        ("msdyn_sellable", columns.msdyn_sellable.is_some()),
-        ("msdyn_company", columns.company.is_some()),
-        ("msdyn_customergroupid", columns.customer_group.is_some()),
-    ];
-    set.into_iter().filter_map(|(name, is_set)| is_set.then_some(name)).collect()
+    (!columns.names().is_empty()).then_some(columns)
 }

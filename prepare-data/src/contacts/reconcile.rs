@@ -1,10 +1,11 @@
 //! One batch of customers: find, decide, write, and repeat for contacts that others changed in between.
 
 use commerce_journeys::clients::dataverse::ContactColumns;
+use commerce_journeys::contacts::MAX_MERGES;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use uuid::Uuid;
 
-use super::decide::{Customer, Decision, Reason, decide, names};
+use super::decide::{CompanyRefs, ContactRecord, Customer, Decision, Reason, decide, decide_merged};
 use super::error::SyncError;
 use super::service::{Service, Write, Written};
 
@@ -122,20 +123,43 @@ async fn plan(
     let mut planned = Vec::new();
     for (open, rows) in open.into_iter().zip(found) {
         let refs = service.refs(&open.customer.person).await?;
-        match decide(&open.customer, rows, refs) {
+        match decide_and_follow(service, &open.customer, rows, refs).await? {
             Decision::Nothing { contact } => results.push(open.unchanged(contact)),
+            // More merges than anybody makes.
+            Decision::Follow { master } => {
+                let outcome = SyncOutcome::Left(Reason::ContactInactive, None);
+                results.push(open.result(Some(master), outcome));
+            }
             Decision::Leave { reason, contact } => results.push(open.result(contact, SyncOutcome::Left(reason, None))),
             Decision::Create { contact, columns } => {
                 planned.push(Planned { open, contact, etag: None, columns, outcome: SyncOutcome::Created });
             }
             Decision::Update { contact, etag, columns, links } => {
-                let names = names(&columns);
+                let names = columns.names();
                 let outcome = if links { SyncOutcome::Linked(names) } else { SyncOutcome::Updated(names) };
                 planned.push(Planned { open, contact, etag: Some(etag), columns, outcome });
             }
         }
     }
     Ok(planned)
+}
+
+/// Decides, and follows merged contacts to the last one.
+async fn decide_and_follow(
+    service: &Service,
+    customer: &Customer,
+    rows: Vec<ContactRecord>,
+    refs: CompanyRefs,
+) -> Result<Decision, SyncError> {
+    let mut decision = decide(customer, rows, refs);
+    for _ in 0..MAX_MERGES {
+        let Decision::Follow { master } = decision else { break };
+        decision = match service.contact(master).await? {
+            Some(found) => decide_merged(customer, found, refs),
+            None => Decision::Leave { reason: Reason::ContactInactive, contact: Some(master) },
+        };
+    }
+    Ok(decision)
 }
 
 /// Writes; returns the customers that need another attempt.
@@ -156,6 +180,9 @@ async fn carry_out(
             Written::Done => results.push(it.open.result(Some(it.contact), it.outcome)),
             Written::Refused(code) => {
                 results.push(it.open.result(Some(it.contact), SyncOutcome::Left(Reason::Refused, Some(code))));
+            }
+            Written::KeyTaken(code) => {
+                results.push(it.open.result(Some(it.contact), SyncOutcome::Left(Reason::ContactKeyTaken, Some(code))));
             }
             Written::Conflict => again.push(Pending { tried: Some((it.contact, it.outcome)), ..it.open }),
         }

@@ -144,7 +144,7 @@ async fn a_contact_that_was_given_to_somebody_else_is_told_and_left() {
 async fn what_dataverse_refuses_harms_nobody_else() {
     let environment = TestEnvironment::usual().await;
     let mut customers = Customer::many(3);
-    customers[1].party_number = Some("9".repeat(200));
+    customers[1].number = "9".repeat(200);
     environment.gold(&customers).await;
     let report = environment.sync().await;
     assert_eq!((report.created.count, report.left[&Reason::Refused].count), (2, 1));
@@ -165,4 +165,53 @@ async fn thousands_of_contacts_with_one_address_do_not_hide_anybody() {
     let report = environment.sync().await;
     assert_eq!((report.created.count, report.updated.count), (1, 1));
     assert_eq!(environment.contact(theirs).email, customers[1].email);
+}
+
+#[tokio::test]
+async fn a_deactivated_contact_is_told_and_gets_no_substitute() {
+    let environment = TestEnvironment::usual().await;
+    let customer = Customer::new("C1");
+    environment.dataverse().add_contact(&Contact { inactive: true, ..contact(Some("C1"), None) });
+    let before = environment.dataverse().contacts();
+    environment.gold(&[customer]).await;
+    assert_eq!(environment.sync().await.left[&Reason::ContactInactive].count, 1);
+    assert_eq!(environment.dataverse().contacts(), before);
+}
+
+#[tokio::test]
+async fn a_merged_contact_stands_for_the_one_it_was_merged_into() {
+    let environment = TestEnvironment::usual().await;
+    let dataverse = environment.dataverse();
+    let nameless = dataverse.add_contact(&contact(None, Some("elsewhere@example.org")));
+    let others = dataverse.add_contact(&contact(Some("C9"), None));
+    for (number, master) in [("C1", nameless), ("C2", others)] {
+        let merged = dataverse.add_contact(&contact(Some(number), None));
+        assert!(dataverse.merge_contact(merged, master));
+    }
+    let before = environment.contact(others);
+    environment.gold(&[Customer::new("C1"), Customer::new("C2")]).await;
+    let report = environment.sync().await;
+    assert_eq!((report.linked.count, report.equal, report.exit_code()), (1, 1, 0), "{report}");
+    assert_eq!(environment.contact(nameless).contact_number.as_deref(), Some("C1"));
+    assert_eq!(environment.contact(others), before, "it has the data of another customer");
+}
+
+#[tokio::test]
+async fn a_unique_address_of_another_contact_is_told() {
+    let environment = TestEnvironment::usual().await;
+    environment.dataverse().add_contact_key(&["emailaddress1"]);
+    environment.dataverse().add_contact(&contact(Some("SOMEBODY-ELSE"), Some("c1@example.org")));
+    environment.gold(&[Customer::new("C1")]).await;
+    let report = environment.sync().await;
+    assert_eq!((report.left[&Reason::ContactKeyTaken].count, report.exit_code()), (1, 1), "{report}");
+}
+
+#[tokio::test]
+async fn names_are_made_fit_for_dataverse() {
+    let environment = TestEnvironment::usual().await;
+    let first_name = Some(format!("Ann\u{b}{}", "\u{1f600}".repeat(40)));
+    environment.gold(&[Customer { first_name, ..Customer::new("C1") }]).await;
+    assert_eq!(environment.sync().await.exit_code(), 0);
+    let created = environment.contact(Customer::new("C1").contact_id());
+    assert_eq!(created.first_name, Some(format!("Ann {}", "\u{1f600}".repeat(23))));
 }

@@ -79,7 +79,7 @@ async fn a_limited_run_is_gone_on_with() {
     let environment = TestEnvironment::usual().await;
     let mut customers = Customer::many(10);
     // Those who are left must not stand in the way of the others.
-    customers[..4].iter_mut().for_each(|it| it.party_number = Some("9".repeat(200)));
+    customers[..4].iter_mut().for_each(|it| it.number = format!("{}{}", it.number, "9".repeat(200)));
     environment.gold(&customers).await;
     for expected in [0, 4, 2, 0] {
         let report = environment.sync_with(|args| args.limit = Some(4)).await.unwrap();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use uuid::Uuid;
 
-use crate::dataverse::Contact;
+use crate::dataverse::{Contact, StartedJourney};
 use crate::shop::LedgerEntry;
 
 /// The contacts by id.
@@ -15,30 +15,68 @@ impl<'a> Contacts<'a> {
         Self(contacts.iter().map(|contact| (contact.id, contact)).collect())
     }
 
-    /// Why this contact is not the customer of `entry`.
-    pub(super) fn mismatch(&self, contact: Option<Uuid>, entry: &LedgerEntry) -> Option<&'static str> {
-        let Some(contact) = contact.and_then(|id| self.0.get(&id)) else {
+    /// Why the contact of a started journey is not the customer of `entry`.
+    pub(super) fn mismatch(&self, started: &StartedJourney, entry: &LedgerEntry) -> Option<&'static str> {
+        let Some(contact) = started.contact.and_then(|id| self.0.get(&id)) else {
             return Some("its contact does not exist");
         };
-        let same_email = || {
-            let (ours, theirs) = (contact.email.as_deref(), entry.email.as_deref());
-            matches!((ours, theirs), (Some(ours), Some(theirs)) if ours.to_lowercase() == theirs.to_lowercase())
+        if !started.to_active_contact {
+            return Some("its contact was inactive");
+        }
+        let is_customer = match &entry.account {
+            Some(account) => self.stands_for(contact.id, |it| it.contact_number.as_ref() == Some(account)),
+            None => self.stands_for(contact.id, |it| same_email(it, entry)),
         };
         match &entry.account {
-            Some(account) if contact.contact_number.as_ref() == Some(account) => None,
+            _ if is_customer => None,
             Some(_) => Some("its contact does not have the customer's number"),
-            None if same_email() => None,
             None => Some("its contact does not have the guest's e-mail address"),
         }
     }
+
+    /// Whether the contact, or one that was merged into it, is the customer.
+    fn stands_for(&self, id: Uuid, is_customer: impl Fn(&Contact) -> bool) -> bool {
+        let is_itself = self.0.get(&id).is_some_and(|contact| is_customer(contact));
+        is_itself || self.0.values().any(|contact| is_customer(contact) && self.last_master(contact) == id)
+    }
+
+    /// The contact into which this one was merged, directly or not, or itself.
+    fn last_master(&self, contact: &Contact) -> Uuid {
+        let mut contact = contact;
+        for _ in 0..self.0.len() {
+            match contact.master.and_then(|master| self.0.get(&master)) {
+                Some(master) => contact = master,
+                None => break,
+            }
+        }
+        contact.id
+    }
+
+    /// Whether the customer's only contacts were deactivated by somebody. Then no journey may start.
+    pub(super) fn is_deactivated(&self, entry: &LedgerEntry) -> bool {
+        let is_theirs = |contact: &&&Contact| match &entry.account {
+            Some(account) => match &contact.contact_number {
+                Some(number) => number == account,
+                None => same_email(contact, entry),
+            },
+            None => same_email(contact, entry),
+        };
+        let mut contacts = self.0.values().filter(is_theirs).peekable();
+        contacts.peek().is_some() && contacts.all(|contact| contact.inactive && contact.master.is_none())
+    }
 }
 
-/// Descriptions of duplicate contacts: by customer number, and by the e-mail address of guests if at least one contact
+fn same_email(contact: &Contact, entry: &LedgerEntry) -> bool {
+    let (ours, theirs) = (contact.email.as_deref(), entry.email.as_deref());
+    matches!((ours, theirs), (Some(ours), Some(theirs)) if ours.to_lowercase() == theirs.to_lowercase())
+}
+
+/// Descriptions of duplicate active contacts: by customer number, and by the e-mail address of guests if at least one contact
 /// is new.
 pub(super) fn duplicates(contacts: &[Contact], initial_contacts: &BTreeSet<Uuid>) -> Vec<String> {
     let mut by_number = BTreeMap::<_, Vec<&Contact>>::new();
     let mut by_email = BTreeMap::<_, Vec<&Contact>>::new();
-    for contact in contacts {
+    for contact in contacts.iter().filter(|contact| !contact.inactive) {
         match (&contact.contact_number, &contact.email) {
             (Some(number), _) => by_number.entry(number.to_lowercase()).or_default().push(contact),
             (None, Some(email)) => by_email.entry(email.to_lowercase()).or_default().push(contact),

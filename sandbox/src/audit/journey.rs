@@ -144,10 +144,17 @@ impl Fact<'_> {
     /// Whether this is the value of a text parameter.
     fn is(&self, text: Option<&str>) -> bool {
         match self {
-            Self::Text(fact) | Self::Number(fact) => text == Some(fact),
+            Self::Text(fact) => text == Some(fit(fact).as_str()),
+            Self::Number(fact) => text == Some(fact),
             Self::Moment(fact) => text.and_then(moment).is_some_and(|told| Some(told) == moment(fact)),
         }
     }
+}
+
+/// The text without the characters that Dataverse rejects.
+fn fit(text: &str) -> String {
+    let is_allowed = |character: &char| !matches!(character, '\0'..='\u{8}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}');
+    text.chars().filter(is_allowed).map(|it| if matches!(it, '\u{b}' | '\u{c}') { ' ' } else { it }).collect()
 }
 
 fn confirmation<'a>(entry: &'a LedgerEntry, order: &'a OrderFacts) -> Facts<'a> {

@@ -122,7 +122,7 @@ impl Audit {
             ..Self::default()
         };
         let started = audit.direct(evidence, &expected);
-        audit.repeat(evidence.explained, &expected, &started);
+        audit.repeat(evidence, &expected, &started);
         audit.sum_up(evidence, &expected, &started);
         audit
     }
@@ -153,7 +153,7 @@ impl Audit {
             };
             let wrong = occasion.journey.errors(entry, started);
             let wrong = (!wrong.is_empty()).then(|| format!("differs from the order: {}", wrong.join(", ")));
-            let mismatch = contacts.mismatch(started.contact, entry).map(str::to_owned);
+            let mismatch = contacts.mismatch(started, entry).map(str::to_owned);
             let mismatches: Vec<_> = mismatch.into_iter().chain(wrong).collect();
             if !mismatches.is_empty() {
                 self.misdirected.push(finding(occasion.journey, entry, mismatches.join("; ")));
@@ -164,10 +164,14 @@ impl Audit {
     }
 
     /// Compares the number of starts with the number of expected starts.
-    fn repeat(&mut self, explained: &[Explained], expected: &Expected<'_>, started: &Started<'_>) {
-        let explained: BTreeSet<_> = explained.iter().map(|explained| explained.started_number).collect();
+    fn repeat(&mut self, evidence: &Evidence<'_>, expected: &Expected<'_>, started: &Started<'_>) {
+        let contacts = Contacts::new(evidence.contacts);
+        let explained: BTreeSet<_> = evidence.explained.iter().map(|explained| explained.started_number).collect();
         for (occasion, entry) in expected {
             let Some(starts) = started.get(occasion) else {
+                if contacts.is_deactivated(entry) {
+                    continue;
+                }
                 self.lost.push(finding(occasion.journey, entry, "never started".to_owned()));
                 continue;
             };

@@ -64,6 +64,7 @@ impl Day {
             number: self.started.len() as u64 + 1,
             trigger: occasion.journey.trigger().to_owned(),
             contact: Some(contact),
+            to_active_contact: true,
             body,
             at: entry.committed + TimeDelta::milliseconds(800),
             traceparent: None,
@@ -320,4 +321,34 @@ fn remaining_messages_are_not_clean() {
         day.left_over = left_over;
         assert!(!day.audit().is_clean(), "{left_over:?}");
     }
+}
+
+#[test]
+fn a_journey_for_an_inactive_contact_is_misdirected() {
+    let mut day = Day::new();
+    day.first(Journey::OrderConfirmation).to_active_contact = false;
+    assert_eq!(day.findings(), [0, 0, 0, 1, 0]);
+}
+
+#[test]
+fn a_journey_for_the_contact_that_the_customers_was_merged_into_is_right() {
+    let mut day = Day::new();
+    let master = Uuid::new_v4();
+    day.contacts.push(Contact { id: master, ..Contact::default() });
+    let merged = day.first(Journey::OrderConfirmation).contact.unwrap();
+    let of_customer = day.contacts.iter_mut().find(|contact| contact.id == merged).unwrap();
+    of_customer.master = Some(master);
+    of_customer.inactive = true;
+    day.first(Journey::OrderConfirmation).contact = Some(master);
+    assert_eq!(day.findings(), [0, 0, 0, 0, 0]);
+}
+
+#[test]
+fn no_journey_is_expected_for_a_deactivated_contact() {
+    let mut day = Day::new();
+    let contact = day.first(Journey::OrderConfirmation).contact.unwrap();
+    day.started.retain(|started| started.contact != Some(contact));
+    assert!(day.findings()[0] > 0);
+    day.contacts.iter_mut().find(|it| it.id == contact).unwrap().inactive = true;
+    assert_eq!(day.findings(), [0, 0, 0, 0, 0]);
 }

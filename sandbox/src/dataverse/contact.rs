@@ -32,6 +32,10 @@ pub struct Contact {
     pub company: Option<Uuid>,
     /// `_msdyn_customergroupid_value`.
     pub customer_group: Option<Uuid>,
+    /// `statecode` is not 0.
+    pub inactive: bool,
+    /// `_masterid_value`: the contact that this one was merged into. Then it is inactive, too.
+    pub master: Option<Uuid>,
     /// `createdon`, computed.
     pub created_on: DateTime<Utc>,
     /// `modifiedon`, computed.
@@ -58,6 +62,8 @@ impl Contact {
             },
             company: id(row, "_msdyn_company_value"),
             customer_group: id(row, "_msdyn_customergroupid_value"),
+            inactive: row.get("statecode") != Some(&Value::Int(0)),
+            master: id(row, "_masterid_value"),
             created_on: time(row, "createdon"),
             modified_on: time(row, "modifiedon"),
             version: row.version,
@@ -66,6 +72,7 @@ impl Contact {
 
     /// The columns that a caller can write.
     pub(super) fn changes(&self) -> Changes {
+        let state = i64::from(self.inactive || self.master.is_some());
         let text = |text: &Option<String>| text.clone().filter(|text| !text.is_empty()).map(Value::Text);
         Changes::from([
             ("firstname", text(&self.first_name)),
@@ -78,6 +85,10 @@ impl Contact {
             ("msdyn_sellable", self.sellable.map(Value::Bool)),
             ("_msdyn_company_value", self.company.map(Value::Id)),
             ("_msdyn_customergroupid_value", self.customer_group.map(Value::Id)),
+            ("statecode", Some(Value::Int(state))),
+            ("statuscode", Some(Value::Int(state + 1))),
+            ("merged", Some(Value::Bool(self.master.is_some()))),
+            ("_masterid_value", self.master.map(Value::Id)),
         ])
     }
 }

@@ -17,6 +17,10 @@ pub(super) const UNKNOWN_SEGMENT: &str = "0x8006088a";
 pub(super) const NO_ROW: &str = "0x80040217";
 /// A row with this key exists.
 pub(super) const DUPLICATE: &str = "0x80040237";
+/// Another row has the values of an alternate key.
+pub(super) const KEY_TAKEN: &str = "0x80060892";
+/// A text contains a character that XML 1.0 does not allow.
+pub(super) const CHARACTER: &str = "0x80040278";
 /// The row has another version.
 pub(super) const STALE: &str = "0x80060882";
 /// A query has too many conditions.

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::State;
 use super::error::ODataError;
 use super::payload::guid;
+use super::rows::Value as Cell;
 use super::schema::Table;
 
 /// An accepted call of a custom trigger.
@@ -25,6 +26,8 @@ pub struct StartedJourney {
     /// The contact of the journey: `msdynmkt_profileid`, if it is a contact's id and `msdynmkt_signaluserauthid` is the
     /// same. Otherwise the call is accepted, but no message is sent.
     pub contact: Option<Uuid>,
+    /// Whether the contact was active at that time.
+    pub to_active_contact: bool,
     /// The call's body, with every number as it was written.
     pub body: String,
     /// The time of the call.
@@ -61,10 +64,14 @@ pub(super) fn start(
     trigger.check(body)?;
     let parameters: Value = serde_json::from_str(body).map_err(|error| ODataError::payload("", error))?;
     let number = state.started.len() as u64 + 1;
+    let contact = contact(state, &parameters);
+    let row = contact.and_then(|id| state.rows.get(Table::Contacts, id));
+    let to_active_contact = row.is_some_and(|row| row.get("statecode") == Some(&Cell::Int(0)));
     let started = StartedJourney {
         number,
         trigger: name.to_owned(),
-        contact: contact(state, &parameters),
+        contact,
+        to_active_contact,
         body: body.to_owned(),
         at,
         traceparent: traceparent.map(str::to_owned),

@@ -12,6 +12,7 @@ mod error;
 mod filter;
 mod index;
 mod journeys;
+mod keys;
 mod lexer;
 mod limits;
 mod payload;
@@ -119,6 +120,30 @@ impl Dataverse {
         self.seed(Table::Contacts, id, contact.changes())
     }
 
+    /// Defines an alternate key of contacts.
+    pub fn add_contact_key(&self, columns: &[&'static str]) {
+        self.lock().rows.keys.define(columns.to_vec());
+    }
+
+    /// Deactivates a contact, or activates it. Returns whether there was one.
+    pub fn set_active(&self, id: Uuid, active: bool) -> bool {
+        let state = i64::from(!active);
+        let changes = [("statecode", Some(Value::Int(state))), ("statuscode", Some(Value::Int(state + 1)))];
+        self.change(id, Changes::from(changes))
+    }
+
+    /// Merges a contact into another one: it becomes inactive and names the other one as its master. Returns whether it
+    /// exists.
+    pub fn merge_contact(&self, id: Uuid, master: Uuid) -> bool {
+        let is_merged = [("merged", Some(Value::Bool(true))), ("_masterid_value", Some(Value::Id(master)))];
+        self.set_active(id, false) && self.change(id, Changes::from(is_merged))
+    }
+
+    fn change(&self, id: Uuid, changes: Changes) -> bool {
+        let now = self.inner.clock.now();
+        self.lock().rows.save(Table::Contacts, id, changes, Condition::Update, now).is_ok()
+    }
+
     /// Removes a contact. Returns whether there was one.
     pub fn delete_contact(&self, id: Uuid) -> bool {
         self.lock().rows.delete(Table::Contacts, id, Condition::Update).is_ok()
@@ -127,8 +152,7 @@ impl Dataverse {
     /// Fault injection: another writer updates a contact, so that it has a new version. Returns whether there was one.
     /// Only `modifiedon` changes.
     pub fn touch_contact(&self, id: Uuid) -> bool {
-        let now = self.inner.clock.now();
-        self.lock().rows.save(Table::Contacts, id, Changes::new(), Condition::Update, now).is_ok()
+        self.change(id, Changes::new())
     }
 
     /// All contacts, ordered by id.

@@ -67,6 +67,7 @@ fn convert(table: Table, column: &Column, value: &Json) -> Result<Option<Value>,
 }
 
 fn fitting(table: Table, column: &Column, text: &str, max: usize) -> Result<String, ODataError> {
+    check_characters(column.name, text)?;
     if text.encode_utf16().count() <= max {
         return Ok(text.to_owned());
     }
@@ -79,6 +80,23 @@ fn fitting(table: Table, column: &Column, text: &str, max: usize) -> Result<Stri
     Err(ODataError::bad_request(error::TOO_LONG, message))
 }
 
+/// Dataverse passes values on as XML, so characters that XML 1.0 does not allow are rejected (`InvalidCharactersInField`).
+pub(super) fn check_characters(field: &str, text: &str) -> Result<(), ODataError> {
+    let is_allowed = |character: &char| {
+        matches!(character, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
+    };
+    match text.chars().find(|character| !is_allowed(character)) {
+        None => Ok(()),
+        Some(character) => {
+            let message = format!(
+                "Invalid character in field '{field}': '', hexadecimal value 0x{:02X}, is an invalid character.",
+                u32::from(character)
+            );
+            Err(ODataError::bad_request(error::CHARACTER, message))
+        }
+    }
+}
+
 /// `"<navigation>@odata.bind": "/<entity set>(<guid>)"`; null removes the reference.
 fn bind(
     table: Table,
@@ -87,7 +105,9 @@ fn bind(
     value: &Json,
 ) -> Result<(&'static str, Option<Value>), ODataError> {
     let found = table.columns(dual_write).find_map(|column| match column.kind {
-        Kind::Lookup { navigation: name, target } if name == navigation => Some((column.name, target)),
+        Kind::Lookup { navigation: name, target } if name == navigation && column.writable => {
+            Some((column.name, target))
+        }
         _ => None,
     });
     let Some((column, target)) = found else {

@@ -12,6 +12,7 @@ use super::collation;
 use super::error::{self, ODataError};
 use super::filter::Filter;
 use super::index::Index;
+use super::keys::AlternateKeys;
 use super::schema::{Column, Kind, Table};
 
 /// A value that is not null.
@@ -120,18 +121,20 @@ pub(super) struct Rows {
     tables: BTreeMap<Table, BTreeMap<Uuid, Row>>,
     index: Index,
     version: u64,
+    /// The alternate keys of contacts.
+    pub(super) keys: AlternateKeys,
 }
 
 impl Default for Rows {
     fn default() -> Self {
         // Row versions of an environment in use have seven digits and more.
-        Self { tables: BTreeMap::new(), index: Index::default(), version: 4_710_000 }
+        Self { tables: BTreeMap::new(), index: Index::default(), version: 4_710_000, keys: AlternateKeys::default() }
     }
 }
 
 impl Rows {
     /// All rows of a table, in the order of their ids.
-    pub(super) fn all(&self, table: Table) -> impl Iterator<Item = &Row> {
+    pub(super) fn all(&self, table: Table) -> impl Iterator<Item = &Row> + Clone {
         self.tables.get(&table).into_iter().flat_map(BTreeMap::values)
     }
 
@@ -177,6 +180,9 @@ impl Rows {
     ) -> Result<Saved, ODataError> {
         let saved = self.permit(table, id, condition)?;
         self.check_links(table, &changes)?;
+        if table == Table::Contacts {
+            self.keys.check(self.all(table), self.get(table, id), id, &changes)?;
+        }
         self.version += 1;
         let version = self.version;
         let rows = self.tables.entry(table).or_default();
@@ -241,6 +247,7 @@ fn new_row(table: Table, id: Uuid, now: DateTime<Utc>) -> Row {
         values.insert("createdon", Value::Time(now));
         values.insert("statecode", Value::Int(0));
         values.insert("statuscode", Value::Int(1));
+        values.insert("merged", Value::Bool(false));
     }
     values.insert(table.key(), Value::Id(id));
     Row { id, version: 0, values }

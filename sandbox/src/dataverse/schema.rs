@@ -81,6 +81,8 @@ const CONTACT: &[Column] = &[
     ),
     column("statecode", Kind::Int),
     column("statuscode", Kind::Int),
+    read_only("merged", Kind::Bool),
+    read_only("_masterid_value", Kind::Lookup { navigation: "masterid", target: Table::Contacts }),
     read_only("createdon", Kind::Time),
     read_only("modifiedon", Kind::Time),
 ];
@@ -144,7 +146,11 @@ impl Table {
             Self::Companies => COMPANY_COLUMNS,
             Self::CustomerGroups => CUSTOMER_GROUP,
         };
-        all.iter().filter(move |column| dual_write || !matches!(column.kind, Kind::Lookup { .. }))
+        let is_of_dual_write = |column: &Column| match column.kind {
+            Kind::Lookup { target, .. } => target.is_dual_write(),
+            _ => false,
+        };
+        all.iter().filter(move |column| dual_write || !is_of_dual_write(column))
     }
 
     /// The column with exactly this name.

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::error::{self, ODataError};
-use super::payload::guid;
+use super::payload::{check_characters, guid};
 
 /// A custom trigger.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -104,6 +104,11 @@ impl Parameter {
         let Some(value) = value.map(RawValue::get).filter(|value| *value != "null") else {
             return if self.optional { Ok(()) } else { Err(self.missing()) };
         };
+        if self.kind == ParameterKind::String
+            && let Ok(text) = serde_json::from_str::<String>(value)
+        {
+            return check_characters(&self.name, &text);
+        }
         if self.kind.accepts(value) {
             return Ok(());
         }

@@ -108,6 +108,7 @@ mod tests {
             number,
             trigger: journey.trigger().to_owned(),
             contact: None,
+            to_active_contact: false,
             body: parameters.to_string(),
             at: at(second),
             traceparent: None,

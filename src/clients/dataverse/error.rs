@@ -31,12 +31,44 @@ pub enum DataverseError {
         /// Status and code.
         cause: String,
     },
-    /// The row exists already, or it has changed since it was read.
-    #[error("a Dataverse row exists already or has changed ({0})")]
-    Conflict(String),
-    /// It rejects the request.
+    /// A row with this id or with the value of a key exists, or the row has changed since it was read.
+    #[error("a Dataverse row exists already or has changed ({cause})")]
+    Conflict {
+        /// What the reply says about the conflict.
+        kind: ConflictKind,
+        /// Status and code.
+        cause: String,
+    },
+    /// A plug-in, the database or something unknown has failed. It may succeed later.
+    #[error("Dataverse could not process the request ({0})")]
+    Failed(String),
+    /// It rejects the data. The same request can never succeed.
     #[error("Dataverse rejects the request ({0})")]
     Refused(String),
+}
+
+/// Why Dataverse answers that a row is in the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConflictKind {
+    /// A row with this id exists.
+    IdTaken,
+    /// Another row has a value that must be unique.
+    KeyTaken,
+    /// The row has changed since it was read.
+    Stale,
+    /// The reply does not say.
+    Unknown,
+}
+
+impl DataverseError {
+    /// Whether Dataverse answered that it does not accept this write. An outage is not a refusal.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Denied(_) | Self::Failed(_) | Self::Refused(_) => true,
+            Self::Conflict { kind, .. } => *kind == ConflictKind::KeyTaken,
+            Self::Unavailable { .. } | Self::AnswerLost(_) | Self::NotFound { .. } => false,
+        }
+    }
 }
 
 impl From<CallError> for DataverseError {

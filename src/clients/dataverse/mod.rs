@@ -3,9 +3,11 @@
 //! Status codes and headers follow "Use the Web API" of the Dataverse developer guide (create, update, conditional
 //! operations, service protection limits). Error messages may contain personal data, so our errors contain only codes.
 
+mod codes;
 mod contact;
 mod error;
 mod response;
+mod search;
 mod triggers;
 
 use std::collections::BTreeMap;
@@ -20,12 +22,17 @@ use crate::clock::SharedClock;
 use crate::dependency::Dependency;
 use crate::json::read_json;
 use crate::settings::DataverseSettings;
+pub(crate) use codes::{Meaning, classify};
 use contact::Rows;
-pub use contact::{CONTACT_COLUMNS, ContactColumns, ContactRow, contact_filter, read_contacts};
-pub use error::DataverseError;
-pub(crate) use response::error_code;
-pub use response::expect;
-use response::{is_from_dataverse, not_from_dataverse};
+pub use contact::{
+    CONTACT_COLUMNS, CONTACT_ORDER, ContactColumns, ContactRow, ContactState, contact_filter, contact_filters,
+    read_contacts,
+};
+pub use error::{ConflictKind, DataverseError};
+use response::expect_executed;
+pub(crate) use response::{error_code, property_name};
+pub use response::{expect, expect_json, expect_written};
+pub use search::{FoundContacts, MAX_PAGES};
 
 /// A client of one environment.
 #[derive(Debug)]
@@ -42,15 +49,6 @@ impl Dataverse {
         let (http, scheme, clock) = (http.clone(), "Bearer".to_owned(), clock.clone());
         let caller = Caller { dependency: Dependency::Dataverse, http, tokens, scheme, clock };
         Self { caller, base }
-    }
-
-    /// The active contacts with this account number or one of these e-mail addresses, oldest first, in one request.
-    pub async fn contacts(&self, number: Option<&str>, emails: &[String]) -> Result<Vec<ContactRow>, DataverseError> {
-        let Some(filter) = contact_filter([(number, emails)]) else { return Ok(Vec::new()) };
-        // Several customers may share an address. Fifty contacts are enough to find the one that belongs to this customer.
-        let query = [("$select", CONTACT_COLUMNS), ("$filter", &filter), ("$orderby", "createdon asc"), ("$top", "50")];
-        let reply = self.call(Method::GET, "contacts", |request| request.query(&query)).await?;
-        Ok(read_contacts(&expect(reply, "contact table")?)?)
     }
 
     /// Creates the contact with this id. [`DataverseError::Conflict`] if it exists.
@@ -73,21 +71,7 @@ impl Dataverse {
         let reply = self
             .call(Method::PATCH, &format!("contacts({id})"), |request| request.header(guard, version).json(columns))
             .await?;
-        if reply.status.is_success() && !is_from_dataverse(&reply) {
-            return Err(not_from_dataverse(&reply));
-        }
-        expect(reply, "contact").map(drop)
-    }
-
-    /// Whether there is a contact with this id, active or not.
-    pub async fn contact_exists(&self, id: Uuid) -> Result<bool, DataverseError> {
-        let query = [("$select", "contactid")];
-        let reply = self.call(Method::GET, &format!("contacts({id})"), |request| request.query(&query)).await?;
-        let is_from_dataverse = is_from_dataverse(&reply);
-        match expect(reply, "contact") {
-            Err(DataverseError::NotFound { .. }) => Ok(false),
-            found => found.map(|_| is_from_dataverse),
-        }
+        expect_written(reply, id)
     }
 
     /// The company (legal entity) with this code.
@@ -106,7 +90,7 @@ impl Dataverse {
     async fn lookup(&self, table: &str, key: &str, filter: &str) -> Result<Option<Uuid>, DataverseError> {
         let query = [("$select", key), ("$filter", filter), ("$top", "1")];
         let reply = self.call(Method::GET, table, |request| request.query(&query)).await?;
-        let body = match expect(reply, "table") {
+        let body = match expect_json(reply, "table") {
             Err(DataverseError::NotFound { .. }) => return Ok(None),
             other => other?,
         };
@@ -132,12 +116,11 @@ impl Dataverse {
             .await?;
         // The response of a gateway, or one that is not from Dataverse, does not show whether the trigger ran.
         let unknown_result = matches!(reply.status, StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT)
-            || (reply.status == StatusCode::INTERNAL_SERVER_ERROR && error_code(&reply.body).is_none())
-            || (reply.status.is_success() && !is_from_dataverse(&reply));
+            || (reply.status == StatusCode::INTERNAL_SERVER_ERROR && error_code(&reply.body).is_none());
         if unknown_result {
             return Err(DataverseError::AnswerLost(format!("status {}", reply.status.as_u16())));
         }
-        expect(reply, "custom trigger").map(drop)
+        expect_executed(reply, "custom trigger")
     }
 
     /// Reads a resource. The caller interprets the response.
@@ -161,7 +144,16 @@ impl Dataverse {
         path: &str,
         complete: impl Fn(RequestBuilder) -> RequestBuilder,
     ) -> Result<Reply, CallError> {
-        let url = self.url(path);
+        self.send_to(method, self.url(path), complete).await
+    }
+
+    /// Sends a request to an address of [`Dataverse::url`] or [`Dataverse::next_page`].
+    pub async fn send_to(
+        &self,
+        method: Method,
+        url: Url,
+        complete: impl Fn(RequestBuilder) -> RequestBuilder,
+    ) -> Result<Reply, CallError> {
         let build = |http: &Client| {
             let request = http.request(method.clone(), url.clone());
             complete(

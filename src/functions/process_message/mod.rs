@@ -45,6 +45,10 @@ pub enum DeliveryOutcome {
 /// Attempts within one delivery. The host renews the lock for five minutes.
 const MAX_ATTEMPTS: u32 = 3;
 
+/// Rescheduled messages after which a contact is used although its missing number or address cannot be written. It takes
+/// about two minutes to get there.
+const UPDATE_ATTEMPTS: u32 = 3;
+
 /// Longest delay within one delivery. Longer delays need a rescheduled message. After this time a delivery makes no further
 /// attempt, so that a dependency that hangs costs one time-out.
 const MAX_INLINE_DELAY: Duration = Duration::from_secs(5);
@@ -93,6 +97,7 @@ async fn start_with_retries(
     let mut options = StartOptions {
         check_record_first: delivery.delivery_count > 1,
         started: delivery.history.started.clone(),
+        may_skip_update: delivery.history.attempts >= UPDATE_ATTEMPTS,
         ..StartOptions::default()
     };
     let mut attempt = 1;

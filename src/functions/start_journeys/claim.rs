@@ -29,6 +29,8 @@ pub(super) struct ClaimedEvent<'a> {
     pub(super) record: Record,
     pub(super) to_trigger: Vec<&'a Journey>,
     retry_after: Option<Duration>,
+    /// What is missing in the event if it is completed.
+    note: Option<Reason>,
 }
 
 impl<'a> ClaimedEvent<'a> {
@@ -52,7 +54,7 @@ impl<'a> ClaimedEvent<'a> {
         };
         let new = |claim, record: Box<Record>| {
             let (record, to_trigger) = (*record, Vec::new());
-            Self { services, claim, claimed_at, record, to_trigger, retry_after: None }
+            Self { services, claim, claimed_at, record, to_trigger, retry_after: None, note: None }
         };
         match claimed {
             Claimed::NoRecord => {
@@ -98,6 +100,11 @@ impl<'a> ClaimedEvent<'a> {
             LogEvent::JourneyHeld { event_id: self.record.id().as_str(), journey: &journey.name }.log();
         }
         self.to_trigger = to_trigger;
+    }
+
+    /// Sets what the record says if the event is completed.
+    pub(super) fn set_note(&mut self, note: Option<Reason>) {
+        self.note = note;
     }
 
     /// Adds the outcomes of the invocations to the record.
@@ -166,7 +173,8 @@ impl<'a> ClaimedEvent<'a> {
                 Some(StartError::Permanent { reason, recorded: true })
             }
             Conclusion::Completed => {
-                let note = self.record.reason().filter(|reason| reason.code.is_note()).cloned();
+                let earlier = || self.record.reason().filter(|reason| reason.code.is_note()).cloned();
+                let note = self.note.clone().or_else(earlier);
                 self.record.complete(note, now, ttl);
                 None
             }

@@ -49,7 +49,12 @@ impl Invoked {
                 let detail = format!("{detail}; publish the trigger {trigger}");
                 Self::waiting(ReasonCode::TriggerMissing, detail, uncertain)
             }
-            DataverseError::Refused(_) | DataverseError::Conflict(_) => {
+            // A conflict is that of a plug-in, because a trigger writes no row of its own.
+            DataverseError::Failed(_) | DataverseError::Conflict { .. } => {
+                Self::waiting(ReasonCode::DataverseFailed, detail, uncertain)
+            }
+            DataverseError::Refused(_) => {
+                let detail = format!("{detail}; compare the journey's parameters with those of the trigger {trigger}");
                 Self::failed(ReasonCode::TriggerRefused, detail, uncertain)
             }
         }
@@ -113,6 +118,7 @@ fn log(record: &Record, journey: &Journey, contact_id: Uuid, outcome: &JourneyOu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clients::dataverse::ConflictKind;
 
     fn outcome(error: DataverseError) -> Invoked {
         Invoked::from_error(error, "msdynmkt_trigger", 1)
@@ -130,8 +136,11 @@ mod tests {
         let Invoked { outcome: JourneyOutcome::Waiting { reason, .. }, .. } = outcome(missing) else { panic!() };
         assert_eq!(reason.code, ReasonCode::TriggerMissing);
         assert!(reason.detail.ends_with("publish the trigger msdynmkt_trigger"), "{reason}");
-        for error in [DataverseError::Refused("400".into()), DataverseError::Conflict("412".into())] {
-            assert!(matches!(outcome(error).outcome, JourneyOutcome::Failed { .. }));
+        assert!(matches!(outcome(DataverseError::Refused("400".into())).outcome, JourneyOutcome::Failed { .. }));
+        let conflict = DataverseError::Conflict { kind: ConflictKind::KeyTaken, cause: "412".into() };
+        for error in [DataverseError::Failed("400 0x80040265".into()), conflict] {
+            let Invoked { outcome: JourneyOutcome::Waiting { reason, uncertain }, .. } = outcome(error) else { panic!() };
+            assert_eq!((reason.code, uncertain), (ReasonCode::DataverseFailed, 1));
         }
     }
 

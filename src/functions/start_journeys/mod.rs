@@ -14,7 +14,7 @@ mod tests;
 use uuid::Uuid;
 
 use super::Services;
-use super::contacts::{ContactResolution, resolve};
+use super::contacts::{ContactError, ContactResolution, NotWritten, ResolvedContact, resolve};
 use super::enrich::needs_order;
 use super::event_log::{log_final, record_journeys, traced};
 use super::person::view_and_person;
@@ -74,18 +74,16 @@ async fn start(services: &Services, message: &Message, options: &StartOptions) -
     if plan.wanted.is_empty() {
         return skip_all(services, message, options, &plan).await.map(Settled::unchanged);
     }
-    let contact = resolve(services, &person).await?;
-    invocation::record(|facts| facts.contact = Some(contact.resolution.name()));
-    if contact.resolution == ContactResolution::Created {
-        LogEvent::ContactCreated { event_id: event.id().as_str(), contact_id: contact.id }.log();
-    }
+    let contact = match resolve(services, &person, options.may_skip_update).await {
+        Err(error @ ContactError::Inactive(_)) => return skip_unusable(services, message, options, plan, error).await,
+        other => other?,
+    };
+    record_contact(message, &contact);
     let mut claimed = ClaimedEvent::begin(services, message, options, &plan).await?;
     if claimed.record.status().is_final() {
-        // An earlier delivery has finished the event.
-        let record = claimed.release().await?;
-        check_not_failed(&record, options)?;
-        return Ok(Settled::unchanged(record));
+        return finished_earlier(claimed, options).await;
     }
+    claimed.set_note(contact.not_written.as_ref().map(NotWritten::reason));
     claimed.record.set_contact(contact.id);
     let invoked = invoke_all(services, &claimed, &view, contact.id).await;
     claimed.apply_outcomes(invoked);
@@ -97,6 +95,44 @@ pub(super) async fn dismiss(services: &Services, record: &Record, detail: &str) 
     let message = Message::without_details(record.event().clone());
     let nothing = JourneyPlan::default();
     ClaimedEvent::begin(services, &message, &StartOptions::default(), &nothing).await?.dismiss(detail).await
+}
+
+fn record_contact(message: &Message, contact: &ResolvedContact) {
+    invocation::record(|facts| facts.contact = Some(contact.resolution.name()));
+    let (id, contact_id) = (message.event.id(), contact.id);
+    let event_id = id.as_str();
+    if contact.resolution == ContactResolution::Created {
+        LogEvent::ContactCreated { event_id, contact_id }.log();
+    }
+    if let Some(NotWritten { columns, cause }) = &contact.not_written {
+        LogEvent::ContactNotUpdated { event_id, contact_id, columns, detail: cause }.log();
+    }
+}
+
+/// The person's contact must not be used: completes the record, and triggers no journey.
+async fn skip_unusable(
+    services: &Services,
+    message: &Message,
+    options: &StartOptions,
+    plan: JourneyPlan<'_>,
+    error: ContactError,
+) -> Result<Settled, StartError> {
+    invocation::record(|facts| facts.contact = Some("inactive"));
+    let reason = Reason::new(ReasonCode::ContactInactive, error.to_string());
+    let plan = plan.without_contact(reason.clone());
+    let mut claimed = ClaimedEvent::begin(services, message, options, &plan).await?;
+    if claimed.record.status().is_final() {
+        return finished_earlier(claimed, options).await;
+    }
+    claimed.set_note(Some(reason));
+    claimed.settle().await
+}
+
+/// An earlier delivery has finished the event.
+async fn finished_earlier(claimed: ClaimedEvent<'_>, options: &StartOptions) -> Result<Settled, StartError> {
+    let record = claimed.release().await?;
+    check_not_failed(&record, options)?;
+    Ok(Settled::unchanged(record))
 }
 
 /// No journey to trigger: completes the record without a claim, a contact or an invocation.

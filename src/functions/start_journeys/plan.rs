@@ -21,6 +21,9 @@ pub(in crate::functions) struct StartOptions {
     pub(in crate::functions) only: Option<BTreeSet<String>>,
     /// Journeys that have started although their record does not say so.
     pub(in crate::functions) started: BTreeMap<String, DateTime<Utc>>,
+    /// Use the contact although Dataverse was not available for adding its missing number or address. Journeys do not need
+    /// them, so they do not wait for that for long.
+    pub(in crate::functions) may_skip_update: bool,
 }
 
 /// Which journeys an operator starts although the record speaks against it.
@@ -56,6 +59,8 @@ impl StartOptions {
 pub(super) struct JourneyPlan<'a> {
     pub(super) wanted: Vec<&'a Journey>,
     skipped: BTreeMap<String, JourneyOutcome>,
+    /// Journeys whose contact must not be used, and why.
+    unusable: Option<(Vec<&'a Journey>, Reason)>,
 }
 
 /// What applying a plan to a record leads to.
@@ -101,6 +106,12 @@ impl<'a> JourneyPlan<'a> {
         plan
     }
 
+    /// The same plan without journeys to trigger, because the contact must not be used.
+    pub(super) fn without_contact(mut self, reason: Reason) -> Self {
+        self.unusable = Some((std::mem::take(&mut self.wanted), reason));
+        self
+    }
+
     /// Records the skipped journeys.
     pub(super) fn record_skipped(&self, record: &mut Record) {
         for (name, outcome) in &self.skipped {
@@ -123,6 +134,9 @@ impl<'a> JourneyPlan<'a> {
             let uncertain = record.uncertain(name);
             record.set_journey_outcome(name, JourneyOutcome::Started { at: *at, uncertain });
         }
+        if let Some((journeys, reason)) = &self.unusable {
+            journeys.iter().for_each(|journey| skip_unusable(record, journey, reason));
+        }
         for journey in &self.wanted {
             match decide(journey, record.journeys().get(&journey.name), options) {
                 Decision::Keep => {}
@@ -136,6 +150,17 @@ impl<'a> JourneyPlan<'a> {
         }
         selection
     }
+}
+
+/// Skips a journey whose contact must not be used. One that has started, or may have, keeps what is known about it.
+fn skip_unusable(record: &mut Record, journey: &Journey, reason: &Reason) {
+    let uncertain = record.uncertain(&journey.name);
+    let outcome = match record.journeys().get(&journey.name) {
+        Some(JourneyOutcome::Started { .. }) => return,
+        _ if uncertain > 0 => JourneyOutcome::Failed { reason: reason.clone(), uncertain },
+        _ => JourneyOutcome::Skipped { because: reason.detail.clone() },
+    };
+    record.set_journey_outcome(&journey.name, outcome);
 }
 
 fn decide(journey: &Journey, before: Option<&JourneyOutcome>, options: &StartOptions) -> Decision {

@@ -11,7 +11,7 @@ use super::answer::{Answer, error_of, store_error};
 use crate::contacts::Person;
 use crate::events::{JourneyOutcome, Message};
 use crate::functions::Services;
-use crate::functions::contacts::find;
+use crate::functions::contacts::{ContactError, Located, find};
 use crate::functions::person::view_and_person;
 use crate::functions::start_journeys::skip_reason;
 use crate::journeys::{Journey, View};
@@ -40,7 +40,7 @@ struct Context<'a> {
     services: &'a Services,
     view: View<'a>,
     person: Person,
-    contact: Option<Uuid>,
+    contact: Located,
     recorded: BTreeMap<String, JourneyOutcome>,
     published: Option<BTreeSet<String>>,
 }
@@ -51,9 +51,8 @@ pub(super) async fn dry_run(services: &Services, message: &Message) -> Result<An
     let (view, person) = view_and_person(message, &services.settings.default_customers);
     let contact = match person.is_known() {
         true => find(services, &person).await.map_err(|error| error_of(error.into()))?,
-        false => None,
+        false => Located::Absent,
     };
-    let contact = contact.map(|row| row.contactid);
     let record = services.store.record(&event.channel_id, &event.id()).await.map_err(|error| store_error(&error))?;
     let recorded = record.as_ref().map(|record| record.journeys().clone()).unwrap_or_default();
     let triggers: Vec<&str> =
@@ -78,18 +77,29 @@ pub(super) async fn dry_run(services: &Services, message: &Message) -> Result<An
 
 impl Context<'_> {
     fn contact_fields(&self) -> serde_json::Value {
-        match self.contact {
-            Some(id) => json!({"id": id, "found": true}),
-            None => json!({"id": null, "found": false, "wouldBeCreated": self.person.is_known()}),
+        match &self.contact {
+            Located::Usable(row, _) => json!({"id": row.contactid, "found": true}),
+            Located::Unusable(id) => json!({"id": id, "found": true, "inactive": true}),
+            Located::Absent => json!({"id": null, "found": false, "wouldBeCreated": self.person.is_known()}),
+        }
+    }
+
+    /// The contact's id, and why its journeys would be skipped.
+    fn contact_id(&self) -> (Uuid, Option<String>) {
+        match &self.contact {
+            Located::Usable(row, _) => (row.contactid, None),
+            Located::Unusable(id) => (*id, Some(ContactError::Inactive(*id).to_string())),
+            Located::Absent => (Uuid::nil(), None),
         }
     }
 
     fn dry_run<'a>(&self, journey: &'a Journey) -> DryRun<'a> {
+        let (contact, unusable) = self.contact_id();
         let mut dry_run = DryRun {
             trigger: journey.trigger.as_str(),
             trigger_published: self.published.as_ref().map(|published| published.contains(&journey.trigger)),
             recorded: self.recorded.get(&journey.name).cloned(),
-            skipped_because: skip_reason(journey, &self.view, &self.person),
+            skipped_because: skip_reason(journey, &self.view, &self.person).or(unusable),
             parameters: None,
             problem: None,
         };
@@ -97,7 +107,7 @@ impl Context<'_> {
             return dry_run;
         }
         let now = self.services.clock.now();
-        match journey.fill(&self.view, self.contact.unwrap_or(Uuid::nil()), now) {
+        match journey.fill(&self.view, contact, now) {
             Ok(parameters) => dry_run.parameters = Some(parameters),
             Err(missing) => dry_run.problem = Some(missing.to_string()),
         }

@@ -141,7 +141,7 @@ fn start(subject: Subject, options: StartOptions, dry_run: bool) -> Action {
 
 /// The options of a start that an operator requests.
 pub(super) fn operator_options(force: Force) -> StartOptions {
-    StartOptions { check_record_first: true, reopen: true, force, ..StartOptions::default() }
+    StartOptions { check_record_first: true, reopen: true, force, may_skip_update: true, ..StartOptions::default() }
 }
 
 impl Body {

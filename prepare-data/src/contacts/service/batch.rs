@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use commerce_journeys::clients::Reply;
-use commerce_journeys::clients::dataverse::{ContactColumns, DataverseError, expect};
+use commerce_journeys::clients::dataverse::{ConflictKind, ContactColumns, DataverseError, expect, expect_written};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use uuid::Uuid;
 
@@ -26,7 +26,9 @@ pub(in crate::contacts) enum Written {
     Done,
     /// The contact changed since it was read. Nothing was written.
     Conflict,
-    /// Dataverse refuses the values.
+    /// Another contact has a value that must be unique.
+    KeyTaken(String),
+    /// Dataverse refuses the values, or a plug-in has failed.
     Refused(String),
 }
 
@@ -51,7 +53,8 @@ impl Service {
             let replies = self.send_batch(&batch).await?;
             let mut passing = None;
             for (at, reply) in open.into_iter().zip(replies) {
-                match outcome(reply) {
+                let Some(contact) = writes.get(at).map(|write| write.contact) else { continue };
+                match outcome(reply, contact) {
                     Ok(written) => {
                         if let Some(slot) = lock().get_mut(at) {
                             *slot = Some(written);
@@ -100,14 +103,15 @@ impl Service {
     }
 }
 
-fn outcome(reply: Reply) -> Result<Written, Failure> {
+fn outcome(reply: Reply, contact: Uuid) -> Result<Written, Failure> {
     // In the reply of a batch, this concerns one row, mostly by a plug-in. It must not stop the other rows.
     let concerns_one_row = reply.status == StatusCode::INTERNAL_SERVER_ERROR;
-    match expect(reply, "contact") {
+    match expect_written(reply, contact) {
         Err(DataverseError::Unavailable { cause, .. }) if concerns_one_row => Ok(Written::Refused(cause)),
         Ok(_) => Ok(Written::Done),
-        Err(DataverseError::Conflict(_) | DataverseError::NotFound { .. }) => Ok(Written::Conflict),
-        Err(DataverseError::Refused(cause)) => Ok(Written::Refused(cause)),
+        Err(DataverseError::Conflict { kind: ConflictKind::KeyTaken, cause }) => Ok(Written::KeyTaken(cause)),
+        Err(DataverseError::Conflict { .. } | DataverseError::NotFound { .. }) => Ok(Written::Conflict),
+        Err(DataverseError::Refused(cause) | DataverseError::Failed(cause)) => Ok(Written::Refused(cause)),
         Err(error) => Err(error.into()),
     }
 }
@@ -122,14 +126,17 @@ mod tests {
     fn every_status_in_a_batch_has_its_result() {
         let result = |status: u16, body: &'static str| {
             let status = StatusCode::from_u16(status).unwrap();
-            outcome(Reply::new(status, Default::default(), body.into(), Utc::now()))
+            outcome(Reply::new(status, Default::default(), body.into(), Utc::now()), Uuid::nil())
         };
         assert!(matches!(result(204, ""), Ok(Written::Done)));
         assert!(matches!(result(412, ""), Ok(Written::Conflict)));
         assert!(matches!(result(404, ""), Ok(Written::Conflict)));
         let plug_in = r#"{"error":{"code":"0x80040265","message":"No."}}"#;
-        assert!(matches!(result(400, plug_in), Ok(Written::Refused(cause)) if cause == "400 0x80040265"));
-        assert!(matches!(result(500, plug_in), Ok(Written::Refused(cause)) if cause == "500 0x80040265"));
+        assert!(matches!(result(400, plug_in), Ok(Written::Refused(cause)) if cause.starts_with("400 0x80040265")));
+        assert!(matches!(result(500, plug_in), Ok(Written::Refused(cause)) if cause.starts_with("500 0x80040265")));
+        let key = r#"{"error":{"code":"0x80060892","message":"Entity Key violated."}}"#;
+        assert!(matches!(result(412, key), Ok(Written::KeyTaken(_))));
+        assert!(matches!(result(200, "<html>"), Err(Failure::Transient(..))));
         assert!(matches!(result(429, ""), Err(Failure::Transient(..))));
         assert!(matches!(result(503, ""), Err(Failure::Transient(..))));
         assert!(matches!(result(403, ""), Err(Failure::Permanent(_))));

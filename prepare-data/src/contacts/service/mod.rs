@@ -3,9 +3,13 @@
 mod batch;
 mod retry;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use commerce_journeys::clients::dataverse::{CONTACT_COLUMNS, Dataverse, DataverseError, contact_filter, expect};
+use commerce_journeys::clients::{CallError, Reply};
+use commerce_journeys::clients::dataverse::{
+    CONTACT_COLUMNS, CONTACT_ORDER, Dataverse, DataverseError, MAX_PAGES, contact_filter, contact_filters,
+    expect_json,
+};
 use commerce_journeys::clients::store::Store;
 use commerce_journeys::clock::SharedClock;
 use commerce_journeys::contacts::Person;
@@ -13,6 +17,7 @@ use commerce_journeys::events::RetryPolicy;
 use commerce_journeys::json::read_json;
 use reqwest::Method;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
@@ -34,9 +39,6 @@ pub(super) struct Service {
     pub(super) retry_policy: RetryPolicy,
     pub(super) clock: SharedClock,
 }
-
-/// Most rows of one query, as in the handler.
-const MOST_ROWS: &str = "50";
 
 #[derive(Deserialize)]
 struct Page {
@@ -70,33 +72,64 @@ impl Service {
     pub(super) async fn look_up(&self, customers: &[Customer]) -> Result<Vec<Vec<ContactRecord>>, SyncError> {
         let all = customers.iter().map(|customer| keys(&customer.person));
         let Some(filter) = contact_filter(all) else { return Ok(vec![Vec::new(); customers.len()]) };
-        let page = self.query(&filter, None).await?;
+        let page = self.page(&filter, None).await?;
         if page.next.is_none()
             && let Some(rows) = assign(customers, page.value)
         {
             return Ok(rows);
         }
-        // An address of thousands of contacts, or a row that only the database considers equal: one query for each customer.
+        // An address of thousands of contacts, or a row that only the database considers equal: each value by itself, so that
+        // contacts that share an address never hide the contact with the number.
         let mut all = Vec::with_capacity(customers.len());
         for customer in customers {
-            let filter = contact_filter([keys(&customer.person)]);
-            let rows = match filter {
-                Some(filter) => self.query(&filter, Some(MOST_ROWS)).await?.value,
-                None => Vec::new(),
-            };
+            let (number, emails) = keys(&customer.person);
+            let mut rows: Vec<ContactRecord> = Vec::new();
+            for filter in contact_filters(number, emails) {
+                rows.extend(self.search(&filter).await?);
+            }
+            let mut seen = HashSet::new();
+            rows.retain(|found| seen.insert(found.row.contactid));
             all.push(rows);
         }
         Ok(all)
     }
 
-    async fn query(&self, filter: &str, top: Option<&str>) -> Result<Page, SyncError> {
+    /// The contact with this id.
+    pub(super) async fn contact(&self, id: Uuid) -> Result<Option<ContactRecord>, SyncError> {
         let columns = format!("{CONTACT_COLUMNS},{COMPARED_COLUMNS}");
-        let mut query = vec![("$select", columns.as_str()), ("$filter", filter), ("$orderby", "createdon asc")];
-        query.extend(top.map(|top| ("$top", top)));
+        let query = [("$select", columns.as_str())];
         self.with_retry(|| async {
-            let reply = self.dataverse.send(Method::GET, "contacts", |request| request.query(&query)).await;
-            let body = expect(reply.map_err(DataverseError::from)?, "contact table")?;
-            Ok(read_json::<Page>(&body).map_err(DataverseError::from)?)
+            let reply = self.dataverse.send(Method::GET, &format!("contacts({id})"), |request| request.query(&query)).await;
+            match read_reply(reply, "contact") {
+                Err(DataverseError::NotFound { .. }) => Ok(None),
+                other => Ok(Some(other?)),
+            }
+        })
+        .await
+    }
+
+    /// The contacts that match a filter, page by page.
+    async fn search(&self, filter: &str) -> Result<Vec<ContactRecord>, SyncError> {
+        let mut page = self.page(filter, None).await?;
+        let mut rows = std::mem::take(&mut page.value);
+        for _ in 1..MAX_PAGES {
+            let Some(next) = page.next.take() else { break };
+            page = self.page(filter, Some(&next)).await?;
+            rows.append(&mut page.value);
+        }
+        Ok(rows)
+    }
+
+    /// The first page of a query, or the page that `next` links to.
+    async fn page(&self, filter: &str, next: Option<&str>) -> Result<Page, SyncError> {
+        let columns = format!("{CONTACT_COLUMNS},{COMPARED_COLUMNS}");
+        let query = [("$select", columns.as_str()), ("$filter", filter), ("$orderby", CONTACT_ORDER)];
+        self.with_retry(|| async {
+            let reply = match next {
+                None => self.dataverse.send(Method::GET, "contacts", |request| request.query(&query)).await,
+                Some(next) => self.dataverse.send_to(Method::GET, self.dataverse.next_page(next)?, |it| it).await,
+            };
+            Ok(read_reply(reply, "contact table")?)
         })
         .await
     }
@@ -112,6 +145,10 @@ impl Service {
             }
         }
     }
+}
+
+fn read_reply<T: DeserializeOwned>(reply: Result<Reply, CallError>, what: &'static str) -> Result<T, DataverseError> {
+    Ok(read_json(&expect_json(reply?, what)?)?)
 }
 
 fn keys(person: &Person) -> (Option<&str>, &[String]) {

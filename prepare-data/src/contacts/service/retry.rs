@@ -22,10 +22,10 @@ impl From<DataverseError> for Failure {
         match error {
             DataverseError::Unavailable { cause, retry_after } => Self::Transient(cause, retry_after),
             // All requests may be repeated: reads, and writes whose condition is false after the first one.
-            DataverseError::AnswerLost(cause) => Self::Transient(cause, None),
+            DataverseError::AnswerLost(cause) | DataverseError::Failed(cause) => Self::Transient(cause, None),
             DataverseError::Denied(_)
             | DataverseError::NotFound { .. }
-            | DataverseError::Conflict(_)
+            | DataverseError::Conflict { .. }
             | DataverseError::Refused(_) => Self::Permanent(SyncError::Dataverse(error)),
         }
     }

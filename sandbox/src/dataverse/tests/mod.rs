@@ -6,6 +6,7 @@ mod contacts;
 mod index;
 mod permissions;
 mod queries;
+mod states;
 mod triggers;
 
 use chrono::{DateTime, Utc};

@@ -100,7 +100,7 @@ async fn a_row_has_the_selected_columns_and_its_key() {
     assert_eq!(answer.body["@odata.context"], context);
     let all = environment.get("contacts?$top=1").await;
     assert_eq!(all.body["value"][0]["createdon"], "2025-10-09T08:53:20Z");
-    assert_eq!(all.body["value"][0].as_object().unwrap().len(), 17);
+    assert_eq!(all.body["value"][0].as_object().unwrap().len(), 19);
 }
 
 #[tokio::test]

@@ -189,3 +189,21 @@ async fn all_demo_triggers_can_be_called() {
         assert_eq!(environment.post(&trigger.name, &Value::Object(body)).await.status, 204, "{}", trigger.name);
     }
 }
+
+#[tokio::test]
+async fn a_text_with_a_character_that_xml_does_not_allow_is_rejected() {
+    let environment = shop().await;
+    let answer = environment.post(ORDER_CONFIRMATION, &with("msdynmkt_name", json!("Ana\u{b}Bo"))).await;
+    assert_eq!(answer.error(), (400, "0x80040278"));
+    assert_eq!(environment.dataverse.started(), []);
+}
+
+#[tokio::test]
+async fn a_call_shows_whether_its_contact_was_active() {
+    let environment = shop().await;
+    environment.post(ORDER_CONFIRMATION, &confirmation()).await;
+    environment.dataverse.set_active(id_of(1), false);
+    environment.post(ORDER_CONFIRMATION, &confirmation()).await;
+    let started = environment.dataverse.started();
+    assert_eq!((started[0].to_active_contact, started[1].to_active_contact), (true, false));
+}
