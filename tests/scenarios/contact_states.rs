@@ -112,7 +112,11 @@ async fn a_party_number_that_is_taken_does_not_prevent_the_contact() {
     let (account, _) = stranger(&test);
     let party_number = test.shop().customer(&account).unwrap().party_number.clone();
     let dataverse = test.environment.dataverse();
-    dataverse.add_contact(&Contact { party_number: Some(party_number), inactive: true, ..contact(Some("OTHER"), None) });
+    dataverse.add_contact(&Contact {
+        party_number: Some(party_number),
+        inactive: true,
+        ..contact(Some("OTHER"), None)
+    });
     dataverse.add_contact_key(&["msdyn_partynumber"]);
     let event = test.checkout(Some(&account), None);
     test.minute().await;

@@ -14,7 +14,8 @@ const CONFIRMATION: [Journey; 1] = [Journey::OrderConfirmation];
 
 fn reply(status: u16, code: &str, message: &str) -> ErrorReply {
     let body = json!({"error": {"code": code, "message": message}}).to_string();
-    ErrorReply { body, ..ErrorReply::bare(StatusCode::from_u16(status).unwrap()) }.with("content-type", "application/json")
+    ErrorReply { body, ..ErrorReply::bare(StatusCode::from_u16(status).unwrap()) }
+        .with("content-type", "application/json")
 }
 
 /// A gateway's maintenance page.
@@ -81,7 +82,11 @@ async fn a_failure_that_lasts_is_final_after_the_retry_horizon() {
 #[tokio::test]
 async fn rejected_data_is_final_and_names_its_column_and_no_value() {
     let cases = [
-        (is_creation as fn(&Call) -> bool, "contactRefused", "The length of the 'lastname' attribute exceeded '50': Ann."),
+        (
+            is_creation as fn(&Call) -> bool,
+            "contactRefused",
+            "The length of the 'lastname' attribute exceeded '50': Ann.",
+        ),
         (is_trigger, "triggerRefused", "Cannot convert the value of 'lastname' to the expected type: Ann."),
     ];
     for (is_meant, reason, message) in cases {
@@ -168,5 +173,5 @@ async fn half_a_surrogate_pair_in_an_order_is_no_obstacle() {
     test.minute().await;
     let record = test.record(&event).await;
     assert_eq!(status_and_reason(&record).0, "processed", "{record:#}");
-    assert_eq!(test.environment.dataverse().started()[0].parameters["msdynmkt_name"], "\u{fffd} ");
+    assert_eq!(test.environment.dataverse().started()[0].parameters()["msdynmkt_name"], "\u{fffd} ");
 }

@@ -160,10 +160,9 @@ pub(super) fn decide(customer: &Customer, rows: Vec<ContactRecord>, refs: Compan
         Selection::Active(found) => decide_found(customer, found, refs),
         Selection::Merged(found) => decide_merged(customer, found, refs),
         Selection::Inactive(found) => leave(Reason::ContactInactive, Some(found.row.contactid)),
-        Selection::None => Decision::Create {
-            contact: contact_id(person),
-            columns: new_contact(person, refs.company, refs.group),
-        },
+        Selection::None => {
+            Decision::Create { contact: contact_id(person), columns: new_contact(person, refs.company, refs.group) }
+        }
     }
 }
 

@@ -153,7 +153,8 @@ impl Fact<'_> {
 
 /// The text without the characters that Dataverse rejects.
 fn fit(text: &str) -> String {
-    let is_allowed = |character: &char| !matches!(character, '\0'..='\u{8}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}');
+    let is_allowed =
+        |character: &char| !matches!(character, '\0'..='\u{8}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}');
     text.chars().filter(is_allowed).map(|it| if matches!(it, '\u{b}' | '\u{c}') { ' ' } else { it }).collect()
 }
 

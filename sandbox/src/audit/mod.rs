@@ -95,6 +95,8 @@ pub struct Audit {
     pub events: usize,
     /// The results per journey. Journeys that are neither enabled nor started are omitted.
     pub journeys: Vec<JourneyAudit>,
+    /// Journeys that were rightly skipped, because the customer's contact is deactivated. They count as not expected.
+    pub skipped: Vec<Finding>,
     /// Expected journeys that did not start.
     pub lost: Vec<Finding>,
     /// Repeated starts without a reason; one finding for each repetition.
@@ -169,10 +171,9 @@ impl Audit {
         let explained: BTreeSet<_> = evidence.explained.iter().map(|explained| explained.started_number).collect();
         for (occasion, entry) in expected {
             let Some(starts) = started.get(occasion) else {
-                if contacts.is_deactivated(entry) {
-                    continue;
-                }
-                self.lost.push(finding(occasion.journey, entry, "never started".to_owned()));
+                let what = "never started".to_owned();
+                let findings = if contacts.is_deactivated(entry) { &mut self.skipped } else { &mut self.lost };
+                findings.push(finding(occasion.journey, entry, what));
                 continue;
             };
             // A lost answer explains one repetition, the next one.
@@ -197,7 +198,7 @@ impl Audit {
             all.extend(&waits);
             let line = JourneyAudit {
                 journey,
-                expected: expected.keys().filter(|occasion| occasion.journey == journey).count(),
+                expected: expected.keys().filter(|occasion| occasion.journey == journey).count() - of(&self.skipped),
                 started: evidence.started.iter().filter(|it| it.trigger == journey.trigger()).count(),
                 lost: of(&self.lost),
                 duplicated: of(&self.duplicated),
@@ -218,6 +219,11 @@ type Expected<'a> = BTreeMap<Occasion, &'a LedgerEntry>;
 
 /// The starts of each expected journey, in order.
 type Started<'a> = BTreeMap<Occasion, Vec<&'a StartedJourney>>;
+
+/// Whether journeys are expected for this entry: not if somebody has deactivated the customer's contact.
+pub fn has_usable_contact(contacts: &[Contact], entry: &LedgerEntry) -> bool {
+    !Contacts::new(contacts).is_deactivated(entry)
+}
 
 /// The expected journeys of this entry; none if there is no reachable customer.
 pub fn due<'a>(entry: &'a LedgerEntry, enabled: &'a [Journey]) -> impl Iterator<Item = Occasion> + 'a {

@@ -351,4 +351,6 @@ fn no_journey_is_expected_for_a_deactivated_contact() {
     assert!(day.findings()[0] > 0);
     day.contacts.iter_mut().find(|it| it.id == contact).unwrap().inactive = true;
     assert_eq!(day.findings(), [0, 0, 0, 0, 0]);
+    let audit = day.audit();
+    assert_eq!((audit.expected(), audit.skipped.is_empty()), (day.started.len(), false));
 }

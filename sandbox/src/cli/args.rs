@@ -132,6 +132,7 @@ impl Args {
             seed: self.seed,
             ports: self.port_base.or(self.no_host.then_some(PORT_BASE)),
             network: Network::new(NoFaults { latency }),
+            odd_contacts: self.faults.of(Dependency::Dataverse).odd,
             shop_skew: self.faults.shop_skew(self.seed),
             csu: if self.faults.of(Dependency::Commerce).odd { CsuOptions::odd() } else { CsuOptions::default() },
             deliver: match self.deliver {

@@ -56,11 +56,14 @@ impl Counter {
     }
 
     pub(crate) fn update(&mut self, environment: &Environment) -> Tally {
+        let has_inactive = environment.dataverse().has_inactive_contacts();
         for entry in environment.shop().ledger_after(self.tally.events) {
             self.tally.events += 1;
             self.tally.sold += usize::from(entry.order.is_some());
-            audit::due(&entry, self.enabled)
-                .for_each(|occasion| self.add(occasion, Seen { due: true, started: false }));
+            if !has_inactive || audit::has_usable_contact(&environment.dataverse().contacts(), &entry) {
+                audit::due(&entry, self.enabled)
+                    .for_each(|occasion| self.add(occasion, Seen { due: true, started: false }));
+            }
         }
         for started in environment.dataverse().started_after(self.calls) {
             self.calls = started.number;

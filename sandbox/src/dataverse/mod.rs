@@ -160,6 +160,11 @@ impl Dataverse {
         self.lock().rows.all(Table::Contacts).map(Contact::from_row).collect()
     }
 
+    /// Whether a contact is inactive.
+    pub fn has_inactive_contacts(&self) -> bool {
+        self.lock().rows.all(Table::Contacts).any(|row| row.get("statecode") != Some(&Value::Int(0)))
+    }
+
     /// The contact with this id.
     pub fn contact(&self, id: Uuid) -> Option<Contact> {
         self.lock().rows.get(Table::Contacts, id).map(Contact::from_row)

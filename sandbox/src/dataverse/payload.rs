@@ -82,9 +82,7 @@ fn fitting(table: Table, column: &Column, text: &str, max: usize) -> Result<Stri
 
 /// Dataverse passes values on as XML, so characters that XML 1.0 does not allow are rejected (`InvalidCharactersInField`).
 pub(super) fn check_characters(field: &str, text: &str) -> Result<(), ODataError> {
-    let is_allowed = |character: &char| {
-        matches!(character, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
-    };
+    let is_allowed = |character: &char| matches!(character, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
     match text.chars().find(|character| !is_allowed(character)) {
         None => Ok(()),
         Some(character) => {

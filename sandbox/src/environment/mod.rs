@@ -62,6 +62,8 @@ pub struct EnvironmentOptions {
     pub csu: CsuOptions,
     /// Dataverse.
     pub dataverse: DataverseOptions,
+    /// Whether some customers have merged or deactivated contacts.
+    pub odd_contacts: bool,
     /// The number of physical partitions of the Cosmos DB container.
     pub cosmos_partitions: u32,
     /// The lifetime of Entra's tokens.
@@ -82,6 +84,7 @@ impl EnvironmentOptions {
             network: Network::new(NoFaults::default()),
             csu: CsuOptions::default(),
             dataverse: DataverseOptions::default(),
+            odd_contacts: false,
             cosmos_partitions: 2,
             token_lifetime: 60 * MINUTE,
             shop_skew: TimeDelta::zero(),
@@ -152,6 +155,9 @@ impl Environment {
             Dataverse::new(options.clock.clone(), check(&sites.url(Dependency::Dataverse)?), options.dataverse);
         demo_triggers().into_iter().for_each(|trigger| dataverse.register_trigger(trigger));
         seed_data::load(&dataverse, &shop);
+        if options.odd_contacts {
+            seed_data::load_odd_contacts(&dataverse, &shop);
+        }
         let broker = broker(&options.clock)?;
         let tokens = check("https://servicebus.azure.net");
         let amqp = ServiceBusAmqp::new(broker.clone(), &rest_options(), tokens.clone());

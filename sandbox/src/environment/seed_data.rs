@@ -36,6 +36,29 @@ pub(super) fn load(dataverse: &Dataverse, shop: &Shop) {
     }
 }
 
+/// Adds contacts of customers that [`load`] leaves without one: merged once, merged twice into the contact of another number,
+/// deactivated, and deactivated without a number.
+pub(super) fn load_odd_contacts(dataverse: &Dataverse, shop: &Shop) {
+    for (index, customer) in shop.customers().iter().enumerate() {
+        let account = Some(customer.account.clone());
+        let add = |number: Option<String>, inactive| {
+            dataverse.add_contact(&Contact { inactive, ..contact(customer, number, None) })
+        };
+        match index % 10 {
+            5 => drop(dataverse.merge_contact(add(account, false), add(None, false))),
+            6 => {
+                let (first, second) = (add(account, false), add(None, false));
+                let last = add(Some(format!("MAIN-{}", customer.account)), false);
+                dataverse.merge_contact(second, last);
+                dataverse.merge_contact(first, second);
+            }
+            7 => drop(add(account, true)),
+            8 => drop(add(None, true)),
+            _ => {}
+        }
+    }
+}
+
 fn companies(dataverse: &Dataverse) -> BTreeMap<&'static str, Uuid> {
     let areas: BTreeSet<_> = CHANNELS.iter().map(|channel| channel.data_area).collect();
     // Headquarters uses company codes in upper case, the Scale Unit in lower case.

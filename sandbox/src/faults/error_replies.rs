@@ -83,6 +83,17 @@ pub(super) fn denied(dependency: Dependency) -> ErrorReply {
     }
 }
 
+/// A failure of a plug-in or of the database (400), although the request is right. Codes: "Web service error codes" and
+/// "Bulk operation errors".
+pub(super) fn plug_in(rng: &mut StdRng) -> ErrorReply {
+    let (code, message) = match rng.random_range(0..3) {
+        0 => ("0x80040265", "The remote server returned an error: (500) Internal Server Error."),
+        1 => ("0x80044151", "SQL timeout expired."),
+        _ => ("0x80040224", "An unexpected error occurred from ISV code."),
+    };
+    dataverse(StatusCode::BAD_REQUEST, code, message)
+}
+
 /// Adds `Retry-After` in one of the two formats of RFC 9110, 10.2.3.
 fn with_retry_after(error: ErrorReply, seconds: u32, rng: &mut StdRng, now: DateTime<Utc>) -> ErrorReply {
     if rng.random_bool(0.5) {

@@ -34,6 +34,8 @@ pub struct CallFaults {
     pub refused: f64,
     /// An HTML page, `null`, or half of the reply, with status 200; the request had its effect.
     pub nonsense: f64,
+    /// A plug-in or the database fails (400); the request had no effect. Only Dataverse has this fault.
+    pub plug_in: f64,
 }
 
 impl CallFaults {
@@ -42,7 +44,7 @@ impl CallFaults {
         self.all().iter().sum()
     }
 
-    pub(super) fn all(&self) -> [f64; 11] {
+    pub(super) fn all(&self) -> [f64; 12] {
         [
             self.throttled,
             self.unavailable,
@@ -55,6 +57,7 @@ impl CallFaults {
             self.hang,
             self.refused,
             self.nonsense,
+            self.plug_in,
         ]
     }
 }
@@ -154,6 +157,7 @@ impl FaultRates {
                 reset_after: 0.0015,
                 truncated: 0.0015,
                 hang: 0.0002,
+                plug_in: 0.002,
                 ..CallFaults::default()
             },
             latency: Latency { min: MILLISECOND, tail: 1.5, max: 500 * MILLISECOND },
@@ -196,6 +200,7 @@ impl FaultRates {
                 reset_after: 0.006,
                 truncated: 0.006,
                 hang: 0.003,
+                plug_in: 0.006,
                 ..CallFaults::default()
             },
             latency: Latency { min: 2 * MILLISECOND, tail: 1.2, max: 1500 * MILLISECOND },

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::http::{Method, StatusCode};
 use chrono::{DateTime, Utc};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -75,7 +76,9 @@ fn decide(
         Some(7) => FaultAction::TruncateReply,
         Some(8) => FaultAction::Hang,
         Some(9) => FaultAction::Refuse(error_replies::denied(dependency)),
-        Some(_) => nonsense(rng),
+        Some(10) => nonsense(rng),
+        Some(_) if dependency == Dependency::Dataverse => FaultAction::Refuse(error_replies::plug_in(rng)),
+        Some(_) => FaultAction::Serve,
         None => FaultAction::Serve,
     }
 }
@@ -91,6 +94,13 @@ fn nonsense(rng: &mut StdRng) -> FaultAction {
 impl FaultInjector for SeededFaults {
     fn decide(&self, call: &Call) -> BoxFuture<FaultAction> {
         let (latency, action) = self.plan(call.dependency, call.own_number, self.clock.now());
+        // A refused update would be skipped, as it should be. The audit could not tell that from a forgotten one.
+        let action = match action {
+            FaultAction::Refuse(reply) if reply.status == StatusCode::BAD_REQUEST && call.method == Method::PATCH => {
+                FaultAction::Serve
+            }
+            other => other,
+        };
         Box::pin(async move {
             if !latency.is_zero() {
                 // Latency uses the machine's clock. In simulated time it takes no time.
@@ -205,6 +215,16 @@ mod tests {
                 }
             }
             assert_eq!(forms.len(), if dependency == Dependency::Cosmos { 0 } else { 2 });
+        }
+    }
+
+    #[tokio::test]
+    async fn only_dataverse_has_failing_plug_ins() {
+        let plug_in = CallFaults { plug_in: 1.0, ..CallFaults::default() };
+        for dependency in Dependency::ALL {
+            let served = only(dependency, plug_in).await;
+            let is_refused = reqwest::get(served.url()).await.unwrap().status() == 400;
+            assert_eq!(is_refused, dependency == Dependency::Dataverse);
         }
     }
 

@@ -33,7 +33,11 @@ pub(super) async fn company(services: &Services, person: &Person) -> Result<Opti
 }
 
 /// The id of a customer group in Dataverse, if it exists.
-pub(super) async fn customer_group(services: &Services, group: &str, company: Uuid) -> Result<Option<Uuid>, DataverseError> {
+pub(super) async fn customer_group(
+    services: &Services,
+    group: &str,
+    company: Uuid,
+) -> Result<Option<Uuid>, DataverseError> {
     let key = format!("{company}/{group}");
     let fetch = async || services.dataverse.customer_group(group, company).await;
     cached(services, &services.contact_cache.groups, &key, fetch).await

@@ -77,12 +77,15 @@ pub(in crate::functions) enum ContactError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// Somebody has deactivated the person's contact.
-    #[error("the contact {0} is inactive; activate it, or merge it into another one, to start journeys for this person")]
+    #[error(
+        "the contact {0} is inactive; activate it, or merge it into another one, to start journeys for this person"
+    )]
     Inactive(Uuid),
     /// Other contacts have values that must be unique, and they cannot be used.
     #[error(
         "the contact cannot be created ({cause}); these contacts have the number or the address but are inactive or belong to \
-         another customer: {}", list(holders)
+         another customer: {}",
+        list(holders)
     )]
     KeyTaken {
         /// Status and code.

@@ -139,7 +139,9 @@ mod tests {
         assert!(matches!(outcome(DataverseError::Refused("400".into())).outcome, JourneyOutcome::Failed { .. }));
         let conflict = DataverseError::Conflict { kind: ConflictKind::KeyTaken, cause: "412".into() };
         for error in [DataverseError::Failed("400 0x80040265".into()), conflict] {
-            let Invoked { outcome: JourneyOutcome::Waiting { reason, uncertain }, .. } = outcome(error) else { panic!() };
+            let Invoked { outcome: JourneyOutcome::Waiting { reason, uncertain }, .. } = outcome(error) else {
+                panic!()
+            };
             assert_eq!((reason.code, uncertain), (ReasonCode::DataverseFailed, 1));
         }
     }

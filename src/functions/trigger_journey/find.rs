@@ -109,7 +109,7 @@ impl Find {
 async fn contacts_of(services: &Services, email: String) -> Result<Vec<String>, Answer> {
     let rows = services.dataverse.contacts(None, &[email]).await;
     let rows = rows.map_err(|cause| error(503, "dataverseUnavailable", cause.to_string()))?;
-    Ok(rows.into_iter().map(|row| row.contactid.to_string()).collect())
+    Ok(rows.rows.into_iter().map(|row| row.contactid.to_string()).collect())
 }
 
 /// Lists the events, the latest first. `next` is the request for the next page.

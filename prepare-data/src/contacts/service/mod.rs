@@ -5,12 +5,11 @@ mod retry;
 
 use std::collections::{HashMap, HashSet};
 
-use commerce_journeys::clients::{CallError, Reply};
 use commerce_journeys::clients::dataverse::{
-    CONTACT_COLUMNS, CONTACT_ORDER, Dataverse, DataverseError, MAX_PAGES, contact_filter, contact_filters,
-    expect_json,
+    CONTACT_COLUMNS, CONTACT_ORDER, Dataverse, DataverseError, MAX_PAGES, contact_filter, contact_filters, expect_json,
 };
 use commerce_journeys::clients::store::Store;
+use commerce_journeys::clients::{CallError, Reply};
 use commerce_journeys::clock::SharedClock;
 use commerce_journeys::contacts::Person;
 use commerce_journeys::events::RetryPolicy;
@@ -99,7 +98,8 @@ impl Service {
         let columns = format!("{CONTACT_COLUMNS},{COMPARED_COLUMNS}");
         let query = [("$select", columns.as_str())];
         self.with_retry(|| async {
-            let reply = self.dataverse.send(Method::GET, &format!("contacts({id})"), |request| request.query(&query)).await;
+            let reply =
+                self.dataverse.send(Method::GET, &format!("contacts({id})"), |request| request.query(&query)).await;
             match read_reply(reply, "contact") {
                 Err(DataverseError::NotFound { .. }) => Ok(None),
                 other => Ok(Some(other?)),
