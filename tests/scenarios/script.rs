@@ -44,4 +44,8 @@ impl FaultInjector for Script {
         let action = (self.rule)(call);
         Box::pin(async move { action })
     }
+
+    fn reads_bodies(&self) -> bool {
+        true
+    }
 }

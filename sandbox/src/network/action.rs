@@ -25,7 +25,7 @@ pub struct Call {
     pub method: Method,
     /// The request's path, without its query.
     pub path: String,
-    /// The request's body. Empty in a protocol other than HTTP.
+    /// The request's body, if [`FaultInjector::reads_bodies`]. Empty in a protocol other than HTTP.
     pub body: Bytes,
     /// The number of earlier calls to this dependency.
     pub own_number: u64,
@@ -115,11 +115,20 @@ pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 pub trait FaultInjector: Send + Sync {
     /// The action for `call`.
     fn decide(&self, call: &Call) -> BoxFuture<FaultAction>;
+
+    /// Whether calls contain their bodies. Otherwise a request reaches the service as it arrives, part by part.
+    fn reads_bodies(&self) -> bool {
+        false
+    }
 }
 
 impl<I: FaultInjector + ?Sized> FaultInjector for Arc<I> {
     fn decide(&self, call: &Call) -> BoxFuture<FaultAction> {
         (**self).decide(call)
+    }
+
+    fn reads_bodies(&self) -> bool {
+        (**self).reads_bodies()
     }
 }
 

@@ -165,10 +165,8 @@ impl Network {
             response
         };
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        let (parts, body) = request.into_parts();
-        // The caller disconnected within its request.
-        let Ok(body) = body.collect().await.map(Collected::to_bytes) else { return close() };
-        let request = Request::from_parts(parts, Body::from(body.clone()));
+        // The caller can disconnect within its request.
+        let Some((request, body)) = self.with_body(request).await else { return close() };
         match self.decide(dependency, method, path, body).await {
             FaultAction::Serve => send(next.run(request).await),
             FaultAction::Refuse(error) => error.into_response(),
@@ -188,6 +186,17 @@ impl Network {
                 std::future::pending().await
             }
         }
+    }
+
+    /// The request, and its body if the fault injector reads it.
+    async fn with_body(&self, request: Request) -> Option<(Request, Bytes)> {
+        let reads_bodies = self.injector.borrow().reads_bodies();
+        if !reads_bodies {
+            return Some((request, Bytes::new()));
+        }
+        let (parts, body) = request.into_parts();
+        let body = body.collect().await.map(Collected::to_bytes).ok()?;
+        Some((Request::from_parts(parts, Body::from(body.clone())), body))
     }
 
     /// Records that the caller will not receive this reply.

@@ -203,4 +203,8 @@ impl FaultInjector for Bodies {
         *self.0.lock().unwrap() = call.body.clone();
         Box::pin(async { FaultAction::Serve })
     }
+
+    fn reads_bodies(&self) -> bool {
+        true
+    }
 }

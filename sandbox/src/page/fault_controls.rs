@@ -120,4 +120,8 @@ impl FaultInjector for ControlledFaults {
             }
         })
     }
+
+    fn reads_bodies(&self) -> bool {
+        self.0.previous.reads_bodies()
+    }
 }

@@ -116,6 +116,10 @@ impl FaultInjector for Scheduler {
             FaultAction::Serve
         })
     }
+
+    fn reads_bodies(&self) -> bool {
+        true
+    }
 }
 
 /// Keeps the messages that are published, and delivers none.
@@ -151,5 +155,9 @@ impl FaultInjector for Interceptor {
             _ => FaultAction::Serve,
         };
         Box::pin(async move { action })
+    }
+
+    fn reads_bodies(&self) -> bool {
+        true
     }
 }

@@ -59,6 +59,10 @@ impl FaultInjector for ScheduleInjector {
             action
         })
     }
+
+    fn reads_bodies(&self) -> bool {
+        self.previous.reads_bodies()
+    }
 }
 
 /// The contact of `/api/data/v9.2/contacts(<id>)`.
