@@ -4,8 +4,9 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::rescheduled::failure_property;
 use super::truncation::{Truncation, truncate_customer, truncate_order};
-use super::{CommerceEvent, Record, Status};
+use super::{CommerceEvent, Reason, Record, Status};
 
 /// A message to publish.
 #[derive(Clone, Debug)]
@@ -59,6 +60,13 @@ impl OutgoingMessage {
             let customer = customer.map(|customer| truncate_customer(customer, level));
             Self::build(record, order.as_deref(), customer.as_deref(), Some(level)).filter(&fits)
         })
+    }
+
+    /// The same message of an event that has failed permanently.
+    #[must_use]
+    pub fn with_failure(mut self, reason: &Reason) -> Self {
+        self.properties.extend(failure_property(reason));
+        self
     }
 
     fn build(

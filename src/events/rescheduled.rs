@@ -4,12 +4,18 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::CommerceEvent;
+use super::{CommerceEvent, Reason};
 
 const ATTEMPTS: &str = "RetryAttempts";
 const FAILING_SINCE: &str = "RetryFailingSince";
 const STARTED: &str = "RetryJourneysStarted";
 const TRACEPARENT: &str = "traceparent";
+const FAILURE: &str = "FailureReason";
+
+/// The application property of a message whose event has failed permanently in the poller.
+pub(super) fn failure_property(reason: &Reason) -> Option<(&'static str, String)> {
+    serde_json::to_string(reason).ok().map(|text| (FAILURE, text))
+}
 
 /// The earlier attempts to process a message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,6 +28,8 @@ pub struct RetryHistory {
     pub started: BTreeMap<String, DateTime<Utc>>,
     /// The trace that the message belongs to.
     pub traceparent: Option<String>,
+    /// Why the event has failed permanently in the poller. The message may arrive before its record contains that.
+    pub failure: Option<Reason>,
 }
 
 impl RetryHistory {
@@ -37,6 +45,7 @@ impl RetryHistory {
             properties.extend(serde_json::to_string(&started).ok().map(|text| (STARTED, text)));
         }
         properties.extend(self.traceparent.clone().map(|traceparent| (TRACEPARENT, traceparent)));
+        properties.extend(self.failure.as_ref().and_then(failure_property));
         properties
     }
 
@@ -50,6 +59,7 @@ impl RetryHistory {
             failing_since: number(FAILING_SINCE).and_then(timestamp),
             started: started.into_iter().flatten().filter_map(|(name, at)| Some((name, timestamp(at)?))).collect(),
             traceparent: property(TRACEPARENT),
+            failure: property(FAILURE).and_then(|text| serde_json::from_str(&text).ok()),
         }
     }
 }
@@ -73,6 +83,7 @@ mod tests {
                 failing_since,
                 started,
                 traceparent,
+                failure: None,
             },
         )
     }
@@ -96,6 +107,7 @@ mod tests {
             failing_since: Some(at(1_700_000_000)),
             started: BTreeMap::from([("a".to_owned(), at(1_700_000_001))]),
             traceparent: Some("00-1-2-01".to_owned()),
+            failure: None,
         };
         let properties = history.to_properties(&CommerceEvent::unreadable());
         let own: Vec<_> = properties[3..].iter().map(|(name, value)| (*name, value.as_str())).collect();

@@ -8,6 +8,7 @@ use sandbox::audit::Journey;
 use sandbox::clock::Clock;
 use sandbox::environment::EnvironmentOptions;
 use sandbox::network::{Call, Dependency, ErrorReply, FaultAction, NoFaults};
+use sandbox::service_bus::{NewMessage, Property};
 use sandbox::shop::EventRow;
 use serde_json::Value;
 
@@ -29,6 +30,35 @@ fn to_service_bus(action: FaultAction) -> impl Fn(&Call) -> FaultAction {
 
 fn status_and_reason(record: &Value) -> (&str, &str) {
     (record["status"].as_str().unwrap_or_default(), record["reason"]["code"].as_str().unwrap_or_default())
+}
+
+/// The message of an event that has failed in the poller has no details, and may arrive before the record contains the
+/// failure.
+#[tokio::test]
+async fn a_cart_that_failed_is_never_taken_for_an_emptied_one() {
+    let mut test = Plan::usual().with_journeys(crate::environment::all_journeys()).open().await;
+    test.environment.served(Dependency::Dataverse).set_reachable(false);
+    let cart = test.fill_cart(sandbox::shop::CHANNELS[0].id, Some(&test.stranger()), 1);
+    test.minute().await;
+    assert_eq!(status_and_reason(&test.record(&cart).await), ("retrying", "dataverseUnavailable"));
+    let details = serde_json::json!({
+        "EventTransactionId": cart.transaction_id, "EventDateTime": cart.date_time.to_string(),
+        "EventType": cart.event_type, "EventDataAreaId": cart.data_area_id,
+        "EventChannelId": cart.channel_id, "EventCustomerId": cart.customer_id});
+    let body = serde_json::json!({"OrderDetails": null, "CustomerDetails": null, "EventDetails": details});
+    let reason = r#"{"code":"commerceUnavailable","detail":"no answer"}"#;
+    let message = NewMessage {
+        body: body.to_string().into(),
+        application_properties: [("FailureReason".to_owned(), Property::Text(reason.to_owned()))].into(),
+        ..NewMessage::default()
+    };
+    test.environment.broker().send(sandbox::environment::TOPIC, vec![message]).unwrap();
+    test.minute().await;
+    assert_eq!(status_and_reason(&test.record(&cart).await), ("failed", "commerceUnavailable"));
+    test.environment.served(Dependency::Dataverse).set_reachable(true);
+    test.pass(TimeDelta::minutes(30)).await;
+    assert_eq!(test.environment.dataverse().started(), []);
+    assert_eq!(test.environment.counts().dead_lettered, 2, "its own message, and the one that waited");
 }
 
 #[tokio::test]

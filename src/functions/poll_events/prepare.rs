@@ -131,6 +131,6 @@ impl Run<'_> {
 
 /// Fails an event permanently.
 fn fail(record: Record, reason: Reason) -> Prepared {
-    let message = OutgoingMessage::compose(&record, None, None, |_| true);
+    let message = OutgoingMessage::compose(&record, None, None, |_| true).map(|message| message.with_failure(&reason));
     Prepared::Failed { record, message, reason }
 }

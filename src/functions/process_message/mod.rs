@@ -11,7 +11,7 @@ use super::event_log::{record_event, traced};
 use super::start_error::StartError;
 use super::start_journeys::{StartOptions, start_journeys};
 use crate::clients::store::StoreError;
-use crate::events::{Message, Reason, ReasonCode, RetryHistory};
+use crate::events::{Message, Reason, ReasonCode, RetryHistory, Status};
 use crate::telemetry::{LogEvent, invocation, traces};
 use reschedule::{Reschedule, record_failure, reschedule};
 
@@ -74,6 +74,10 @@ pub async fn process_message(services: &Services, delivery: Delivery) -> Deliver
     traces::set_event(traced(&message.event.id(), &message.event.event_type));
     record_event(&message.event);
     invocation::record(|facts| facts.attempts = Some(delivery.history.attempts));
+    // Without this, a message without details could be taken for one that needs none.
+    if let Some(reason) = delivery.history.failure.clone() {
+        return reject(services, &message, &delivery, delivery.history.clone(), reason, began).await;
+    }
     match start_with_retries(services, &message, &delivery, began).await {
         Ok(()) => DeliveryOutcome::Completed,
         Err((history, StartError::Transient { reason, retry_after, not_before, .. })) => {
@@ -150,7 +154,9 @@ async fn reject(
     began: DateTime<Utc>,
 ) -> DeliveryOutcome {
     match record_failure(services, message, &history, &reason).await {
-        Ok(()) => rejected(Some(message), delivery, reason),
+        // Another delivery or an operator has finished the event in the meantime.
+        Ok(Status::Processed) => DeliveryOutcome::Completed,
+        Ok(_) => rejected(Some(message), delivery, reason),
         Err(error) => {
             let request = Reschedule { reason: store_unavailable(&error), retry_after: None, not_before: None, began };
             reschedule(services, message, delivery, history, request).await

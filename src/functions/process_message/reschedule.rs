@@ -86,7 +86,8 @@ async fn fail(
     reason: Reason,
 ) -> DeliveryOutcome {
     match record_failure(services, message, history, &reason).await {
-        Ok(()) => rejected(Some(message), delivery, reason),
+        Ok(Status::Processed) => DeliveryOutcome::Completed,
+        Ok(_) => rejected(Some(message), delivery, reason),
         Err(error) => abandoned(message, &error, ReasonCode::StoreUnavailable),
     }
 }
@@ -175,22 +176,23 @@ fn unique_message_id(id: &EventId) -> String {
     format!("{id}~~{}", &unique[..8])
 }
 
-/// Records a permanent failure of the event, and the journeys that have started.
+/// Records a permanent failure of the event, and the journeys that have started. Returns the event's status, which is another
+/// one if the event was finished in the meantime.
 pub(super) async fn record_failure(
     services: &Services,
     message: &Message,
     history: &RetryHistory,
     reason: &Reason,
-) -> Result<(), StoreError> {
+) -> Result<Status, StoreError> {
     let event = &message.event;
     for _ in 0..3 {
         let Some(mut record) = services.store.record(&event.channel_id, &event.id()).await? else {
             let (event_id, code) = (event.id(), reason.code.to_string());
             LogEvent::RecordMissing { event_id: event_id.as_str(), reason: &code, detail: &reason.detail }.log();
-            return Ok(());
+            return Ok(Status::Failed);
         };
         if record.status().is_final() {
-            return Ok(());
+            return Ok(record.status());
         }
         let now = services.clock.now();
         record_started(&mut record, history);
@@ -198,7 +200,7 @@ pub(super) async fn record_failure(
         if let Some(written) = services.store.save(vec![record]).await?.written.first() {
             log_final(written, now);
             record_journeys(written);
-            return Ok(());
+            return Ok(Status::Failed);
         }
     }
     Err(StoreError::Conflict("the record keeps changing".to_owned()))
