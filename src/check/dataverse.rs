@@ -12,6 +12,7 @@ use crate::clients::dataverse::{CONTACT_COLUMNS, Meaning, classify, error_code, 
 use crate::clients::{CallError, Reply};
 use crate::dependency::Dependency;
 use crate::functions::Services;
+use crate::json::read_json;
 
 /// Columns that the handler writes but does not read.
 const WRITTEN_COLUMNS: &str = "firstname,lastname,msdyn_partynumber,msdyn_sellable,_msdyn_customergroupid_value";
@@ -65,7 +66,7 @@ fn application_user(response: Result<Reply, CallError>) -> (Finding, Option<Uuid
     let what = "application user";
     match response {
         Err(error) => (no_response(what, &error), None),
-        Ok(reply) => match serde_json::from_slice::<Who>(&reply.body) {
+        Ok(reply) => match read_json::<Who>(&reply.body) {
             Ok(Who { user_id }) if reply.status.is_success() => {
                 (Finding::ok(Dependency::Dataverse, what), Some(user_id))
             }
@@ -85,7 +86,7 @@ fn table(what: &str, response: Result<Reply, CallError>) -> Finding {
         Ok(reply) => reply,
         Err(error) => return no_response(what, &error),
     };
-    let has_rows = || serde_json::from_slice::<Rows>(&reply.body).is_ok_and(|rows| rows.value.is_some());
+    let has_rows = || read_json::<Rows>(&reply.body).is_ok_and(|rows| rows.value.is_some());
     if reply.status.is_success() && has_rows() {
         return Finding::ok(Dependency::Dataverse, what);
     }
@@ -156,7 +157,7 @@ fn has_privilege(reply: &Reply) -> Option<bool> {
     struct Held {
         role_privileges: Vec<serde::de::IgnoredAny>,
     }
-    let held = serde_json::from_slice::<Held>(&reply.body).ok().filter(|_| reply.status.is_success())?;
+    let held = read_json::<Held>(&reply.body).ok().filter(|_| reply.status.is_success())?;
     Some(!held.role_privileges.is_empty())
 }
 

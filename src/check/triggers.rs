@@ -12,6 +12,7 @@ use crate::clients::Reply;
 use crate::dependency::Dependency;
 use crate::functions::Services;
 use crate::journeys::{DeclaredParameter, Journey, Type};
+use crate::json::read_json;
 
 pub(super) async fn check(services: &Services) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -56,7 +57,7 @@ async fn check_one(services: &Services, journey: &Journey) -> Finding {
 }
 
 fn evaluate(what: &str, journey: &Journey, reply: &Reply) -> Finding {
-    let found = serde_json::from_slice::<Found>(&reply.body).ok().filter(|_| reply.status.is_success());
+    let found = read_json::<Found>(&reply.body).ok().filter(|_| reply.status.is_success());
     let Some(found) = found else { return rejection(what, reply) };
     // The query ignores case, but the names of actions are case-sensitive.
     let Some(trigger) = found.value.into_iter().find(|trigger| trigger.uniquename == journey.trigger) else {

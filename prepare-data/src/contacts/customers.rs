@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use commerce_journeys::contacts::{Person, usable_email, usable_identifier, usable_name, usable_party_number};
+use commerce_journeys::contacts::{
+    Person, identifies_person, usable_email, usable_identifier, usable_name, usable_party_number,
+};
 use deltalake::arrow::array::{Array as _, BooleanArray, Int64Array, RecordBatch, StringArray};
 use deltalake::arrow::compute::cast;
 use deltalake::arrow::datatypes::DataType;
@@ -40,6 +42,8 @@ pub(super) struct Gold<'a> {
     session: &'a SessionContext,
     /// The Dataverse environment, which is part of the hash.
     environment: String,
+    /// Account numbers of stores' default customers.
+    default_customers: Vec<String>,
 }
 
 impl<'a> Gold<'a> {
@@ -48,6 +52,7 @@ impl<'a> Gold<'a> {
         location: &Location,
         session: &'a SessionContext,
         environment: &str,
+        default_customers: &[String],
     ) -> Result<Self, SyncError> {
         let table = location.open().await?.ok_or_else(|| SyncError::NoCustomers(location.to_string()))?;
         register_rows(session, GOLD, &table).await?;
@@ -57,7 +62,8 @@ impl<'a> Gold<'a> {
         if !missing.is_empty() {
             return Err(SyncError::MissingColumns(missing.join(", ")));
         }
-        Ok(Self { session, environment: environment.replace('\'', "''") })
+        let environment = environment.replace('\'', "''");
+        Ok(Self { session, environment, default_customers: default_customers.to_vec() })
     }
 
     /// How many customers there are.
@@ -95,6 +101,11 @@ impl<'a> Gold<'a> {
         Ok(self.query(&query).await?.execute_stream().await.context("read customers")?)
     }
 
+    /// The customers in rows of [`Gold::to_do`].
+    pub(super) fn customers(&self, batch: &RecordBatch) -> Result<Vec<Customer>, SyncError> {
+        read_customers(batch, &self.default_customers)
+    }
+
     /// Customers who were in gold and are no longer.
     pub(super) async fn vanished(&self) -> Result<Vec<Vanished>, SyncError> {
         let query = format!(
@@ -119,7 +130,7 @@ impl<'a> Gold<'a> {
 }
 
 /// The customers in rows of [`Gold::to_do`].
-pub(super) fn customers(batch: &RecordBatch) -> Result<Vec<Customer>, SyncError> {
+fn read_customers(batch: &RecordBatch, default_customers: &[String]) -> Result<Vec<Customer>, SyncError> {
     let columns: HashMap<&str, StringArray> = COLUMNS
         .into_iter()
         .chain(["content"])
@@ -129,11 +140,13 @@ pub(super) fn customers(batch: &RecordBatch) -> Result<Vec<Customer>, SyncError>
     let customer = |at: usize| {
         let get = |name: &str| columns.get(name).and_then(|column| value(column, at));
         let email = get("email").and_then(|email| usable_email(&email));
+        let number = get("customer_number").and_then(|number| usable_identifier(&number));
         Customer {
+            is_person: number.as_deref().is_none_or(|number| identifies_person(number, default_customers)),
             id: get("customer_id").unwrap_or_default(),
             content: get("content").unwrap_or_default(),
             person: Person {
-                number: get("customer_number").and_then(|number| usable_identifier(&number)),
+                number,
                 emails: email.iter().cloned().collect(),
                 email,
                 first_name: get("first_name").and_then(|name| usable_name(&name)),

@@ -18,6 +18,8 @@ pub(super) struct Customer {
     /// Hash of the relevant columns.
     pub(super) content: String,
     pub(super) person: Person,
+    /// The account number is that of one person: neither temporary nor that of a store's default customer.
+    pub(super) is_person: bool,
     /// Another customer has the same e-mail address.
     pub(super) shares_email: bool,
     /// A customer of another company has the same account number.
@@ -83,6 +85,8 @@ pub(super) enum Decision {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Reason {
+    /// The account number is temporary, or that of a store's default customer. Nothing has to be done.
+    NoPerson,
     /// Several customers have the e-mail address of a contact without account number: it is not known whose contact it is.
     SharedEmail,
     /// Customers of several companies have the account number, and the company does not exist in Dataverse.
@@ -104,9 +108,15 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Whether nothing has to be done. The customer is processed again only if its data change.
+    pub(super) fn is_settled(self) -> bool {
+        self == Self::NoPerson
+    }
+
     /// The name in the report and in the state table.
     pub(super) fn name(self) -> &'static str {
         match self {
+            Self::NoPerson => "noPerson",
             Self::SharedEmail => "sharedEmail",
             Self::SharedNumber => "sharedNumber",
             Self::SeveralContacts => "severalContacts",
@@ -122,6 +132,9 @@ impl Reason {
     /// What it means, and what an operator can do.
     pub(super) fn advice(self) -> &'static str {
         match self {
+            Self::NoPerson => {
+                "the number is temporary, or that of a store's default customer (DefaultCustomers): nothing to do"
+            }
             Self::SharedEmail => {
                 "a contact without account number has the address of several customers: give it the right number, or deactivate it"
             }
@@ -145,6 +158,9 @@ impl Reason {
 pub(super) fn decide(customer: &Customer, rows: Vec<ContactRecord>, refs: CompanyRefs) -> Decision {
     let person = &customer.person;
     let leave = |reason, contact| Decision::Leave { reason, contact };
+    if !customer.is_person {
+        return leave(Reason::NoPerson, None);
+    }
     if customer.shares_number && refs.company.is_none() {
         return leave(Reason::SharedNumber, None);
     }

@@ -27,7 +27,7 @@ use commerce_journeys::settings::{ContactSettings, SettingsError};
 use futures::TryStreamExt as _;
 
 pub use args::SyncContactsArgs;
-use customers::{Gold, customers};
+use customers::Gold;
 use decide::Customer;
 pub use decide::Reason;
 pub use error::SyncError;
@@ -93,7 +93,8 @@ pub async fn sync(args: &SyncContactsArgs, context: SyncContext) -> Result<SyncR
     let session = engine.session();
     let environment = context.settings.dataverse.url.to_string();
     let mut state = State::open(Location::parse(&args.state_location())?, &session).await?;
-    let gold = Gold::open(&Location::parse(&args.customers)?, &session, &environment).await?;
+    let defaults = &context.settings.default_customers;
+    let gold = Gold::open(&Location::parse(&args.customers)?, &session, &environment, defaults).await?;
     let mut report = SyncReport { dry_run: args.dry_run, customers: gold.count().await?, ..SyncReport::default() };
     let vanished = gold.vanished().await?;
     if report.customers == 0 && !vanished.is_empty() {
@@ -126,7 +127,7 @@ async fn sync_customers(
     let mut is_over = false;
     while !is_over {
         match rows.try_next().await.context("read customers")? {
-            Some(batch) => waiting.extend(customers(&batch)?),
+            Some(batch) => waiting.extend(gold.customers(&batch)?),
             None => is_over = true,
         }
         while waiting.len() >= size || (is_over && !waiting.is_empty()) {

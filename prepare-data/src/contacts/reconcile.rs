@@ -241,7 +241,7 @@ mod tests {
     fn customers(count: usize, email: &str) -> Vec<Customer> {
         let person = Person { number: Some("1".to_owned()), emails: vec![email.to_owned()], ..Person::default() };
         let (id, content) = (String::new(), String::new());
-        vec![Customer { id, content, person, shares_email: false, shares_number: false }; count]
+        vec![Customer { id, content, person, is_person: true, shares_email: false, shares_number: false }; count]
     }
 
     #[test]

@@ -73,7 +73,7 @@ impl Kind {
 impl SyncReport {
     /// Whether every processed customer has its contact.
     pub fn is_settled(&self) -> bool {
-        self.left.is_empty()
+        self.left.keys().all(|reason| reason.is_settled())
     }
 
     /// 0: every customer has its contact; 1: some do not.

@@ -155,7 +155,7 @@ impl<'a> Row<'a> {
             SyncOutcome::Linked(_) => ("linked", true, None),
             SyncOutcome::Updated(_) => ("updated", true, None),
             SyncOutcome::Equal => ("equal", true, None),
-            SyncOutcome::Left(reason, detail) => (reason.name(), false, detail.as_deref()),
+            SyncOutcome::Left(reason, detail) => (reason.name(), reason.is_settled(), detail.as_deref()),
         };
         let contact = result.contact.map(|contact| contact.to_string());
         Self { customer: &result.customer, contact, content: &result.content, outcome: name, settled, detail }

@@ -168,6 +168,11 @@ impl TestEnvironment {
         Arc::new(SimulatedClock(self.environment.clock().clone()))
     }
 
+    /// Sets an app setting.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.settings.insert(name.to_owned(), value.to_owned());
+    }
+
     pub(crate) fn settings(&self) -> &BTreeMap<String, String> {
         &self.settings
     }

@@ -46,6 +46,19 @@ async fn a_contact_that_differs_is_given_what_differs_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_temporary_number_and_a_default_customer_get_no_contact() {
+    let mut environment = TestEnvironment::usual().await;
+    environment.set("DefaultCustomers", "CASH");
+    let temporary = Customer::new("2CF6659A-A87E-4603-B4A9-4438CCB27FAD");
+    environment.gold(&[Customer::new("cash"), temporary, Customer::new("C1")]).await;
+    let report = environment.sync().await;
+    assert_eq!((report.created.count, report.left[&Reason::NoPerson].count), (1, 2));
+    assert_eq!((environment.new_contacts(), report.exit_code()), (1, 0));
+    let again = environment.sync().await;
+    assert_eq!((again.looked_at, again.exit_code()), (0, 0), "nothing has to be done for them");
+}
+
+#[tokio::test]
 async fn a_contact_known_by_e_mail_becomes_the_customers() {
     let environment = TestEnvironment::usual().await;
     let known = environment.dataverse().add_contact(&contact(None, Some("C1@Example.org")));

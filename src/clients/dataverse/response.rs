@@ -107,7 +107,7 @@ struct ErrorDetail {
 
 /// `error.code` of a Dataverse error body. `None` if the body is not one.
 pub(crate) fn error_code(body: &[u8]) -> Option<String> {
-    let ErrorBody { error } = serde_json::from_slice(body).ok()?;
+    let ErrorBody { error } = read_json(body).ok()?;
     let safe: String = error
         .code
         .chars()
@@ -123,7 +123,7 @@ const BEFORE_NAME: [&str; 6] =
 
 /// The column or parameter in the message of an error. Messages may contain personal data; names do not.
 pub(crate) fn property_name(body: &[u8]) -> Option<String> {
-    let ErrorBody { error } = serde_json::from_slice(body).ok()?;
+    let ErrorBody { error } = read_json(body).ok()?;
     let message = error.message;
     BEFORE_NAME.iter().find_map(|before| {
         let name = message.split_once(before)?.1.split_once('\'')?.0;

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::response::expect;
 use super::{Dataverse, DataverseError};
+use crate::json::{JsonError, read_json};
 
 #[derive(Deserialize)]
 struct Found {
@@ -28,11 +29,11 @@ impl Dataverse {
         let filter = conditions.join(" or ");
         let query = [("$select", "uniquename"), ("$filter", &filter)];
         let reply = self.call(Method::GET, "customapis", |request| request.query(&query)).await?;
-        let unreadable = |error: serde_json::Error| DataverseError::Unavailable {
-            cause: format!("the list of custom APIs cannot be read: line {}", error.line()),
+        let unreadable = |error: JsonError| DataverseError::Unavailable {
+            cause: format!("the list of custom APIs cannot be read: {error}"),
             retry_after: None,
         };
-        let Found { value } = serde_json::from_slice(&expect(reply, "custom API table")?).map_err(unreadable)?;
+        let Found { value } = read_json(&expect(reply, "custom API table")?).map_err(unreadable)?;
         // The query ignores case, but the names of actions are case-sensitive.
         Ok(value.into_iter().map(|row| row.uniquename).filter(|name| names.contains(&name.as_str())).collect())
     }
