@@ -136,7 +136,11 @@ async fn a_good_day_is_in_the_tables() {
 async fn an_event_that_fails() {
     let environment = environment().await;
     let trigger = environment.settings()["OrderConfirmationTrigger"].clone();
-    refuse(&environment, ErrorReply::bare(StatusCode::BAD_REQUEST), move |call| call.path.contains(&trigger));
+    // Only a code that speaks of the data is final.
+    let body = r#"{"error": {"code": "0x80040203", "message": "A parameter is missing."}}"#.to_owned();
+    let invalid = ErrorReply { body, ..ErrorReply::bare(StatusCode::BAD_REQUEST) };
+    let invalid = invalid.with("content-type", "application/json");
+    refuse(&environment, invalid, move |call| call.path.contains(&trigger));
     sell(&environment, 1);
     let day = Day::begin("failed-event", environment, &[]).await;
     day.until_logged("eventFailed", 1).await;
