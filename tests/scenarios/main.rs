@@ -32,6 +32,7 @@ mod refused_events;
 mod request_kind;
 mod runbook;
 mod script;
+mod single_faults;
 mod telemetry;
 mod traces;
 mod trigger_journey;

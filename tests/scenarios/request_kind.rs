@@ -1,5 +1,7 @@
 //! The kinds of requests that an event causes.
 
+use std::fmt;
+
 use sandbox::network::{Call, Dependency};
 use serde_json::Value;
 
@@ -113,4 +115,36 @@ fn text(call: &Call) -> String {
 
 fn first(text: &str, parts: &[(&str, Kind)]) -> Kind {
     parts.iter().find(|(part, _)| text.contains(part)).map_or(Kind::Other, |(_, kind)| *kind)
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::CommerceToken => "Entra: token for the Scale Unit",
+            Self::DataverseToken => "Entra: token for Dataverse",
+            Self::Search => "Scale Unit: search events",
+            Self::OperatingUnit => "Scale Unit: operating unit",
+            Self::Order => "Scale Unit: order",
+            Self::Cart => "Scale Unit: cart",
+            Self::Customer => "Scale Unit: customer",
+            Self::Connect => "Cosmos DB: connect",
+            Self::ReadItem => "Cosmos DB: read a cursor or record",
+            Self::MoveCursor => "Cosmos DB: move a cursor",
+            Self::DueRecords => "Cosmos DB: query due records",
+            Self::FindRecords => "Cosmos DB: query existing records",
+            Self::AddRecords => "Cosmos DB: add records",
+            Self::SaveRecords => "Cosmos DB: save records",
+            Self::AssignContact => "Cosmos DB: assign a contact",
+            Self::Claim => "Cosmos DB: claim",
+            Self::TakeOver => "Cosmos DB: take over a claim",
+            Self::Settle => "Cosmos DB: outcome",
+            Self::Send => "Service Bus: send",
+            Self::FindContact => "Dataverse: find the contact",
+            Self::CreateContact => "Dataverse: create the contact",
+            Self::Company => "Dataverse: company",
+            Self::CustomerGroup => "Dataverse: customer group",
+            Self::Trigger => "Dataverse: trigger",
+            Self::Other => "other",
+        })
+    }
 }
