@@ -70,11 +70,8 @@ pub enum ReasonCode {
 impl ReasonCode {
     /// Whether it says what is missing in an event that is completed nevertheless.
     pub fn is_note(self) -> bool {
-        match self {
-            Self::CustomerNotFound | Self::CustomerNotRead | Self::CartNotRead => true,
-            Self::ContactInactive | Self::NumberNotWritten | Self::ContactNotUpdated => true,
-            _ => false,
-        }
+        let is_missing = matches!(self, Self::CustomerNotFound | Self::CustomerNotRead | Self::CartNotRead);
+        is_missing || matches!(self, Self::ContactInactive | Self::NumberNotWritten | Self::ContactNotUpdated)
     }
 }
 

@@ -163,15 +163,11 @@ async fn kill(launched: Launched) {
 
 /// Waits for a command for the current handler.
 async fn wait_for_command(commands: &mut mpsc::UnboundedReceiver<Command>) -> HandlerExit {
-    loop {
-        match commands.recv().await {
-            Some(Command::Replace(scope, done)) => {
-                return HandlerExit { cause: Cause::Replaced(scope), done: Some(done) };
-            }
-            Some(Command::TimedOut) => return Cause::TimedOut.into(),
-            Some(Command::ShutDown(done)) => return HandlerExit { cause: Cause::ShutDown, done: Some(done) },
-            None => return Cause::ShutDown.into(),
-        }
+    match commands.recv().await {
+        Some(Command::Replace(scope, done)) => HandlerExit { cause: Cause::Replaced(scope), done: Some(done) },
+        Some(Command::TimedOut) => Cause::TimedOut.into(),
+        Some(Command::ShutDown(done)) => HandlerExit { cause: Cause::ShutDown, done: Some(done) },
+        None => Cause::ShutDown.into(),
     }
 }
 

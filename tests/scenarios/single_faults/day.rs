@@ -162,6 +162,10 @@ fn assert_audit(test: &TestEnvironment, records: &[Value], lasts: bool, place: &
     }
     for finding in &audit.lost {
         let record = record_of(&finding.event, finding.journey.unwrap());
+        // A cart that the Scale Unit refuses is like an emptied one.
+        if record["reason"]["code"] == "cartNotRead" {
+            continue;
+        }
         assert_eq!(record["status"], "failed", "lost: {place}: {finding}: {record:#}");
         assert!(record["reason"]["code"].is_string(), "{place}: {record:#}");
     }
