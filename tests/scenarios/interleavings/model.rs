@@ -191,10 +191,10 @@ impl Delivery {
     }
 
     fn rebase(&mut self, world: &World) -> State {
-        if world.record.started == self.record.started && world.record.is_final == self.record.is_final {
-            if world.record.uncertain == self.record.uncertain {
-                return State::Release;
-            }
+        let (stored, own) = (&world.record, &self.record);
+        let is_recorded = stored.started == own.started && stored.uncertain == own.uncertain;
+        if is_recorded && stored.is_final == own.is_final {
+            return State::Release;
         }
         self.record.uncertain = self.record.uncertain.max(world.record.uncertain);
         self.record.started |= world.record.started;

@@ -89,12 +89,22 @@ impl Scheduler {
 
 /// Whether the order of these requests matters.
 fn is_shared(kind: Kind) -> bool {
-    match kind {
-        Kind::ReadItem | Kind::AddRecords | Kind::SaveRecords | Kind::AssignContact | Kind::Claim => true,
-        Kind::TakeOver | Kind::Settle | Kind::MoveCursor | Kind::DueRecords | Kind::FindRecords => true,
-        Kind::FindContact | Kind::CreateContact | Kind::Trigger => true,
-        _ => false,
-    }
+    const SHARED: [Kind; 13] = [
+        Kind::ReadItem,
+        Kind::AddRecords,
+        Kind::SaveRecords,
+        Kind::AssignContact,
+        Kind::Claim,
+        Kind::TakeOver,
+        Kind::Settle,
+        Kind::MoveCursor,
+        Kind::DueRecords,
+        Kind::FindRecords,
+        Kind::FindContact,
+        Kind::CreateContact,
+        Kind::Trigger,
+    ];
+    SHARED.contains(&kind)
 }
 
 impl FaultInjector for Scheduler {

@@ -215,7 +215,7 @@ fn retail_transaction_sales_trans() -> Shape<ReceiptLine> {
     .long("returnnosale", |row| i64::from(row.receipt.sale.kind == Kind::StoreReturn))
     .time("transdate", |row| row.receipt.sale.made.0.date())
     .long("transtime", |row| row.receipt.sale.made.0.second_of_day())
-    .text("giftcard", |_| Cow::from(""))
+    .long("giftcard", |_| 0)
 }
 
 /// Payments, the one table with card data: as masked as tills write it.
