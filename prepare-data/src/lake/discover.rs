@@ -1,6 +1,7 @@
 //! Finds the tables of an export.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use super::csv::{ChangeFolders, CsvSource, SkippedFolder};
@@ -70,9 +71,8 @@ impl Export {
         let mut readers: BTreeMap<String, Reader> = BTreeMap::new();
         for pattern in patterns {
             for (table, folder) in search.delta_tables(pattern).await? {
-                if !readers.contains_key(&table) {
-                    let source = DeltaSource::open(&lake.join(&folder)).await?;
-                    readers.insert(table, Reader::Delta(source));
+                if let Entry::Vacant(reader) = readers.entry(table) {
+                    reader.insert(Reader::Delta(DeltaSource::open(&lake.join(&folder)).await?));
                 }
             }
         }

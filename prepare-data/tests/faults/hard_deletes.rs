@@ -47,7 +47,7 @@ fn delete(lake: &Lake, rows: &[u16]) {
         let text = std::fs::read_to_string(path).unwrap();
         text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect::<Vec<_>>()
     });
-    let mut add = actions.filter_map(|action| action.get("add").cloned()).last().unwrap();
+    let mut add = actions.filter_map(|action| action.get("add").cloned()).next_back().unwrap();
     let mut remove =
         json!({"path": add["path"], "deletionTimestamp": 0, "dataChange": true, "extendedFileMetadata": false});
     if let Some(vector) = add.get("deletionVector").filter(|vector| !vector.is_null()) {

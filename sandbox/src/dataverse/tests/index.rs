@@ -16,7 +16,9 @@ fn texts() -> impl Strategy<Value = Option<String>> {
 }
 
 /// A write: the row, its e-mail address and its number. A row is deleted if there is no change.
-fn writes() -> impl Strategy<Value = (u128, Option<(Option<String>, Option<String>)>)> {
+type Change = (u128, Option<(Option<String>, Option<String>)>);
+
+fn writes() -> impl Strategy<Value = Change> {
     (1..=ROWS, proptest::option::weighted(0.8, (texts(), texts())))
 }
 
@@ -36,7 +38,7 @@ fn conditions() -> impl Strategy<Value = String> {
     })
 }
 
-fn write(rows: &mut Rows, (n, change): (u128, Option<(Option<String>, Option<String>)>)) {
+fn write(rows: &mut Rows, (n, change): Change) {
     let Some((email, number)) = change else {
         // The row may not exist.
         drop(rows.delete(Table::Contacts, id_of(n), Condition::Update));
