@@ -77,7 +77,7 @@ pub(crate) async fn measure(args: &Args) -> Result<BacklogFigures, Failure> {
         tokio::select! {
             took = &mut run => {
                 runs.push(took?);
-                if environment.broker().enqueued(TOPIC)? >= u64::try_from(args.backlog)? {
+                if environment.broker().sent(TOPIC)?.enqueued >= u64::try_from(args.backlog)? {
                     break;
                 }
                 run = Box::pin(one_run(&handler));
@@ -108,7 +108,7 @@ async fn one_run(handler: &Handler) -> Result<Duration, Failure> {
 }
 
 fn sample(environment: &Environment, meter: Meter, began: Instant) -> Result<Sample, Failure> {
-    let (seconds, published) = (began.elapsed().as_secs_f64(), environment.broker().enqueued(TOPIC)?);
+    let (seconds, published) = (began.elapsed().as_secs_f64(), environment.broker().sent(TOPIC)?.enqueued);
     Ok(Sample { seconds, published, resident_bytes: meter.resident()? })
 }
 

@@ -54,7 +54,7 @@ pub(crate) async fn measure(args: &Args) -> Result<Polled, Failure> {
     handler.invoke("poll-events").await?;
     let elapsed = began.elapsed();
     let usage = Usage::so_far(&environment, handler.meter)?.since(&before);
-    let published = usize::try_from(environment.broker().enqueued(TOPIC)?)? - warm;
+    let published = usize::try_from(environment.broker().sent(TOPIC)?.enqueued)? - warm;
     if published != args.checkouts {
         return Err(format!("{published} of {} events were published", args.checkouts).into());
     }

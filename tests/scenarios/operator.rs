@@ -249,3 +249,47 @@ async fn wrong_searches_and_options_are_rejected_with_their_path() {
     let message = answer["error"]["message"].as_str().unwrap();
     assert!(message.contains("order-confirmatoin is no enabled journey"), "{message}");
 }
+
+#[tokio::test]
+async fn what_an_operator_starts_and_dismisses_is_no_error_and_is_counted() {
+    let mut test = careful_shop().await;
+    lose_answers(&mut test, &[Journey::OrderConfirmation]).await;
+    let events = [test.checkout(Some(&test.stranger()), None), test.checkout(None, Some("somebody@example.org"))];
+    mended(&mut test).await;
+    let audit = test.environment.audit(&Journey::ALL, &[]);
+    assert_eq!((audit.lost.len(), audit.is_clean()), (2, false), "nobody has decided yet");
+
+    let mut held = Vec::new();
+    for event in &events {
+        let receipt = order_body(&test, event)["ReceiptId"].clone();
+        let found = find(&mut test, json!({"receiptId": receipt, "reason": "held"})).await;
+        let outcome = &found[0]["journeys"]["order-confirmation"];
+        assert_eq!((found.len(), &outcome["reason"]["code"]), (1, &json!("held")), "{found:#?}");
+        held.push(key_of(&found[0]));
+    }
+    let (status, answer) = test.trigger(&with(held[0].clone(), "release", json!(true))).await;
+    assert_eq!((status, &answer["startedNow"]), (200, &json!(["order-confirmation"])), "{answer:#}");
+    let (status, answer) = test.trigger(&with(held[1].clone(), "dismiss", json!("the customer was called"))).await;
+    assert_eq!(status, 200, "{answer:#}");
+    test.trigger(&json!({"deadLetters": {}})).await;
+
+    let audit = test.environment.audit(&Journey::ALL, &[]);
+    assert!(audit.is_clean(), "{audit:#?}");
+    assert_eq!([audit.forced.len(), audit.dismissed.len(), audit.uncertain.len()], [1, 1, 0], "{audit:#?}");
+    assert_eq!(starts(&test, Journey::OrderConfirmation), 1);
+}
+
+#[tokio::test]
+async fn the_audit_accepts_as_many_repetitions_as_an_operator_has_forced() {
+    let mut test = careful_shop().await;
+    let event = test.checkout(Some(&test.stranger()), None);
+    test.minute().await;
+    let found = find(&mut test, json!({"transactionId": event.transaction_id, "status": "processed"})).await;
+    let checkout = found.iter().find(|found| found["eventType"] == "Checkout").unwrap();
+    let (status, answer) = test.trigger(&with(key_of(checkout), "force", json!(true))).await;
+    let forced = answer["startedNow"].as_array().unwrap().len();
+    assert!(status == 200 && forced >= 2, "{answer:#}");
+    let audit = test.environment.audit(&Journey::ALL, &[]);
+    assert!(audit.is_clean(), "{audit:#?}");
+    assert_eq!((audit.forced.len(), audit.duplicated.len()), (forced, 0));
+}

@@ -8,16 +8,22 @@ use crate::dataverse::{Contact, StartedJourney};
 use crate::shop::LedgerEntry;
 
 /// The contacts by id.
-pub(super) struct Contacts<'a>(HashMap<Uuid, &'a Contact>);
+pub(super) struct Contacts<'a> {
+    by_id: HashMap<Uuid, &'a Contact>,
+    has_inactive: bool,
+}
 
 impl<'a> Contacts<'a> {
     pub(super) fn new(contacts: &'a [Contact]) -> Self {
-        Self(contacts.iter().map(|contact| (contact.id, contact)).collect())
+        Self {
+            by_id: contacts.iter().map(|contact| (contact.id, contact)).collect(),
+            has_inactive: contacts.iter().any(|contact| contact.inactive),
+        }
     }
 
     /// Why the contact of a started journey is not the customer of `entry`.
     pub(super) fn mismatch(&self, started: &StartedJourney, entry: &LedgerEntry) -> Option<&'static str> {
-        let Some(contact) = started.contact.and_then(|id| self.0.get(&id)) else {
+        let Some(contact) = started.contact.and_then(|id| self.by_id.get(&id)) else {
             return Some("its contact does not exist");
         };
         if !started.to_active_contact {
@@ -36,15 +42,15 @@ impl<'a> Contacts<'a> {
 
     /// Whether the contact, or one that was merged into it, is the customer.
     fn stands_for(&self, id: Uuid, is_customer: impl Fn(&Contact) -> bool) -> bool {
-        let is_itself = self.0.get(&id).is_some_and(|contact| is_customer(contact));
-        is_itself || self.0.values().any(|contact| is_customer(contact) && self.last_master(contact) == id)
+        let is_itself = self.by_id.get(&id).is_some_and(|contact| is_customer(contact));
+        is_itself || self.by_id.values().any(|contact| is_customer(contact) && self.last_master(contact) == id)
     }
 
     /// The contact into which this one was merged, directly or not, or itself.
     fn last_master(&self, contact: &Contact) -> Uuid {
         let mut contact = contact;
-        for _ in 0..self.0.len() {
-            match contact.master.and_then(|master| self.0.get(&master)) {
+        for _ in 0..self.by_id.len() {
+            match contact.master.and_then(|master| self.by_id.get(&master)) {
                 Some(master) => contact = master,
                 None => break,
             }
@@ -54,6 +60,9 @@ impl<'a> Contacts<'a> {
 
     /// Whether the customer's only contacts were deactivated by somebody. Then no journey may start.
     pub(super) fn is_deactivated(&self, entry: &LedgerEntry) -> bool {
+        if !self.has_inactive {
+            return false;
+        }
         let is_theirs = |contact: &&&Contact| match &entry.account {
             Some(account) => match &contact.contact_number {
                 Some(number) => number == account,
@@ -61,7 +70,7 @@ impl<'a> Contacts<'a> {
             },
             None => same_email(contact, entry),
         };
-        let mut contacts = self.0.values().filter(is_theirs).peekable();
+        let mut contacts = self.by_id.values().filter(is_theirs).peekable();
         contacts.peek().is_some() && contacts.all(|contact| contact.inactive && contact.master.is_none())
     }
 }

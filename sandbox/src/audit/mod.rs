@@ -1,10 +1,12 @@
 //! The audit: compares the shop's ledger with the journeys that Dataverse started.
 //!
-//! It does not use any data of the handler: no records, no answers, no logs.
+//! It does not use any data of the handler: no records, no answers, no logs. What an operator requested, it takes from the
+//! Functions host, which passed the requests on.
 
 mod contacts;
 mod journey;
 mod latency;
+mod operator;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -16,7 +18,9 @@ use uuid::Uuid;
 use self::contacts::Contacts;
 pub use self::journey::{Journey, Occasion};
 pub use self::latency::Latency;
+use self::operator::OperatorRequests;
 use crate::dataverse::{Contact, StartedJourney};
+use crate::host::HttpRequest;
 use crate::service_bus::Counts;
 use crate::shop::LedgerEntry;
 
@@ -43,6 +47,8 @@ pub struct Evidence<'a> {
     pub enabled: &'a [Journey],
     /// Starts whose answers were lost.
     pub explained: &'a [Explained],
+    /// The HTTP requests that the Functions host passed on.
+    pub requests: &'a [HttpRequest],
     /// The remaining messages of the subscription.
     pub left_over: Counts,
 }
@@ -84,6 +90,10 @@ pub struct JourneyAudit {
     pub uncertain: usize,
     /// Starts for the wrong contact, with wrong values, or without an event.
     pub misdirected: usize,
+    /// Starts that an operator requested, also first ones.
+    pub forced: usize,
+    /// Journeys that did not start because an operator dismissed their event. They count as not expected.
+    pub dismissed: usize,
     /// The latency from an event's commit to the first start.
     pub latency: Option<Latency>,
 }
@@ -97,8 +107,14 @@ pub struct Audit {
     pub journeys: Vec<JourneyAudit>,
     /// Journeys that were rightly skipped, because the customer's contact is deactivated. They count as not expected.
     pub skipped: Vec<Finding>,
+    /// Journeys that did not start because an operator dismissed their event. They count as not expected.
+    pub dismissed: Vec<Finding>,
+    /// Starts that an operator requested with `force` or `release`; one finding for each start.
+    pub forced: Vec<Finding>,
     /// Expected journeys that did not start.
     pub lost: Vec<Finding>,
+    /// The occasions of [`Audit::lost`].
+    pub missing: Vec<Occasion>,
     /// Repeated starts without a reason; one finding for each repetition.
     pub duplicated: Vec<Finding>,
     /// Repeated starts after a lost answer; one finding for each repetition.
@@ -167,22 +183,56 @@ impl Audit {
 
     /// Compares the number of starts with the number of expected starts.
     fn repeat(&mut self, evidence: &Evidence<'_>, expected: &Expected<'_>, started: &Started<'_>) {
-        let contacts = Contacts::new(evidence.contacts);
+        let exceptions = Exceptions::new(evidence.contacts, evidence.requests);
         let explained: BTreeSet<_> = evidence.explained.iter().map(|explained| explained.started_number).collect();
         for (occasion, entry) in expected {
-            let Some(starts) = started.get(occasion) else {
-                let what = "never started".to_owned();
-                let findings = if contacts.is_deactivated(entry) { &mut self.skipped } else { &mut self.lost };
-                findings.push(finding(occasion.journey, entry, what));
-                continue;
-            };
-            // A lost answer explains one repetition, the next one.
-            for (index, pair) in starts.windows(2).enumerate() {
-                let what = format!("started {} times", index + 2);
-                let findings =
-                    if explained.contains(&pair[0].number) { &mut self.uncertain } else { &mut self.duplicated };
-                findings.push(finding(occasion.journey, entry, what));
+            match started.get(occasion) {
+                Some(starts) => self.check_starts(occasion, entry, starts, &exceptions.requests, &explained),
+                None => self.check_absence(occasion, entry, &exceptions),
             }
+        }
+    }
+
+    fn check_absence(&mut self, occasion: &Occasion, entry: &LedgerEntry, exceptions: &Exceptions<'_>) {
+        let (findings, what) = match exceptions.reason(entry) {
+            Some(Exception::Deactivated) => (&mut self.skipped, "never started: the contact is deactivated"),
+            Some(Exception::Dismissed) => (&mut self.dismissed, "not started: an operator dismissed the event"),
+            None => {
+                self.missing.push(occasion.clone());
+                (&mut self.lost, "never started")
+            }
+        };
+        findings.push(finding(occasion.journey, entry, what.to_owned()));
+    }
+
+    /// Each request of an operator explains one start. A lost answer explains one repetition, the next one.
+    fn check_starts(
+        &mut self,
+        occasion: &Occasion,
+        entry: &LedgerEntry,
+        starts: &[&StartedJourney],
+        requests: &OperatorRequests,
+        explained: &BTreeSet<u64>,
+    ) {
+        let mut used = BTreeSet::new();
+        let dismissed_at = requests.dismissed_at(entry);
+        for (index, start) in starts.iter().enumerate() {
+            let previous = index.checked_sub(1).and_then(|previous| starts.get(previous));
+            let is_too_late = dismissed_at.is_some_and(|dismissed| dismissed < start.at);
+            let request = requests.explaining(occasion.journey, entry, start.at, &used);
+            used.extend(request);
+            if previous.is_none() && !is_too_late && request.is_none_or(|request| !requests.names_event(request)) {
+                continue;
+            }
+            let is_explained = previous.is_some_and(|previous| explained.contains(&previous.number));
+            let what = format!("started {} times", index + 1);
+            let (findings, what) = match (request, is_too_late) {
+                (Some(_), _) => (&mut self.forced, what),
+                (None, true) => (&mut self.misdirected, "started although its event was dismissed".to_owned()),
+                (None, false) if is_explained => (&mut self.uncertain, what),
+                (None, false) => (&mut self.duplicated, what),
+            };
+            findings.push(finding(occasion.journey, entry, what));
         }
     }
 
@@ -198,12 +248,16 @@ impl Audit {
             all.extend(&waits);
             let line = JourneyAudit {
                 journey,
-                expected: expected.keys().filter(|occasion| occasion.journey == journey).count() - of(&self.skipped),
+                expected: expected.keys().filter(|occasion| occasion.journey == journey).count()
+                    - of(&self.skipped)
+                    - of(&self.dismissed),
                 started: evidence.started.iter().filter(|it| it.trigger == journey.trigger()).count(),
                 lost: of(&self.lost),
                 duplicated: of(&self.duplicated),
                 uncertain: of(&self.uncertain),
                 misdirected: of(&self.misdirected),
+                forced: of(&self.forced),
+                dismissed: of(&self.dismissed),
                 latency: Latency::of(waits),
             };
             if evidence.enabled.contains(&journey) || line.started > 0 {
@@ -220,9 +274,38 @@ type Expected<'a> = BTreeMap<Occasion, &'a LedgerEntry>;
 /// The starts of each expected journey, in order.
 type Started<'a> = BTreeMap<Occasion, Vec<&'a StartedJourney>>;
 
-/// Whether journeys are expected for this entry: not if somebody has deactivated the customer's contact.
-pub fn has_usable_contact(contacts: &[Contact], entry: &LedgerEntry) -> bool {
-    !Contacts::new(contacts).is_deactivated(entry)
+/// Why a journey of an event that has not started is not expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Exception {
+    /// Somebody has deactivated the customer's contact.
+    Deactivated,
+    /// An operator has dismissed the event.
+    Dismissed,
+}
+
+/// The events whose journeys are not expected.
+pub struct Exceptions<'a> {
+    contacts: Contacts<'a>,
+    requests: OperatorRequests,
+}
+
+impl<'a> Exceptions<'a> {
+    /// The exceptions by the contacts as they are now, and by what operators requested.
+    pub fn new(contacts: &'a [Contact], requests: &[HttpRequest]) -> Self {
+        Self { contacts: Contacts::new(contacts), requests: OperatorRequests::read(requests) }
+    }
+
+    /// Whether journeys of this entry that have not started are not expected.
+    pub fn contain(&self, entry: &LedgerEntry) -> bool {
+        self.reason(entry).is_some()
+    }
+
+    fn reason(&self, entry: &LedgerEntry) -> Option<Exception> {
+        match self.requests.dismissed_at(entry) {
+            Some(_) => Some(Exception::Dismissed),
+            None => self.contacts.is_deactivated(entry).then_some(Exception::Deactivated),
+        }
+    }
 }
 
 /// The expected journeys of this entry; none if there is no reachable customer.

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -16,6 +16,7 @@ struct Day {
     contacts: Vec<Contact>,
     initial_contacts: BTreeSet<Uuid>,
     explained: Vec<Explained>,
+    requests: Vec<HttpRequest>,
     left_over: Counts,
     enabled: Vec<Journey>,
 }
@@ -33,6 +34,7 @@ impl Day {
             contacts: Vec::new(),
             initial_contacts: BTreeSet::new(),
             explained: Vec::new(),
+            requests: Vec::new(),
             left_over: Counts::default(),
             enabled: Journey::ALL.to_vec(),
         };
@@ -81,6 +83,7 @@ impl Day {
         let mut again = self.first(journey).clone();
         let first = again.number;
         again.number = self.started.len() as u64 + 1;
+        again.at = self.last_start() + TimeDelta::minutes(1);
         self.started.push(Arc::new(again));
         (first, self.started.len() as u64)
     }
@@ -100,6 +103,7 @@ impl Day {
             initial_contacts: &self.initial_contacts,
             enabled: &self.enabled,
             explained: &self.explained,
+            requests: &self.requests,
             left_over: self.left_over,
         })
     }
@@ -353,4 +357,92 @@ fn no_journey_is_expected_for_a_deactivated_contact() {
     assert_eq!(day.findings(), [0, 0, 0, 0, 0]);
     let audit = day.audit();
     assert_eq!((audit.expected(), audit.skipped.is_empty()), (day.started.len(), false));
+}
+
+const BEFORE: TimeDelta = TimeDelta::milliseconds(100);
+
+impl Day {
+    /// An operator's request about the event of the first order confirmation, answered with 200 after `took`.
+    fn request(&mut self, fields: Value, at: DateTime<Utc>, took: TimeDelta) {
+        let binding = Journey::occasion_of(self.first(Journey::OrderConfirmation)).unwrap();
+        let ledger = self.ledger.clone();
+        let entry =
+            ledger.iter().find(|it| Journey::OrderConfirmation.occasion(it).as_ref() == Some(&binding)).unwrap();
+        let (event, time) = (&entry.event, entry.event.date_time.to_utc().format("%Y%m%dT%H%M%S%.f"));
+        let mut body = fields;
+        body["eventId"] = format!("{}~Checkout~{time}~{}", event.transaction_id, event.data_area_id).into();
+        self.requests.push(HttpRequest {
+            function: "trigger-journey".to_owned(),
+            body: body.to_string().into(),
+            at,
+            answered: Some((at + took, 200)),
+        });
+    }
+
+    /// When the journey started for the last time.
+    fn last_start(&self) -> DateTime<Utc> {
+        self.started.iter().map(|started| started.at).max().unwrap()
+    }
+
+    fn by_hand(&self) -> [usize; 4] {
+        let audit = self.audit();
+        [audit.forced.len(), audit.dismissed.len(), audit.duplicated.len(), audit.misdirected.len()]
+    }
+}
+
+#[test]
+fn a_forced_start_is_counted_apart_and_one_more_is_a_duplicate() {
+    for option in ["force", "release"] {
+        let mut day = Day::new();
+        day.again(Journey::OrderConfirmation);
+        day.request(json!({option: true}), day.last_start() - BEFORE, BEFORE);
+        assert_eq!(day.by_hand(), [1, 0, 0, 0], "{option}");
+        let at = day.last_start();
+        day.again(Journey::OrderConfirmation);
+        Arc::make_mut(day.started.last_mut().unwrap()).at = at;
+        assert_eq!(day.by_hand(), [1, 0, 1, 0], "{option}: one request explains one start");
+    }
+}
+
+#[test]
+fn only_a_request_for_this_event_and_journey_at_that_time_explains_a_start() {
+    let later = TimeDelta::seconds(5);
+    for (fields, offset) in [
+        (json!({}), -BEFORE),
+        (json!({"force": true, "dryRun": true}), -BEFORE),
+        (json!({"force": true, "journeys": ["feedback-request"]}), -BEFORE),
+        (json!({"force": true}), later),
+        (json!({"force": true}), -later),
+    ] {
+        let mut day = Day::new();
+        day.again(Journey::OrderConfirmation);
+        day.request(fields.clone(), day.last_start() + offset, BEFORE);
+        assert_eq!(day.by_hand(), [0, 0, 1, 0], "{fields}");
+    }
+    let mut day = Day::new();
+    day.again(Journey::FeedbackRequest);
+    day.request(json!({"force": true, "journeys": ["order-confirmation"]}), day.last_start() - BEFORE, BEFORE);
+    assert_eq!(day.by_hand()[2], 1, "another journey");
+}
+
+#[test]
+fn a_dismissed_journey_is_not_lost_and_must_not_start_later() {
+    let mut day = Day::new();
+    let (lost, at) = (day.first(Journey::OrderConfirmation).clone(), day.last_start());
+    day.request(json!({"dismiss": "the customer was called"}), at, BEFORE);
+    let number = day.started.iter().position(|it| it.number == lost.number).unwrap();
+    day.started.remove(number);
+    assert_eq!((day.findings(), day.by_hand()), ([0; 5], [0, 1, 0, 0]));
+    assert_eq!(day.audit().expected(), day.started.len());
+    day.started.push(Arc::new(StartedJourney { at: at + BEFORE + BEFORE, ..lost }));
+    assert_eq!(day.by_hand(), [0, 0, 0, 1]);
+}
+
+#[test]
+fn a_dismissal_that_was_refused_explains_nothing() {
+    let mut day = Day::new();
+    day.request(json!({"dismiss": "too early"}), day.last_start(), BEFORE);
+    day.requests[0].answered = day.requests[0].answered.map(|(at, _)| (at, 503));
+    day.started.remove(0);
+    assert_eq!(day.findings()[0], 1);
 }

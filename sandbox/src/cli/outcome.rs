@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use sandbox::audit::{Audit, JourneyAudit};
-use sandbox::environment::{Environment, TOPIC};
+use sandbox::environment::Environment;
 use sandbox::faults::explained;
 use sandbox::host::Counters;
 use sandbox::network::Dependency;
-use sandbox::service_bus::Counts;
+use sandbox::service_bus::{Counts, Sent};
 use serde::Serialize;
 
 use super::args::Args;
@@ -22,7 +22,7 @@ pub(crate) struct Outcome {
     /// Orders without an account and without an e-mail address.
     pub(crate) unreachable: usize,
     pub(crate) started: usize,
-    pub(crate) published: u64,
+    pub(crate) sent: Sent,
     pub(crate) initial_contacts: usize,
     pub(crate) contacts: usize,
     pub(crate) calls: BTreeMap<Dependency, u64>,
@@ -39,12 +39,16 @@ struct Json<'a> {
     orders: usize,
     events: usize,
     published: u64,
+    republished: u64,
+    rescheduled: u64,
     expected_journeys: usize,
     started_journeys: usize,
     lost: usize,
     duplicated: usize,
     misdirected: usize,
     uncertain: usize,
+    forced: usize,
+    dismissed: usize,
     dead_lettered: usize,
     duplicate_contacts: usize,
     unfinished: usize,
@@ -75,7 +79,7 @@ impl Outcome {
             orders: orders().count(),
             unreachable: orders().filter(|entry| entry.account.is_none() && entry.email.is_none()).count(),
             started: environment.dataverse().started().len(),
-            published: environment.broker().enqueued(TOPIC).unwrap_or_default(),
+            sent: environment.sent(),
             initial_contacts: environment.initial_contacts().len(),
             contacts: environment.dataverse().contacts().len(),
             calls: environment.network().calls(),
@@ -92,13 +96,17 @@ impl Outcome {
             clean: self.audit.is_clean(),
             orders: self.orders,
             events: self.audit.events,
-            published: self.published,
+            published: self.sent.published,
+            republished: self.sent.republished,
+            rescheduled: self.sent.rescheduled,
             expected_journeys: self.audit.expected(),
             started_journeys: self.started,
             lost: self.audit.lost.len(),
             duplicated: self.audit.duplicated.len(),
             misdirected: self.audit.misdirected.len(),
             uncertain: self.audit.uncertain.len(),
+            forced: self.audit.forced.len(),
+            dismissed: self.audit.dismissed.len(),
             dead_lettered,
             duplicate_contacts: self.audit.duplicate_contacts.len(),
             unfinished: active + locked + scheduled,
@@ -130,7 +138,7 @@ mod tests {
             orders: 2,
             unreachable: 0,
             started: 2,
-            published: 5,
+            sent: Sent { published: 5, ..Sent::default() },
             initial_contacts: 1,
             contacts: 2,
             calls: Dependency::ALL.into_iter().zip(1..).collect(),
@@ -151,6 +159,8 @@ mod tests {
             "duplicated",
             "misdirected",
             "uncertain",
+            "forced",
+            "dismissed",
             "deadLettered",
             "duplicateContacts",
             "elapsedMs",

@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::io::{IsTerminal as _, Write as _};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sandbox::audit::{self, Journey, Occasion};
-use sandbox::environment::{Environment, TOPIC};
+use sandbox::audit::{self, Exceptions, Journey, Occasion};
+use sandbox::environment::Environment;
 use sandbox::service_bus::Counts;
+use sandbox::shop::LedgerEntry;
 
 /// The progress of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,7 +47,8 @@ pub(crate) struct Counter {
 /// What is known of a journey.
 #[derive(Default)]
 struct Seen {
-    due: bool,
+    /// The event, if its journey is expected.
+    entry: Option<Arc<LedgerEntry>>,
     started: bool,
 }
 
@@ -56,34 +59,38 @@ impl Counter {
     }
 
     pub(crate) fn update(&mut self, environment: &Environment) -> Tally {
-        let has_inactive = environment.dataverse().has_inactive_contacts();
         for entry in environment.shop().ledger_after(self.tally.events) {
             self.tally.events += 1;
             self.tally.sold += usize::from(entry.order.is_some());
-            if !has_inactive || audit::has_usable_contact(&environment.dataverse().contacts(), &entry) {
-                audit::due(&entry, self.enabled)
-                    .for_each(|occasion| self.add(occasion, Seen { due: true, started: false }));
+            for occasion in audit::due(&entry, self.enabled) {
+                self.journeys.entry(occasion).or_default().entry = Some(entry.clone());
             }
         }
         for started in environment.dataverse().started_after(self.calls) {
             self.calls = started.number;
             if let Some(occasion) = Journey::occasion_of(&started) {
-                self.add(occasion, Seen { due: false, started: true });
+                self.journeys.entry(occasion).or_default().started = true;
             }
         }
-        self.tally.published = environment.broker().enqueued(TOPIC).unwrap_or_default();
+        self.count(environment);
+        self.tally.published = environment.sent().published;
         self.tally.bus = environment.counts();
         self.tally
     }
 
-    /// Counts a journey when it becomes due, and when a due one has started. Repeated and wrong starts do not count,
-    /// because others may still be missing.
-    fn add(&mut self, occasion: Occasion, new: Seen) {
-        let known = self.journeys.entry(occasion).or_default();
-        let before = (known.due, known.due && known.started);
-        (known.due, known.started) = (known.due || new.due, known.started || new.started);
-        self.tally.due += usize::from(!before.0 && known.due);
-        self.tally.started += usize::from(!before.1 && known.due && known.started);
+    /// Counts the expected journeys as the audit does. Repeated and wrong starts do not count, because others may still be
+    /// missing.
+    fn count(&mut self, environment: &Environment) {
+        let dataverse = environment.dataverse();
+        let contacts = if dataverse.has_inactive_contacts() { dataverse.contacts() } else { Vec::new() };
+        let requests = environment.requests().all();
+        let exceptions = Exceptions::new(&contacts, &requests);
+        (self.tally.due, self.tally.started) = (0, 0);
+        for Seen { entry, started } in self.journeys.values() {
+            let Some(entry) = entry else { continue };
+            self.tally.started += usize::from(*started);
+            self.tally.due += usize::from(*started || !exceptions.contain(entry));
+        }
     }
 }
 

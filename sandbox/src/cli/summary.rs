@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::TimeDelta;
 use sandbox::audit::{Audit, Finding, JourneyAudit, Latency};
 use sandbox::network::Dependency;
-use sandbox::service_bus::Counts;
+use sandbox::service_bus::{Counts, Sent};
 
 use super::outcome::Outcome;
 
@@ -29,12 +29,14 @@ impl Outcome {
         let adds = self.audit.events - self.orders.min(self.audit.events);
         writeln!(f, "The shop sold {} orders in {shopping}; products were added to carts {adds} times.", self.orders)?;
         writeln!(f, "{} orders have no account and no e-mail address, so no message can be sent.", self.unreachable)?;
+        let Sent { published, republished, rescheduled, .. } = self.sent;
         writeln!(
             f,
-            "The handler published {} messages; {} are waiting, {dead_lettered} are dead letters.",
-            self.published,
-            active + locked + scheduled
+            "The handler published {}: {republished} again, {rescheduled} rescheduled;",
+            plural(published, "event")
         )?;
+        let waiting = active + locked + scheduled;
+        writeln!(f, "{} waiting, {}.", plural(waiting, "message"), plural(dead_lettered, "dead letter"))?;
         writeln!(f, "Dataverse had {} contacts at the start, and has {} now.", self.initial_contacts, self.contacts)?;
         writeln!(f, "The last change was {rest} after the last order.\n")
     }
@@ -89,8 +91,14 @@ fn audit_result(f: &mut fmt::Formatter<'_>, outcome: &Outcome) -> fmt::Result {
     findings(f, "started for the wrong contact, with wrong values, or unexpectedly", &audit.misdirected)?;
     list(f, "duplicate contacts", &audit.duplicate_contacts)?;
     left_over(f, audit)?;
-    if !audit.uncertain.is_empty() {
-        writeln!(f, "  {} started again because the first answer was lost (uncertain).", audit.uncertain.len())?;
+    for (findings, what) in [
+        (&audit.uncertain, "started again because the first answer was lost (uncertain)"),
+        (&audit.forced, "started by hand"),
+        (&audit.dismissed, "dismissed by hand, and not started"),
+    ] {
+        if !findings.is_empty() {
+            writeln!(f, "  {} {what}.", plural(findings.len(), "journey"))?;
+        }
     }
     Ok(())
 }
@@ -99,7 +107,7 @@ fn left_over(f: &mut fmt::Formatter<'_>, audit: &Audit) -> fmt::Result {
     let Counts { active, locked, scheduled, dead_lettered } = audit.left_over;
     if audit.left_over != Counts::default() {
         let waiting = active + locked + scheduled;
-        writeln!(f, "  {waiting} messages are still waiting, and {dead_lettered} are dead letters.")?;
+        writeln!(f, "  {} waiting, {}.", plural(waiting, "message"), plural(dead_lettered, "dead letter"))?;
     }
     Ok(())
 }
@@ -116,6 +124,12 @@ fn list(f: &mut fmt::Formatter<'_>, kind: &str, lines: &[String]) -> fmt::Result
     writeln!(f, "  {} {kind}:", lines.len())?;
     lines.iter().take(LISTED).try_for_each(|line| writeln!(f, "    {line}"))?;
     if lines.len() > LISTED { writeln!(f, "    ... and {} more", lines.len() - LISTED) } else { Ok(()) }
+}
+
+/// "1 event", "2 events".
+fn plural(number: impl TryInto<u64>, one: &str) -> String {
+    let number = number.try_into().unwrap_or(u64::MAX);
+    format!("{number} {one}{}", if number == 1 { "" } else { "s" })
 }
 
 fn seconds(time: TimeDelta) -> String {

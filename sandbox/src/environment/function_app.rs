@@ -48,7 +48,8 @@ impl Environment {
         let url = format!("http://{}/", listener.local_addr()?);
         let keys = Keys { function: FUNCTION_KEY.to_owned(), master: MASTER_KEY.to_owned() };
         let clock = self.clock().clone();
-        let host = Host::start(HostOptions { app, clock, launch, sources: self.sources(), keys, output })?;
+        let (sources, requests) = (self.sources(), self.requests.clone());
+        let host = Host::start(HostOptions { app, clock, launch, sources, keys, requests, output })?;
         let router = host.router();
         let mut front = JoinSet::new();
         front.spawn(async move {

@@ -23,10 +23,11 @@ use crate::cosmos::{CosmosAccount, CosmosOptions};
 use crate::csu::{Csu, CsuOptions};
 use crate::dataverse::{Dataverse, DataverseOptions, demo_triggers};
 use crate::entra::{Client, Entra, EntraOptions};
+use crate::host::HttpRequests;
 use crate::network::{Dependency, Network, NoFaults, ProtocolHandler, Served};
 use crate::service_bus::amqp::ServiceBusAmqp;
 use crate::service_bus::rest::{RestOptions, SasKey, ServiceBusRest};
-use crate::service_bus::{Broker, Counts, CreateError, EntityPath, SubscriptionOptions, TopicOptions};
+use crate::service_bus::{Broker, Counts, CreateError, EntityPath, Sent, SubscriptionOptions, TopicOptions};
 use crate::shop::{LedgerEntry, Shop};
 
 pub use self::function_app::{FUNCTION_KEY, FunctionApp, HostingError, MASTER_KEY};
@@ -128,6 +129,8 @@ pub struct Environment {
     initial_contacts: BTreeSet<Uuid>,
     deliver: Deliver,
     settle_faults: SettleFaults,
+    /// The HTTP requests that reached the function app.
+    requests: HttpRequests,
     /// The number of function apps that were hosted.
     hosts: AtomicUsize,
 }
@@ -196,6 +199,7 @@ impl Environment {
             connection_string: bus.connection_string(bus_port).unwrap_or_default(),
             deliver: options.deliver,
             settle_faults: SettleFaults::default(),
+            requests: HttpRequests::default(),
             hosts: AtomicUsize::new(0),
         })
     }
@@ -260,6 +264,16 @@ impl Environment {
         &self.settle_faults
     }
 
+    /// The HTTP requests that reached the function app.
+    pub fn requests(&self) -> &HttpRequests {
+        &self.requests
+    }
+
+    /// How the messages of the topic were sent.
+    pub fn sent(&self) -> Sent {
+        self.broker.sent(TOPIC).unwrap_or_default()
+    }
+
     /// The shop's ledger.
     pub fn ledger(&self) -> Vec<Arc<LedgerEntry>> {
         self.shop.ledger()
@@ -285,6 +299,7 @@ impl Environment {
             initial_contacts: &self.initial_contacts,
             enabled,
             explained,
+            requests: &self.requests.all(),
             left_over: self.counts(),
         })
     }

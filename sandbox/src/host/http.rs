@@ -81,10 +81,12 @@ async fn serve(inner: &Inner, function: &str, trigger: &HttpTrigger, request: Re
     let path_and_query = parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
     let mut headers = parts.headers;
     without_connection(&mut headers);
+    let place = inner.requests.add(function, &body, inner.clock.now());
     let call = Call { method: parts.method, path_and_query, headers, body: Body::Measured(body) };
     let mut invocation = Invocation::begin(inner, function, inner.clock.hold());
     match invocation.forward(call).await {
         Ok(answer) => {
+            inner.requests.set_answered(place, inner.clock.now(), answer.status.as_u16());
             invocation.end(&Outcome::Succeeded);
             passed_on(answer)
         }

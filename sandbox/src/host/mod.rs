@@ -16,6 +16,7 @@ mod invoke;
 mod launch;
 mod message;
 mod payload;
+mod requests;
 mod subscription;
 mod timer;
 
@@ -37,6 +38,7 @@ pub use self::function::{
 pub use self::http::Keys;
 pub use self::launch::{Exit, Launch, Launched, Level, Process, Sink, Start};
 pub use self::message::{Delivery, Message, MessageSource, SettlementError};
+pub use self::requests::{HttpRequest, HttpRequests};
 
 use self::client::HandlerClient;
 use self::handler::{Command, HandlerState, Phase};
@@ -62,6 +64,8 @@ pub struct HostOptions {
     pub sources: Box<Sources>,
     /// The keys of HTTP functions.
     pub keys: Keys,
+    /// Receives the requests of HTTP functions.
+    pub requests: HttpRequests,
     /// Receives the handler's output.
     pub output: Sink,
 }
@@ -77,6 +81,7 @@ struct Inner {
     clock: Clock,
     launch: Arc<dyn Launch>,
     keys: Keys,
+    requests: HttpRequests,
     output: Sink,
     client: HandlerClient,
     handler_state: watch::Sender<HandlerState>,
@@ -102,6 +107,7 @@ impl Host {
             clock: options.clock,
             launch: options.launch,
             keys: options.keys,
+            requests: options.requests,
             output: options.output,
             handler_state: watch::Sender::default(),
             commands,

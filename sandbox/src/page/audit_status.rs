@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::dashboard::Dashboard;
+use super::event_timeline::EventTimeline;
 use crate::audit::{Audit, Finding, JourneyAudit};
 
 /// The number of findings of each kind that are shown.
@@ -25,6 +26,10 @@ pub(super) struct AuditStatus {
     /// Journeys that were started again because an answer was lost.
     pub(super) uncertain: usize,
     pub(super) misdirected: usize,
+    /// Journeys that an operator started.
+    pub(super) forced: usize,
+    /// Journeys that did not start because an operator dismissed their event.
+    pub(super) dismissed: usize,
     pub(super) duplicate_contacts: usize,
     pub(super) dead_lettered: usize,
     pub(super) findings: Vec<String>,
@@ -42,6 +47,8 @@ impl AuditStatus {
             duplicates: audit.duplicated.len(),
             uncertain: audit.uncertain.len(),
             misdirected: audit.misdirected.len(),
+            forced: audit.forced.len(),
+            dismissed: audit.dismissed.len(),
             duplicate_contacts: audit.duplicate_contacts.len(),
             dead_lettered: audit.left_over.dead_lettered,
             findings: findings(audit),
@@ -50,14 +57,13 @@ impl AuditStatus {
             p99_ms: audit.latency.map(|latency| latency.p99_ms),
             ..Self::default()
         };
-        for event in dashboard.events() {
-            match event.status() {
-                Some("processed") => status.lost += event.missing().count(),
-                Some("failed") => status.needs_operator += event.missing().count(),
-                _ => {}
+        for occasion in &audit.missing {
+            match dashboard.event_of(occasion).and_then(EventTimeline::status) {
+                Some("processed") => status.lost += 1,
+                Some("failed") => status.needs_operator += 1,
+                _ => status.pending += 1,
             }
         }
-        status.pending = audit.lost.len().saturating_sub(status.lost + status.needs_operator);
         status
     }
 }

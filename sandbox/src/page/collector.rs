@@ -12,7 +12,7 @@ use super::audit_status::AuditStatus;
 use super::dashboard::{Dashboard, PolledCounts};
 use super::state::PageState;
 use crate::cosmos::Change;
-use crate::environment::{FunctionApp, TOPIC};
+use crate::environment::FunctionApp;
 use crate::faults::explained;
 use crate::host::HostEvent;
 use crate::network::{CallEvent, Dependency};
@@ -105,13 +105,16 @@ impl PageState {
 
     fn poll(&self) {
         let (environment, mut dashboard) = (&self.environment, self.dashboard());
+        let sent = environment.sent();
         for dependency in Dependency::ALL {
             let reachable = *environment.served(dependency).reachability().borrow();
             dashboard.set_availability(dependency, self.fault_controls.of(dependency), reachable);
         }
         dashboard.set_polled(PolledCounts {
             bus: environment.counts(),
-            published: environment.broker().enqueued(TOPIC).unwrap_or_default(),
+            published: sent.published,
+            republished: sent.republished,
+            rescheduled: sent.rescheduled,
             contacts: environment.dataverse().contact_count(),
             initial_contacts: environment.initial_contacts().len(),
             request_units: environment.cosmos().usage().charge,
@@ -155,6 +158,7 @@ struct AuditInputs {
     bus: Counts,
     handler_exits: usize,
     undelivered: usize,
+    requests: (usize, usize),
 }
 
 impl PageState {
@@ -170,6 +174,7 @@ impl PageState {
             bus: environment.counts(),
             handler_exits: dashboard.handler_exits().len(),
             undelivered: environment.network().undelivered().len(),
+            requests: environment.requests().count(),
         }
     }
 

@@ -161,12 +161,6 @@ impl EventTimeline {
         self.record.as_ref().map(|record| record.status.as_str())
     }
 
-    /// Expected journeys that have not started.
-    pub(super) fn missing(&self) -> impl Iterator<Item = Journey> {
-        let due = self.due.iter().map(|occasion| occasion.journey);
-        due.filter(|journey| !self.started.iter().any(|start| start.journey == *journey))
-    }
-
     /// The channel of the event.
     pub(super) fn channel(&self) -> Option<&'static Channel> {
         shop::channel(self.entry.event.channel_id)

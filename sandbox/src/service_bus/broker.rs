@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::entity::{Counts, CreateError, EntityPath, SubscriptionOptions, TopicOptions, fold};
 use super::message::{Changes, Message, NewMessage};
+use super::sent::Sent;
 use super::state::State;
 use super::topic::Topic;
 use crate::clock::{Clock, TimeHold};
@@ -162,9 +163,9 @@ impl Broker {
         self.inner.state().topics.get(&fold(topic)).map(|topic| topic.options.max_message_bytes).ok_or(EntityNotFound)
     }
 
-    /// The number of messages that the topic has forwarded to its subscriptions so far, without duplicates.
-    pub fn enqueued(&self, topic: &str) -> Result<u64, EntityNotFound> {
-        self.inner.state().topics.get(&fold(topic)).map(Topic::enqueued).ok_or(EntityNotFound)
+    /// How the messages of the topic were sent so far, without duplicates.
+    pub fn sent(&self, topic: &str) -> Result<Sent, EntityNotFound> {
+        self.inner.state().topics.get(&fold(topic)).map(Topic::sent).ok_or(EntityNotFound)
     }
 
     /// Accepts all messages in this order, or none. A duplicate is accepted and discarded.

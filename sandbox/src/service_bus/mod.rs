@@ -6,6 +6,7 @@
 mod broker;
 mod entity;
 mod message;
+mod sent;
 mod state;
 mod topic;
 
@@ -18,3 +19,4 @@ mod tests;
 pub use self::broker::{Broker, Delivery, EntityNotFound, Rights, SendError, SettleError};
 pub use self::entity::{Counts, CreateError, EntityPath, SubscriptionOptions, TopicOptions};
 pub use self::message::{Change, Changes, DeadLetter, Message, NewMessage, Property};
+pub use self::sent::{Sent, event_of};

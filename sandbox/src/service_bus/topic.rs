@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 
 use super::entity::{EntityPath, TopicOptions};
 use super::message::NewMessage;
+use super::sent::{Counter, Sent};
 
 /// Scheduled messages are numbered from here, so that no number of an enqueued message cancels one of them.
 const BEFORE_SCHEDULES: i64 = 1 << 40;
@@ -19,6 +20,7 @@ pub(super) struct Topic {
     pub(super) scheduled: BTreeMap<i64, Arc<NewMessage>>,
     last_schedule: i64,
     last_sequence: i64,
+    counter: Counter,
     remembered: Memory,
 }
 
@@ -30,18 +32,25 @@ impl Topic {
             scheduled: BTreeMap::new(),
             last_schedule: BEFORE_SCHEDULES,
             last_sequence: 0,
+            counter: Counter::default(),
             remembered: Memory::default(),
         }
     }
 
     pub(super) fn next_sequence(&mut self) -> i64 {
+        self.counter.add_enqueued();
         self.last_sequence += 1;
         self.last_sequence
     }
 
-    /// The number of enqueued messages.
-    pub(super) fn enqueued(&self) -> u64 {
-        u64::try_from(self.last_sequence).unwrap_or_default()
+    /// How the messages were sent so far.
+    pub(super) fn sent(&self) -> Sent {
+        self.counter.sent()
+    }
+
+    /// Counts a message that is not a duplicate.
+    pub(super) fn count_accepted(&mut self, message: &NewMessage, is_scheduled: bool) {
+        self.counter.add_accepted(message, is_scheduled);
     }
 
     /// The sequence number for a message that is not enqueued now.

@@ -121,6 +121,7 @@ fn host_with_exits(
         launch: launch.clone(),
         sources: Box::new(move |_| Ok(source.clone())),
         keys: Keys { function: "f-key".to_owned(), master: "m-key".to_owned() },
+        requests: HttpRequests::default(),
         output: Arc::new(|_, _| {}),
     })
     .unwrap();

@@ -8,7 +8,7 @@ use super::Dashboard;
 use crate::environment::Environment;
 use crate::page::event_timeline::{EventTimeline, Start};
 use crate::page::record::Record;
-use crate::service_bus::Message;
+use crate::service_bus::{Message, event_of};
 
 impl Dashboard {
     /// The event from the shop to its journeys. `None` if there is no such event.
@@ -71,8 +71,7 @@ fn contact(timeline: &EventTimeline, record: Option<&Value>, environment: &Envir
 /// The event's messages that are on the subscription now, including dead letters.
 fn messages(record: Option<&Value>, environment: &Environment) -> Vec<Value> {
     let Some(id) = record.and_then(|record| record["id"].as_str()) else { return Vec::new() };
-    let of_event =
-        |message: &Message| message.message_id.split_once("~~").map_or(&*message.message_id, |it| it.0) == id;
+    let of_event = |message: &Message| event_of(&message.message_id) == id;
     let entity = environment.subscription();
     let dead_letters = entity.dead_letters();
     let both = [&entity, &dead_letters].map(|entity| environment.broker().find(entity, of_event).unwrap_or_default());

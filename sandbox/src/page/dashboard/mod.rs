@@ -25,6 +25,7 @@ use super::latency::Latencies;
 use crate::audit::{Journey, Occasion};
 use crate::environment::Environment;
 use crate::network::Dependency;
+use crate::service_bus::event_of;
 
 /// The number of events in the list. Others are found by a search.
 const LISTED: usize = 500;
@@ -127,8 +128,9 @@ impl Dashboard {
         self.record_changes
     }
 
-    pub(super) fn events(&self) -> &[EventTimeline] {
-        &self.events
+    /// The event of an occasion.
+    pub(super) fn event_of(&self, occasion: &Occasion) -> Option<&EventTimeline> {
+        self.events.get(*self.by_occasion.get(occasion)?)
     }
 
     /// The event with this number, from 1.
@@ -138,8 +140,7 @@ impl Dashboard {
 
     /// The event of a message. The message id is the record's id, with a suffix for a later publication.
     fn event_of_message(&mut self, message: &str) -> Option<&mut EventTimeline> {
-        let record = message.split_once("~~").map_or(message, |(record, _)| record);
-        let index = *self.by_record.get(record)?;
+        let index = *self.by_record.get(event_of(message))?;
         self.events.get_mut(index)
     }
 }

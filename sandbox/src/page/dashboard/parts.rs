@@ -29,7 +29,12 @@ pub(super) struct DependencyCalls {
 #[serde(rename_all = "camelCase")]
 pub(in crate::page) struct PolledCounts {
     pub(in crate::page) bus: Counts,
+    /// The first publication of each event.
     pub(in crate::page) published: u64,
+    /// Further publications.
+    pub(in crate::page) republished: u64,
+    /// Messages that were scheduled for a later time.
+    pub(in crate::page) rescheduled: u64,
     pub(in crate::page) contacts: usize,
     pub(in crate::page) initial_contacts: usize,
     pub(in crate::page) request_units: f64,

@@ -164,6 +164,7 @@ impl State {
             return Some(topic.next_schedule());
         }
         let due = message.scheduled_enqueue_time.filter(|due| *due > now);
+        topic.count_accepted(&message, due.is_some());
         let message = Arc::new(message);
         let copies = if self.doubled > 0 { 2 } else { 1 };
         self.doubled = self.doubled.saturating_sub(1);
