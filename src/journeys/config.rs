@@ -8,7 +8,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::parameters::{Parameter, Source, Type};
 use super::pointer::Pointer;
-use super::{Condition, Journey, OnUncertain, Test};
+use super::{Condition, Journey, OnUncertain, Test, rules};
 use crate::json::read_json;
 use crate::settings::is_unresolved_reference;
 
@@ -42,6 +42,10 @@ struct Entry {
     on_uncertain: OnUncertain,
     #[serde(default)]
     conditions: Vec<ConditionEntry>,
+    after: Option<Value>,
+    unless: Option<Value>,
+    latest_only: Option<Value>,
+    once_per: Option<Value>,
     parameters: BTreeMap<String, ParameterEntry>,
 }
 
@@ -82,7 +86,10 @@ enum From {
     FirstOf(Vec<String>),
 }
 
-type Settings<'a> = &'a dyn Fn(&str) -> Option<String>;
+pub(super) type Settings<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// The value of every setting while a journey is disabled.
+pub(super) const DISABLED: &str = "disabled";
 
 pub(super) fn read(text: &str, setting: Settings<'_>) -> Result<Vec<Journey>, Vec<ConfigError>> {
     let file: File = read_json(text.as_bytes()).map_err(|error| vec![error_at("(file)", error.to_string())])?;
@@ -99,14 +106,14 @@ pub(super) fn read(text: &str, setting: Settings<'_>) -> Result<Vec<Journey>, Ve
         }
         let enabled = entry.enabled;
         // A disabled journey must be valid too, but its settings may be missing.
-        let lookup: Settings<'_> = if enabled { setting } else { &|_| Some("disabled".to_owned()) };
+        let lookup: Settings<'_> = if enabled { setting } else { &|_| Some(DISABLED.to_owned()) };
         let journey = validate(entry, &path, lookup, &mut errors);
         journeys.extend(journey.filter(|_| enabled));
     }
     if errors.is_empty() { Ok(journeys) } else { Err(errors) }
 }
 
-fn error_at(path: &str, message: impl Into<String>) -> ConfigError {
+pub(super) fn error_at(path: &str, message: impl Into<String>) -> ConfigError {
     ConfigError { path: path.to_owned(), message: message.into() }
 }
 
@@ -132,12 +139,20 @@ fn validate(entry: Entry, path: &str, setting: Settings<'_>, errors: &mut Vec<Co
             Some((name, parameter))
         })
         .collect();
+    let entries = rules::Entries {
+        after: entry.after,
+        unless: entry.unless,
+        latest_only: entry.latest_only,
+        once_per: entry.once_per,
+    };
+    let rules = rules::read(&entries, path, setting, errors);
     let is_valid = errors.len() == before;
     is_valid.then_some(Journey {
         name: entry.name,
         event_type: entry.event_type,
         trigger: trigger?,
         on_uncertain: entry.on_uncertain,
+        rules,
         conditions,
         parameters,
     })
@@ -147,30 +162,33 @@ fn ok_or_record<T>(result: Result<T, ConfigError>, errors: &mut Vec<ConfigError>
     result.map_err(|error| errors.push(error)).ok()
 }
 
-/// Replaces `%Name%` with the app setting of that name. The result must be a valid name of an action.
-fn resolve(text: &str, path: &str, setting: Settings<'_>, errors: &mut Vec<ConfigError>) -> Option<String> {
-    let name = match text.strip_prefix('%').and_then(|rest| rest.strip_suffix('%')) {
-        None => text.to_owned(),
-        Some(name) => {
-            let Some(value) = setting(name).filter(|value| !value.trim().is_empty()) else {
-                errors.push(error_at(
-                    path,
-                    format!(
-                        "the app setting {name} is missing; set it to the trigger's name as the code snippet shows it"
-                    ),
-                ));
-                return None;
-            };
-            if is_unresolved_reference(&value) {
-                errors.push(error_at(
-                    path,
-                    format!("the app setting {name} is a Key Vault reference that is not resolved; set the trigger's name itself"),
-                ));
-                return None;
-            }
-            value.trim().to_owned()
-        }
+/// Replaces `%Name%` with the app setting of that name. `expected` says what its value must be.
+pub(super) fn setting_value(
+    text: &str,
+    path: &str,
+    setting: Settings<'_>,
+    expected: &str,
+    errors: &mut Vec<ConfigError>,
+) -> Option<String> {
+    let Some(name) = text.strip_prefix('%').and_then(|rest| rest.strip_suffix('%')) else {
+        return Some(text.to_owned());
     };
+    let value = setting(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
+    let problem = match value {
+        Some(value) if is_unresolved_reference(&value) => {
+            format!("the app setting {name} is a Key Vault reference that is not resolved; set {expected} itself")
+        }
+        Some(value) => return Some(value),
+        None => format!("the app setting {name} is missing; set it to {expected}"),
+    };
+    errors.push(error_at(path, problem));
+    None
+}
+
+/// The name of a trigger. It must be a valid name of an action.
+fn resolve(text: &str, path: &str, setting: Settings<'_>, errors: &mut Vec<ConfigError>) -> Option<String> {
+    let expected = "the trigger's name as the code snippet shows it";
+    let name = setting_value(text, path, setting, expected, errors)?;
     if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
         return Some(name);
     }

@@ -7,6 +7,7 @@ mod config;
 mod overlay;
 mod parameters;
 mod pointer;
+mod rules;
 
 use std::collections::BTreeMap;
 
@@ -22,6 +23,7 @@ use parameters::Parameter;
 pub use parameters::{MissingParameter, Type};
 use pointer::Pointer;
 pub use pointer::View;
+pub use rules::{KnownEvent, Obstacle, OncePer, Rules, Same, Unless};
 
 /// All enabled journeys, in the order of the file.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +40,8 @@ pub struct Journey {
     pub trigger: String,
     /// What to do after an invocation without an answer.
     pub on_uncertain: OnUncertain,
+    /// When it starts, and which other events decide whether it does.
+    pub rules: Rules,
     conditions: Vec<Condition>,
     parameters: BTreeMap<String, Parameter>,
 }
