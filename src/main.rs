@@ -10,6 +10,7 @@ use std::time::Instant;
 use commerce_journeys::clock::SystemClock;
 use commerce_journeys::functions::Services;
 use commerce_journeys::host::{listen, stop_requested};
+use commerce_journeys::journeys::{Journeys, Misspelt};
 use commerce_journeys::settings::suspicious_settings;
 use commerce_journeys::telemetry::{LogEvent, Traces, log_to_the_host};
 
@@ -48,9 +49,7 @@ async fn serve(began: Instant) -> Result<(), Box<dyn Error>> {
     for warning in suspicious_settings(std::env::vars()) {
         LogEvent::SettingSuspicious { detail: &warning.to_string() }.log();
     }
-    for journey in journeys.not_of_types(&settings.poll.event_types) {
-        LogEvent::EventTypeNotPolled { journey: &journey.name, event_type: &journey.event_type }.log();
-    }
+    warn_of_event_types(&journeys, settings.poll.event_types.as_deref());
     let listener = listen(environment).await?;
     let traces = Traces::start().unwrap_or_else(|error| {
         LogEvent::TracesNotExported { detail: &error }.log();
@@ -71,6 +70,20 @@ async fn serve(began: Instant) -> Result<(), Box<dyn Error>> {
         traces.stop().await;
     }
     Ok(())
+}
+
+/// Compares the event types of the journeys with those that are known and those that are polled.
+fn warn_of_event_types(journeys: &Journeys, chosen: Option<&[String]>) {
+    let polled = journeys.polled_types(chosen);
+    for (journey, event_type) in journeys.not_of_types(&polled) {
+        LogEvent::EventTypeNotPolled { journey: &journey.name, event_type }.log();
+    }
+    for Misspelt { journey, event_type, similar } in journeys.misspelt_types() {
+        LogEvent::EventTypeUnknown { journey: &journey.name, event_type, similar }.log();
+    }
+    for event_type in journeys.unused_types(&polled) {
+        LogEvent::EventTypeUnused { event_type }.log();
+    }
 }
 
 fn milliseconds(since: Instant) -> u64 {

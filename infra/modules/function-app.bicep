@@ -177,7 +177,7 @@ var handlerSettings = {
   ServiceBusMaxMessageBytes: '262144'
   DataverseUrl: dataverseUrl
   DefaultCustomers: commerce.?defaultCustomers ?? ''
-  EventTypes: tuning.?eventTypes ?? 'Checkout,AddCartLines'
+  EventTypes: tuning.?eventTypes ?? ''
   PollSchedule: tuning.?pollSchedule ?? '*/20 * * * * *'
   PollAgainAfter: tuning.?pollAgainAfter ?? '00:00:02'
   InitialLookback: tuning.?initialLookback ?? '1.00:00:00'

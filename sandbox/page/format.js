@@ -67,6 +67,7 @@ export const JOURNEY_STATES = {
 /** The reason codes of a record as text. */
 export const REASONS = {
   malformedEvent: "the event cannot be read",
+  eventKeyMissing: "the event has no key of an order",
   orderNotFound: "the Scale Unit does not have the order",
   customerNotFound: "the Scale Unit does not have the customer",
   customerNotRead: "the Scale Unit does not return the customer",

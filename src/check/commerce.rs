@@ -10,16 +10,16 @@ use crate::clients::identity::Tokens;
 use crate::clients::{CallError, Reply, http_client};
 use crate::dependency::Dependency;
 use crate::functions::Services;
-use crate::journeys::Journey;
+use crate::journeys::{Journey, Misspelt};
 use crate::settings::CommerceSettings;
 
 pub(super) async fn check(services: &Services) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for event_type in &services.settings.poll.event_types {
+    for event_type in probed_types(services) {
         let answer = services.commerce.probe(Probe::Events(event_type)).await;
         let finding = search(&format!("search for {event_type} events"), answer);
-        let is_unused = finding.problem.is_none() && services.journeys.of_type(event_type).next().is_none();
-        findings.push(if is_unused { finding.with_note(UNUSED) } else { finding });
+        let is_unused = finding.problem.is_none() && is_unused(services, event_type);
+        findings.push(if is_unused { finding.with_note(unused(services)) } else { finding });
     }
     if findings.iter().any(|finding| finding.authenticated == Mark::Failed)
         && let Some(scheme) = other_scheme(services).await
@@ -34,17 +34,45 @@ pub(super) async fn check(services: &Services) -> Vec<Finding> {
         findings.push(read(entity, services.commerce.probe(probe).await, token_accepted));
     }
     findings.push(operating_units(services.commerce.probe(Probe::OperatingUnit).await));
-    findings.extend(services.journeys.not_of_types(&services.settings.poll.event_types).map(not_polled));
+    let not_polled_types: Vec<_> = services.journeys.not_of_types(&services.event_types).collect();
+    let is_polled = |it: &Misspelt<'_>| not_polled_types.iter().all(|(_, event_type)| *event_type != it.event_type);
+    findings.extend(not_polled_types.iter().map(|(journey, event_type)| not_polled(journey, event_type)));
+    findings.extend(services.journeys.misspelt_types().filter(is_polled).map(|it| unknown_type(&it)));
     findings
 }
 
-/// The note about a polled event type without journeys.
-const UNUSED: &str = "no enabled journey has this event type: its events cost requests and start nothing";
+/// The polled types. If there is none, any type shows whether searches are possible.
+fn probed_types(services: &Services) -> Vec<&str> {
+    let types: Vec<&str> = services.event_types.iter().map(String::as_str).collect();
+    if types.is_empty() { vec![ANY_TYPE] } else { types }
+}
+
+const ANY_TYPE: &str = "Checkout";
+
+fn is_unused(services: &Services, event_type: &str) -> bool {
+    services.journeys.unused_types(&[event_type.to_owned()]).next().is_some()
+}
+
+/// The note about an event type without journeys.
+fn unused(services: &Services) -> &'static str {
+    if services.event_types.is_empty() {
+        "no journey is enabled, so no events are read"
+    } else {
+        "no enabled journey has this event type: its events cost requests and start nothing"
+    }
+}
 
 /// A journey that cannot start, because nothing reads its events.
-fn not_polled(journey: &Journey) -> Finding {
-    let mistake = format!("the event type {:?} of an enabled journey is not polled", journey.event_type);
+fn not_polled(journey: &Journey, event_type: &str) -> Finding {
+    let mistake = format!("the event type {event_type:?} of an enabled journey is not polled");
     let remedy = "correct eventType in journeys.json, or add the event type to the setting EventTypes";
+    failed(&format!("events of the journey {}", journey.name), Stage::Exists, mistake, remedy)
+}
+
+/// A journey that probably never starts, because no event has its type.
+fn unknown_type(Misspelt { journey, event_type, similar }: &Misspelt<'_>) -> Finding {
+    let mistake = format!("the event type {event_type:?} is not known; a similar type is {similar:?}");
+    let remedy = "correct eventType in journeys.json; or define the type there, in eventTypes (and in the setting EventTypes, if it is set)";
     failed(&format!("events of the journey {}", journey.name), Stage::Exists, mistake, remedy)
 }
 
@@ -75,7 +103,7 @@ async fn other_scheme(services: &Services) -> Option<&'static str> {
     let http = http_client(timeout).ok()?;
     let managed = settings.managed_identity.as_deref();
     let tokens = Tokens::new(&other.identity, &other.audience, managed, &http, timeout, &services.clock);
-    let event_type = settings.poll.event_types.first()?;
+    let event_type = services.event_types.first().map_or(ANY_TYPE, String::as_str);
     let client = Commerce::new(&other, tokens, &http, &services.clock);
     let reply = client.probe(Probe::Events(event_type)).await.ok()?;
     (reply.status != StatusCode::UNAUTHORIZED).then_some(scheme)

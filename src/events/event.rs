@@ -3,9 +3,11 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::EventId;
 use super::id::parse_timestamp;
+use crate::json::{JsonError, RawObject, read_json};
 
 /// One row of the event store. The field names are those of the CSU (`CommerceEventEntity` of the CSU extension).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,7 +25,7 @@ pub struct CommerceEvent {
     #[serde(rename = "EventDataAreaId", default, deserialize_with = "text")]
     pub data_area_id: String,
     /// What the extension stored. The CSU cuts it to 64 characters, so it may be invalid JSON.
-    #[serde(rename = "EventData", default, deserialize_with = "text")]
+    #[serde(rename = "EventData", default, deserialize_with = "text_of_any")]
     pub data: String,
     /// The channel's record id. A number in the CSU's response. Text here, because it is the container's partition key.
     #[serde(rename = "EventChannelId", default, deserialize_with = "text")]
@@ -78,6 +80,18 @@ impl CommerceEvent {
             customer_id: empty(),
             extension_properties: Value::Null,
         }
+    }
+
+    /// Reads a row. Data that is an object instead of its text keeps all digits.
+    pub fn of_row(row: &RawValue) -> Result<Self, JsonError> {
+        let mut event: Self = read_json(row.get().as_bytes())?;
+        let fields = if event.data.starts_with(['{', '[']) { RawObject::split(row) } else { None };
+        if let Some(data) = fields.as_ref().and_then(|fields| fields.get("EventData"))
+            && data.get().starts_with(['{', '['])
+        {
+            data.get().clone_into(&mut event.data);
+        }
+        Ok(event)
     }
 
     /// Only the key fields, for an event that is too large for its record. Key fields that are too long are left out too.
@@ -154,6 +168,15 @@ fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> 
     }
 }
 
+/// Text, or any other JSON value as its text.
+fn text_of_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::String(text) => text,
+        Value::Null => String::new(),
+        other => other.to_string(),
+    })
+}
+
 fn kind(value: &Value) -> &'static str {
     match value {
         Value::Object(_) => "an object",
@@ -175,6 +198,25 @@ mod tests {
         assert_eq!(event.channel_id, "5637144592");
         assert_eq!(event.customer_id, "");
         assert_eq!(event.validate(), Ok(()));
+    }
+
+    #[test]
+    fn data_may_be_an_object_and_keeps_its_digits() {
+        let read = |data: &str| {
+            let row = format!(
+                r#"{{"EventTransactionId":"T","EventDateTime":"2024-07-24T14:17:02Z","EventType":"T","EventData":{data}}}"#
+            );
+            CommerceEvent::of_row(&RawValue::from_string(row).unwrap()).unwrap().data
+        };
+        for (data, expected) in [
+            (r#"{"Refund":184.2200000000000000}"#, r#"{"Refund":184.2200000000000000}"#),
+            (r#"["1"]"#, r#"["1"]"#),
+            (r#""{\"a\":1.0}""#, r#"{"a":1.0}"#),
+            ("null", ""),
+            ("true", "true"),
+        ] {
+            assert_eq!(read(data), expected);
+        }
     }
 
     #[test]

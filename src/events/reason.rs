@@ -11,6 +11,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 pub enum ReasonCode {
     /// The row of the event store cannot be read as an event.
     MalformedEvent,
+    /// The event does not contain the key of its order where `journeys.json` says.
+    EventKeyMissing,
     /// The Scale Unit has no such order, although the event reports one.
     OrderNotFound,
     /// The Scale Unit has no such customer. The event continued without customer details.
@@ -70,8 +72,11 @@ pub enum ReasonCode {
 impl ReasonCode {
     /// Whether it says what is missing in an event that is completed nevertheless.
     pub fn is_note(self) -> bool {
-        let is_missing = matches!(self, Self::CustomerNotFound | Self::CustomerNotRead | Self::CartNotRead);
-        is_missing || matches!(self, Self::ContactInactive | Self::NumberNotWritten | Self::ContactNotUpdated)
+        let of_customer = matches!(self, Self::CustomerNotFound | Self::CustomerNotRead);
+        let of_order = matches!(self, Self::OrderNotFound | Self::CartNotRead | Self::EventKeyMissing);
+        of_customer
+            || of_order
+            || matches!(self, Self::ContactInactive | Self::NumberNotWritten | Self::ContactNotUpdated)
     }
 }
 

@@ -197,6 +197,8 @@ impl Record {
 
     /// Reopens a final record, because an operator asked for it.
     pub fn reopen(&mut self) {
+        // What follows has a reason of its own, or none.
+        self.reason.take_if(|_| self.status == Status::Failed);
         self.status = Status::Processing;
         self.finished_at = None;
         self.ttl = None;

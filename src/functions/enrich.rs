@@ -1,4 +1,4 @@
-//! Reads the order or cart and the customer of an event from the Scale Unit.
+//! Reads from the Scale Unit what an event is enriched with.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,6 +11,7 @@ use crate::clients::commerce::{Commerce, CommerceError};
 use crate::clients::single_flight::SingleFlight;
 use crate::contacts::is_default_customer;
 use crate::events::{CommerceEvent, Reason, ReasonCode};
+use crate::journeys::{Details, EventType, Journeys};
 
 /// The data of an event.
 #[derive(Debug)]
@@ -30,6 +31,20 @@ pub(super) struct EnrichError {
     pub(super) retry_after: Option<Duration>,
     /// Whether every other event would fail in the same way.
     pub(super) is_outage: bool,
+    /// Whether no later attempt can succeed: the cause is in the event itself.
+    pub(super) is_permanent: bool,
+}
+
+impl EnrichError {
+    /// An error that no later attempt can mend.
+    pub(super) fn permanent(code: ReasonCode, detail: String) -> Self {
+        Self { reason: Reason::new(code, detail), retry_after: None, is_outage: false, is_permanent: true }
+    }
+
+    /// A part that the event needs is not there yet.
+    fn missing(reason: Reason) -> Self {
+        Self { reason, retry_after: None, is_outage: false, is_permanent: false }
+    }
 }
 
 impl From<CommerceError> for EnrichError {
@@ -42,7 +57,7 @@ impl From<CommerceError> for EnrichError {
             CommerceError::Unreadable(_) => (ReasonCode::UnreadableReply, None),
             CommerceError::Refused(_) | CommerceError::Unknown(_) => (ReasonCode::CommerceRefused, None),
         };
-        Self { reason: Reason::new(code, error.to_string()), retry_after, is_outage }
+        Self { reason: Reason::new(code, error.to_string()), retry_after, is_outage, is_permanent: false }
     }
 }
 
@@ -82,20 +97,13 @@ impl CustomerCache {
     }
 }
 
-/// Whether an event of this type needs its order.
-pub(super) fn needs_order(event: &CommerceEvent) -> bool {
-    event.event_type == CHECKOUT
-}
-
-const CHECKOUT: &str = "Checkout";
-const ADD_CART_LINES: &str = "AddCartLines";
-
 /// Where the data of an event comes from.
 #[derive(Clone, Copy)]
 pub(super) struct Source<'a> {
     pub(super) commerce: &'a Commerce,
     pub(super) customers: &'a CustomerCache,
     pub(super) default_customers: &'a [String],
+    pub(super) journeys: &'a Journeys,
 }
 
 /// How long an event waits for what it can do without: its customer and the operating unit of its channel.
@@ -104,67 +112,110 @@ pub(super) const OPTIONAL_WAIT: Duration = Duration::from_secs(300);
 /// Something that an event can do without, or why it is missing.
 type Optional<T> = Result<Option<T>, Reason>;
 
-/// Enriches an event: order and customer for `Checkout`, cart and customer for `AddCartLines`, only the customer for any
-/// other type. Guests have no customer, and neither have sales to the default customer of a store.
+/// An event, what it is enriched with, and the operating unit of its channel.
+struct Request<'a> {
+    source: Source<'a>,
+    event: &'a CommerceEvent,
+    kind: EventType,
+    unit: String,
+    may_wait: bool,
+}
+
+/// Enriches an event with what `journeys.json` says about its type. Guests have no customer, and neither have sales to the
+/// default customer of a store.
 ///
-/// Only the order is necessary. The rest is waited for only while the Scale Unit does not answer and the event `may_wait`.
+/// What is optional is waited for only while the Scale Unit does not answer and the event `may_wait`.
 pub(super) async fn enrich(source: Source<'_>, event: &CommerceEvent, may_wait: bool) -> Result<Enriched, EnrichError> {
-    let unit = source.commerce.operating_unit(&event.channel_id, may_wait).await?;
-    let by_event = async {
-        match event.customer_id.trim() {
-            "" => Ok(None),
-            number => source.customer(&unit, event, number, may_wait).await.map(Some),
+    let kind = source.journeys.event_type(&event.event_type);
+    let key = match order_key(&kind, event) {
+        Some(Err(reason)) if !kind.details_optional => {
+            return Err(EnrichError::permanent(reason.code, reason.detail));
         }
+        key => key,
     };
-    let (order, mut customer) = futures::try_join!(source.order(&unit, event), by_event)?;
-    let (order, cart_note) = split(order);
-    if customer.as_ref().is_none_or(|found| matches!(found, Ok(None)))
-        && let Some(number) = order.as_deref().and_then(customer_of)
-    {
-        customer = Some(source.customer(&unit, event, &number, may_wait).await?);
+    if kind.details.is_none() && !kind.has_customer {
+        return Ok(Enriched { order: None, customer: None, note: None });
     }
-    let (customer, customer_note) = split(customer.unwrap_or(Ok(None)));
-    Ok(Enriched { order, customer, note: cart_note.or(customer_note) })
+    let unit = source.commerce.operating_unit(&event.channel_id, may_wait).await?;
+    Request { source, event, kind, unit, may_wait }.enriched(key).await
+}
+
+/// The key of the order or cart, if the event is enriched with one.
+fn order_key(kind: &EventType, event: &CommerceEvent) -> Option<Result<String, Reason>> {
+    kind.details?;
+    let key = kind.order_key(event);
+    Some(key.map_err(|error| Reason::new(ReasonCode::EventKeyMissing, error.to_string())))
 }
 
 fn split<T>(optional: Optional<T>) -> (Option<T>, Option<Reason>) {
     optional.map_or_else(|reason| (None, Some(reason)), |found| (found, None))
 }
 
-impl Source<'_> {
+impl Request<'_> {
+    async fn enriched(&self, key: Option<Result<String, Reason>>) -> Result<Enriched, EnrichError> {
+        let (order, mut customer) = futures::try_join!(self.details(key), self.customer_of_event())?;
+        let (order, order_note) = split(order);
+        if self.kind.has_customer
+            && customer.as_ref().is_none_or(|found| matches!(found, Ok(None)))
+            && let Some(number) = order.as_deref().and_then(customer_of)
+        {
+            customer = Some(self.customer(&number).await?);
+        }
+        let (customer, customer_note) = split(customer.unwrap_or(Ok(None)));
+        Ok(Enriched { order, customer, note: order_note.or(customer_note) })
+    }
+
     /// The order or the cart. A cart may be missing: it was checked out or cleared.
-    async fn order(&self, unit: &str, event: &CommerceEvent) -> Result<Optional<Box<RawValue>>, CommerceError> {
-        match event.event_type.as_str() {
-            CHECKOUT => Ok(Ok(Some(self.commerce.order(unit, &event.transaction_id).await?))),
-            ADD_CART_LINES => match self.commerce.cart(unit, &event.transaction_id).await {
-                Ok(cart) => Ok(Ok(Some(cart))),
-                Err(CommerceError::NotFound(_)) => Ok(Ok(None)),
-                Err(error) if error.is_answer() => Ok(Err(without(ReasonCode::CartNotRead, &error))),
-                Err(error) => Err(error),
-            },
-            _ => Ok(Ok(None)),
+    async fn details(&self, key: Option<Result<String, Reason>>) -> Result<Optional<Box<RawValue>>, EnrichError> {
+        let (Some(details), Some(key)) = (self.kind.details, key) else { return Ok(Ok(None)) };
+        let key = match key {
+            Ok(key) => key,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let found = match details {
+            Details::Order => self.source.commerce.order(&self.unit, &key).await,
+            Details::Cart => self.source.commerce.cart(&self.unit, &key).await,
+        };
+        let code = match details {
+            Details::Order => ReasonCode::OrderNotFound,
+            Details::Cart => ReasonCode::CartNotRead,
+        };
+        match found {
+            Ok(found) => Ok(Ok(Some(found))),
+            Err(CommerceError::NotFound(_)) if details == Details::Cart && self.kind.details_optional => Ok(Ok(None)),
+            Err(error) if self.kind.details_optional && error.is_answer() => Ok(Err(without(code, &error))),
+            Err(error @ CommerceError::NotFound(_)) => Err(EnrichError::missing(Reason::new(code, error.to_string()))),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The customer whose number is in the event.
+    async fn customer_of_event(&self) -> Result<Option<Optional<Arc<RawValue>>>, EnrichError> {
+        match self.event.customer_id.trim() {
+            number if self.kind.has_customer && !number.is_empty() => self.customer(number).await.map(Some),
+            _ => Ok(None),
         }
     }
 
     /// The customer with this number. A default customer is none.
-    async fn customer(
-        &self,
-        unit: &str,
-        event: &CommerceEvent,
-        number: &str,
-        may_wait: bool,
-    ) -> Result<Optional<Arc<RawValue>>, CommerceError> {
-        if is_default_customer(number, self.default_customers) {
+    async fn customer(&self, number: &str) -> Result<Optional<Arc<RawValue>>, EnrichError> {
+        let Source { commerce, customers, default_customers, .. } = self.source;
+        if is_default_customer(number, default_customers) {
             return Ok(Ok(None));
         }
-        match self.customers.get(self.commerce, unit, event, number).await {
+        let is_optional = self.kind.customer_optional;
+        let not_found = "the Scale Unit has no customer with the event's account number";
+        match customers.get(commerce, &self.unit, self.event, number).await {
             Ok(Some(customer)) => Ok(Ok(Some(customer))),
-            Ok(None) => {
-                let detail = "the Scale Unit has no customer with the event's account number; the event continues without customer details";
+            Ok(None) if is_optional => {
+                let detail = format!("{not_found}; the event continues without customer details");
                 Ok(Err(Reason::new(ReasonCode::CustomerNotFound, detail)))
             }
-            Err(error) if error.is_answer() || !may_wait => Ok(Err(without(ReasonCode::CustomerNotRead, &error))),
-            Err(error) => Err(error),
+            Ok(None) => Err(EnrichError::missing(Reason::new(ReasonCode::CustomerNotFound, not_found))),
+            Err(error) if is_optional && (error.is_answer() || !self.may_wait) => {
+                Ok(Err(without(ReasonCode::CustomerNotRead, &error)))
+            }
+            Err(error) => Err(error.into()),
         }
     }
 }

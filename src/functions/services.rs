@@ -5,6 +5,7 @@ use std::sync::Arc;
 use azure_core::credentials::TokenCredential;
 
 use super::contacts::ContactCache;
+use super::enrich::{CustomerCache, Source};
 use super::poll_events::{LostMessageCheck, PollCache};
 use crate::clients::bus::Bus;
 use crate::clients::commerce::Commerce;
@@ -22,6 +23,8 @@ pub struct Services {
     pub settings: Settings,
     /// The enabled journeys.
     pub journeys: Journeys,
+    /// The event types to poll, each separately.
+    pub event_types: Vec<String>,
     /// The clock.
     pub clock: SharedClock,
     /// The Scale Unit.
@@ -62,6 +65,7 @@ impl Services {
             dataverse: Dataverse::new(&settings.dataverse, dataverse_tokens, &http, &clock),
             store: Store::new(&settings.store, managed, settings.request_timeout),
             bus,
+            event_types: journeys.polled_types(settings.poll.event_types.as_deref()),
             settings,
             journeys,
             clock,
@@ -69,5 +73,11 @@ impl Services {
             poll_cache: PollCache::default(),
             lost_messages: LostMessageCheck::default(),
         })
+    }
+
+    /// The source of events' data, with these customers.
+    pub(super) fn source<'a>(&'a self, customers: &'a CustomerCache) -> Source<'a> {
+        let default_customers = &self.settings.default_customers;
+        Source { commerce: &self.commerce, customers, default_customers, journeys: &self.journeys }
     }
 }

@@ -4,6 +4,7 @@
 //! at start. Conditions and parameters are pure functions of a message.
 
 mod config;
+mod event_types;
 mod overlay;
 mod parameters;
 mod pointer;
@@ -12,12 +13,13 @@ mod rules;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::json::same_value;
 pub use config::ConfigError;
+pub use event_types::{Details, EventType, KeyError, OrderKey};
+use event_types::{EventTypes, is_same};
 pub use overlay::{Overlay, OverlayError, is_overlay};
 use parameters::Parameter;
 pub use parameters::{MissingParameter, Type};
@@ -25,9 +27,12 @@ use pointer::Pointer;
 pub use pointer::View;
 pub use rules::{KnownEvent, Obstacle, OncePer, Rules, Same, Unless};
 
-/// All enabled journeys, in the order of the file.
+/// All enabled journeys, in the order of the file, and the event types.
 #[derive(Clone, Debug, Default)]
-pub struct Journeys(Vec<Journey>);
+pub struct Journeys {
+    journeys: Vec<Journey>,
+    event_types: EventTypes,
+}
 
 /// A journey: its conditions, its custom trigger, and the trigger's parameters.
 #[derive(Clone, Debug)]
@@ -57,9 +62,19 @@ pub struct DeclaredParameter<'a> {
     pub may_be_absent: bool,
 }
 
+/// An event type that is probably misspelt.
+#[derive(Clone, Copy, Debug)]
+pub struct Misspelt<'a> {
+    /// The journey that needs it.
+    pub journey: &'a Journey,
+    /// The type as it is written.
+    pub event_type: &'a str,
+    /// The known type that it resembles.
+    pub similar: &'a str,
+}
+
 /// What to do when it is uncertain whether an invocation started the journey.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnUncertain {
     /// Invoke again. The journey is never missed, but may start twice.
     #[default]
@@ -86,9 +101,9 @@ impl Condition {
     fn is_met(&self, view: &View<'_>) -> bool {
         let value = view.get(&self.pointer);
         match &self.test {
-            Test::Present => value.is_some_and(|value| !pointer::is_empty(value)),
-            Test::Empty => value.is_none_or(pointer::is_empty),
-            Test::Equals(expected) => value.is_some_and(|value| same_value(value, expected)),
+            Test::Present => value.is_some_and(|value| !pointer::is_empty(&value)),
+            Test::Empty => value.is_none_or(|value| pointer::is_empty(&value)),
+            Test::Equals(expected) => value.is_some_and(|value| same_value(&value, expected)),
         }
     }
 
@@ -104,26 +119,67 @@ impl Condition {
 impl Journeys {
     /// Reads and validates the text of `journeys.json`. `setting` looks up the app setting for `%Name%`.
     pub fn read(text: &str, setting: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<ConfigError>> {
-        config::read(text, &setting).map(Self)
+        config::read(text, &setting)
     }
 
     /// The journeys for events of this type.
     pub fn of_type<'a>(&'a self, event_type: &'a str) -> impl Iterator<Item = &'a Journey> {
-        self.0.iter().filter(move |journey| journey.event_type == event_type)
+        self.journeys.iter().filter(move |journey| is_same(&journey.event_type, event_type))
     }
 
-    /// The journeys for events of none of these types.
-    pub fn not_of_types<'a>(&'a self, event_types: &'a [String]) -> impl Iterator<Item = &'a Journey> {
-        self.0.iter().filter(move |journey| !event_types.contains(&journey.event_type))
+    /// The needed event types that are none of these, each with its journey.
+    pub fn not_of_types<'a>(&'a self, event_types: &'a [String]) -> impl Iterator<Item = (&'a Journey, &'a str)> {
+        let needed = self.journeys.iter().flat_map(|journey| journey.needed_types().map(move |it| (journey, it)));
+        needed.filter(move |(_, needed)| !event_types.iter().any(|it| is_same(it, needed)))
+    }
+
+    /// The event types to poll: these, or those of the journeys and of the events that make them superfluous. None occurs
+    /// twice.
+    pub fn polled_types(&self, chosen: Option<&[String]>) -> Vec<String> {
+        let of_journeys = || self.journeys.iter().flat_map(Journey::needed_types).map(str::to_owned).collect();
+        let mut types = chosen.map_or_else(of_journeys, <[String]>::to_vec);
+        let mut known: Vec<String> = Vec::new();
+        types.retain(|event_type| {
+            let is_new = !known.iter().any(|other| is_same(other, event_type));
+            known.extend(is_new.then(|| event_type.clone()));
+            is_new
+        });
+        types
+    }
+
+    /// Those of these event types that no journey has.
+    pub fn unused_types<'a>(&'a self, event_types: &'a [String]) -> impl Iterator<Item = &'a str> {
+        let is_needed =
+            |event_type: &str| self.journeys.iter().flat_map(Journey::needed_types).any(|it| is_same(it, event_type));
+        event_types.iter().map(String::as_str).filter(move |event_type| !is_needed(event_type))
+    }
+
+    /// What the events of this type are enriched with.
+    pub fn event_type(&self, name: &str) -> EventType {
+        self.event_types.get(name)
+    }
+
+    /// The event types of journeys that are not known, and nearly a known one.
+    pub fn misspelt_types(&self) -> impl Iterator<Item = Misspelt<'_>> {
+        let needed = self.journeys.iter().flat_map(|journey| journey.needed_types().map(move |it| (journey, it)));
+        needed.filter_map(|(journey, event_type)| {
+            Some(Misspelt { journey, event_type, similar: self.event_types.similar(event_type)? })
+        })
     }
 
     /// All journeys.
     pub fn iter(&self) -> impl Iterator<Item = &Journey> {
-        self.0.iter()
+        self.journeys.iter()
     }
 }
 
 impl Journey {
+    /// The type of its events, and those of the events that make it superfluous.
+    fn needed_types(&self) -> impl Iterator<Item = &str> {
+        let others = self.rules.unless.iter().flat_map(|unless| &unless.event_types);
+        std::iter::once(&self.event_type).chain(others).map(String::as_str)
+    }
+
     /// The first condition that the message does not meet. `None` if it meets all.
     pub fn unmet(&self, view: &View<'_>) -> Option<String> {
         self.conditions.iter().find(|condition| !condition.is_met(view)).map(Condition::describe_unmet)

@@ -14,10 +14,11 @@ pub struct OverlayError {
 }
 
 /// Whether a file beside `journeys.json` has the name of such a file: `journeys.` and the name of the environment, as in
-/// `journeys.prod.json`.
+/// `journeys.prod.json`. JSON Schemas, such as `journeys.schema.json`, are none.
 pub fn is_overlay(file: &str) -> bool {
     let environment = file.strip_prefix("journeys.").and_then(|rest| rest.strip_suffix(".json"));
-    environment.is_some_and(|name| !name.is_empty() && !name.contains(['/', '\\']))
+    let is_schema = |name: &str| name == "schema" || name.ends_with(".schema");
+    environment.is_some_and(|name| !name.is_empty() && !name.contains(['/', '\\']) && !is_schema(name))
 }
 
 /// What one environment changes: the fields of journeys, by the name of the journey.

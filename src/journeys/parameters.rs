@@ -1,7 +1,6 @@
 //! The parameters of a custom trigger: one value each, in the JSON form of the declared type.
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde::Deserialize;
 use serde_json::value::{RawValue, to_raw_value};
 use uuid::Uuid;
 
@@ -10,7 +9,7 @@ use crate::json::Number;
 use crate::text::without_forbidden;
 
 /// The types of a trigger's parameters (`customapirequestparameter.type` in Dataverse).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are those of Dataverse")]
 pub enum Type {
     Boolean,
@@ -72,8 +71,8 @@ impl Parameter {
     /// The first value that is not empty. For a text parameter, an empty text is the second choice.
     fn look_up(&self, pointers: &[Pointer], view: &View<'_>) -> Option<Box<RawValue>> {
         let values = || pointers.iter().filter_map(|pointer| view.get(pointer));
-        values().filter(|value| !pointer::is_empty(value)).find_map(|value| self.kind.convert(value)).or_else(|| {
-            let is_empty_text = |value: &&RawValue| value.get().starts_with('"') && pointer::is_empty(value);
+        values().filter(|value| !pointer::is_empty(value)).find_map(|value| self.kind.convert(&value)).or_else(|| {
+            let is_empty_text = |value: &RawValue| value.get().starts_with('"') && pointer::is_empty(value);
             let found = values().any(|value| self.kind == Type::String && is_empty_text(&value));
             if found { to_raw_value("").ok() } else { None }
         })

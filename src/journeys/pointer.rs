@@ -1,5 +1,6 @@
 //! JSON pointers (RFC 6901) into a message. The values stay text.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use jsonptr::PointerBuf;
@@ -7,11 +8,14 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::events::Message;
-use crate::json::RawObject;
+use crate::json::{RawObject, string, value_at};
 
 /// A pointer that begins with one of the message's three parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Pointer(PointerBuf);
+
+/// What the extension stored with an event.
+const EVENT_DATA: (&str, &str) = ("EventDetails", "EventData");
 
 const PARTS: [&str; 3] = ["OrderDetails", "CustomerDetails", "EventDetails"];
 
@@ -66,11 +70,18 @@ impl<'a> View<'a> {
         self.parts[index].as_ref()
     }
 
-    pub(super) fn get(&self, pointer: &Pointer) -> Option<&RawValue> {
+    /// The value at the pointer. `EventData` is JSON that the event store keeps as text: pointers lead into it.
+    pub(super) fn get(&self, pointer: &Pointer) -> Option<Cow<'_, RawValue>> {
         let mut tokens = pointer.0.tokens();
-        let part = self.part(&tokens.next()?.decoded())?;
-        let Some(field) = tokens.next() else { return Some(part.whole) };
-        tokens.try_fold(part.fields.get(&field.decoded())?, |value, token| child(value, &token.decoded()))
+        let name = tokens.next()?;
+        let part = self.part(&name.decoded())?;
+        let Some(field) = tokens.next() else { return Some(Cow::Borrowed(part.whole)) };
+        let value = part.fields.get(&field.decoded())?;
+        let rest: Vec<String> = tokens.map(|token| token.decoded().into_owned()).collect();
+        if (&*name.decoded(), &*field.decoded()) == EVENT_DATA && !rest.is_empty() && value.get().starts_with('"') {
+            return value_at(&string(value.get())?, &rest).map(Cow::Owned);
+        }
+        rest.iter().try_fold(value, |value, token| child(value, token)).map(Cow::Borrowed)
     }
 }
 
@@ -119,7 +130,7 @@ pub(super) fn is_empty(value: &RawValue) -> bool {
 /// The text of a string, or of a number or boolean as written.
 pub(super) fn scalar(value: &RawValue) -> Option<String> {
     match value.get().as_bytes().first()? {
-        b'"' => crate::json::string(value.get()),
+        b'"' => string(value.get()),
         b'{' | b'[' | b'n' => None,
         _ => Some(value.get().to_owned()),
     }

@@ -1,6 +1,7 @@
 //! Reading JSON: errors contain the path but never a value, and raw values keep their text.
 
 mod number;
+mod partial;
 mod raw;
 mod relaxed;
 mod same;
@@ -11,6 +12,7 @@ use std::fmt;
 use serde::Deserialize;
 
 pub(crate) use number::Number;
+pub(crate) use partial::value_at;
 pub(crate) use raw::{RawObject, is_array};
 pub use relaxed::relaxed;
 pub(crate) use same::same_value;

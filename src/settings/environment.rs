@@ -1,6 +1,7 @@
 //! Environment variables that look wrong, although no setting depends on them.
 
 use super::{SETTINGS, is_unresolved_reference};
+use crate::text::distance;
 
 /// A suspicious environment variable. Its value is never shown.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,20 +41,6 @@ fn warning(name: String, value: &str) -> Option<SettingWarning> {
 fn is_similar(known: &str, name: &str) -> bool {
     let long_enough = known.len().min(name.len()) >= 8;
     long_enough && known.len().abs_diff(name.len()) <= 2 && distance(&known.to_lowercase(), &name.to_lowercase()) <= 2
-}
-
-/// The number of letters to insert, remove or replace (Levenshtein).
-fn distance(one: &str, other: &str) -> usize {
-    let mut row: Vec<usize> = (0..=other.chars().count()).collect();
-    for (line, left) in one.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], line + 1);
-        for (column, right) in other.chars().enumerate() {
-            let replaced = diagonal + usize::from(left != right);
-            diagonal = row[column + 1];
-            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
-        }
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ macro_rules! settings {
 settings! {
     "CSUEndpoint": "Retail Server URL of the Commerce Scale Unit; required";
     "OperatingUnitNumber": "operating unit number (OUN) under which the event store is searched; required";
-    "EventTypes" = "Checkout,AddCartLines": "event types to poll, each separately";
+    "EventTypes": "event types to poll, each separately, separated by commas; default: those of the enabled journeys";
     "AuthorityD365Commerce" = "https://login.microsoftonline.com/": "Entra authority for the Scale Unit's tokens";
     "TenantIdD365Commerce": "Entra tenant of the Scale Unit; required with a client secret";
     "AudienceD365Commerce": "audience of the Scale Unit's tokens: its server resource id, exactly as in headquarters; default: CSUEndpoint without the slash at its end";
@@ -195,8 +195,8 @@ pub struct ContactSettings {
 /// `poll-events`.
 #[derive(Clone, Debug)]
 pub struct PollSettings {
-    /// Event types. Each is polled separately.
-    pub event_types: Vec<String>,
+    /// The event types to poll. `None`: those of the enabled journeys.
+    pub event_types: Option<Vec<String>>,
     /// When the Functions host starts a run.
     pub schedule: Box<Cron>,
     /// The pause between two searches of a run while new events arrive. Zero: one search per run.

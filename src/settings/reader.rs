@@ -198,9 +198,9 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn poll(&mut self) -> Option<PollSettings> {
-        let types = self.required("EventTypes")?;
-        let event_types = list(&types);
-        self.require(!event_types.is_empty(), "EventTypes", "contains no event type");
+        let event_types = self.optional("EventTypes").map(|types| list(&types));
+        let is_empty = event_types.as_ref().is_some_and(Vec::is_empty);
+        self.require(!is_empty, "EventTypes", "contains no event type");
         let initial_lookback = self.duration("InitialLookback");
         let overlap = self.duration("PollOverlap");
         let clock_allowance = self.duration("PollClockAllowance");

@@ -64,6 +64,8 @@ log_events! {
     ERROR HandlerNotStarted { detail: &'a str }
     WARN SettingSuspicious { detail: &'a str }
     WARN EventTypeNotPolled { journey: &'a str, event_type: &'a str }
+    WARN EventTypeUnknown { journey: &'a str, event_type: &'a str, similar: &'a str }
+    WARN EventTypeUnused { event_type: &'a str }
     ERROR Panicked { location: &'a str }
     WARN TracesNotExported { detail: &'a str }
 

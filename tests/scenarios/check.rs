@@ -32,7 +32,10 @@ async fn environment() -> Environment {
 fn app(name: &str, journeys: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("check").join(name);
     fs::create_dir_all(&folder).unwrap();
-    fs::write(folder.join("journeys.json"), journeys).unwrap();
+    // Other tests may be reading it.
+    let new = folder.join(format!("{}.json", uuid::Uuid::new_v4()));
+    fs::write(&new, journeys).unwrap();
+    fs::rename(new, folder.join("journeys.json")).unwrap();
     folder
 }
 
@@ -140,9 +143,43 @@ async fn a_journey_whose_events_are_not_polled_is_reported() {
     let environment = environment().await;
     let folder = app("misspelt", &SHIPPED.replacen("\"Checkout\"", "\"Chekout\"", 1));
     let what = "events of the journey order-confirmation";
-    assert_reported(&environment.settings(), &folder, what, "\"Chekout\"", "EventTypes").await;
+    // Without the setting, the types of the journeys are polled. Then only the similar name gives the mistake away.
+    assert_reported(&environment.settings(), &folder, what, "a similar type is \"Checkout\"", "eventTypes").await;
+    let settings = with(&environment, &[("EventTypes", "Checkout")]);
+    assert_reported(&settings, &folder, what, "\"Chekout\"", "EventTypes").await;
+    let settings = with(&environment, &[("EventTypes", "AddCartLines")]);
+    assert_reported(&settings, &shipped(), what, "\"Checkout\" of an enabled journey is not polled", "EventTypes")
+        .await;
     let ran = run(&with(&environment, &[("RequestTimout", "00:00:30")]), &folder, &[]).await;
     assert!(ran.errors.contains("RequestTimout") && ran.errors.contains("RequestTimeout"), "{}", ran.errors);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_types_of_the_enabled_journeys_are_checked_and_a_type_without_journeys_is_noted() {
+    let environment = environment().await;
+    let note = "its events cost requests and start nothing";
+    for (types, folder, expected) in [
+        (None, shipped(), [true, false, false]),
+        (Some("AddCartLines, checkout"), shipped(), [false, true, true]),
+        (None, app("own-type", &SHIPPED.replace("\"Checkout\"", "\"OrderShipped\"")), [false, false, false]),
+        (
+            None,
+            app(
+                "defined",
+                &SHIPPED.replace("\"Checkout\"", "\"Chekout\"").replacen('{', "{\"eventTypes\": {\"Chekout\": {}},", 1),
+            ),
+            [false, false, false],
+        ),
+    ] {
+        let settings = with(&environment, &[("EventTypes", types.unwrap_or_default())]);
+        let ran = run(&settings, &folder, &[]).await;
+        assert_eq!(ran.code, 0, "{}{}", ran.printed, ran.errors);
+        let searches = ["search for Checkout events", "search for AddCartLines events", note];
+        assert_eq!(searches.map(|text| ran.printed.contains(text)), expected, "{types:?}: {}", ran.printed);
+    }
+    let none = app("none", &SHIPPED.replace("\"enabled\": true", "\"enabled\": false"));
+    let ran = run(&environment.settings(), &none, &[]).await;
+    assert!(ran.code == 0 && ran.printed.contains("no journey is enabled, so no events are read"), "{}", ran.printed);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -228,7 +265,8 @@ async fn a_rejected_request_to_the_scale_unit_differs_from_a_missing_entity() {
     let environment =
         Environment::start(EnvironmentOptions { csu, ..EnvironmentOptions::new(Clock::real()) }).await.unwrap();
     assert_reported(&environment.settings(), &shipped(), "orders", "the role Application may not", "role table").await;
-    let settings = with(&environment, &[("OperatingUnitNumber", "no-such-unit")]);
+    let types = ("EventTypes", "Checkout,AddCartLines");
+    let settings = with(&environment, &[("OperatingUnitNumber", "no-such-unit"), types]);
     let search = "search for AddCartLines events";
     assert_reported(&settings, &shipped(), search, "InvalidChannel", "OperatingUnitNumber").await;
 }

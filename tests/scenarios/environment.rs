@@ -117,6 +117,8 @@ impl TestEnvironment {
         let mut settings = environment.settings_with_secrets();
         // Long enough for a slow machine, short enough for a test of hanging dependencies.
         settings.insert("RequestTimeout".to_owned(), "00:00:10".to_owned());
+        // Carts too, although no journey of the shipped file needs them: more events, and some that start nothing.
+        settings.insert("EventTypes".to_owned(), "Checkout,AddCartLines".to_owned());
         settings.extend(plan.settings.into_iter().map(|(name, value)| (name.to_owned(), value)));
         let mut app = HostedApp::read(Path::new(env!("CARGO_MANIFEST_DIR")), &settings).unwrap();
         if plan.in_order {

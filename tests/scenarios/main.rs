@@ -13,6 +13,7 @@ mod crash_points;
 mod customers;
 mod dataverse_replies;
 mod environment;
+mod event_types;
 mod expired_records;
 mod failure_paths;
 mod host;

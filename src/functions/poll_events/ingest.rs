@@ -13,7 +13,6 @@ use super::{PollError, Run};
 use crate::clients::commerce::{FoundEvents, Page};
 use crate::clients::store::{Added, Cursor, StoreError};
 use crate::events::{CommerceEvent, EventId, Reason, ReasonCode, Record};
-use crate::json::read_json;
 use crate::telemetry::LogEvent;
 
 /// What the poller keeps between runs, by event type. It only saves requests.
@@ -50,7 +49,7 @@ impl Run<'_> {
     /// Sends new events of all types to `records`, and with a full lookback also records whose next attempt is due. The
     /// channel's capacity limits how far this gets ahead. Returns when there is no more input.
     pub(super) async fn ingest(&self, lookback: Lookback, records: Sender<Record>) {
-        let types = self.services.settings.poll.event_types.iter();
+        let types = self.services.event_types.iter();
         join_all(types.map(|event_type| self.ingest_type(event_type, lookback, &records))).await;
         if lookback == Lookback::Full {
             self.record_error(self.lease_due_records(&records).await);
@@ -143,7 +142,7 @@ impl Run<'_> {
     fn read_rows(&self, rows: &[Box<RawValue>]) -> Vec<Record> {
         let (now, leased_until) = (self.services.clock.now(), self.lease_end());
         rows.iter()
-            .map(|row| match read_json::<CommerceEvent>(row.get().as_bytes()) {
+            .map(|row| match CommerceEvent::of_row(row) {
                 Ok(event) => Record::new(event.with_default_partition(), self.id, now, leased_until),
                 Err(_) => Record::unreadable(row.get(), self.id, now, leased_until),
             })

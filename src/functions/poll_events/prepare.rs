@@ -7,7 +7,7 @@ use super::publish::outgoing;
 use super::{FAILURE_THRESHOLD, Run};
 use crate::clients::milliseconds;
 use crate::events::{Numbers, OutgoingMessage, Reason, ReasonCode, Record};
-use crate::functions::enrich::{EnrichError, Enriched, OPTIONAL_WAIT, Source, enrich};
+use crate::functions::enrich::{EnrichError, Enriched, OPTIONAL_WAIT, enrich};
 use crate::telemetry::LogEvent;
 
 /// An event after its enrichment.
@@ -62,13 +62,11 @@ impl Run<'_> {
             self.count(|summary| summary.left += 1);
             return None;
         }
-        let defaults = &self.services.settings.default_customers;
-        let source =
-            Source { commerce: &self.services.commerce, customers: &self.customers, default_customers: defaults };
-        let enriched = enrich(source, record.event(), self.may_wait(&record)).await;
+        let enriched = enrich(self.services.source(&self.customers), record.event(), self.may_wait(&record)).await;
         self.update_circuit(enriched.as_ref().err());
         Some(match enriched {
             Ok(enriched) => self.compose(record, enriched),
+            Err(EnrichError { reason, is_permanent: true, .. }) => fail(record, reason),
             Err(EnrichError { reason, retry_after, .. }) => self.schedule_retry(record, reason, retry_after),
         })
     }

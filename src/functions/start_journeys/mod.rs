@@ -15,7 +15,6 @@ use uuid::Uuid;
 
 use super::Services;
 use super::contacts::{ContactError, ContactResolution, NotWritten, ResolvedContact, resolve};
-use super::enrich::needs_order;
 use super::event_log::{log_final, record_journeys, traced};
 use super::person::view_and_person;
 use super::start_error::StartError;
@@ -54,11 +53,9 @@ pub(super) async fn start_and_report(
 
 async fn start(services: &Services, message: &Message, options: &StartOptions) -> Result<Settled, StartError> {
     let event = &message.event;
-    if needs_order(event) && message.order.is_none() {
-        return Err(StartError::permanent(
-            ReasonCode::OrderNotFound,
-            "the message of a checkout contains no order; redrive it when the order exists",
-        ));
+    if services.journeys.event_type(&event.event_type).needs_details() && message.order.is_none() {
+        let detail = "the message contains no order; redrive it when the order exists";
+        return Err(StartError::permanent(ReasonCode::OrderNotFound, detail));
     }
     if options.check_record_first
         && let Some(record) = services.store.record(&event.channel_id, &event.id()).await?

@@ -13,7 +13,6 @@ use super::request::operator_options;
 use crate::clients::bus::{BusError, DeadLetter};
 use crate::events::{EventId, Message, Reason, ReasonCode, Record};
 use crate::functions::Services;
-use crate::functions::enrich::needs_order;
 use crate::functions::start_journeys::{Force, start_journeys};
 use crate::telemetry::{LogEvent, invocation};
 
@@ -159,15 +158,18 @@ async fn redrive_one(services: &Services, body: &str, force: Force) -> Result<Re
     let message = Message::decode(body.as_bytes())
         .map_err(|error| failed(None, Reason::new(ReasonCode::MalformedEvent, error.to_string())))?;
     let id = message.event.id();
-    let message = with_order(services, message).await.map_err(|reason| failed(Some(id.clone()), reason))?;
+    let message = with_details(services, message).await.map_err(|reason| failed(Some(id.clone()), reason))?;
     start_journeys(services, &message, &operator_options(force))
         .await
         .map_err(|error| failed(Some(id), error.into_reason()))
 }
 
-/// Adds the order to a message that was dead-lettered without it, if the order exists now.
-async fn with_order(services: &Services, message: Message) -> Result<Message, Reason> {
-    if message.order.is_some() || !needs_order(&message.event) {
+/// Adds what a message needs and was dead-lettered without, if it exists now.
+async fn with_details(services: &Services, message: Message) -> Result<Message, Reason> {
+    let kind = services.journeys.event_type(&message.event.event_type);
+    let has_order = message.order.is_some() || !kind.needs_details();
+    let has_customer = message.customer.is_some() || !kind.needs_customer();
+    if has_order && has_customer {
         return Ok(message);
     }
     let now = services.clock.now();

@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Rules, Same};
+use super::{Rules, Same, Unless};
 use crate::events::EventId;
+use crate::journeys::event_types::is_same;
 
 /// An event that has a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +45,9 @@ impl Rules {
             return Some(Obstacle::Precluded(other.event_type.clone()));
         }
         let supersedes = |other: &KnownEvent| {
-            other.event_type == own.event_type && other.transaction_id == own.transaction_id && other.is_later_than(own)
+            is_same(&other.event_type, &own.event_type)
+                && other.transaction_id == own.transaction_id
+                && other.is_later_than(own)
         };
         (self.latest_only && others().any(supersedes)).then_some(Obstacle::Superseded)
     }
@@ -52,9 +55,8 @@ impl Rules {
     /// An event of the same transaction counts whenever it happened. One of the same customer counts only if it happened
     /// later: an earlier purchase says nothing about this event.
     fn is_superfluous_after(&self, own: &KnownEvent, other: &KnownEvent) -> bool {
-        let Some(unless) = self.unless.as_ref().filter(|unless| unless.event_types.contains(&other.event_type)) else {
-            return false;
-        };
+        let is_named = |unless: &&Unless| unless.event_types.iter().any(|it| is_same(it, &other.event_type));
+        let Some(unless) = self.unless.as_ref().filter(is_named) else { return false };
         other.transaction_id == own.transaction_id || unless.same == Same::Customer && other.is_later_than(own)
     }
 }
@@ -63,7 +65,6 @@ impl Rules {
 mod tests {
     use std::time::Duration;
 
-    use super::super::Unless;
     use super::*;
 
     fn event(event_type: &str, transaction: &str, second: i64) -> KnownEvent {
