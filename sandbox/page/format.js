@@ -33,6 +33,10 @@ export const JOURNEYS = {
   "feedback-request": "Feedback request",
   "loyalty-invitation": "Loyalty invitation",
   "abandoned-cart": "Abandoned cart",
+  "shipping-notification": "Shipping notification",
+  "ready-for-pickup": "Ready for pick-up",
+  "refund-confirmation": "Refund confirmation",
+  "welcome": "Welcome",
 };
 export const journey = (name) => JOURNEYS[name] ?? name;
 

@@ -53,6 +53,34 @@ const TEMPLATES = {
       `Hi ${first(mail)}, ${Number(value(mail, "itemcount"))} ${Number(value(mail, "itemcount")) === 1 ? "thing waits" : "things wait"} in your cart (${Number(value(mail, "carttotal")).toFixed(2)} in all). We keep it for you until tomorrow.`,
     ],
   }),
+  "shipping-notification": (mail) => ({
+    subject: "Your order is on its way",
+    body: [
+      `Hello ${first(mail)},`,
+      "we have shipped your order.",
+      facts([["Order", value(mail, "orderid")], ["Shipped on", date(value(mail, "shippedat"))]]),
+    ],
+  }),
+  "ready-for-pickup": (mail) => ({
+    subject: "Your order is ready for pick-up",
+    body: [
+      `Hello ${first(mail)},`,
+      `your order waits for you in our store ${value(mail, "storename")}. Please show this code there.`,
+      facts([["Order", value(mail, "orderid")], ["Code", value(mail, "pickupcode")]]),
+    ],
+  }),
+  "refund-confirmation": (mail) => ({
+    subject: "Your refund",
+    body: [
+      `Hello ${first(mail)},`,
+      `we have taken your order back and refund ${money(value(mail, "refundamount"), value(mail, "currencycode"))}.`,
+      facts([["Order", value(mail, "orderid")]]),
+    ],
+  }),
+  "welcome": (mail) => ({
+    subject: "Welcome",
+    body: [`Hello ${first(mail)},`, "your account is ready. Thank you for joining us."],
+  }),
 };
 
 function facts(rows) {

@@ -1,11 +1,12 @@
 //! Event types that `journeys.json` defines: what their events are enriched with, and what a missing part means.
 
 use chrono::TimeDelta;
+use sandbox::audit::Journey;
 use sandbox::network::Dependency;
 use sandbox::shop::EventRow;
 use serde_json::{Value, json};
 
-use crate::environment::{Plan, TestEnvironment};
+use crate::environment::{Plan, SHIPPED, TestEnvironment};
 use crate::script::{Calls, Script};
 
 /// A journey for a shipment, with a trigger that the sandbox has: it needs an order, and a value that the extension stored.
@@ -174,4 +175,29 @@ async fn types_are_compared_as_the_event_store_does() {
     test.minute().await;
     assert_eq!(test.record(&shipment).await["status"], "processed");
     assert_eq!(test.environment.dataverse().started().len(), 1);
+}
+
+/// The shipped journeys and the examples, all of them enabled.
+fn with_examples() -> String {
+    let mut file: Value = serde_json::from_str(SHIPPED).unwrap();
+    let examples: Value = serde_json::from_str(include_str!("../../examples/journeys.json")).unwrap();
+    let journeys = file["journeys"].as_array_mut().unwrap();
+    journeys.extend(examples["journeys"].as_array().unwrap().iter().cloned());
+    journeys.iter_mut().for_each(|journey| journey["enabled"] = json!(true));
+    file["eventTypes"] = examples["eventTypes"].clone();
+    file.to_string()
+}
+
+#[tokio::test]
+async fn every_event_of_a_partner_starts_its_example_once() {
+    let mut plan = Plan::usual().with_journeys(with_examples()).with("EventTypes", "");
+    plan.environment.partner_events = true;
+    let mut test = plan.open().await;
+    for visit in test.shop().plan(60, 3) {
+        test.shop().perform(&visit).unwrap();
+    }
+    test.pass(TimeDelta::minutes(5)).await;
+    test.assert_clean(&Journey::WITH_EXAMPLES);
+    let audit = test.environment.audit(&Journey::WITH_EXAMPLES, &[]);
+    assert!(audit.journeys.len() == 8 && audit.journeys.iter().all(|journey| journey.started > 2), "{audit:#?}");
 }

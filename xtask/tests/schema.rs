@@ -6,7 +6,7 @@ use std::fs;
 
 use boon::{Compiler, SchemaIndex, Schemas};
 use commerce_journeys::journeys::{Journeys, Overlay, is_overlay};
-use sandbox::app_folder::repository;
+use sandbox::app_folder::{EXAMPLES, repository};
 use serde_json::{Value, json};
 
 fn file(name: &str) -> String {
@@ -139,7 +139,8 @@ fn the_shipped_file_is_valid_and_names_its_schema() {
     let shipped: Value = serde_json::from_str(&file("journeys.json")).unwrap();
     assert_eq!(shipped["$schema"], "./journeys.schema.json");
     let schema = Schema::read("journeys.schema.json");
-    for value in [shipped, with_every_field()] {
+    let examples: Value = serde_json::from_str(&file(EXAMPLES)).unwrap();
+    for value in [shipped, examples, with_every_field()] {
         assert_eq!(schema.rejects(&value), None);
         assert_eq!(reported(&value.to_string()), [""; 0]);
     }

@@ -30,7 +30,12 @@ pub enum Enabled {
     AsShipped,
     /// All of them.
     All,
+    /// All of them, and the journeys and event types of [`EXAMPLES`].
+    WithExamples,
 }
+
+/// Journeys for the events of a partner's extension, in the repository.
+pub const EXAMPLES: &str = "examples/journeys.json";
 
 /// Why the folder could not be assembled.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +76,10 @@ pub fn assemble(repository: &Path, binary: Option<&Path>, into: &Path, enabled: 
     match enabled {
         Enabled::AsShipped => Ok(()),
         Enabled::All => enable_all(&into.join("journeys.json")),
+        Enabled::WithExamples => {
+            add_examples(&repository.join(EXAMPLES), &into.join("journeys.json"))?;
+            enable_all(&into.join("journeys.json"))
+        }
     }
 }
 
@@ -99,16 +108,41 @@ fn copy(from: &Path, to: &Path) -> Result<(), AppFolderError> {
     fs::copy(from, to).map(drop).map_err(file_error(from))
 }
 
-fn enable_all(path: &Path) -> Result<(), AppFolderError> {
-    let malformed = |error: serde_json::Error| AppFolderError::Journeys(error.to_string());
+fn malformed(error: serde_json::Error) -> AppFolderError {
+    AppFolderError::Journeys(error.to_string())
+}
+
+fn read_json(path: &Path) -> Result<Value, AppFolderError> {
     let text = fs::read_to_string(path).map_err(file_error(path))?;
-    let mut file: Value = serde_json::from_str(&text).map_err(malformed)?;
+    serde_json::from_str(&text).map_err(malformed)
+}
+
+fn write_json(path: &Path, file: &Value) -> Result<(), AppFolderError> {
+    let text = serde_json::to_string_pretty(file).map_err(malformed)?;
+    fs::write(path, text).map_err(file_error(path))
+}
+
+/// Adds the event types and the journeys of one file to another, as a user would copy them.
+fn add_examples(examples: &Path, path: &Path) -> Result<(), AppFolderError> {
+    let (mut examples, mut file) = (read_json(examples)?, read_json(path)?);
+    if let Value::Object(types) = examples["eventTypes"].take() {
+        for (name, event_type) in types {
+            file["eventTypes"][name] = event_type;
+        }
+    }
+    if let (Some(journeys), Value::Array(more)) = (file["journeys"].as_array_mut(), examples["journeys"].take()) {
+        journeys.extend(more);
+    }
+    write_json(path, &file)
+}
+
+fn enable_all(path: &Path) -> Result<(), AppFolderError> {
+    let mut file = read_json(path)?;
     let journeys = file.get_mut("journeys").and_then(Value::as_array_mut);
     for journey in journeys.ok_or_else(|| AppFolderError::Journeys("it has no list of journeys".to_owned()))? {
         journey["enabled"] = Value::Bool(true);
     }
-    let text = serde_json::to_string_pretty(&file).map_err(malformed)?;
-    fs::write(path, text).map_err(file_error(path))
+    write_json(path, &file)
 }
 
 fn file_error(path: &Path) -> impl FnOnce(io::Error) -> AppFolderError {
@@ -133,6 +167,9 @@ mod tests {
             }
             let journeys = r#"{"journeys":[{"name":"a","enabled":true},{"name":"b","enabled":false},{"name":"c"}]}"#;
             fs::write(root.join("journeys.json"), journeys).unwrap();
+            fs::create_dir(root.join("examples")).unwrap();
+            let examples = r#"{"eventTypes":{"T":{"optional":[]}},"journeys":[{"name":"d","enabled":false}]}"#;
+            fs::write(root.join(EXAMPLES), examples).unwrap();
             fs::write(root.join("binary"), "#!").unwrap();
             Self(root)
         }
@@ -168,6 +205,17 @@ mod tests {
         let journeys = journeys(&app);
         let journeys = journeys["journeys"].as_array().unwrap();
         assert!(journeys.len() == 3 && journeys.iter().all(|journey| journey["enabled"] == true));
+    }
+
+    #[test]
+    fn the_examples_can_be_added() {
+        let repository = Repository::new();
+        let app = repository.0.join("app");
+        assemble(&repository.0, None, &app, Enabled::WithExamples).unwrap();
+        let file = journeys(&app);
+        let journeys = file["journeys"].as_array().unwrap();
+        assert!(journeys.len() == 4 && journeys.iter().all(|journey| journey["enabled"] == true));
+        assert_eq!(file["eventTypes"]["T"]["optional"], serde_json::json!([]));
     }
 
     #[test]

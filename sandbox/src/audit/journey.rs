@@ -1,4 +1,4 @@
-//! The four journeys of the shipped `journeys.json`: when each is expected, and with which parameters.
+//! The journeys that the audit knows: when each is expected, and with which parameters.
 
 use std::fmt;
 
@@ -6,7 +6,11 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::dataverse::{ABANDONED_CART, FEEDBACK_REQUEST, LOYALTY_INVITATION, ORDER_CONFIRMATION, StartedJourney};
+use super::examples;
+use crate::dataverse::{
+    ABANDONED_CART, FEEDBACK_REQUEST, LOYALTY_INVITATION, ORDER_CONFIRMATION, READY_FOR_PICKUP, REFUND_CONFIRMATION,
+    SHIPPING_NOTIFICATION, StartedJourney, WELCOME,
+};
 use crate::shop::{self, ChannelKind, LedgerEntry, OrderFacts};
 
 /// A journey that the audit knows.
@@ -21,6 +25,14 @@ pub enum Journey {
     LoyaltyInvitation,
     /// After items were added to a cart.
     AbandonedCart,
+    /// An example: after a store has shipped an order.
+    ShippingNotification,
+    /// An example: when an order can be picked up in a store.
+    ReadyForPickup,
+    /// An example: after a return.
+    RefundConfirmation,
+    /// An example: after a customer was created.
+    Welcome,
 }
 
 /// The occasion of a journey. Each journey starts once per occasion.
@@ -33,9 +45,21 @@ pub struct Occasion {
 }
 
 impl Journey {
-    /// All journeys, in the order of `journeys.json`.
+    /// All journeys of the shipped `journeys.json`, in its order.
     pub const ALL: [Self; 4] =
         [Self::OrderConfirmation, Self::FeedbackRequest, Self::LoyaltyInvitation, Self::AbandonedCart];
+
+    /// The same, and those of `examples/journeys.json`.
+    pub const WITH_EXAMPLES: [Self; 8] = [
+        Self::OrderConfirmation,
+        Self::FeedbackRequest,
+        Self::LoyaltyInvitation,
+        Self::AbandonedCart,
+        Self::ShippingNotification,
+        Self::ReadyForPickup,
+        Self::RefundConfirmation,
+        Self::Welcome,
+    ];
 
     /// The journeys that are enabled in the shipped `journeys.json`.
     pub const DEFAULT: [Self; 1] = [Self::OrderConfirmation];
@@ -47,6 +71,10 @@ impl Journey {
             Self::FeedbackRequest => "feedback-request",
             Self::LoyaltyInvitation => "loyalty-invitation",
             Self::AbandonedCart => "abandoned-cart",
+            Self::ShippingNotification => "shipping-notification",
+            Self::ReadyForPickup => "ready-for-pickup",
+            Self::RefundConfirmation => "refund-confirmation",
+            Self::Welcome => "welcome",
         }
     }
 
@@ -57,6 +85,10 @@ impl Journey {
             Self::FeedbackRequest => FEEDBACK_REQUEST,
             Self::LoyaltyInvitation => LOYALTY_INVITATION,
             Self::AbandonedCart => ABANDONED_CART,
+            Self::ShippingNotification => SHIPPING_NOTIFICATION,
+            Self::ReadyForPickup => READY_FOR_PICKUP,
+            Self::RefundConfirmation => REFUND_CONFIRMATION,
+            Self::Welcome => WELCOME,
         }
     }
 
@@ -67,7 +99,21 @@ impl Journey {
             Self::FeedbackRequest => "FeedbackRequestTrigger",
             Self::LoyaltyInvitation => "LoyaltyInvitationTrigger",
             Self::AbandonedCart => "AbandonedCartTrigger",
+            Self::ShippingNotification => "ShippingNotificationTrigger",
+            Self::ReadyForPickup => "ReadyForPickupTrigger",
+            Self::RefundConfirmation => "RefundConfirmationTrigger",
+            Self::Welcome => "WelcomeTrigger",
         }
+    }
+
+    /// The journey with this custom trigger.
+    pub fn of_trigger(trigger: &str) -> Option<Self> {
+        Self::WITH_EXAMPLES.into_iter().find(|journey| journey.trigger() == trigger)
+    }
+
+    /// The journey with this name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::WITH_EXAMPLES.into_iter().find(|journey| journey.name() == name)
     }
 
     /// The occasion of this entry for this journey, even if there is no reachable customer.
@@ -81,35 +127,39 @@ impl Journey {
             Self::OrderConfirmation | Self::FeedbackRequest | Self::LoyaltyInvitation => {
                 entry.order.as_ref()?.internal_transaction_id.to_lowercase()
             }
+            example => examples::key(example, entry)?,
         };
         Some(Occasion { journey: self, key })
     }
 
     /// The occasion in the parameters of a started journey. `None` if there is none.
     pub fn occasion_of(started: &StartedJourney) -> Option<Occasion> {
-        let journey = Self::ALL.into_iter().find(|journey| journey.trigger() == started.trigger)?;
+        let journey = Self::of_trigger(&started.trigger)?;
         let parameters = started.parameters();
         let text = |name: &str| parameters.get(name).and_then(Value::as_str);
         let key = match journey {
             Self::AbandonedCart => cart_key(text("msdynmkt_cartid")?, moment(text("msdynmkt_addedat")?)?),
-            _ => text("msdynmkt_bindingid")?.to_lowercase(),
+            Self::OrderConfirmation | Self::FeedbackRequest | Self::LoyaltyInvitation => {
+                text("msdynmkt_bindingid")?.to_lowercase()
+            }
+            _ => text("msdynmkt_bindingid")?.to_owned(),
         };
         Some(Occasion { journey, key })
     }
 
     /// The parameters of the trigger call that differ from the ledger.
     pub(super) fn errors(self, entry: &LedgerEntry, started: &StartedJourney) -> Vec<&'static str> {
-        let Some(order) = &entry.order else { return Vec::new() };
-        let facts = match self {
-            Self::OrderConfirmation => confirmation(entry, order),
-            Self::FeedbackRequest => feedback(entry, order),
-            Self::LoyaltyInvitation => invitation(entry, order),
-            Self::AbandonedCart => Vec::new(),
+        let facts = match (self, &entry.order) {
+            (Self::OrderConfirmation, Some(order)) => confirmation(entry, order),
+            (Self::FeedbackRequest, Some(order)) => feedback(entry, order),
+            (Self::LoyaltyInvitation, Some(order)) => invitation(entry, order),
+            (example, None) => examples::facts(example, entry),
+            (_, Some(_)) => Vec::new(),
         };
         let parameters = started.parameters();
         let agrees = |name: &str, fact: &Fact<'_>| match fact {
             Fact::Number(number) => started.as_written(name).as_deref() == Some(number),
-            Fact::Text(_) | Fact::Moment(_) => fact.is(parameters.get(name).and_then(Value::as_str)),
+            Fact::Text(_) | Fact::Moment(_) | Fact::Time(_) => fact.is(parameters.get(name).and_then(Value::as_str)),
         };
         facts.into_iter().filter(|(name, fact)| !agrees(name, fact)).map(|(name, _)| name).collect()
     }
@@ -130,15 +180,17 @@ fn moment(text: &str) -> Option<DateTime<Utc>> {
 }
 
 /// The expected value of a parameter.
-enum Fact<'a> {
+pub(super) enum Fact<'a> {
     Text(&'a str),
     /// A number with exact digits.
     Number(&'a str),
     /// A time in any format.
     Moment(&'a str),
+    /// The same, known as a time.
+    Time(DateTime<Utc>),
 }
 
-type Facts<'a> = Vec<(&'static str, Fact<'a>)>;
+pub(super) type Facts<'a> = Vec<(&'static str, Fact<'a>)>;
 
 impl Fact<'_> {
     /// Whether this is the value of a text parameter.
@@ -146,6 +198,7 @@ impl Fact<'_> {
         match self {
             Self::Text(fact) => text == Some(fit(fact).as_str()),
             Self::Number(fact) => text == Some(fact),
+            Self::Time(fact) => text.and_then(moment) == Some(*fact),
             Self::Moment(fact) => text.and_then(moment).is_some_and(|told| Some(told) == moment(fact)),
         }
     }

@@ -4,6 +4,7 @@
 //! Functions host, which passed the requests on.
 
 mod contacts;
+mod examples;
 mod journey;
 mod latency;
 mod operator;
@@ -238,7 +239,7 @@ impl Audit {
 
     fn sum_up(&mut self, evidence: &Evidence<'_>, expected: &Expected<'_>, started: &Started<'_>) {
         let mut all = Vec::new();
-        for journey in Journey::ALL {
+        for journey in Journey::WITH_EXAMPLES {
             let of = |findings: &[Finding]| findings.iter().filter(|it| it.journey == Some(journey)).count();
             let mine = started.iter().filter(|(occasion, _)| occasion.journey == journey);
             let first = |(occasion, starts): (&Occasion, &Vec<&StartedJourney>)| {
@@ -329,7 +330,7 @@ fn unexpected(started: &StartedJourney, occasion: Option<Occasion>) -> Finding {
             Finding { journey: Some(journey), event: key, what: "this journey was not expected".to_owned() }
         }
         None => Finding {
-            journey: Journey::ALL.into_iter().find(|journey| journey.trigger() == started.trigger),
+            journey: Journey::of_trigger(&started.trigger),
             event: format!("call no. {}", started.number),
             what: format!("{} was started about nothing in particular", started.trigger),
         },

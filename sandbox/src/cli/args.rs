@@ -31,7 +31,8 @@ pub(crate) struct Args {
     /// Minimum latency of each call of a dependency, in milliseconds
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) latency_ms: u64,
-    /// Enabled journeys: as in the shipped journeys.json, or all four [default: all; with --once: default]
+    /// Enabled journeys: as in the shipped journeys.json, all four, or also the examples, for whose event types the shop
+    /// ships orders, takes them back and creates customers [default: examples; with --once: default]
     #[arg(long, value_enum)]
     pub(crate) journeys: Option<Journeys>,
     /// Seed of the generated customers, orders and faults
@@ -71,6 +72,7 @@ pub(crate) struct Args {
 pub(crate) enum Journeys {
     Default,
     All,
+    Examples,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -100,9 +102,9 @@ impl Args {
         Duration::try_from_secs_f64(self.orders as f64 / rate / visits as f64).unwrap_or_default()
     }
 
-    /// All journeys if there is a page.
+    /// All journeys and the examples if there is a page.
     fn journeys(&self) -> Journeys {
-        let usual = if self.has_page() { Journeys::All } else { Journeys::Default };
+        let usual = if self.has_page() { Journeys::Examples } else { Journeys::Default };
         self.journeys.unwrap_or(usual)
     }
 
@@ -115,6 +117,7 @@ impl Args {
         match self.journeys() {
             Journeys::Default => Enabled::AsShipped,
             Journeys::All => Enabled::All,
+            Journeys::Examples => Enabled::WithExamples,
         }
     }
 
@@ -123,7 +126,13 @@ impl Args {
         match self.journeys() {
             Journeys::Default => &Journey::DEFAULT,
             Journeys::All => &Journey::ALL,
+            Journeys::Examples => &Journey::WITH_EXAMPLES,
         }
+    }
+
+    /// Whether the shop also writes the events of a partner's extension.
+    fn has_partner_events(&self) -> bool {
+        self.journeys() == Journeys::Examples
     }
 
     pub(crate) fn environment(&self) -> EnvironmentOptions {
@@ -133,6 +142,7 @@ impl Args {
             ports: self.port_base.or(self.no_host.then_some(PORT_BASE)),
             network: Network::new(NoFaults { latency }),
             odd_contacts: self.faults.of(Dependency::Dataverse).odd,
+            partner_events: self.has_partner_events(),
             shop_skew: self.faults.shop_skew(self.seed),
             csu: if self.faults.of(Dependency::Commerce).odd { CsuOptions::odd() } else { CsuOptions::default() },
             deliver: match self.deliver {
@@ -166,9 +176,11 @@ mod tests {
     }
 
     #[test]
-    fn all_journeys_are_enabled_with_a_page() {
+    fn all_journeys_and_the_examples_are_enabled_with_a_page() {
         let expected = |text| parse(text).unwrap().expected().len();
-        assert_eq!(["", "--once", "--once --journeys all", "--journeys default"].map(expected), [4, 1, 4, 1]);
+        let runs = ["", "--once", "--once --journeys all", "--journeys default", "--once --journeys examples"];
+        assert_eq!(runs.map(expected), [8, 1, 4, 1, 8]);
+        assert_eq!(runs.map(|text| parse(text).unwrap().has_partner_events()), [true, false, false, false, true]);
         assert!(parse("--once --page-port 7781").is_err());
     }
 

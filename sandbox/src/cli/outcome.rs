@@ -9,6 +9,7 @@ use sandbox::faults::explained;
 use sandbox::host::Counters;
 use sandbox::network::Dependency;
 use sandbox::service_bus::{Counts, Sent};
+use sandbox::shop::{CUSTOMER_CREATED, ORDER_RETURNED, ORDER_SHIPPED, READY_FOR_PICKUP};
 use serde::Serialize;
 
 use super::args::Args;
@@ -19,6 +20,10 @@ pub(crate) struct Outcome {
     pub(crate) audit: Audit,
     pub(crate) times: Times,
     pub(crate) orders: usize,
+    /// The number of times that products were added to carts.
+    pub(crate) additions: usize,
+    /// The number of shipments, pick-ups, returns and new customers.
+    pub(crate) partner_events: usize,
     /// Orders without an account and without an e-mail address.
     pub(crate) unreachable: usize,
     pub(crate) started: usize,
@@ -72,11 +77,15 @@ impl Outcome {
         hosts: Vec<Counters>,
     ) -> Self {
         let ledger = environment.shop().ledger();
+        let of_type = |name: &str| ledger.iter().filter(|entry| entry.event.event_type == name).count();
+        let partner_events = [CUSTOMER_CREATED, ORDER_RETURNED, ORDER_SHIPPED, READY_FOR_PICKUP].map(of_type);
         let orders = || ledger.iter().filter(|entry| entry.order.is_some());
         Self {
             audit: environment.audit(args.expected(), &explained(environment, kills)),
             times,
             orders: orders().count(),
+            additions: of_type("AddCartLines"),
+            partner_events: partner_events.iter().sum(),
             unreachable: orders().filter(|entry| entry.account.is_none() && entry.email.is_none()).count(),
             started: environment.dataverse().started().len(),
             sent: environment.sent(),
@@ -136,6 +145,8 @@ mod tests {
             audit: Audit::default(),
             times: Times { began: now, sold_out: now, settled: now + chrono::TimeDelta::milliseconds(1500) },
             orders: 2,
+            additions: 3,
+            partner_events: 0,
             unreachable: 0,
             started: 2,
             sent: Sent { published: 5, ..Sent::default() },

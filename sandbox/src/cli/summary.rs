@@ -26,8 +26,18 @@ impl Outcome {
         let Counts { active, locked, scheduled, dead_lettered } = self.audit.left_over;
         let shopping = seconds(self.times.sold_out - self.times.began);
         let rest = seconds(self.times.settled - self.times.sold_out);
-        let adds = self.audit.events - self.orders.min(self.audit.events);
-        writeln!(f, "The shop sold {} orders in {shopping}; products were added to carts {adds} times.", self.orders)?;
+        writeln!(
+            f,
+            "The shop sold {} orders in {shopping}; products were added to carts {} times.",
+            self.orders, self.additions
+        )?;
+        if self.partner_events > 0 {
+            writeln!(
+                f,
+                "It shipped, handed over or took back orders and created customers: {}.",
+                plural(self.partner_events, "event")
+            )?;
+        }
         writeln!(f, "{} orders have no account and no e-mail address, so no message can be sent.", self.unreachable)?;
         let Sent { published, republished, rescheduled, .. } = self.sent;
         writeln!(

@@ -1,4 +1,4 @@
-//! The custom triggers of the article's four journeys.
+//! The custom triggers of the article's four journeys, and of the example journeys.
 
 use super::triggers::ParameterKind::{DateTime, Decimal, String as Text};
 use super::triggers::{Parameter, ParameterKind, Trigger};
@@ -11,8 +11,16 @@ pub const FEEDBACK_REQUEST: &str = "msdynmkt_feedbackrequest_318274956";
 pub const LOYALTY_INVITATION: &str = "msdynmkt_loyaltyinvitation_572961408";
 /// Abandoned cart reminder, after a product was added to a cart.
 pub const ABANDONED_CART: &str = "msdynmkt_abandonedcart_690385127";
+/// Shipping notification, after a store has shipped an order.
+pub const SHIPPING_NOTIFICATION: &str = "msdynmkt_shippingnotification_207518364";
+/// Ready for pick-up, when an order waits in a store.
+pub const READY_FOR_PICKUP: &str = "msdynmkt_readyforpickup_481930275";
+/// Refund confirmation, after a return.
+pub const REFUND_CONFIRMATION: &str = "msdynmkt_refundconfirmation_839264017";
+/// Welcome, after a customer was created.
+pub const WELCOME: &str = "msdynmkt_welcome_156047923";
 
-/// All four.
+/// All of them.
 pub fn demo_triggers() -> Vec<Trigger> {
     vec![
         trigger(
@@ -55,6 +63,23 @@ pub fn demo_triggers() -> Vec<Trigger> {
                 ("msdynmkt_firstname", Text),
             ],
         ),
+    ]
+    .into_iter()
+    .chain(example_triggers())
+    .collect()
+}
+
+/// Those of the example journeys.
+fn example_triggers() -> [Trigger; 4] {
+    let of_order = |name: &str, attributes: &[(&str, ParameterKind)]| {
+        let order = [("msdynmkt_orderid", Text), ("msdynmkt_receiptemail", Text), ("msdynmkt_firstname", Text)];
+        trigger(name, &[attributes, &order].concat())
+    };
+    [
+        of_order(SHIPPING_NOTIFICATION, &[("msdynmkt_shippedat", DateTime)]),
+        of_order(READY_FOR_PICKUP, &[("msdynmkt_storename", Text), ("msdynmkt_pickupcode", Text)]),
+        of_order(REFUND_CONFIRMATION, &[("msdynmkt_refundamount", Decimal), ("msdynmkt_currencycode", Text)]),
+        trigger(WELCOME, &[("msdynmkt_createdat", DateTime), ("msdynmkt_firstname", Text)]),
     ]
 }
 

@@ -36,7 +36,10 @@ use crate::auth::TokenCheck;
 use crate::clock::Clock;
 
 pub use self::contact::Contact;
-pub use self::demo::{ABANDONED_CART, FEEDBACK_REQUEST, LOYALTY_INVITATION, ORDER_CONFIRMATION, demo_triggers};
+pub use self::demo::{
+    ABANDONED_CART, FEEDBACK_REQUEST, LOYALTY_INVITATION, ORDER_CONFIRMATION, READY_FOR_PICKUP, REFUND_CONFIRMATION,
+    SHIPPING_NOTIFICATION, WELCOME, demo_triggers,
+};
 pub use self::journeys::StartedJourney;
 pub use self::limits::Limits;
 pub use self::triggers::{Parameter, ParameterKind, Trigger, UnknownKind};

@@ -69,6 +69,8 @@ pub struct EnvironmentOptions {
     pub cosmos_partitions: u32,
     /// The lifetime of Entra's tokens.
     pub token_lifetime: Duration,
+    /// Whether the shop also writes the events of a partner's extension, and the triggers of their journeys are app settings.
+    pub partner_events: bool,
     /// How far the shop's clock is ahead of all other clocks (behind, if negative).
     pub shop_skew: TimeDelta,
     /// How the Functions host receives messages.
@@ -88,6 +90,7 @@ impl EnvironmentOptions {
             odd_contacts: false,
             cosmos_partitions: 2,
             token_lifetime: 60 * MINUTE,
+            partner_events: false,
             shop_skew: TimeDelta::zero(),
             deliver: Deliver::default(),
         }
@@ -128,6 +131,7 @@ pub struct Environment {
     connection_string: String,
     initial_contacts: BTreeSet<Uuid>,
     deliver: Deliver,
+    partner_events: bool,
     settle_faults: SettleFaults,
     /// The HTTP requests that reached the function app.
     requests: HttpRequests,
@@ -146,6 +150,7 @@ impl Environment {
         let mut sites = Sites::open(&options).await?;
         let (entra, tenant) = entra(&options);
         let shop = Shop::new(options.clock.skewed(options.shop_skew), options.seed);
+        shop.set_partner_events(options.partner_events);
         shop.set_asynchronous_customers(options.csu.asynchronous_customers);
         for audience in [sites.url(Dependency::Commerce)?, sites.url(Dependency::Dataverse)?] {
             entra.register_resource(&audience);
@@ -198,6 +203,7 @@ impl Environment {
             served: sites.served,
             connection_string: bus.connection_string(bus_port).unwrap_or_default(),
             deliver: options.deliver,
+            partner_events: options.partner_events,
             settle_faults: SettleFaults::default(),
             requests: HttpRequests::default(),
             hosts: AtomicUsize::new(0),

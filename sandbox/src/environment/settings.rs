@@ -61,7 +61,11 @@ impl Environment {
             ("FUNCTIONS_WORKER_RUNTIME", "custom".to_owned()),
         ])
         .collect();
-        settings.extend(Journey::ALL.map(|journey| (journey.setting().to_owned(), journey.trigger().to_owned())));
+        let trigger = |journey: Journey| (journey.setting().to_owned(), journey.trigger().to_owned());
+        settings.extend(Journey::ALL.map(trigger));
+        if self.partner_events {
+            settings.extend(Journey::WITH_EXAMPLES.map(trigger));
+        }
         settings
     }
 }

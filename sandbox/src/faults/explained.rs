@@ -64,7 +64,7 @@ fn recorded(journal: &[Recorded], ledger: &[Arc<LedgerEntry>]) -> BTreeMap<Occas
     for write in journal {
         let Ok(moment) = DateTime::parse_from_rfc3339(&write.date_time) else { continue };
         let key = (write.transaction_id.clone(), write.event_type.clone(), moment.to_utc());
-        let journey = Journey::ALL.into_iter().find(|journey| journey.name() == write.journey);
+        let journey = Journey::of_name(&write.journey);
         let occasion = entries.get(&key).zip(journey).and_then(|(entry, journey)| journey.occasion(entry));
         if let Some(occasion) = occasion {
             times.entry(occasion).and_modify(|at: &mut DateTime<Utc>| *at = write.at.min(*at)).or_insert(write.at);

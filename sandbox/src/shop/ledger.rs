@@ -9,6 +9,7 @@ use super::catalog::{self, ChannelKind};
 use super::customers::Customer;
 use super::events::EventRow;
 use super::order::Sale;
+use super::partner::OrderReference;
 
 /// One event and its facts, independent of what the event table and the routes return later.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub struct LedgerEntry {
     pub kind: Option<ChannelKind>,
     /// The order; for checkouts only.
     pub order: Option<OrderFacts>,
+    /// The order that it is about; for events of a partner's extension only.
+    pub about: Option<OrderReference>,
 }
 
 /// The facts of an order, as in its body.
@@ -67,9 +70,21 @@ impl LedgerEntry {
             loyalty_card: some(&cart.loyalty_card),
             kind: Some(cart.channel.kind),
             order: sale.map(OrderFacts::of),
+            about: None,
             event,
             committed,
         }
+    }
+
+    /// The entry of an event about an order.
+    pub(super) fn of_order(
+        event: Arc<EventRow>,
+        committed: DateTime<Utc>,
+        sale: &Sale,
+        reference: OrderReference,
+    ) -> Self {
+        let entry = Self::of_cart(event, committed, &sale.cart, Some(sale));
+        Self { order: None, about: Some(reference), ..entry }
     }
 
     /// The entry of an event that another extension wrote.
@@ -80,6 +95,7 @@ impl LedgerEntry {
             loyalty_card: None,
             kind: catalog::channel(event.channel_id).map(|channel| channel.kind),
             order: None,
+            about: None,
             event,
             committed,
         }
@@ -91,7 +107,7 @@ fn reachable(customer: Option<&Customer>) -> Option<String> {
 }
 
 impl OrderFacts {
-    fn of(sale: &Sale) -> Self {
+    pub(super) fn of(sale: &Sale) -> Self {
         Self {
             internal_transaction_id: sale.internal_id.to_string(),
             amount_paid: sale.amount_paid(),

@@ -11,6 +11,7 @@ mod fields;
 mod ledger;
 mod money;
 mod order;
+mod partner;
 mod plan;
 mod state;
 
@@ -28,6 +29,7 @@ pub use self::events::{EventRow, SqlDateTime};
 pub(crate) use self::fields::{Fields, Json, SERVICE_ROOT};
 pub use self::ledger::{LedgerEntry, OrderFacts};
 pub use self::money::{Decimals, Money};
+pub use self::partner::{CUSTOMER_CREATED, ORDER_RETURNED, ORDER_SHIPPED, OrderReference, READY_FOR_PICKUP};
 pub use self::plan::{Action, Shopper, VisitOutcome};
 use self::state::State;
 use crate::clock::Clock;
@@ -135,6 +137,11 @@ impl Shop {
         self.state().register(customer)
     }
 
+    /// Adds a customer who signs up in a channel. With partner events, that is an event.
+    pub fn sign_up(&self, customer: Customer, channel: i64) -> Result<(), ShopError> {
+        self.state().sign_up(customer, channel, self.0.clock.now())
+    }
+
     /// Opens a cart and returns its id. No event is written.
     pub fn open_cart(&self, opening: CartOpening) -> Result<String, ShopError> {
         self.state().open_cart(opening, self.0.clock.now())
@@ -148,6 +155,12 @@ impl Shop {
     /// Makes an order from a cart and writes a `Checkout` event, in one transaction.
     pub fn checkout(&self, cart: &str, checkout: Checkout) -> Result<EventRow, ShopError> {
         self.state().checkout(cart, checkout, self.0.clock.now())
+    }
+
+    /// From now on, the shop also writes the events of a partner's extension: shipments, pick-ups, returns and new
+    /// customers.
+    pub fn set_partner_events(&self, enabled: bool) {
+        self.state().partner_events = enabled;
     }
 
     /// Writes an event of any type, like another extension would. Returns it as it is stored.

@@ -71,11 +71,19 @@ impl Action {
         let customer = match &self.shopper {
             Shopper::Guest { .. } => None,
             Shopper::Known(account) => Some(shop.customer(account).ok_or(ShopError::NoSuchCustomer)?),
-            Shopper::New(customer) if shop.creates_asynchronously() && shop.register(customer.pending()).is_ok() => {
+            Shopper::New(customer)
+                if shop.creates_asynchronously() && shop.sign_up(customer.pending(), self.channel).is_ok() =>
+            {
                 shop.customer(&customer.pending().account)
             }
             Shopper::New(customer) => {
-                match shop.register(Customer::clone(customer)) {
+                let account = || Customer::clone(customer);
+                // Headquarters creates the account of a customer who has signed up before.
+                let created = match shop.creates_asynchronously() {
+                    true => shop.register(account()),
+                    false => shop.sign_up(account(), self.channel),
+                };
+                match created {
                     Ok(()) | Err(ShopError::CustomerExists) => {}
                     Err(error) => return Err(error),
                 }

@@ -16,6 +16,7 @@ use super::event_store::EventStore;
 use super::events::{EventRow, SqlDateTime};
 use super::ledger::LedgerEntry;
 use super::order::Sale;
+use super::partner::{self, Fulfilment, OrderEvent};
 use super::{CartOpening, Checkout, ShopError};
 
 pub(super) struct State {
@@ -31,6 +32,9 @@ pub(super) struct State {
     pub(super) commit_delay: TimeDelta,
     pub(super) order_delay: Option<TimeDelta>,
     pub(super) asynchronous_customers: bool,
+    /// Whether the events of a partner's extension are written too.
+    pub(super) partner_events: bool,
+    fulfilment: Fulfilment,
     sales: u64,
 }
 
@@ -59,6 +63,8 @@ impl State {
             commit_delay: TimeDelta::zero(),
             order_delay: Some(TimeDelta::zero()),
             asynchronous_customers: false,
+            partner_events: false,
+            fulfilment: Fulfilment::default(),
             sales: 0,
         }
     }
@@ -68,6 +74,16 @@ impl State {
             return Err(ShopError::CustomerExists);
         }
         self.customers.insert(customer.account.clone(), Arc::new(customer));
+        Ok(())
+    }
+
+    pub(super) fn sign_up(&mut self, customer: Customer, channel: i64, now: DateTime<Utc>) -> Result<(), ShopError> {
+        let channel = catalog::channel(channel).ok_or(ShopError::NoSuchChannel)?;
+        let row = partner::customer_created(channel, &customer, now);
+        self.register(customer)?;
+        if self.partner_events {
+            self.emit_event(row, now)?;
+        }
         Ok(())
     }
 
@@ -177,6 +193,7 @@ impl State {
         let cart = Arc::new(cart);
         let sale = self.sale(&cart, checkout, row.date_time.to_utc());
         self.enter(LedgerEntry::of_cart(row.clone(), committed, &cart, Some(&sale)));
+        let next = if self.partner_events { self.fulfilment.add(&sale, now) } else { None };
         let order = Order {
             sale: Arc::new(sale),
             readable_from: self.order_delay.map(|delay| committed + delay),
@@ -184,7 +201,18 @@ impl State {
         };
         self.orders.insert(cart.id.clone(), order);
         self.carts.insert(cart.id.clone(), cart);
+        if let Some(next) = next {
+            self.work_on_order(next, now)?;
+        }
         Ok(Arc::unwrap_or_clone(row))
+    }
+
+    /// Writes what a store has done with an order.
+    fn work_on_order(&mut self, event: OrderEvent, now: DateTime<Utc>) -> Result<(), ShopError> {
+        let OrderEvent { sale, row, reference } = event;
+        let (row, committed) = self.commit(row.fitted()?, now);
+        self.enter(LedgerEntry::of_order(row, committed, &sale, reference));
+        Ok(())
     }
 
     fn sale(&mut self, cart: &Arc<Cart>, checkout: Checkout, sold: DateTime<Utc>) -> Sale {

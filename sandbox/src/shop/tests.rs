@@ -243,3 +243,48 @@ async fn old_rows_are_removed_but_stay_in_the_ledger() {
     assert_eq!(shop.search_events(&everything()).1, 2);
     assert_eq!(shop.ledger().len(), 4);
 }
+
+/// A day with the events of a partner's extension.
+fn day_with_partner_events(enabled: bool) -> (Shop, crate::clock::TimeHold) {
+    let (shop, hold) = shop();
+    shop.set_partner_events(enabled);
+    for action in shop.plan(150, 3) {
+        shop.perform(&action).unwrap();
+    }
+    (shop, hold)
+}
+
+const PARTNER_TYPES: [&str; 4] = [ORDER_SHIPPED, READY_FOR_PICKUP, ORDER_RETURNED, CUSTOMER_CREATED];
+
+fn is_partners(entry: &LedgerEntry) -> bool {
+    PARTNER_TYPES.contains(&entry.event.event_type.as_str())
+}
+
+#[tokio::test]
+async fn partner_events_are_about_orders_of_stores_and_their_data_is_never_cut() {
+    let (shop, _hold) = day_with_partner_events(true);
+    let ledger = shop.ledger();
+    for event_type in PARTNER_TYPES {
+        let of_type: Vec<_> = ledger.iter().filter(|entry| entry.event.event_type == event_type).collect();
+        let ids: HashSet<_> = of_type.iter().map(|entry| &entry.event.transaction_id).collect();
+        assert!(ids.len() == of_type.len() && ids.len() > 5, "{event_type}: {}", of_type.len());
+        for entry in of_type {
+            let data: Value = serde_json::from_str(&entry.event.data).unwrap();
+            let Some(about) = &entry.about else {
+                assert!(shop.customer(&entry.event.customer_id).is_some());
+                continue;
+            };
+            let key = data["Order"].as_str().unwrap_or(&entry.event.transaction_id);
+            assert_eq!(key, about.transaction_id);
+            assert!(shop.order_body(entry.event.channel_id, key).is_some(), "the store can read the order");
+            assert_eq!(entry.kind, Some(ChannelKind::InStore));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_day_has_the_same_sales_with_and_without_partner_events() {
+    let ((with, _one), (without, _other)) = (day_with_partner_events(true), day_with_partner_events(false));
+    let rest: Vec<_> = with.ledger().into_iter().filter(|entry| !is_partners(entry)).collect();
+    assert!(rest == without.ledger() && rest.len() < with.ledger().len());
+}

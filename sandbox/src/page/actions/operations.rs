@@ -145,9 +145,7 @@ pub(in crate::page) async fn set_faults(State(state): State<Arc<PageState>>, bod
 /// Changes the state of a custom trigger.
 pub(in crate::page) async fn set_trigger(State(state): State<Arc<PageState>>, body: Bytes) -> ActionResult {
     let SetTrigger { journey, state: trigger_state } = read(&body)?;
-    let journey = Journey::ALL
-        .into_iter()
-        .find(|known| known.name() == journey)
+    let journey = Journey::of_name(&journey)
         .ok_or_else(|| ApiError::bad_request(format!("journey: there is no journey '{journey}'")))?;
     let (name, tone, text) = match trigger_state {
         TriggerState::Published => ("published", Tone::Good, "is published, as the app expects it"),

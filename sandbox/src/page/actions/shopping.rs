@@ -105,7 +105,7 @@ impl Visit {
             Who::Known => Some(self.known(&shop.customers(), channel, visitor).ok_or(ShopError::NoSuchCustomer)?),
             Who::New => {
                 let customer = self.new_customer(&shop.customers(), channel, visitor);
-                shop.register(customer.clone())?;
+                shop.sign_up(customer.clone(), channel.id)?;
                 Some(Arc::new(customer))
             }
         };

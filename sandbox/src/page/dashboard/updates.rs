@@ -61,7 +61,7 @@ impl Dashboard {
         for call in calls {
             let revision = self.revise();
             self.last_call = call.number;
-            let journey = Journey::ALL.into_iter().find(|journey| journey.trigger() == call.trigger);
+            let journey = Journey::of_trigger(&call.trigger);
             let index = Journey::occasion_of(&call).and_then(|occasion| self.by_occasion.get(&occasion).copied());
             if let Some(journey) = journey {
                 *self.started.entry(journey).or_default() += 1;
