@@ -74,7 +74,9 @@ resource container 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/container
       // Every indexed path costs request units with each write. Reads and writes use the id. One query runs all the time, "what is
       // due": it filters by due and status and sorts by EventDateTime. No composite index: it would be used only if the
       // sort began with the filtered paths, and few records are due at any time. Once a minute, "what is unfinished"
-      // filters by status and sorts by _ts. The other paths are those by which an operator finds an event. `id` and `_ts`
+      // filters by status and sorts by _ts. Events
+      // that wait are left out by scheduledFor. Before a journey starts that other events can prevent, the events of its
+      // transaction or of its customer are read. The other paths are those by which an operator finds an event. `id` and `_ts`
       // are always indexed.
       indexingPolicy: {
         indexingMode: 'consistent'
@@ -112,6 +114,9 @@ resource container 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/container
           }
           {
             path: '/reason/code/?'
+          }
+          {
+            path: '/scheduledFor/?'
           }
         ]
         excludedPaths: [

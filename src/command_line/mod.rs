@@ -179,12 +179,25 @@ pub(crate) fn configuration(environment: &impl Fn(&str) -> Option<String>) -> Re
             .map_err(|problems| format!("problems with the journeys{changed_by}:\n{}", list(problems)))
     });
     match (settings, journeys) {
-        (Ok(settings), Ok(journeys)) => Ok((settings, journeys)),
+        (Ok(settings), Ok(journeys)) => check_waits(settings, journeys),
         (settings, journeys) => {
             let problems = [settings.err().map(|error| error.to_string()), journeys.err()];
             Err(problems.into_iter().flatten().collect::<Vec<_>>().join("\n"))
         }
     }
+}
+
+/// A record must exist for longer than a journey waits and is retried.
+fn check_waits(settings: Settings, journeys: Journeys) -> Result<(Settings, Journeys), String> {
+    let kept = settings.keep_records.saturating_sub(settings.retry.horizon);
+    let problem = journeys.outlasting(kept).next().map(|journey| {
+        format!(
+            "RecordTimeToLive must be longer than RetryHorizon and \"after\" of the journey {} together, or other events \
+             would be forgotten before it is due",
+            journey.name
+        )
+    });
+    problem.map_or(Ok((settings, journeys)), Err)
 }
 
 /// The text of `journeys.json`, with the changes of this environment.

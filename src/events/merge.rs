@@ -23,21 +23,29 @@ pub(super) fn merge_journeys(
 
 /// A started journey wins, then a final outcome. The larger uncertainty is kept. The order of the arguments does not matter.
 fn merge(one: &JourneyOutcome, other: &JourneyOutcome) -> JourneyOutcome {
-    use JourneyOutcome::{Failed, Skipped, Started, Waiting};
+    use JourneyOutcome::{Failed, Scheduled, Skipped, Started, Waiting};
     let uncertain = max(one.uncertain(), other.uncertain());
     match (one, other) {
         (Started { at, .. }, Started { at: other, .. }) => Started { at: min(*at, *other), uncertain },
         (Started { at, .. }, _) | (_, Started { at, .. }) => Started { at: *at, uncertain },
         (Failed { reason, .. }, Failed { reason: other, .. }) => Failed { reason: first(reason, other), uncertain },
         (Failed { reason, .. }, _) | (_, Failed { reason, .. }) => Failed { reason: reason.clone(), uncertain },
-        (Skipped { because }, Skipped { because: other }) => Skipped { because: min(because, other).clone() },
-        // A skipped journey has no uncertainty, so an uncertain one is kept.
-        (Skipped { because }, Waiting { .. }) | (Waiting { .. }, Skipped { because }) if uncertain == 0 => {
-            Skipped { because: because.clone() }
+        (Skipped { code, because, .. }, Skipped { code: other_code, because: other, .. }) => {
+            let (code, because) = min((code, because), (other_code, other));
+            Skipped { code: *code, because: because.clone(), uncertain }
+        }
+        // An invocation that the decision to skip did not know of is kept.
+        (Skipped { code, because, uncertain: known }, Waiting { .. })
+        | (Waiting { .. }, Skipped { code, because, uncertain: known })
+            if *known == uncertain =>
+        {
+            Skipped { code: *code, because: because.clone(), uncertain }
         }
         (Waiting { reason, .. }, Skipped { .. }) | (Skipped { .. }, Waiting { reason, .. }) => {
             Waiting { reason: reason.clone(), uncertain }
         }
+        (Scheduled { until }, Scheduled { until: other }) => Scheduled { until: min(*until, *other) },
+        (Scheduled { .. }, attempted) | (attempted, Scheduled { .. }) => attempted.clone(),
         (Waiting { reason, .. }, Waiting { reason: other, .. }) => Waiting { reason: first(reason, other), uncertain },
     }
 }
@@ -53,7 +61,7 @@ mod tests {
     use chrono::DateTime;
     use proptest::prelude::{Just, Strategy, prop_oneof};
 
-    use super::super::ReasonCode;
+    use super::super::{ReasonCode, SkipCode};
     use super::*;
 
     fn reason() -> impl Strategy<Value = Reason> {
@@ -64,8 +72,13 @@ mod tests {
     fn outcome() -> impl Strategy<Value = JourneyOutcome> {
         let at = (0..3_i64).prop_map(|second| DateTime::from_timestamp(second, 0).unwrap());
         prop_oneof![
-            (at, 0..3_u32).prop_map(|(at, uncertain)| JourneyOutcome::Started { at, uncertain }),
-            "[ab]".prop_map(|because| JourneyOutcome::Skipped { because }),
+            (at.clone(), 0..3_u32).prop_map(|(at, uncertain)| JourneyOutcome::Started { at, uncertain }),
+            at.prop_map(|until| JourneyOutcome::Scheduled { until }),
+            ("[ab]", 0..3_u32).prop_map(|(because, uncertain)| JourneyOutcome::Skipped {
+                code: Some(SkipCode::Precluded),
+                because,
+                uncertain
+            }),
             (reason(), 0..3_u32).prop_map(|(reason, uncertain)| JourneyOutcome::Waiting { reason, uncertain }),
             (reason(), 0..3_u32).prop_map(|(reason, uncertain)| JourneyOutcome::Failed { reason, uncertain }),
         ]
@@ -81,7 +94,7 @@ mod tests {
     }
 
     fn is_waiting(outcome: &JourneyOutcome) -> bool {
-        matches!(outcome, JourneyOutcome::Waiting { .. })
+        matches!(outcome, JourneyOutcome::Waiting { .. } | JourneyOutcome::Scheduled { .. })
     }
 
     proptest::proptest! {

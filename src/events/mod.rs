@@ -3,6 +3,7 @@
 mod event;
 mod id;
 mod journey_outcome;
+mod known;
 mod merge;
 mod message;
 mod numbers;
@@ -15,7 +16,8 @@ mod truncation;
 
 pub use event::{CommerceEvent, MalformedEvent};
 pub use id::EventId;
-pub use journey_outcome::JourneyOutcome;
+pub use journey_outcome::{JourneyOutcome, SkipCode};
+pub use known::KnownEvent;
 pub use message::{Message, MessageError};
 pub use numbers::Numbers;
 pub use outgoing::OutgoingMessage;

@@ -1,6 +1,7 @@
 //! A message to publish. Its body contains exactly the three parts of Microsoft's sample, so that a Logic App made for the
 //! sample can use the same subscription.
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -19,6 +20,8 @@ pub struct OutgoingMessage {
     pub properties: Vec<(&'static str, String)>,
     /// What was left out to fit the size limit.
     pub truncation: Option<Truncation>,
+    /// When it becomes available. Absent: at once.
+    pub scheduled_for: Option<DateTime<Utc>>,
 }
 
 #[derive(Serialize)]
@@ -88,6 +91,7 @@ impl OutgoingMessage {
             body,
             properties: properties(record, truncation),
             truncation,
+            scheduled_for: None,
         })
     }
 }
@@ -101,8 +105,6 @@ fn properties(record: &Record, truncation: Option<Truncation>) -> Vec<(&'static 
 
 #[cfg(test)]
 mod tests {
-    use chrono::DateTime;
-
     use super::super::Message;
     use super::*;
 

@@ -59,6 +59,8 @@ pub enum ReasonCode {
     AnswerLost,
     /// The same, and the journey's `onUncertain` is `hold`: it needs an operator.
     Held,
+    /// A journey is not due yet.
+    Scheduled,
     /// Another delivery is processing this event.
     InProgress,
     /// An operator has closed the event. Its journeys that had not started are never started.

@@ -62,6 +62,9 @@ pub struct Record {
     published_at: Option<DateTime<Utc>>,
     #[serde(default)]
     publications: u32,
+    /// When the message of journeys that wait becomes available.
+    #[serde(rename = "scheduledFor", default, skip_serializing_if = "Option::is_none")]
+    scheduled_for: Option<DateTime<Utc>>,
     /// When an operator replayed or redrove the event. Such an event says nothing about the subscription.
     #[serde(rename = "replayedAt", default, skip_serializing_if = "Option::is_none")]
     replayed_at: Option<DateTime<Utc>>,
@@ -102,6 +105,7 @@ impl Record {
             failing_since: None,
             published_at: None,
             publications: 0,
+            scheduled_for: None,
             replayed_at: None,
             truncation: None,
             numbers: Numbers::default(),
@@ -154,6 +158,32 @@ impl Record {
         self.failing_since.get_or_insert(now);
         self.next_attempt_at = Some(at);
         self.reason = Some(reason);
+        self.scheduled_for = None;
+    }
+
+    /// Records that the rest of its journeys are due later. `next_attempt_at` is when the poller publishes the event unless it
+    /// has an outcome by then. `note` is what is known so far.
+    pub fn schedule(&mut self, until: DateTime<Utc>, next_attempt_at: DateTime<Utc>, note: Option<Reason>) {
+        self.status = Status::Processing;
+        self.scheduled_for = Some(until);
+        self.next_attempt_at = Some(next_attempt_at);
+        self.failing_since = None;
+        self.retry_count = 0;
+        self.reason = note;
+    }
+
+    /// Lets the poller publish a scheduled event, because its message cannot be scheduled.
+    pub fn publish_when_due(&mut self) {
+        self.next_attempt_at = self.scheduled_for.or(self.next_attempt_at);
+    }
+
+    /// Fails the journeys that have been attempted without success. Those that are not due yet stay.
+    pub fn fail_attempted(&mut self, reason: &Reason) {
+        for outcome in self.journeys.values_mut() {
+            if let JourneyOutcome::Waiting { uncertain, .. } = outcome {
+                *outcome = JourneyOutcome::Failed { reason: reason.clone(), uncertain: *uncertain };
+            }
+        }
     }
 
     /// Records a publication. The event is published again at `republish_at` unless it has an outcome by then.
@@ -162,6 +192,7 @@ impl Record {
         self.published_at = Some(now);
         self.publications += 1;
         self.next_attempt_at = Some(republish_at);
+        self.scheduled_for = None;
         self.failing_since = None;
         self.retry_count = 0;
     }
@@ -180,8 +211,10 @@ impl Record {
     pub fn dismiss(&mut self, detail: &str, now: DateTime<Utc>, ttl_seconds: u64) {
         let reason = Reason::new(ReasonCode::Dismissed, detail);
         for outcome in self.journeys.values_mut() {
-            if let JourneyOutcome::Waiting { uncertain, .. } | JourneyOutcome::Failed { uncertain, .. } = outcome {
-                *outcome = JourneyOutcome::Failed { reason: reason.clone(), uncertain: *uncertain };
+            if let JourneyOutcome::Waiting { .. } | JourneyOutcome::Failed { .. } | JourneyOutcome::Scheduled { .. } =
+                outcome
+            {
+                *outcome = JourneyOutcome::Failed { reason: reason.clone(), uncertain: outcome.uncertain() };
             }
         }
         self.finish(Status::Processed, Some(reason), now, ttl_seconds);
@@ -191,6 +224,7 @@ impl Record {
         self.status = status;
         self.reason = reason;
         self.next_attempt_at = None;
+        self.scheduled_for = None;
         self.finished_at = Some(now);
         self.ttl = Some(ttl_seconds);
     }
@@ -308,6 +342,20 @@ impl Record {
     /// When the poller processes it next, unless it is finished by then.
     pub fn next_attempt_at(&self) -> Option<DateTime<Utc>> {
         self.next_attempt_at
+    }
+
+    /// When the message of journeys that wait becomes available.
+    pub fn scheduled_for(&self) -> Option<DateTime<Utc>> {
+        self.scheduled_for
+    }
+
+    /// When the first of its journeys that are not due yet is due.
+    pub fn next_due(&self) -> Option<DateTime<Utc>> {
+        let due = |outcome: &JourneyOutcome| match outcome {
+            JourneyOutcome::Scheduled { until } => Some(*until),
+            _ => None,
+        };
+        self.journeys.values().filter_map(due).min()
     }
 
     /// Number of invocations of a journey's trigger without an answer.

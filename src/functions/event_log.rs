@@ -1,5 +1,7 @@
 //! What the functions log and trace about an event.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 
 use crate::events::{CommerceEvent, EventId, JourneyOutcome, Reason, ReasonCode, Record, Status};
@@ -13,6 +15,7 @@ struct JourneysByState<'a> {
     skipped: Vec<&'a str>,
     failed: Vec<&'a str>,
     waiting: Vec<&'a str>,
+    scheduled: Vec<&'a str>,
     held: Vec<&'a str>,
     uncertain: Vec<&'a str>,
 }
@@ -25,6 +28,7 @@ impl<'a> JourneysByState<'a> {
                 JourneyOutcome::Started { .. } => &mut journeys.started,
                 JourneyOutcome::Skipped { .. } => &mut journeys.skipped,
                 JourneyOutcome::Waiting { .. } => &mut journeys.waiting,
+                JourneyOutcome::Scheduled { .. } => &mut journeys.scheduled,
                 JourneyOutcome::Failed { reason, .. } if reason.code == ReasonCode::Held => &mut journeys.held,
                 JourneyOutcome::Failed { .. } => &mut journeys.failed,
             };
@@ -64,6 +68,24 @@ pub(super) fn log_final(record: &Record, now: DateTime<Utc>) {
     .log();
 }
 
+/// Logs the journeys that are skipped or scheduled now and were not before.
+pub(super) fn log_undue(before: &BTreeMap<String, JourneyOutcome>, record: &Record, now: DateTime<Utc>) {
+    let event_id = record.id().as_str();
+    let changed = record.journeys().iter().filter(|(name, outcome)| before.get(*name) != Some(outcome));
+    for (journey, outcome) in changed {
+        match outcome {
+            JourneyOutcome::Skipped { code: Some(code), because, .. } => {
+                LogEvent::JourneySkipped { event_id, journey, reason: code.name(), detail: because }.log();
+            }
+            JourneyOutcome::Scheduled { until } => {
+                let delay_ms = (*until - now).num_milliseconds().max(0);
+                LogEvent::JourneyScheduled { event_id, journey, delay_ms }.log();
+            }
+            _ => {}
+        }
+    }
+}
+
 /// Records the event that the current invocation handles.
 pub(super) fn record_event(event: &CommerceEvent) {
     invocation::record(|facts| {
@@ -74,13 +96,14 @@ pub(super) fn record_event(event: &CommerceEvent) {
 
 /// Records the state of the event's journeys after the current invocation.
 pub(super) fn record_journeys(record: &Record) {
-    let JourneysByState { started, skipped, failed, waiting, held, uncertain } = JourneysByState::of(record);
+    let JourneysByState { started, skipped, failed, waiting, scheduled, held, uncertain } = JourneysByState::of(record);
     let names = |names: Vec<&str>| Some(names.into_iter().map(str::to_owned).collect());
     invocation::record(|facts| {
         facts.started = names(started);
         facts.skipped = names(skipped);
         facts.failed_journeys = names(failed);
         facts.waiting = names(waiting);
+        facts.scheduled = names(scheduled);
         facts.held = names(held);
         facts.uncertain = names(uncertain);
     });

@@ -7,6 +7,7 @@ mod event_log;
 mod person;
 mod poll_events;
 mod process_message;
+mod reread;
 mod services;
 mod start_error;
 mod start_journeys;

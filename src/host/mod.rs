@@ -102,6 +102,7 @@ async fn on_process_message(services: Arc<Services>, running: Running, headers: 
             let span = traces::process(delivery.history.traceparent.as_deref(), &id, host_trace.as_deref());
             match span.in_scope(process_message(&services, delivery)).await {
                 DeliveryOutcome::Completed => (Outcome::Completed, success()),
+                DeliveryOutcome::Scheduled => (Outcome::Scheduled, success()),
                 DeliveryOutcome::Rescheduled(reason) => (with_reason(Outcome::Rescheduled, &reason), success()),
                 DeliveryOutcome::Rejected(reason) => {
                     (with_reason(Outcome::Rejected, &reason), failure(&reason.to_string()))

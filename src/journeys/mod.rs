@@ -11,6 +11,7 @@ mod pointer;
 mod rules;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
@@ -25,7 +26,7 @@ use parameters::Parameter;
 pub use parameters::{MissingParameter, Type};
 use pointer::Pointer;
 pub use pointer::View;
-pub use rules::{KnownEvent, Obstacle, OncePer, Rules, Same, Unless};
+pub use rules::{Obstacle, OncePer, Rules, Same, Unless};
 
 /// All enabled journeys, in the order of the file, and the event types.
 #[derive(Clone, Debug, Default)]
@@ -125,6 +126,17 @@ impl Journeys {
     /// The journeys for events of this type.
     pub fn of_type<'a>(&'a self, event_type: &'a str) -> impl Iterator<Item = &'a Journey> {
         self.journeys.iter().filter(move |journey| is_same(&journey.event_type, event_type))
+    }
+
+    /// Journeys for which records are not kept long enough: their other events would be forgotten before they are due.
+    pub fn outlasting(&self, kept: Duration) -> impl Iterator<Item = &Journey> {
+        self.iter().filter(move |journey| journey.rules.after >= kept)
+    }
+
+    /// The types of events that make journeys of this type superfluous.
+    pub fn precluding<'a>(&'a self, event_type: &'a str) -> impl Iterator<Item = &'a str> {
+        let unless = self.of_type(event_type).filter_map(|journey| journey.rules.unless.as_ref());
+        unless.flat_map(|unless| unless.event_types.iter().map(String::as_str))
     }
 
     /// The needed event types that are none of these, each with its journey.

@@ -74,6 +74,8 @@ facts! {
     failed_journeys: Vec<String>,
     /// Journeys that will be retried.
     waiting: Vec<String>,
+    /// Journeys that are not due yet.
+    scheduled: Vec<String>,
     /// Journeys that need an operator.
     held: Vec<String>,
     /// Journeys with at least one invocation without an answer.

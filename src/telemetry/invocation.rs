@@ -52,6 +52,8 @@ pub enum Outcome {
     Interrupted,
     /// The request or the message is completed.
     Completed,
+    /// A journey is due later, and the message is scheduled for that time.
+    Scheduled,
     /// The message is rescheduled.
     Rescheduled,
     /// The message has failed permanently.

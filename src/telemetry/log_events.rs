@@ -118,6 +118,8 @@ log_events! {
     WARN ContactNotUpdated { event_id: &'a str, contact_id: Uuid, columns: &'a [&'static str], detail: &'a str }
     WARN ContactSearchTruncated { rows: usize }
     INFO JourneyStarted { event_id: &'a str, journey: &'a str, contact_id: Uuid, latency_ms: i64, uncertain: u32 }
+    INFO JourneyScheduled { event_id: &'a str, journey: &'a str, delay_ms: i64 }
+    INFO JourneySkipped { event_id: &'a str, journey: &'a str, reason: &'a str, detail: &'a str }
     WARN JourneyNotStarted { event_id: &'a str, journey: &'a str, reason: &'a str, detail: &'a str }
     WARN JourneyUncertain { event_id: &'a str, journey: &'a str }
     WARN JourneyHeld { event_id: &'a str, journey: &'a str }
@@ -134,6 +136,7 @@ log_events! {
     WARN MessageLost { event_id: &'a str, event_type: &'a str, publications: u32, published_ms: i64 }
     WARN RecordShortened { event_id: &'a str, detail: &'a str }
     INFO RetryNotRecorded { event_id: &'a str, detail: &'a str }
+    INFO MarkerNotReturned { event_id: &'a str, detail: &'a str }
     WARN MessageNotRescheduled { event_id: &'a str, detail: &'a str }
     WARN OperatingUnitUnknown { channel_id: &'a str, operating_unit: &'a str, detail: &'a str }
     WARN SearchPageShort { event_type: &'a str, requested: usize, received: usize }

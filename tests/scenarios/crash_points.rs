@@ -16,20 +16,20 @@ use serde_json::Value;
 use crate::environment::{Plan, TestEnvironment, all_journeys};
 
 /// The `n`-th request to a dependency.
-type Point = (Dependency, u64);
+pub(crate) type Point = (Dependency, u64);
 
 /// Whether the request is processed before the crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Cut {
+pub(crate) enum Cut {
     Before,
     After,
 }
 
 /// No faults, except that the request at `point` never gets an answer.
-struct CutAt {
-    point: Point,
-    cut: Cut,
-    reached: Arc<AtomicBool>,
+pub(crate) struct CutAt {
+    pub(crate) point: Point,
+    pub(crate) cut: Cut,
+    pub(crate) reached: Arc<AtomicBool>,
 }
 
 impl FaultInjector for CutAt {

@@ -16,6 +16,7 @@ mod environment;
 mod event_types;
 mod expired_records;
 mod failure_paths;
+mod follow_up;
 mod host;
 mod instances;
 mod interleavings;

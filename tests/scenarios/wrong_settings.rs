@@ -115,3 +115,21 @@ fn an_unresolved_reference_is_named_in_every_setting_and_never_quoted() {
         }
     }
 }
+
+#[test]
+fn records_that_expire_before_a_journey_is_due_are_reported() {
+    let folder = std::env::temp_dir().join(format!("commerce-journeys-{}", uuid::Uuid::new_v4()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = include_str!("../../journeys.json").replace("\"onUncertain\": \"retry\"", "\"after\": \"90.00:00:00\"");
+    std::fs::write(folder.join("journeys.json"), file).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_commerce-journeys"))
+        .env_clear()
+        .env("FUNCTIONS_APP_ROOT_PATH", &folder)
+        .envs(valid())
+        .output()
+        .unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && text.contains("RecordTimeToLive must be longer"), "{text}");
+    assert!(text.contains("order-confirmation"), "{text}");
+}

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::shop::CART_WAIT;
+
 pub use self::build::{BuildError, Profile, build_handler};
 
 /// The files beside the executable, with their paths in the repository.
@@ -28,7 +30,7 @@ pub enum Enabled {
     /// The journeys that are enabled in the shipped file.
     #[default]
     AsShipped,
-    /// All of them.
+    /// All of them, with short waits.
     All,
     /// All of them, and the journeys and event types of [`EXAMPLES`].
     WithExamples,
@@ -141,8 +143,16 @@ fn enable_all(path: &Path) -> Result<(), AppFolderError> {
     let journeys = file.get_mut("journeys").and_then(Value::as_array_mut);
     for journey in journeys.ok_or_else(|| AppFolderError::Journeys("it has no list of journeys".to_owned()))? {
         journey["enabled"] = Value::Bool(true);
+        if journey.get("after").is_some() {
+            journey["after"] = Value::String(short_wait());
+        }
     }
     write_json(path, &file)
+}
+
+/// The wait of all journeys that wait. An hour would be too long here.
+fn short_wait() -> String {
+    format!("00:00:{:02}", CART_WAIT.num_seconds())
 }
 
 fn file_error(path: &Path) -> impl FnOnce(io::Error) -> AppFolderError {

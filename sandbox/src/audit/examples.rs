@@ -126,6 +126,7 @@ mod tests {
                 explained: &[],
                 requests: &[],
                 left_over: Counts::default(),
+                cart_wait: crate::shop::CART_WAIT,
             });
             [audit.lost.len(), audit.duplicated.len(), audit.misdirected.len()]
         }

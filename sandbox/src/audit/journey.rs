@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -23,7 +23,7 @@ pub enum Journey {
     FeedbackRequest,
     /// After a checkout without a loyalty card.
     LoyaltyInvitation,
-    /// After items were added to a cart.
+    /// After items were added to a cart that was not changed or bought for some time.
     AbandonedCart,
     /// An example: after a store has shipped an order.
     ShippingNotification,
@@ -40,7 +40,7 @@ pub enum Journey {
 pub struct Occasion {
     /// Which journey.
     pub journey: Journey,
-    /// The order's internal transaction id, or the cart's id and the time of the addition.
+    /// The order's internal transaction id, or the cart's id.
     pub key: String,
 }
 
@@ -119,9 +119,7 @@ impl Journey {
     /// The occasion of this entry for this journey, even if there is no reachable customer.
     pub fn occasion(self, entry: &LedgerEntry) -> Option<Occasion> {
         let key = match self {
-            Self::AbandonedCart if entry.event.event_type == "AddCartLines" => {
-                cart_key(&entry.event.transaction_id, entry.event.date_time.to_utc())
-            }
+            Self::AbandonedCart if entry.event.event_type == "AddCartLines" => entry.event.transaction_id.clone(),
             Self::AbandonedCart => return None,
             Self::LoyaltyInvitation if entry.loyalty_card.is_some() => return None,
             Self::OrderConfirmation | Self::FeedbackRequest | Self::LoyaltyInvitation => {
@@ -138,7 +136,7 @@ impl Journey {
         let parameters = started.parameters();
         let text = |name: &str| parameters.get(name).and_then(Value::as_str);
         let key = match journey {
-            Self::AbandonedCart => cart_key(text("msdynmkt_cartid")?, moment(text("msdynmkt_addedat")?)?),
+            Self::AbandonedCart => text("msdynmkt_cartid")?.to_owned(),
             Self::OrderConfirmation | Self::FeedbackRequest | Self::LoyaltyInvitation => {
                 text("msdynmkt_bindingid")?.to_lowercase()
             }
@@ -171,11 +169,7 @@ impl fmt::Display for Journey {
     }
 }
 
-fn cart_key(cart: &str, added: DateTime<Utc>) -> String {
-    format!("{cart} {}", added.to_rfc3339_opts(SecondsFormat::Millis, true))
-}
-
-fn moment(text: &str) -> Option<DateTime<Utc>> {
+pub(super) fn moment(text: &str) -> Option<DateTime<Utc>> {
     DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc())
 }
 

@@ -3,6 +3,7 @@
 //! It does not use any data of the handler: no records, no answers, no logs. What an operator requested, it takes from the
 //! Functions host, which passed the requests on.
 
+mod carts;
 mod contacts;
 mod examples;
 mod journey;
@@ -13,9 +14,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
+use chrono::TimeDelta;
 use serde::Serialize;
 use uuid::Uuid;
 
+use self::carts::Carts;
+pub use self::carts::reminder_of;
 use self::contacts::Contacts;
 pub use self::journey::{Journey, Occasion};
 pub use self::latency::Latency;
@@ -52,6 +56,8 @@ pub struct Evidence<'a> {
     pub requests: &'a [HttpRequest],
     /// The remaining messages of the subscription.
     pub left_over: Counts,
+    /// How long a cart must be left before its reminder.
+    pub cart_wait: TimeDelta,
 }
 
 /// A problem that the audit found.
@@ -133,16 +139,18 @@ pub struct Audit {
 impl Audit {
     /// Compares the data.
     pub fn of(evidence: &Evidence<'_>) -> Self {
-        let expected = expected(evidence.ledger, evidence.enabled);
+        let carts = Carts::new(evidence.ledger, evidence.cart_wait);
+        let (mut expected, optional) = expected(evidence.ledger, evidence.enabled, &carts);
         let mut audit = Self {
             events: evidence.ledger.len(),
             duplicate_contacts: contacts::duplicates(evidence.contacts, evidence.initial_contacts),
             left_over: evidence.left_over,
             ..Self::default()
         };
-        let started = audit.direct(evidence, &expected);
+        let started = audit.direct(evidence, &expected, &carts);
+        expected.retain(|occasion, _| started.contains_key(occasion) || !optional.contains(occasion));
         audit.repeat(evidence, &expected, &started);
-        audit.sum_up(evidence, &expected, &started);
+        audit.sum_up(evidence, &expected, &started, &carts);
         audit
     }
 
@@ -160,7 +168,7 @@ impl Audit {
     }
 
     /// Checks each start, and returns the expected ones.
-    fn direct<'a>(&mut self, evidence: &Evidence<'a>, expected: &Expected<'a>) -> Started<'a> {
+    fn direct<'a>(&mut self, evidence: &Evidence<'a>, expected: &Expected<'a>, carts: &Carts<'_>) -> Started<'a> {
         let contacts = Contacts::new(evidence.contacts);
         let mut known = Started::new();
         for started in evidence.started {
@@ -170,8 +178,11 @@ impl Audit {
                 self.misdirected.push(unexpected(started, occasion));
                 continue;
             };
-            let wrong = occasion.journey.errors(entry, started);
-            let wrong = (!wrong.is_empty()).then(|| format!("differs from the order: {}", wrong.join(", ")));
+            let (what, wrong) = match occasion.journey {
+                Journey::AbandonedCart => ("cart", carts.errors(entry, started)),
+                journey => ("order", journey.errors(entry, started)),
+            };
+            let wrong = (!wrong.is_empty()).then(|| format!("differs from the {what}: {}", wrong.join(", ")));
             let mismatch = contacts.mismatch(started, entry).map(str::to_owned);
             let mismatches: Vec<_> = mismatch.into_iter().chain(wrong).collect();
             if !mismatches.is_empty() {
@@ -237,13 +248,16 @@ impl Audit {
         }
     }
 
-    fn sum_up(&mut self, evidence: &Evidence<'_>, expected: &Expected<'_>, started: &Started<'_>) {
+    fn sum_up(&mut self, evidence: &Evidence<'_>, expected: &Expected<'_>, started: &Started<'_>, carts: &Carts<'_>) {
         let mut all = Vec::new();
         for journey in Journey::WITH_EXAMPLES {
             let of = |findings: &[Finding]| findings.iter().filter(|it| it.journey == Some(journey)).count();
             let mine = started.iter().filter(|(occasion, _)| occasion.journey == journey);
             let first = |(occasion, starts): (&Occasion, &Vec<&StartedJourney>)| {
-                Some(starts.first()?.at - expected.get(occasion)?.committed)
+                let entry = expected.get(occasion)?;
+                // A wait that was asked for is no delay.
+                let due_at = (journey == Journey::AbandonedCart).then(|| carts.due_at(entry));
+                Some(starts.first()?.at - due_at.map_or(entry.committed, |due_at| due_at.max(entry.committed)))
             };
             let waits: Vec<_> = mine.filter_map(first).collect();
             all.extend(&waits);
@@ -315,9 +329,24 @@ pub fn due<'a>(entry: &'a LedgerEntry, enabled: &'a [Journey]) -> impl Iterator<
     enabled.iter().filter(move |_| reachable).filter_map(|journey| journey.occasion(entry))
 }
 
-fn expected<'a>(ledger: &'a [Arc<LedgerEntry>], enabled: &'a [Journey]) -> Expected<'a> {
+/// The expected journeys, and those among them that may also be absent.
+fn expected<'a>(
+    ledger: &'a [Arc<LedgerEntry>],
+    enabled: &'a [Journey],
+    carts: &Carts<'a>,
+) -> (Expected<'a>, BTreeSet<Occasion>) {
     let due = |entry: &'a Arc<LedgerEntry>| due(entry, enabled).map(move |occasion| (occasion, &**entry));
-    ledger.iter().flat_map(due).collect()
+    let mut expected: Expected<'_> = ledger.iter().flat_map(due).collect();
+    // A change of a cart is an occasion only if nothing follows.
+    expected.retain(|occasion, _| occasion.journey != Journey::AbandonedCart);
+    let mut optional = BTreeSet::new();
+    for abandoned in carts.abandoned() {
+        for occasion in self::due(abandoned.change, enabled) {
+            optional.extend(abandoned.is_optional.then(|| occasion.clone()));
+            expected.insert(occasion, abandoned.change);
+        }
+    }
+    (expected, optional)
 }
 
 fn finding(journey: Journey, entry: &LedgerEntry, what: String) -> Finding {
@@ -327,13 +356,22 @@ fn finding(journey: Journey, entry: &LedgerEntry, what: String) -> Finding {
 fn unexpected(started: &StartedJourney, occasion: Option<Occasion>) -> Finding {
     match occasion {
         Some(Occasion { journey, key }) => {
-            Finding { journey: Some(journey), event: key, what: "this journey was not expected".to_owned() }
+            Finding { journey: Some(journey), event: key, what: unexpected_because(journey).to_owned() }
         }
         None => Finding {
             journey: Journey::of_trigger(&started.trigger),
             event: format!("call no. {}", started.number),
             what: format!("{} was started about nothing in particular", started.trigger),
         },
+    }
+}
+
+fn unexpected_because(journey: Journey) -> &'static str {
+    match journey {
+        Journey::AbandonedCart => {
+            "this journey was not expected: the cart was bought, is empty, or has no reachable customer"
+        }
+        _ => "this journey was not expected",
     }
 }
 

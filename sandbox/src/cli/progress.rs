@@ -62,6 +62,9 @@ impl Counter {
         for entry in environment.shop().ledger_after(self.tally.events) {
             self.tally.events += 1;
             self.tally.sold += usize::from(entry.order.is_some());
+            if entry.order.is_some() {
+                self.journeys.remove(&audit::reminder_of(&entry));
+            }
             for occasion in audit::due(&entry, self.enabled) {
                 self.journeys.entry(occasion).or_default().entry = Some(entry.clone());
             }

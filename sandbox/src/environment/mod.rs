@@ -28,7 +28,7 @@ use crate::network::{Dependency, Network, NoFaults, ProtocolHandler, Served};
 use crate::service_bus::amqp::ServiceBusAmqp;
 use crate::service_bus::rest::{RestOptions, SasKey, ServiceBusRest};
 use crate::service_bus::{Broker, Counts, CreateError, EntityPath, Sent, SubscriptionOptions, TopicOptions};
-use crate::shop::{LedgerEntry, Shop};
+use crate::shop::{CART_WAIT, LedgerEntry, Shop};
 
 pub use self::function_app::{FUNCTION_KEY, FunctionApp, HostingError, MASTER_KEY};
 pub use self::source::{BrokerSource, Deliver, SettleFaults};
@@ -75,6 +75,8 @@ pub struct EnvironmentOptions {
     pub shop_skew: TimeDelta,
     /// How the Functions host receives messages.
     pub deliver: Deliver,
+    /// How long a cart must be left before its reminder, as in `journeys.json`.
+    pub cart_wait: TimeDelta,
 }
 
 impl EnvironmentOptions {
@@ -93,6 +95,7 @@ impl EnvironmentOptions {
             partner_events: false,
             shop_skew: TimeDelta::zero(),
             deliver: Deliver::default(),
+            cart_wait: CART_WAIT,
         }
     }
 }
@@ -132,6 +135,7 @@ pub struct Environment {
     initial_contacts: BTreeSet<Uuid>,
     deliver: Deliver,
     partner_events: bool,
+    cart_wait: TimeDelta,
     settle_faults: SettleFaults,
     /// The HTTP requests that reached the function app.
     requests: HttpRequests,
@@ -204,6 +208,7 @@ impl Environment {
             connection_string: bus.connection_string(bus_port).unwrap_or_default(),
             deliver: options.deliver,
             partner_events: options.partner_events,
+            cart_wait: options.cart_wait,
             settle_faults: SettleFaults::default(),
             requests: HttpRequests::default(),
             hosts: AtomicUsize::new(0),
@@ -307,6 +312,7 @@ impl Environment {
             explained,
             requests: &self.requests.all(),
             left_over: self.counts(),
+            cart_wait: self.cart_wait,
         })
     }
 }

@@ -14,7 +14,7 @@ pub struct Sent {
     pub published: u64,
     /// Further publications of an event.
     pub republished: u64,
-    /// Messages that were scheduled for a later time.
+    /// Further messages of an event that were scheduled for a later time.
     pub rescheduled: u64,
 }
 
@@ -43,10 +43,11 @@ impl Counter {
     pub(super) fn add_accepted(&mut self, message: &NewMessage, is_scheduled: bool) {
         let mut hasher = DefaultHasher::new();
         event_of(message.message_id.as_deref().unwrap_or_default()).hash(&mut hasher);
-        if is_scheduled {
-            self.sent.rescheduled += 1;
-        } else if self.published.insert(hasher.finish()) {
+        // The first message of an event may be scheduled, too: its journeys wait.
+        if self.published.insert(hasher.finish()) {
             self.sent.published += 1;
+        } else if is_scheduled {
+            self.sent.rescheduled += 1;
         } else {
             self.sent.republished += 1;
         }
@@ -60,7 +61,7 @@ mod tests {
     #[test]
     fn retries_are_not_counted_as_publications() {
         let mut counter = Counter::default();
-        for (id, is_scheduled) in [("a", false), ("b", false), ("a~~0f3c2d1e", true), ("a~~1", false), ("b", false)] {
+        for (id, is_scheduled) in [("a", false), ("b", true), ("a~~0f3c2d1e", true), ("a~~1", false), ("b", false)] {
             let message = NewMessage { message_id: Some(id.to_owned()), ..NewMessage::default() };
             counter.add_accepted(&message, is_scheduled);
         }

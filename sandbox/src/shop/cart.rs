@@ -144,6 +144,16 @@ impl Cart {
         fields
     }
 
+    /// `TotalItems`.
+    pub(super) fn item_count(&self) -> String {
+        pieces(&self.lines).as_str().to_owned()
+    }
+
+    /// `TotalAmount`.
+    pub(super) fn total(&self) -> String {
+        totals(&self.lines, self.channel).total().json(self.channel.decimals).as_str().to_owned()
+    }
+
     /// The extension's data of an `AddCartLines` event: the request's lines as JSON. The column truncates it later.
     pub(super) fn event_data(&self, added: &[Line]) -> String {
         let line = |line: &Line| {

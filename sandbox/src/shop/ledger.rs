@@ -32,6 +32,19 @@ pub struct LedgerEntry {
     pub order: Option<OrderFacts>,
     /// The order that it is about; for events of a partner's extension only.
     pub about: Option<OrderReference>,
+    /// The cart after this event; for changes of carts only. Removed lines write no event, and are taken off here.
+    pub cart: Option<CartFacts>,
+}
+
+/// The contents of a cart, as in its body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CartFacts {
+    /// Whether it has no lines.
+    pub is_empty: bool,
+    /// `TotalItems`: the JSON number with its exact digits.
+    pub item_count: String,
+    /// `TotalAmount`, in the same way.
+    pub total: String,
 }
 
 /// The facts of an order, as in its body.
@@ -71,6 +84,7 @@ impl LedgerEntry {
             kind: Some(cart.channel.kind),
             order: sale.map(OrderFacts::of),
             about: None,
+            cart: sale.is_none().then(|| CartFacts::of(cart)),
             event,
             committed,
         }
@@ -96,6 +110,7 @@ impl LedgerEntry {
             kind: catalog::channel(event.channel_id).map(|channel| channel.kind),
             order: None,
             about: None,
+            cart: None,
             event,
             committed,
         }
@@ -104,6 +119,12 @@ impl LedgerEntry {
 
 fn reachable(customer: Option<&Customer>) -> Option<String> {
     customer.and_then(Customer::reachable_at).map(str::to_owned)
+}
+
+impl CartFacts {
+    pub(super) fn of(cart: &Cart) -> Self {
+        Self { is_empty: cart.lines.is_empty(), item_count: cart.item_count(), total: cart.total() }
+    }
 }
 
 impl OrderFacts {

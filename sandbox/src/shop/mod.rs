@@ -27,12 +27,15 @@ pub use self::customers::Customer;
 pub use self::event_store::{EventSearch, StoredEvent};
 pub use self::events::{EventRow, SqlDateTime};
 pub(crate) use self::fields::{Fields, Json, SERVICE_ROOT};
-pub use self::ledger::{LedgerEntry, OrderFacts};
+pub use self::ledger::{CartFacts, LedgerEntry, OrderFacts};
 pub use self::money::{Decimals, Money};
 pub use self::partner::{CUSTOMER_CREATED, ORDER_RETURNED, ORDER_SHIPPED, OrderReference, READY_FOR_PICKUP};
 pub use self::plan::{Action, Shopper, VisitOutcome};
 use self::state::State;
 use crate::clock::Clock;
+
+/// How long a cart is left before its reminder, in the sandbox. The shipped `journeys.json` has an hour.
+pub const CART_WAIT: TimeDelta = TimeDelta::seconds(10);
 
 /// A handle to the retailer of a sandbox. Clones share it.
 #[derive(Clone)]
@@ -150,6 +153,11 @@ impl Shop {
     /// Adds items to a cart and writes an `AddCartLines` event, in one transaction.
     pub fn add_to_cart(&self, cart: &str, items: &[Item]) -> Result<EventRow, ShopError> {
         self.state().add_to_cart(cart, items, self.0.clock.now())
+    }
+
+    /// Removes the last line of a cart. The extension writes no event for that.
+    pub fn remove_from_cart(&self, cart: &str) -> Result<(), ShopError> {
+        self.state().remove_from_cart(cart, self.0.clock.now())
     }
 
     /// Makes an order from a cart and writes a `Checkout` event, in one transaction.

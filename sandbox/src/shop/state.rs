@@ -14,7 +14,7 @@ use super::catalog::{self, Channel, ChannelKind};
 use super::customers::{self, Customer};
 use super::event_store::EventStore;
 use super::events::{EventRow, SqlDateTime};
-use super::ledger::LedgerEntry;
+use super::ledger::{CartFacts, LedgerEntry};
 use super::order::Sale;
 use super::partner::{self, Fulfilment, OrderEvent};
 use super::{CartOpening, Checkout, ShopError};
@@ -158,6 +158,23 @@ impl State {
         self.enter(LedgerEntry::of_cart(row.clone(), committed, &cart, None));
         self.carts.insert(cart.id.clone(), Arc::new(cart));
         Ok(Arc::unwrap_or_clone(row))
+    }
+
+    pub(super) fn remove_from_cart(&mut self, id: &str, now: DateTime<Utc>) -> Result<(), ShopError> {
+        let cart = self.carts.get_mut(id).ok_or(ShopError::NoSuchCart)?;
+        if cart.checked_out {
+            return Err(ShopError::AlreadyCheckedOut);
+        }
+        let cart = Arc::make_mut(cart);
+        cart.lines.pop().ok_or(ShopError::NoLines)?;
+        cart.modified = now;
+        cart.version += 1;
+        let facts = CartFacts::of(cart);
+        let is_change = |entry: &&mut Arc<LedgerEntry>| entry.cart.is_some() && entry.event.transaction_id == id;
+        if let Some(last) = self.ledger.iter_mut().rev().find(is_change) {
+            Arc::make_mut(last).cart = Some(facts);
+        }
+        Ok(())
     }
 
     fn lines(&mut self, items: &[Item]) -> Result<Vec<Line>, ShopError> {

@@ -27,6 +27,8 @@ pub enum Criterion {
     Status(Status),
     /// The code of its reason.
     Reason(ReasonCode),
+    /// A journey that is not due yet.
+    Scheduled,
 }
 
 /// Where a page begins. Events have no unique order by time, so those of the same time that were listed already are named.
@@ -87,6 +89,7 @@ impl Criterion {
             }
             Self::Status(_) => format!("c.status = @p{index}"),
             Self::Reason(_) => format!("c.reason.code = @p{index}"),
+            Self::Scheduled => "IS_DEFINED(c.scheduledFor)".to_owned(),
         }
     }
 
@@ -107,6 +110,7 @@ impl Criterion {
             }
             Self::Status(status) => query.with_parameter(name, status)?,
             Self::Reason(code) => query.with_parameter(name, code)?,
+            Self::Scheduled => query,
         })
     }
 }

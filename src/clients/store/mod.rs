@@ -7,8 +7,10 @@ mod batch;
 mod claims;
 mod customers;
 mod find;
+mod markers;
 mod probe;
 mod published;
+mod related;
 
 use std::time::Duration;
 
@@ -38,6 +40,7 @@ pub(crate) use batch::shortened;
 pub use batch::{Added, Saved};
 pub use claims::{Claim, Claimed};
 pub use find::{Criterion, Page};
+pub use markers::MarkerId;
 pub(crate) use probe::{ContainerState, ProbeError, ProbeStep};
 
 /// A client of the container. It connects with the first request.

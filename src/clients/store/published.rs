@@ -30,10 +30,14 @@ struct FoundClaim {
 const FINISHED: usize = 20;
 
 impl Store {
-    /// Published events that are not finished and not rescheduled, and were not written since `before`; oldest first.
+    /// Published events that are not finished, not rescheduled and not scheduled for later than `before`, and were not written
+    /// since; oldest first.
     pub async fn unfinished(&self, before: DateTime<Utc>, limit: usize) -> Result<Vec<Record>, StoreError> {
-        let text = "SELECT TOP @limit * FROM c WHERE c.status = 'processing' AND c._ts < @before ORDER BY c._ts";
-        let query = Query::from(text).with_parameter("@limit", limit)?.with_parameter("@before", before.timestamp())?;
+        let text = "SELECT TOP @limit * FROM c WHERE c.status = 'processing' AND c._ts < @before AND (NOT IS_DEFINED(c.scheduledFor) OR c.scheduledFor < @time) ORDER BY c._ts";
+        let query = Query::from(text)
+            .with_parameter("@limit", limit)?
+            .with_parameter("@before", before.timestamp())?
+            .with_parameter("@time", before)?;
         self.query(query, FeedScope::full_container()).await
     }
 

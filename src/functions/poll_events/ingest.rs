@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use futures::FutureExt as _;
 use futures::future::join_all;
 use serde_json::value::RawValue;
 use tokio::sync::mpsc::Sender;
@@ -49,19 +50,30 @@ impl Run<'_> {
     /// Sends new events of all types to `records`, and with a full lookback also records whose next attempt is due. The
     /// channel's capacity limits how far this gets ahead. Returns when there is no more input.
     pub(super) async fn ingest(&self, lookback: Lookback, records: Sender<Record>) {
-        let types = self.services.event_types.iter();
-        join_all(types.map(|event_type| self.ingest_type(event_type, lookback, &records))).await;
+        let journeys = &self.services.journeys;
+        let types = self.services.event_types.iter().map(String::as_str);
+        let (dependent, others): (Vec<&str>, Vec<&str>) = types.partition(|event_type| {
+            journeys.precluding(event_type).any(|other| !other.eq_ignore_ascii_case(event_type))
+        });
+        let ingest = async |event_type| (event_type, self.ingest_type(event_type, lookback, &records).boxed().await);
+        let read = join_all(others.into_iter().map(&ingest)).await;
+        // Events that preclude a journey are recorded before the event of the journey is, also after an outage.
+        let is_missing =
+            |other: &str| read.iter().any(|(event_type, is_read)| event_type.eq_ignore_ascii_case(other) && !is_read);
+        let ready = dependent.into_iter().filter(|event_type| !journeys.precluding(event_type).any(is_missing));
+        join_all(ready.map(&ingest)).await;
         if lookback == Lookback::Full {
             self.record_error(self.lease_due_records(&records).await);
             self.record_error(self.find_lost_messages(&records).await);
         }
     }
 
-    async fn ingest_type(&self, event_type: &str, lookback: Lookback, records: &Sender<Record>) {
+    /// Returns whether all events were read.
+    async fn ingest_type(&self, event_type: &str, lookback: Lookback, records: &Sender<Record>) -> bool {
         let mut cache = self.services.poll_cache.checkout(event_type);
         let read = self.read_pages(event_type, lookback, &mut cache, records).await;
         self.services.poll_cache.restore(event_type, cache);
-        self.record_error(read);
+        self.record_error(read).is_some()
     }
 
     /// Reads page by page. The records of a page are written. Then the cursor moves while they are forwarded.

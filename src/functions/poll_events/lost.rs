@@ -67,7 +67,7 @@ impl Run<'_> {
         let Some(before) = before else { return Ok(()) };
         let limit = self.services.settings.poll.page_size;
         let mut lost = self.services.store.unfinished(before, limit).await?;
-        lost.retain(|record| record.publications() < MOST_PUBLICATIONS && record.published_at() < Some(before));
+        lost.retain(|record| record.publications() < MOST_PUBLICATIONS && available_at(record) < Some(before));
         let claimed = self.claimed(&lost, now).await?;
         lost.retain(|record| !claimed.contains(record.id().as_str()));
         let lease_end = self.lease_end();
@@ -98,6 +98,11 @@ impl Run<'_> {
         let since = now - self.services.settings.poll.lost_after;
         Ok(self.services.store.claimed_since(records, since).await?)
     }
+}
+
+/// When its message became available.
+fn available_at(record: &Record) -> Option<DateTime<Utc>> {
+    record.published_at().max(record.scheduled_for())
 }
 
 fn log_lost(record: &Record, now: DateTime<Utc>) {

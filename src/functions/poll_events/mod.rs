@@ -4,6 +4,7 @@ mod ingest;
 mod lost;
 mod prepare;
 mod publish;
+mod schedule;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};

@@ -93,8 +93,9 @@ impl Run<'_> {
         let fits = |message: &OutgoingMessage| outgoing(message).size() <= limit;
         let (order, customer) = (enriched.order.as_deref(), enriched.customer.as_deref());
         match OutgoingMessage::compose(&record, order, customer, fits) {
-            Some(message) => {
+            Some(mut message) => {
                 record.set_enriched(enriched.note, message.truncation);
+                message.scheduled_for = self.scheduled_for(&record);
                 Prepared::Publish { record, message }
             }
             None => {

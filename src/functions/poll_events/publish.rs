@@ -12,7 +12,7 @@ use crate::telemetry::{LogEvent, traces};
 
 /// A message as the Service Bus client sends it.
 pub(super) fn outgoing(message: &OutgoingMessage) -> Outgoing<'_> {
-    Outgoing { id: &message.id, body: &message.body, properties: &message.properties, scheduled: None }
+    Outgoing { id: &message.id, body: &message.body, properties: &message.properties, scheduled: message.scheduled_for }
 }
 
 impl Run<'_> {
@@ -98,9 +98,13 @@ impl Run<'_> {
                 self.count(|summary| summary.failed += 1);
                 record
             }
-            Prepared::Publish { mut record, .. } => {
+            Prepared::Publish { mut record, message } => {
                 // If the message is lost (a purged subscription, a wrong filter), the event is published again.
-                record.publish(now, now + 2 * settings.retry.horizon);
+                let lost = message.scheduled_for.unwrap_or(now) + 2 * settings.retry.horizon;
+                record.publish(now, lost);
+                if let Some(until) = message.scheduled_for {
+                    self.record_schedule(&mut record, until, lost);
+                }
                 self.count(|summary| summary.published += 1);
                 record
             }

@@ -1,6 +1,7 @@
 //! `process-message`: starts the journeys of a delivered message.
 
 mod reschedule;
+mod wait;
 
 use std::time::Duration;
 
@@ -11,9 +12,10 @@ use super::event_log::{record_event, traced};
 use super::start_error::StartError;
 use super::start_journeys::{StartOptions, start_journeys};
 use crate::clients::store::StoreError;
-use crate::events::{Message, Reason, ReasonCode, RetryHistory, Status};
+use crate::events::{Message, Reason, ReasonCode, Record, RetryHistory, Status};
 use crate::telemetry::{LogEvent, invocation, traces};
 use reschedule::{Reschedule, record_failure, reschedule};
+use wait::wait_until;
 
 /// A message as the Functions host delivers it.
 #[derive(Clone, Debug)]
@@ -33,6 +35,8 @@ pub struct Delivery {
 pub enum DeliveryOutcome {
     /// The event is completed, and so is the message.
     Completed,
+    /// Journeys are due later. A scheduled message will be delivered then. This message is completed.
+    Scheduled,
     /// A rescheduled message will be delivered later. This message is completed.
     Rescheduled(Reason),
     /// The event has failed permanently. A custom handler cannot dead-letter a message, so it reports a failure. Service Bus
@@ -79,7 +83,10 @@ pub async fn process_message(services: &Services, delivery: Delivery) -> Deliver
         return reject(services, &message, &delivery, delivery.history.clone(), reason, began).await;
     }
     match start_with_retries(services, &message, &delivery, began).await {
-        Ok(()) => DeliveryOutcome::Completed,
+        Ok(record) => match record.scheduled_for() {
+            Some(at) => wait_until(services, &message, &delivery, at, began).await,
+            None => DeliveryOutcome::Completed,
+        },
         Err((history, StartError::Transient { reason, retry_after, not_before, .. })) => {
             let request = Reschedule { reason, retry_after, not_before, began };
             reschedule(services, &message, &delivery, history, request).await
@@ -97,7 +104,7 @@ async fn start_with_retries(
     message: &Message,
     delivery: &Delivery,
     began: DateTime<Utc>,
-) -> Result<(), (RetryHistory, StartError)> {
+) -> Result<Record, (RetryHistory, StartError)> {
     let mut options = StartOptions {
         check_record_first: delivery.delivery_count > 1,
         started: delivery.history.started.clone(),
@@ -107,7 +114,7 @@ async fn start_with_retries(
     let mut attempt = 1;
     loop {
         let error = match start_journeys(services, message, &options).await {
-            Ok(_) => return Ok(()),
+            Ok(record) => return Ok(record),
             Err(error) => error,
         };
         let mut delay = Duration::from_secs(u64::from(attempt));
@@ -155,7 +162,7 @@ async fn reject(
 ) -> DeliveryOutcome {
     match record_failure(services, message, &history, &reason).await {
         // Another delivery or an operator has finished the event in the meantime.
-        Ok(Status::Processed) => DeliveryOutcome::Completed,
+        Ok(Status::Processed | Status::Processing) => DeliveryOutcome::Completed,
         Ok(_) => rejected(Some(message), delivery, reason),
         Err(error) => {
             let request = Reschedule { reason: store_unavailable(&error), retry_after: None, not_before: None, began };

@@ -46,7 +46,7 @@ pub(super) async fn reschedule(
     let at = not_before.unwrap_or(now).max(now + policy.delay(attempts, services.clock.chance(), retry_after));
     let traceparent = traces::current_traceparent().or_else(|| history.traceparent.clone());
     let history = RetryHistory { attempts, failing_since: Some(failing_since), traceparent, ..history };
-    let retry = Retry { history: &history, at, reason: &reason };
+    let retry = Next { history: &history, at, reason: Some(&reason) };
     let scheduled = schedule(services, message, &delivery.body, &retry, began).await;
     if let Err(error) = scheduled {
         let code = match error {
@@ -86,22 +86,23 @@ async fn fail(
     reason: Reason,
 ) -> DeliveryOutcome {
     match record_failure(services, message, history, &reason).await {
-        Ok(Status::Processed) => DeliveryOutcome::Completed,
+        Ok(Status::Processed | Status::Processing) => DeliveryOutcome::Completed,
         Ok(_) => rejected(Some(message), delivery, reason),
         Err(error) => abandoned(message, &error, ReasonCode::StoreUnavailable),
     }
 }
 
-/// The next attempt.
-struct Retry<'a> {
-    history: &'a RetryHistory,
-    at: DateTime<Utc>,
-    reason: &'a Reason,
+/// The next delivery.
+pub(super) struct Next<'a> {
+    pub(super) history: &'a RetryHistory,
+    pub(super) at: DateTime<Utc>,
+    /// The failure that it retries. `None`: a journey is due then.
+    pub(super) reason: Option<&'a Reason>,
 }
 
-/// Where the next attempt is scheduled.
+/// Where the next delivery is scheduled.
 #[derive(Clone, Copy)]
-enum Scheduled {
+pub(super) enum Scheduled {
     /// A copy of the message.
     InMessage,
     /// The event's record: the poller publishes the event again.
@@ -110,24 +111,24 @@ enum Scheduled {
 
 /// Schedules a copy of the message. While Service Bus does not accept it, the event's record takes its place, so that the
 /// delivery ends. If Cosmos DB is not available either, tries both again after a pause.
-async fn schedule(
+pub(super) async fn schedule(
     services: &Services,
     message: &Message,
     body: &[u8],
-    retry: &Retry<'_>,
+    next: &Next<'_>,
     began: DateTime<Utc>,
 ) -> Result<Scheduled, BusError> {
     let id = message.event.id();
     let (message_id, body) = (unique_message_id(&id), String::from_utf8_lossy(body));
-    let properties = retry.history.to_properties(&message.event);
-    let copy = Outgoing { id: &message_id, body: &body, properties: &properties, scheduled: Some(retry.at) };
+    let properties = next.history.to_properties(&message.event);
+    let copy = Outgoing { id: &message_id, body: &body, properties: &properties, scheduled: Some(next.at) };
     let mut pauses = SCHEDULE_PAUSES.into_iter().map(Duration::from_secs);
     // A token and the message: two requests.
     let longest_send = 2 * services.settings.request_timeout;
     let in_time = |pause: &Duration| elapsed(services, began) + *pause + longest_send <= DELIVERY_BUDGET;
     while let Err(error) = services.bus.send(std::slice::from_ref(&copy)).await {
         LogEvent::MessageNotRescheduled { event_id: id.as_str(), detail: &error.to_string() }.log();
-        if error.may_pass() && schedule_in_record(services, message, retry).await {
+        if error.may_pass() && schedule_in_record(services, message, next).await {
             return Ok(Scheduled::InRecord);
         }
         let pause = pauses.next().filter(|pause| error.may_pass() && in_time(pause));
@@ -138,7 +139,7 @@ async fn schedule(
 }
 
 /// Writes the next attempt into the event's record. Returns whether that makes the message unnecessary.
-async fn schedule_in_record(services: &Services, message: &Message, retry: &Retry<'_>) -> bool {
+pub(super) async fn schedule_in_record(services: &Services, message: &Message, next: &Next<'_>) -> bool {
     let event = &message.event;
     let write = async {
         for _ in 0..3 {
@@ -148,8 +149,11 @@ async fn schedule_in_record(services: &Services, message: &Message, retry: &Retr
             if record.status().is_final() {
                 return Ok(true);
             }
-            record_started(&mut record, retry.history);
-            record.schedule_retry(retry.at, retry.reason.clone(), services.clock.now());
+            record_started(&mut record, next.history);
+            match next.reason {
+                Some(reason) => record.schedule_retry(next.at, reason.clone(), services.clock.now()),
+                None => record.publish_when_due(),
+            }
             if !services.store.save(vec![record]).await?.written.is_empty() {
                 return Ok(true);
             }
@@ -176,8 +180,8 @@ fn unique_message_id(id: &EventId) -> String {
     format!("{id}~~{}", &unique[..8])
 }
 
-/// Records a permanent failure of the event, and the journeys that have started. Returns the event's status, which is another
-/// one if the event was finished in the meantime.
+/// Records a permanent failure of the event, and the journeys that have started. Returns the event's status. It is another
+/// one if the event was finished in the meantime, or if a journey is due later.
 pub(super) async fn record_failure(
     services: &Services,
     message: &Message,
@@ -196,11 +200,18 @@ pub(super) async fn record_failure(
         }
         let now = services.clock.now();
         record_started(&mut record, history);
-        record.fail(reason.clone(), now, services.settings.keep_records.as_secs());
+        record.fail_attempted(reason);
+        match record.next_due() {
+            // The poller publishes it then.
+            Some(until) => record.schedule(until, until, Some(reason.clone())),
+            None => record.fail(reason.clone(), now, services.settings.keep_records.as_secs()),
+        }
         if let Some(written) = services.store.save(vec![record]).await?.written.first() {
-            log_final(written, now);
             record_journeys(written);
-            return Ok(Status::Failed);
+            if written.status().is_final() {
+                log_final(written, now);
+            }
+            return Ok(written.status());
         }
     }
     Err(StoreError::Conflict("the record keeps changing".to_owned()))

@@ -12,7 +12,7 @@ use super::{add_record, check_not_expired};
 use crate::clients::store::{Claim, Claimed, StoreError, shortened};
 use crate::events::{JourneyOutcome, Message, Reason, ReasonCode, Record, Status};
 use crate::functions::Services;
-use crate::functions::event_log::{log_final, record_journeys};
+use crate::functions::event_log::{log_final, log_undue, record_journeys};
 use crate::functions::start_error::StartError;
 use crate::journeys::Journey;
 use crate::telemetry::LogEvent;
@@ -28,6 +28,10 @@ pub(super) struct ClaimedEvent<'a> {
     pub(super) claimed_at: DateTime<Utc>,
     pub(super) record: Record,
     pub(super) to_trigger: Vec<&'a Journey>,
+    /// The outcomes before this delivery.
+    before: BTreeMap<String, JourneyOutcome>,
+    /// An operator has requested it. So it may have no message, and the poller publishes it when a journey is due.
+    by_operator: bool,
     retry_after: Option<Duration>,
     /// What is missing in the event if it is completed.
     note: Option<Reason>,
@@ -54,7 +58,8 @@ impl<'a> ClaimedEvent<'a> {
         };
         let new = |claim, record: Box<Record>| {
             let (record, to_trigger) = (*record, Vec::new());
-            Self { services, claim, claimed_at, record, to_trigger, retry_after: None, note: None }
+            let (before, by_operator) = (record.journeys().clone(), options.reopens());
+            Self { services, claim, claimed_at, record, to_trigger, before, by_operator, retry_after: None, note: None }
         };
         match claimed {
             Claimed::NoRecord => {
@@ -129,6 +134,7 @@ impl<'a> ClaimedEvent<'a> {
             Err(reason) => return Err(self.unrecorded(reason)),
         };
         record_journeys(&self.record);
+        log_undue(&self.before, &self.record, self.services.clock.now());
         if self.record.status().is_final() {
             log_final(&self.record, self.services.clock.now());
         }
@@ -160,13 +166,18 @@ impl<'a> ClaimedEvent<'a> {
         let settings = &self.services.settings;
         let (now, ttl) = (self.services.clock.now(), settings.keep_records.as_secs());
         let conclusion = match (Conclusion::of(&self.record), stored_failure) {
-            (Conclusion::Retry(_), Some(reason)) => Conclusion::Failed(reason),
+            (Conclusion::Retry(_) | Conclusion::Scheduled(..), Some(reason)) => Conclusion::Failed(reason),
             (conclusion, _) => conclusion,
         };
         match conclusion {
             Conclusion::Retry(reason) => {
                 self.record.schedule_retry(now + 2 * settings.retry.horizon, reason.clone(), now);
                 Some(StartError::transient_after(reason, self.retry_after))
+            }
+            Conclusion::Scheduled(until, failed) => {
+                let lost = if self.by_operator { until } else { until + 2 * settings.retry.horizon };
+                self.record.schedule(until, lost, failed.or_else(|| self.note.clone()));
+                None
             }
             Conclusion::Failed(reason) => {
                 self.record.fail(reason.clone(), now, ttl);

@@ -100,10 +100,12 @@ async fn invoke(
 }
 
 fn log(record: &Record, journey: &Journey, contact_id: Uuid, outcome: &JourneyOutcome) {
-    let (event_id, journey) = (record.id().as_str(), journey.name.as_str());
+    let (event_id, rules, journey) = (record.id().as_str(), &journey.rules, journey.name.as_str());
     match outcome {
         JourneyOutcome::Started { at, uncertain } => {
-            let latency_ms = record.age_ms(*at);
+            // A wait that was asked for is no delay.
+            let since_due = rules.due_at(record.event().occurred_at()).map(|due_at| (*at - due_at).num_milliseconds());
+            let latency_ms = since_due.unwrap_or_else(|| record.age_ms(*at)).max(0);
             invocation::record(|facts| facts.latency_ms = facts.latency_ms.max(Some(latency_ms)));
             LogEvent::JourneyStarted { event_id, journey, contact_id, latency_ms, uncertain: *uncertain }.log();
         }
@@ -111,7 +113,7 @@ fn log(record: &Record, journey: &Journey, contact_id: Uuid, outcome: &JourneyOu
             let (code, detail) = (reason.code.to_string(), &reason.detail);
             LogEvent::JourneyNotStarted { event_id, journey, reason: &code, detail }.log();
         }
-        JourneyOutcome::Skipped { .. } => {}
+        JourneyOutcome::Skipped { .. } | JourneyOutcome::Scheduled { .. } => {}
     }
 }
 

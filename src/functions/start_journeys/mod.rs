@@ -6,16 +6,19 @@
 //! invoked.
 
 mod claim;
+mod frequency;
 mod invoke;
 mod plan;
+mod prospect;
 #[cfg(test)]
 mod tests;
 
+use futures::FutureExt as _;
 use uuid::Uuid;
 
 use super::Services;
 use super::contacts::{ContactError, ContactResolution, NotWritten, ResolvedContact, resolve};
-use super::event_log::{log_final, record_journeys, traced};
+use super::event_log::{log_final, log_undue, record_journeys, traced};
 use super::person::view_and_person;
 use super::start_error::StartError;
 use crate::clients::store::Added;
@@ -23,9 +26,12 @@ use crate::events::{Message, Numbers, Reason, ReasonCode, Record, Status};
 use crate::telemetry::{LogEvent, invocation, traces};
 use claim::ClaimedEvent;
 pub(super) use claim::Settled;
+use frequency::{return_markers, take_markers};
 use invoke::invoke_all;
 use plan::JourneyPlan;
 pub(super) use plan::{Force, StartOptions, skip_reason};
+use prospect::Prospect;
+pub(super) use prospect::prevented;
 
 /// Starts the journeys of `message`. On success every journey has started or is skipped, and the record contains that.
 pub(super) async fn start_journeys(
@@ -57,22 +63,25 @@ async fn start(services: &Services, message: &Message, options: &StartOptions) -
         let detail = "the message contains no order; redrive it when the order exists";
         return Err(StartError::permanent(ReasonCode::OrderNotFound, detail));
     }
-    if options.check_record_first
-        && let Some(record) = services.store.record(&event.channel_id, &event.id()).await?
-    {
-        check_not_failed(&record, options)?;
-        let is_done = record.status() == Status::Processed && !options.repeats();
-        if is_done || options.only.is_some() && !record.has_outcomes() {
-            return Ok(Settled::unchanged(record));
-        }
+    let mut prospect = Prospect::new(services, event, options);
+    if let Some(settled) = prospect.look_up(services, event, options).boxed().await? {
+        return Ok(settled);
     }
+    let reread = prospect.reread(services, event, options).boxed().await?;
+    let message = reread.as_ref().unwrap_or(message);
     let (view, person) = view_and_person(message, &services.settings.default_customers);
-    let plan = JourneyPlan::new(&services.journeys, &event.event_type, &view, &person, options);
+    prospect.look_up_customer(services, event, &person, options).boxed().await?;
+    let mut plan = JourneyPlan::new(&prospect, &view, &person);
+    let markers = take_markers(services, event, &person, options, &prospect, &mut plan).boxed().await?;
     if plan.wanted.is_empty() {
-        return skip_all(services, message, options, &plan).await.map(Settled::unchanged);
+        return start_nothing(services, message, options, &plan).await;
     }
     let contact = match resolve(services, &person, options.may_skip_update).await {
-        Err(error @ ContactError::Inactive(_)) => return skip_unusable(services, message, options, plan, error).await,
+        Err(error @ ContactError::Inactive(_)) => {
+            let settled = skip_unusable(services, message, options, plan, error).await?;
+            return_markers(services, &settled.record, markers).await;
+            return Ok(settled);
+        }
         other => other?,
     };
     record_contact(message, &contact);
@@ -84,6 +93,24 @@ async fn start(services: &Services, message: &Message, options: &StartOptions) -
     claimed.record.set_contact(contact.id);
     let invoked = invoke_all(services, &claimed, &view, contact.id).await;
     claimed.apply_outcomes(invoked);
+    claimed.settle().await
+}
+
+/// No journey is to be triggered now: records why, or until when.
+async fn start_nothing(
+    services: &Services,
+    message: &Message,
+    options: &StartOptions,
+    plan: &JourneyPlan<'_>,
+) -> Result<Settled, StartError> {
+    if !plan.needs_claim {
+        return skip_all(services, message, options, plan).await.map(Settled::unchanged);
+    }
+    // An expired claim shows that a journey may have started before it became superfluous.
+    let claimed = ClaimedEvent::begin(services, message, options, plan).await?;
+    if claimed.record.status().is_final() {
+        return finished_earlier(claimed, options).await;
+    }
     claimed.settle().await
 }
 
@@ -151,7 +178,8 @@ async fn skip_all(
     if let (Status::New, Some(reason)) = (record.status(), record.rejection()) {
         return Err(StartError::Permanent { reason: reason.clone(), recorded: false });
     }
-    plan.record_skipped(&mut record);
+    let before = record.journeys().clone();
+    plan.record_undue(&mut record);
     if options.reopens() {
         record.mark_replayed(now);
     }
@@ -159,6 +187,7 @@ async fn skip_all(
     record.complete(note, now, services.settings.keep_records.as_secs());
     match services.store.save(vec![record]).await?.written.into_iter().next() {
         Some(record) => {
+            log_undue(&before, &record, now);
             log_final(&record, now);
             Ok(record)
         }

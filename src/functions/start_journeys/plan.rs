@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
+use super::prospect::Prospect;
 use crate::contacts::Person;
-use crate::events::{JourneyOutcome, Reason, ReasonCode, Record};
-use crate::journeys::{Journey, Journeys, OnUncertain, View};
+use crate::events::{JourneyOutcome, Reason, ReasonCode, Record, SkipCode};
+use crate::journeys::{Journey, OnUncertain, View};
 
 /// How an event's journeys are to be started.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +25,10 @@ pub(in crate::functions) struct StartOptions {
     /// Use the contact although Dataverse was not available for adding its missing number or address. Journeys do not need
     /// them, so they do not wait for that for long.
     pub(in crate::functions) may_skip_update: bool,
+    /// Start journeys that are not due yet.
+    pub(in crate::functions) early: bool,
+    /// The data of the message was read just now, or comes from an operator.
+    pub(in crate::functions) is_current: bool,
 }
 
 /// Which journeys an operator starts although the record speaks against it.
@@ -49,16 +54,20 @@ impl StartOptions {
         self.force == Force::Started
     }
 
-    fn selects(&self, journey: &Journey) -> bool {
+    pub(super) fn selects(&self, journey: &Journey) -> bool {
         self.only.as_ref().is_none_or(|only| only.contains(&journey.name))
     }
 }
 
-/// The journeys of an event type, divided by their conditions.
+/// The journeys of an event, divided by what is to be done with them.
 #[derive(Default)]
 pub(super) struct JourneyPlan<'a> {
     pub(super) wanted: Vec<&'a Journey>,
     skipped: BTreeMap<String, JourneyOutcome>,
+    /// Journeys that are not due yet, and when they are.
+    scheduled: BTreeMap<String, DateTime<Utc>>,
+    /// Whether more than the conditions decided, so that the record and its claim have to be looked at.
+    pub(super) needs_claim: bool,
     /// Journeys whose contact must not be used, and why.
     unusable: Option<(Vec<&'a Journey>, Reason)>,
 }
@@ -81,29 +90,45 @@ enum Decision {
 }
 
 /// Why `journey` is skipped, if it is.
-pub(in crate::functions) fn skip_reason(journey: &Journey, view: &View<'_>, person: &Person) -> Option<String> {
-    let unknown = (!person.is_known())
-        .then(|| "the event contains neither the account number of a person nor an e-mail address".to_owned());
-    unknown.or_else(|| journey.unmet(view))
+pub(in crate::functions) fn skip_reason(
+    journey: &Journey,
+    view: &View<'_>,
+    person: &Person,
+) -> Option<(SkipCode, String)> {
+    if !person.is_known() {
+        let because = "the event contains neither the account number of a person nor an e-mail address";
+        return Some((SkipCode::NoCustomer, because.to_owned()));
+    }
+    journey.unmet(view).map(|because| (SkipCode::ConditionNotMet, because))
 }
 
 impl<'a> JourneyPlan<'a> {
-    /// The plan for the journeys that `options` select.
-    pub(super) fn new(
-        journeys: &'a Journeys,
-        event_type: &'a str,
-        view: &View<'_>,
-        person: &Person,
-        options: &StartOptions,
-    ) -> Self {
-        let mut plan = Self::default();
-        for journey in journeys.of_type(event_type).filter(|journey| options.selects(journey)) {
+    /// The plan for these journeys.
+    pub(super) fn new(prospect: &Prospect<'a>, view: &View<'_>, person: &Person) -> Self {
+        let Prospect { due, scheduled, prevented, .. } = prospect;
+        let has_waited = due.iter().any(|journey| !journey.rules.after.is_zero());
+        let mut plan = Self {
+            needs_claim: has_waited || !scheduled.is_empty() || !prevented.is_empty(),
+            scheduled: scheduled.clone(),
+            skipped: prevented.clone(),
+            ..Self::default()
+        };
+        for journey in due {
             match skip_reason(journey, view, person) {
-                Some(because) => drop(plan.skipped.insert(journey.name.clone(), JourneyOutcome::Skipped { because })),
+                Some((code, because)) => {
+                    drop(plan.skipped.insert(journey.name.clone(), JourneyOutcome::skipped(code, because)))
+                }
                 None => plan.wanted.push(journey),
             }
         }
         plan
+    }
+
+    /// Skips a journey that was wanted.
+    pub(super) fn skip(&mut self, journey: &Journey, outcome: JourneyOutcome) {
+        self.wanted.retain(|wanted| wanted.name != journey.name);
+        self.skipped.insert(journey.name.clone(), outcome);
+        self.needs_claim = true;
     }
 
     /// The same plan without journeys to trigger, because the contact must not be used.
@@ -112,10 +137,21 @@ impl<'a> JourneyPlan<'a> {
         self
     }
 
-    /// Records the skipped journeys.
-    pub(super) fn record_skipped(&self, record: &mut Record) {
+    /// Records the skipped journeys, except those that have started, and those that are not due yet.
+    pub(super) fn record_undue(&self, record: &mut Record) {
         for (name, outcome) in &self.skipped {
-            record.set_journey_outcome(name, outcome.clone());
+            let (JourneyOutcome::Skipped { code, because, .. }, uncertain) = (outcome, record.uncertain(name)) else {
+                continue;
+            };
+            if !matches!(record.journeys().get(name), Some(JourneyOutcome::Started { .. })) {
+                let outcome = JourneyOutcome::Skipped { code: *code, because: because.clone(), uncertain };
+                record.set_journey_outcome(name, outcome);
+            }
+        }
+        for (name, until) in &self.scheduled {
+            if matches!(record.journeys().get(name), None | Some(JourneyOutcome::Scheduled { .. })) {
+                record.set_journey_outcome(name, JourneyOutcome::Scheduled { until: *until });
+            }
         }
     }
 
@@ -129,7 +165,7 @@ impl<'a> JourneyPlan<'a> {
             }
             record.reopen();
         }
-        self.record_skipped(record);
+        self.record_undue(record);
         for (name, at) in &options.started {
             let uncertain = record.uncertain(name);
             record.set_journey_outcome(name, JourneyOutcome::Started { at: *at, uncertain });
@@ -158,7 +194,7 @@ fn skip_unusable(record: &mut Record, journey: &Journey, reason: &Reason) {
     let outcome = match record.journeys().get(&journey.name) {
         Some(JourneyOutcome::Started { .. }) => return,
         _ if uncertain > 0 => JourneyOutcome::Failed { reason: reason.clone(), uncertain },
-        _ => JourneyOutcome::Skipped { because: reason.detail.clone() },
+        _ => JourneyOutcome::skipped(SkipCode::ContactInactive, &*reason.detail),
     };
     record.set_journey_outcome(&journey.name, outcome);
 }
@@ -170,7 +206,7 @@ fn decide(journey: &Journey, before: Option<&JourneyOutcome>, options: &StartOpt
         Some(JourneyOutcome::Started { .. }) => Decision::Keep,
         _ if options.force == Force::Held => Decision::Trigger,
         _ if uncertain > 0 && journey.on_uncertain == OnUncertain::Hold => Decision::Hold,
-        Some(JourneyOutcome::Failed { .. }) if !options.reopen => Decision::Keep,
+        Some(JourneyOutcome::Failed { .. } | JourneyOutcome::Skipped { .. }) if !options.reopen => Decision::Keep,
         _ => Decision::Trigger,
     }
 }
@@ -208,6 +244,8 @@ pub(super) fn mark_interrupted(record: &mut Record, triggering: &[String], optio
 pub(super) enum Conclusion {
     /// At least one journey will be retried.
     Retry(Reason),
+    /// No journey will be retried, and at least one is not due yet. Contains the time, and the reason of a failed one.
+    Scheduled(DateTime<Utc>, Option<Reason>),
     /// No journey will be retried, and at least one has failed.
     Failed(Reason),
     /// Every journey has started or is skipped.
@@ -225,10 +263,11 @@ impl Conclusion {
             JourneyOutcome::Failed { reason, .. } => Some(reason.clone()),
             _ => None,
         });
-        match (waiting, failed) {
-            (Some(reason), _) => Self::Retry(reason),
-            (None, Some(reason)) => Self::Failed(reason),
-            (None, None) => Self::Completed,
+        match (waiting, record.next_due(), failed) {
+            (Some(reason), _, _) => Self::Retry(reason),
+            (None, Some(until), failed) => Self::Scheduled(until, failed),
+            (None, None, Some(reason)) => Self::Failed(reason),
+            (None, None, None) => Self::Completed,
         }
     }
 }

@@ -4,6 +4,7 @@ use chrono::DateTime;
 use uuid::Uuid;
 
 use super::plan::{Conclusion, Force, JourneyPlan, Selection, StartOptions, mark_interrupted};
+use super::prospect::Prospect;
 use crate::contacts::Person;
 use crate::events::{CommerceEvent, JourneyOutcome, Message, Reason, ReasonCode, Record, Status};
 use crate::journeys::{Journeys, View};
@@ -31,7 +32,8 @@ fn apply(record: &mut Record, options: &StartOptions) -> (Vec<String>, Vec<Strin
     let journeys = Journeys::read(JOURNEYS, |_| None).unwrap();
     let message = Message::decode(BODY.as_bytes()).unwrap();
     let person = Person { number: Some("1".to_owned()), ..Person::default() };
-    let plan = JourneyPlan::new(&journeys, "Checkout", &View::new(&message), &person, options);
+    let due = journeys.of_type("Checkout").filter(|journey| options.selects(journey)).collect();
+    let plan = JourneyPlan::new(&Prospect { due, ..Prospect::default() }, &View::new(&message), &person);
     let Selection { to_trigger, held } = plan.apply(record, options);
     let names = |journeys: Vec<&crate::journeys::Journey>| journeys.into_iter().map(|it| it.name.clone()).collect();
     (names(to_trigger), names(held))

@@ -69,5 +69,6 @@ pub(super) fn error_of(cause: StartError) -> Answer {
 pub(super) fn event_fields(record: &Record) -> Value {
     json!({
         "eventId": record.id(), "eventChannelId": record.event().channel_id, "status": record.status(),
-        "contactId": record.contact_id(), "journeys": record.journeys(), "reason": record.reason() })
+        "contactId": record.contact_id(), "journeys": record.journeys(), "reason": record.reason(),
+        "scheduledFor": record.scheduled_for() })
 }

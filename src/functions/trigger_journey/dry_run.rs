@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, Utc};
+use futures::FutureExt as _;
 use serde::Serialize;
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -13,7 +15,7 @@ use crate::events::{JourneyOutcome, Message};
 use crate::functions::Services;
 use crate::functions::contacts::{ContactError, Located, find};
 use crate::functions::person::view_and_person;
-use crate::functions::start_journeys::skip_reason;
+use crate::functions::start_journeys::{prevented, skip_reason};
 use crate::journeys::{Journey, View};
 
 /// The dry run of one journey.
@@ -27,6 +29,9 @@ struct DryRun<'a> {
     /// The recorded outcome.
     #[serde(skip_serializing_if = "Option::is_none")]
     recorded: Option<JourneyOutcome>,
+    /// When it is due, if that is later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scheduled_for: Option<DateTime<Utc>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     skipped_because: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -42,6 +47,8 @@ struct Context<'a> {
     person: Person,
     contact: Located,
     recorded: BTreeMap<String, JourneyOutcome>,
+    prevented: BTreeMap<String, String>,
+    occurred_at: Option<DateTime<Utc>>,
     published: Option<BTreeSet<String>>,
 }
 
@@ -62,7 +69,9 @@ pub(super) async fn dry_run(services: &Services, message: &Message) -> Result<An
         Ok(published) => (Some(published), None),
         Err(error) => (None, Some(error.to_string())),
     };
-    let context = Context { services, view, person, contact, recorded, published };
+    let prevented = prevented(services, event, &person).boxed().await.map_err(|error| store_error(&error))?;
+    let occurred_at = event.occurred_at();
+    let context = Context { services, view, person, contact, recorded, prevented, occurred_at, published };
     let journeys: BTreeMap<&str, DryRun<'_>> = services
         .journeys
         .of_type(&event.event_type)
@@ -93,13 +102,19 @@ impl Context<'_> {
         }
     }
 
+    fn skip_reason(&self, journey: &Journey) -> Option<String> {
+        let prevented = self.prevented.get(&journey.name).cloned();
+        prevented.or_else(|| skip_reason(journey, &self.view, &self.person).map(|(_, because)| because))
+    }
+
     fn dry_run<'a>(&self, journey: &'a Journey) -> DryRun<'a> {
         let (contact, unusable) = self.contact_id();
         let mut dry_run = DryRun {
             trigger: journey.trigger.as_str(),
             trigger_published: self.published.as_ref().map(|published| published.contains(&journey.trigger)),
             recorded: self.recorded.get(&journey.name).cloned(),
-            skipped_because: skip_reason(journey, &self.view, &self.person).or(unusable),
+            scheduled_for: journey.rules.due_at(self.occurred_at).filter(|due_at| *due_at > self.services.clock.now()),
+            skipped_because: self.skip_reason(journey).or(unusable),
             parameters: None,
             problem: None,
         };

@@ -35,7 +35,7 @@ pub(super) struct Find {
     email: Option<String>,
     /// The status of the record.
     #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<Status>,
+    status: Option<StatusFilter>,
     /// The code of the record's reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<ReasonCode>,
@@ -45,6 +45,31 @@ pub(super) struct Find {
     /// Where the next page begins. Only an earlier answer knows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     page: Option<Page>,
+}
+
+/// A status, or `scheduled`: a journey of the event is not due yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum StatusFilter {
+    New,
+    Processing,
+    Processed,
+    Retrying,
+    Failed,
+    Scheduled,
+}
+
+impl StatusFilter {
+    fn criterion(self) -> Criterion {
+        match self {
+            Self::New => Criterion::Status(Status::New),
+            Self::Processing => Criterion::Status(Status::Processing),
+            Self::Processed => Criterion::Status(Status::Processed),
+            Self::Retrying => Criterion::Status(Status::Retrying),
+            Self::Failed => Criterion::Status(Status::Failed),
+            Self::Scheduled => Criterion::Scheduled,
+        }
+    }
 }
 
 const DEFAULT_EVENTS: usize = 20;
@@ -99,7 +124,7 @@ impl Find {
                 _ => Criterion::Contacts(contacts_of(services, text).await?),
             });
         }
-        criteria.extend(self.status.map(Criterion::Status));
+        criteria.extend(self.status.map(StatusFilter::criterion));
         criteria.extend(self.reason.map(Criterion::Reason));
         Ok(criteria)
     }
@@ -139,6 +164,7 @@ fn describe(services: &Services, record: &Record) -> Value {
         "customerNumber": numbers.customer_number,
         "contactId": record.contact_id(),
         "journeys": record.journeys(),
+        "scheduledFor": record.scheduled_for(),
         "nextAttempt": next_attempt(services, record),
         "possible": possible(record),
     })
@@ -153,7 +179,10 @@ fn next_attempt(services: &Services, record: &Record) -> Option<Value> {
             Some(json!({"by": "process-message", "withinSeconds": within}))
         }
         Status::New | Status::Retrying => Some(json!({"by": "poll-events", "at": record.next_attempt_at()})),
-        Status::Processing => Some(json!({"by": "process-message"})),
+        Status::Processing => match record.scheduled_for() {
+            Some(at) => Some(json!({"by": "process-message", "at": at})),
+            None => Some(json!({"by": "process-message"})),
+        },
     }
 }
 

@@ -11,9 +11,10 @@ mod request;
 mod start;
 
 use super::Services;
-use super::enrich::{CustomerCache, EnrichError, enrich};
+use super::enrich::EnrichError;
 use super::event_log::record_event;
-use crate::events::{Message, OutgoingMessage, Reason, ReasonCode, Record};
+use super::reread::reread;
+use crate::events::{Message, Reason, Record};
 pub use answer::Answer;
 use answer::{error, retry_later};
 use dismiss::dismiss;
@@ -52,7 +53,7 @@ async fn message_for(services: &Services, subject: Subject) -> Result<Message, A
         Subject::Posted(message) => *message,
         Subject::Recorded(key) => {
             let record = recorded(services, &key).await?;
-            message_of(services, &record).await.map_err(|problem| {
+            reread(services, &record, true).await.map_err(|problem| {
                 let EnrichError { reason, retry_after, is_outage, .. } = problem;
                 let refused = |reason: Reason| error(422, &reason.code.to_string(), reason.detail);
                 if is_outage { retry_later(&reason, retry_after) } else { refused(reason) }
@@ -72,13 +73,4 @@ async fn recorded(services: &Services, Key { id, channel_id }: &Key) -> Result<R
         );
         error(404, "eventNotFound", text)
     })
-}
-
-async fn message_of(services: &Services, record: &Record) -> Result<Message, EnrichError> {
-    let malformed = |detail: String| EnrichError::permanent(ReasonCode::MalformedEvent, detail);
-    record.event().validate().map_err(|error| malformed(error.to_string()))?;
-    let enriched = enrich(services.source(&CustomerCache::default()), record.event(), true).await?;
-    let composed = OutgoingMessage::compose(record, enriched.order.as_deref(), enriched.customer.as_deref(), |_| true);
-    let body = composed.map(|message| message.body).unwrap_or_default();
-    Message::decode(body.as_bytes()).map_err(|error| malformed(error.to_string()))
 }

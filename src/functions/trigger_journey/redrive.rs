@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::answer::{Answer, error, retry_later};
-use super::message_of;
 use super::request::operator_options;
 use crate::clients::bus::{BusError, DeadLetter};
 use crate::events::{EventId, Message, Reason, ReasonCode, Record};
 use crate::functions::Services;
+use crate::functions::reread::reread;
 use crate::functions::start_journeys::{Force, start_journeys};
 use crate::telemetry::{LogEvent, invocation};
 
@@ -173,5 +173,5 @@ async fn with_details(services: &Services, message: Message) -> Result<Message, 
         return Ok(message);
     }
     let now = services.clock.now();
-    message_of(services, &Record::new(message.event, Uuid::nil(), now, now)).await.map_err(|error| error.reason)
+    reread(services, &Record::new(message.event, Uuid::nil(), now, now), true).await.map_err(|error| error.reason)
 }

@@ -107,7 +107,7 @@ pub(super) fn read_request(body: &[u8]) -> Result<Action, Answer> {
         (None, Some(_)) => return Err(bad_request("eventId: is missing; an event needs eventId and eventChannelId")),
         (None, None) => None,
     };
-    let options = StartOptions { only: body.journeys, ..operator_options(force) };
+    let options = StartOptions { only: body.journeys, early: true, is_current: true, ..operator_options(force) };
     let is_plain = options.only.is_none() && force == Force::No && !body.dry_run;
     match (event, body.message, body.dead_letters, body.find, body.dismiss) {
         (Some(key), None, None, None, Some(detail)) if is_plain => Ok(Action::Dismiss { key, detail }),

@@ -1,23 +1,8 @@
 //! Which other events prevent a journey. Pure: what is known is an argument.
 
-use chrono::{DateTime, Utc};
-
 use super::{Rules, Same, Unless};
-use crate::events::EventId;
+use crate::events::KnownEvent;
 use crate::journeys::event_types::is_same;
-
-/// An event that has a record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KnownEvent {
-    /// Its id.
-    pub id: EventId,
-    /// Its type.
-    pub event_type: String,
-    /// Its transaction.
-    pub transaction_id: String,
-    /// When it happened, if that is readable.
-    pub occurred_at: Option<DateTime<Utc>>,
-}
 
 /// Why another event prevents a journey.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,13 +11,6 @@ pub enum Obstacle {
     Superseded,
     /// An event of this type has made the journey superfluous.
     Precluded(String),
-}
-
-impl KnownEvent {
-    /// The order of events: their times decide, then their ids.
-    fn is_later_than(&self, other: &Self) -> bool {
-        (self.occurred_at, &self.id) > (other.occurred_at, &other.id)
-    }
 }
 
 impl Rules {
@@ -65,16 +43,17 @@ impl Rules {
 mod tests {
     use std::time::Duration;
 
+    use chrono::DateTime;
+
     use super::*;
+    use crate::events::EventId;
 
     fn event(event_type: &str, transaction: &str, second: i64) -> KnownEvent {
-        let occurred_at = DateTime::from_timestamp(second, 0).unwrap();
-        KnownEvent {
-            id: EventId::new(transaction, event_type, &occurred_at.to_rfc3339(), "usrt"),
-            event_type: event_type.to_owned(),
-            transaction_id: transaction.to_owned(),
-            occurred_at: Some(occurred_at),
-        }
+        let at = DateTime::from_timestamp(second, 0).unwrap().to_rfc3339();
+        let id = EventId::new(transaction, event_type, &at, "usrt");
+        serde_json::from_value(serde_json::json!({
+            "id": id, "EventType": event_type, "EventTransactionId": transaction, "EventDateTime": at, "status": "new"}))
+        .unwrap()
     }
 
     fn rules(same: Same) -> Rules {

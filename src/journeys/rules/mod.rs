@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 pub(super) use config::{Entries, read};
-pub use known::{KnownEvent, Obstacle};
+pub use known::Obstacle;
 
 /// When a journey starts after its event, and what prevents it until then. The default starts at once, once per event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,14 +69,5 @@ impl Rules {
     /// Whether events of the same customer in other transactions can prevent it.
     pub fn depends_on_customer(&self) -> bool {
         self.unless.as_ref().is_some_and(|unless| unless.same == Same::Customer)
-    }
-
-    /// The longest time for which the record of another event must be kept.
-    pub fn reach(&self) -> Duration {
-        let period = match self.once_per {
-            OncePer::Event | OncePer::Transaction(None) => Duration::ZERO,
-            OncePer::Transaction(Some(period)) | OncePer::Customer(period) => period,
-        };
-        self.after.max(period)
     }
 }
