@@ -40,6 +40,17 @@ export const JOURNEYS = {
 };
 export const journey = (name) => JOURNEYS[name] ?? name;
 
+/** Each event type in a list and in a sentence. */
+const EVENT_TYPES = {
+  AddCartLines: ["Cart", "added to a cart"],
+  Checkout: ["Checkout", "checkout"],
+  OrderShipped: ["Shipment", "shipment of an order"],
+  ReadyForPickup: ["Pick-up", "order ready for pick-up"],
+  OrderReturned: ["Return", "return of an order"],
+  CustomerCreated: ["New customer", "new customer"],
+};
+export const eventType = (name) => EVENT_TYPES[name] ?? [name, name];
+
 export const DEPENDENCIES = {
   commerce: "Commerce",
   entra: "Entra",

@@ -2,7 +2,7 @@
 // sandbox searches all events. Only the visible rows are in the DOM.
 
 import { $, h, setText } from "./dom.js";
-import { JOURNEY_STATES, clock, count, duration, journey, money, reason, state } from "./format.js";
+import { JOURNEY_STATES, clock, count, duration, eventType, journey, money, reason, state } from "./format.js";
 import { onChange, store } from "./store.js";
 
 const box = $("rows");
@@ -115,7 +115,7 @@ function fill(slot, event, position) {
   row.dataset.tone = tone;
   setText(parts.time, clock(event.at));
   setText(parts.who, event.who);
-  setText(parts.what, `${event.type === "AddCartLines" ? "Cart" : event.type}, ${event.place}`);
+  setText(parts.what, `${eventType(event.type)[0]}, ${event.place}`);
   setText(parts.amount, event.amount === null ? "" : money(event.amount, event.currency));
   parts.marks.replaceChildren(...event.journeys.map(mark));
   setText(word, event.reason && tone !== "good" ? `${text}: ${reason(event.reason)}` : text);

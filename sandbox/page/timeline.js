@@ -1,7 +1,7 @@
 // The timeline of one event, step by step.
 
 import { $, h, post, put } from "./dom.js";
-import { clock, duration, journey, money, plural, reason, state } from "./format.js";
+import { clock, duration, eventType, journey, money, plural, reason, state } from "./format.js";
 import { onSelect, select } from "./list.js";
 import { onChange, store } from "./store.js";
 
@@ -79,7 +79,7 @@ function show(details) {
 function head({ row, email, loyaltyCard }) {
   const [text, tone] = state(row.status);
   const facts = [
-    row.type === "AddCartLines" ? "added to a cart" : `${row.type.toLowerCase()}${row.amount ? ` of ${money(row.amount, row.currency)}` : ""}`,
+    `${eventType(row.type)[1]}${row.amount && row.type !== "AddCartLines" ? ` of ${money(row.amount, row.currency)}` : ""}`,
     row.online ? `online (${row.place})` : `in store (${row.place})`,
     row.guest ? "as a guest" : "with an account",
     email ? `e-mail address ${email}` : "without e-mail address",

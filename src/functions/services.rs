@@ -6,7 +6,7 @@ use azure_core::credentials::TokenCredential;
 
 use super::contacts::ContactCache;
 use super::enrich::{CustomerCache, Source};
-use super::poll_events::{LostMessageCheck, PollCache};
+use super::poll_events::{LostMessageCheck, PollCache, UnpolledTypes};
 use crate::clients::bus::Bus;
 use crate::clients::commerce::Commerce;
 use crate::clients::dataverse::Dataverse;
@@ -41,6 +41,8 @@ pub struct Services {
     pub poll_cache: PollCache,
     /// When the poller looks for lost messages.
     pub(super) lost_messages: LostMessageCheck,
+    /// When the poller forgets types that are not polled any more.
+    pub(super) unpolled_types: UnpolledTypes,
 }
 
 impl Services {
@@ -72,6 +74,7 @@ impl Services {
             contact_cache: ContactCache::default(),
             poll_cache: PollCache::default(),
             lost_messages: LostMessageCheck::default(),
+            unpolled_types: UnpolledTypes::default(),
         })
     }
 

@@ -65,6 +65,7 @@ log_events! {
     WARN SettingSuspicious { detail: &'a str }
     WARN EventTypeNotPolled { journey: &'a str, event_type: &'a str }
     WARN EventTypeUnknown { journey: &'a str, event_type: &'a str, similar: &'a str }
+    INFO CursorDeleted { cursor: &'a str }
     WARN EventTypeUnused { event_type: &'a str }
     ERROR Panicked { location: &'a str }
     WARN TracesNotExported { detail: &'a str }

@@ -1,6 +1,7 @@
 //! Event types that `journeys.json` defines: what their events are enriched with, and what a missing part means.
 
 use chrono::TimeDelta;
+use commerce_journeys::events::EventId;
 use sandbox::audit::Journey;
 use sandbox::network::Dependency;
 use sandbox::shop::EventRow;
@@ -175,6 +176,26 @@ async fn types_are_compared_as_the_event_store_does() {
     test.minute().await;
     assert_eq!(test.record(&shipment).await["status"], "processed");
     assert_eq!(test.environment.dataverse().started().len(), 1);
+}
+
+#[tokio::test]
+async fn a_type_that_is_polled_again_after_months_is_not_read_back_to_then() {
+    let mut test = open(&json!({"enrichWith": []})).await;
+    let long_ago = test.environment.clock().now() - TimeDelta::days(60);
+    let cursor = |event_type: &str| {
+        let id = EventId::new("cursor", event_type, "", "");
+        json!({"id": id, "EventChannelId": "cursors", "position": long_ago})
+    };
+    for event_type in ["OrderShipped", "AddCartLines"] {
+        test.environment.cosmos().put(&cursor(event_type)).await.unwrap();
+    }
+    let order = test.checkout(Some(&test.stranger()), None);
+    let shipment = ship(&test, &order, "SHIPMENT-1", "{}");
+    test.pass(TimeDelta::minutes(3)).await;
+    assert_eq!(test.record(&shipment).await["status"], "processed");
+    let stored = test.environment.cosmos().documents().await.unwrap();
+    let cursors: Vec<_> = stored.iter().filter(|it| it["EventChannelId"] == "cursors").map(|it| &it["id"]).collect();
+    assert_eq!(cursors, [&cursor("OrderShipped")["id"]], "only that of the type that no journey has is gone");
 }
 
 /// The shipped journeys and the examples, all of them enabled.

@@ -1,27 +1,11 @@
 //! The journeys of `examples/journeys.json`: one for each event of a partner's extension.
 
 use super::journey::{Fact, Facts, Journey};
-use crate::shop::{
-    self, CUSTOMER_CREATED, ChannelKind, LedgerEntry, ORDER_RETURNED, ORDER_SHIPPED, OrderReference, READY_FOR_PICKUP,
-};
-
-/// The event type of an example.
-pub(super) fn event_type(journey: Journey) -> Option<&'static str> {
-    match journey {
-        Journey::ShippingNotification => Some(ORDER_SHIPPED),
-        Journey::ReadyForPickup => Some(READY_FOR_PICKUP),
-        Journey::RefundConfirmation => Some(ORDER_RETURNED),
-        Journey::Welcome => Some(CUSTOMER_CREATED),
-        Journey::OrderConfirmation | Journey::FeedbackRequest | Journey::LoyaltyInvitation | Journey::AbandonedCart => {
-            None
-        }
-    }
-}
+use crate::shop::{self, ChannelKind, LedgerEntry, OrderReference};
 
 /// The occasion of an example: the transaction id of its event.
 pub(super) fn key(journey: Journey, entry: &LedgerEntry) -> Option<String> {
-    let is_its_type = event_type(journey) == Some(entry.event.event_type.as_str());
-    is_its_type.then(|| entry.event.transaction_id.clone())
+    (entry.event.event_type == journey.event_type()).then(|| entry.event.transaction_id.clone())
 }
 
 /// The expected parameters of an example.

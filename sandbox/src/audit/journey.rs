@@ -11,7 +11,10 @@ use crate::dataverse::{
     ABANDONED_CART, FEEDBACK_REQUEST, LOYALTY_INVITATION, ORDER_CONFIRMATION, READY_FOR_PICKUP, REFUND_CONFIRMATION,
     SHIPPING_NOTIFICATION, StartedJourney, WELCOME,
 };
-use crate::shop::{self, ChannelKind, LedgerEntry, OrderFacts};
+use crate::shop::{
+    self, CUSTOMER_CREATED, ChannelKind, LedgerEntry, ORDER_RETURNED, ORDER_SHIPPED, OrderFacts,
+    READY_FOR_PICKUP as READY_EVENT,
+};
 
 /// A journey that the audit knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -89,6 +92,18 @@ impl Journey {
             Self::ReadyForPickup => READY_FOR_PICKUP,
             Self::RefundConfirmation => REFUND_CONFIRMATION,
             Self::Welcome => WELCOME,
+        }
+    }
+
+    /// The type of the events that start it.
+    pub fn event_type(self) -> &'static str {
+        match self {
+            Self::OrderConfirmation | Self::FeedbackRequest | Self::LoyaltyInvitation => "Checkout",
+            Self::AbandonedCart => "AddCartLines",
+            Self::ShippingNotification => ORDER_SHIPPED,
+            Self::ReadyForPickup => READY_EVENT,
+            Self::RefundConfirmation => ORDER_RETURNED,
+            Self::Welcome => CUSTOMER_CREATED,
         }
     }
 

@@ -1,6 +1,6 @@
 //! The result of a run, and its JSON format.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use sandbox::audit::{Audit, JourneyAudit};
@@ -20,6 +20,8 @@ pub(crate) struct Outcome {
     pub(crate) audit: Audit,
     pub(crate) times: Times,
     pub(crate) orders: usize,
+    /// The number of events whose type an enabled journey has. The others are not read.
+    pub(crate) read: usize,
     /// The number of times that products were added to carts.
     pub(crate) additions: usize,
     /// The number of shipments, pick-ups, returns and new customers.
@@ -84,6 +86,14 @@ impl Outcome {
             audit: environment.audit(args.expected(), &explained(environment, kills)),
             times,
             orders: orders().count(),
+            read: args
+                .expected()
+                .iter()
+                .map(|it| it.event_type())
+                .collect::<BTreeSet<_>>()
+                .into_iter()
+                .map(of_type)
+                .sum(),
             additions: of_type("AddCartLines"),
             partner_events: partner_events.iter().sum(),
             unreachable: orders().filter(|entry| entry.account.is_none() && entry.email.is_none()).count(),
@@ -145,6 +155,7 @@ mod tests {
             audit: Audit::default(),
             times: Times { began: now, sold_out: now, settled: now + chrono::TimeDelta::milliseconds(1500) },
             orders: 2,
+            read: 5,
             additions: 3,
             partner_events: 0,
             unreachable: 0,

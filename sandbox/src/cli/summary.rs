@@ -52,8 +52,12 @@ impl Outcome {
     }
 
     fn dependencies(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (read, all) = (self.read, self.audit.events);
+        if read < all {
+            writeln!(f, "An enabled journey has the type of {read} of {all} events. The others are not read.\n")?;
+        }
         writeln!(f, "{:20} {:>8} {:>10}", "Dependency", "calls", "per event")?;
-        let events = self.audit.events.max(1) as f64;
+        let events = self.read.max(1) as f64;
         for dependency in Dependency::ALL {
             let calls = self.calls.get(&dependency).copied().unwrap_or_default();
             let note = if dependency == Dependency::Cosmos {

@@ -5,6 +5,7 @@
 
 mod batch;
 mod claims;
+mod cursors;
 mod customers;
 mod find;
 mod markers;

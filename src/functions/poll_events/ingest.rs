@@ -65,6 +65,7 @@ impl Run<'_> {
         if lookback == Lookback::Full {
             self.record_error(self.lease_due_records(&records).await);
             self.record_error(self.find_lost_messages(&records).await);
+            self.record_error(self.forget_unpolled_types().await);
         }
     }
 

@@ -5,6 +5,7 @@ mod lost;
 mod prepare;
 mod publish;
 mod schedule;
+mod unpolled;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -28,6 +29,7 @@ use ingest::Lookback;
 pub use ingest::PollCache;
 pub(super) use lost::{LostMessageCheck, postpone_lost_message_check};
 use prepare::Prepared;
+pub(super) use unpolled::UnpolledTypes;
 
 /// Why a run was interrupted. The next run continues from there.
 #[derive(Debug, thiserror::Error)]
