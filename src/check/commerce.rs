@@ -10,7 +10,7 @@ use crate::clients::identity::Tokens;
 use crate::clients::{CallError, Reply, http_client};
 use crate::dependency::Dependency;
 use crate::functions::Services;
-use crate::journeys::{Journey, Misspelt};
+use crate::journeys::{Details, EventType, Journey, Misspelt};
 use crate::settings::CommerceSettings;
 
 pub(super) async fn check(services: &Services) -> Vec<Finding> {
@@ -28,10 +28,9 @@ pub(super) async fn check(services: &Services) -> Vec<Finding> {
     }
     // If a search succeeded, the token is valid. Then a rejected read request is a missing permission.
     let token_accepted = findings.iter().any(|finding| finding.permitted == Mark::Ok);
-    for (entity, probe) in
-        [(Entity::Orders, Probe::Order), (Entity::Customers, Probe::Customer), (Entity::Carts, Probe::Cart)]
-    {
-        findings.push(read(entity, services.commerce.probe(probe).await, token_accepted));
+    for (entity, is_needed) in enriched_with(services) {
+        let answer = services.commerce.probe(entity.probe()).await;
+        findings.push(read(entity, is_needed, answer, token_accepted));
     }
     findings.push(operating_units(services.commerce.probe(Probe::OperatingUnit).await));
     let not_polled_types: Vec<_> = services.journeys.not_of_types(&services.event_types).collect();
@@ -84,7 +83,33 @@ enum Entity {
     Carts,
 }
 
+/// What the polled events are enriched with, and whether some of them need it.
+fn enriched_with(services: &Services) -> Vec<(Entity, bool)> {
+    let kinds: Vec<_> = services.event_types.iter().map(|name| services.journeys.event_type(name)).collect();
+    let with = |details| kinds.iter().filter(move |kind| kind.details == Some(details));
+    let customers = || kinds.iter().filter(|kind| kind.has_customer);
+    let details = |details| (with(details).count(), with(details).any(EventType::needs_details));
+    let entities = [
+        (Entity::Orders, details(Details::Order)),
+        (Entity::Customers, (customers().count(), customers().any(EventType::needs_customer))),
+        (Entity::Carts, details(Details::Cart)),
+    ];
+    entities
+        .into_iter()
+        .filter(|(_, (count, _))| *count > 0)
+        .map(|(entity, (_, is_needed))| (entity, is_needed))
+        .collect()
+}
+
 impl Entity {
+    fn probe(self) -> Probe<'static> {
+        match self {
+            Self::Orders => Probe::Order,
+            Self::Customers => Probe::Customer,
+            Self::Carts => Probe::Cart,
+        }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::Orders => "orders",
@@ -149,7 +174,7 @@ fn search(what: &str, response: Result<Reply, CallError>) -> Finding {
 }
 
 /// By the same meanings as in the flow: what an event does not wait for there is no problem here.
-fn read(entity: Entity, response: Result<Reply, CallError>, token_accepted: bool) -> Finding {
+fn read(entity: Entity, is_needed: bool, response: Result<Reply, CallError>, token_accepted: bool) -> Finding {
     let what = entity.name();
     let reply = match response {
         Ok(reply) => reply,
@@ -159,7 +184,7 @@ fn read(entity: Entity, response: Result<Reply, CallError>, token_accepted: bool
     if (reply.status.is_success() && !is_page(&reply)) || meaning == Meaning::Absent {
         return Finding::ok(Dependency::Commerce, what);
     }
-    if entity != Entity::Orders && matches!(meaning, Meaning::Refused | Meaning::Unknown) {
+    if !is_needed && matches!(meaning, Meaning::Refused | Meaning::Unknown) {
         let note = format!("events continue without {what} that the Scale Unit does not return ({})", describe(&reply));
         return Finding::unchecked(Dependency::Commerce, what, note);
     }

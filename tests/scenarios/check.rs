@@ -177,6 +177,17 @@ async fn the_types_of_the_enabled_journeys_are_checked_and_a_type_without_journe
         let searches = ["search for Checkout events", "search for AddCartLines events", note];
         assert_eq!(searches.map(|text| ran.printed.contains(text)), expected, "{types:?}: {}", ran.printed);
     }
+    let nothing = r#"{"eventTypes": {"Checkout": {"enrichWith": []}},"#;
+    for (folder, expected) in [
+        (shipped(), [true, true, false]),
+        (app("all", &SHIPPED.replace("\"enabled\": false", "\"enabled\": true")), [true, true, true]),
+        (app("not-enriched", &SHIPPED.replacen('{', nothing, 1)), [false, false, false]),
+    ] {
+        let ran = run(&environment.settings(), &folder, &["--json"]).await;
+        let read = ["orders", "customers", "carts"];
+        let has = |what| ran.printed.contains(&format!("\"what\": \"{what}\""));
+        assert_eq!(read.map(has), expected, "only what the journeys need is tried: {}", ran.printed);
+    }
     let none = app("none", &SHIPPED.replace("\"enabled\": true", "\"enabled\": false"));
     let ran = run(&environment.settings(), &none, &[]).await;
     assert!(ran.code == 0 && ran.printed.contains("no journey is enabled, so no events are read"), "{}", ran.printed);
