@@ -7,7 +7,7 @@ use sandbox::network::Dependency;
 use sandbox::shop::EventRow;
 use serde_json::{Value, json};
 
-use crate::environment::{Plan, SHIPPED, TestEnvironment};
+use crate::environment::{Plan, TestEnvironment, all_journeys};
 use crate::script::{Calls, Script};
 
 /// A journey for a shipment, with a trigger that the sandbox has: it needs an order, and a value that the extension stored.
@@ -200,7 +200,7 @@ async fn a_type_that_is_polled_again_after_months_is_not_read_back_to_then() {
 
 /// The shipped journeys and the examples, all of them enabled.
 fn with_examples() -> String {
-    let mut file: Value = serde_json::from_str(SHIPPED).unwrap();
+    let mut file: Value = serde_json::from_str(&all_journeys()).unwrap();
     let examples: Value = serde_json::from_str(include_str!("../../examples/journeys.json")).unwrap();
     let journeys = file["journeys"].as_array_mut().unwrap();
     journeys.extend(examples["journeys"].as_array().unwrap().iter().cloned());
