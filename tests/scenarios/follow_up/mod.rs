@@ -84,7 +84,7 @@ impl TestEnvironment {
 }
 
 /// The outcome of a journey in a record.
-fn outcome<'a>(record: &'a Value, journey: Journey) -> &'a Value {
+fn outcome(record: &Value, journey: Journey) -> &Value {
     &record["journeys"][journey.name()]
 }
 
