@@ -105,6 +105,7 @@ export const REASONS = {
   parameterMissing: "a parameter has no value",
   answerLost: "the trigger’s answer was lost",
   held: "needs an operator",
+  scheduled: "it is not due yet",
   inProgress: "another delivery is processing it",
 };
 export const reason = (code) => REASONS[code] ?? code;

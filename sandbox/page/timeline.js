@@ -164,7 +164,7 @@ function outcome(name, recorded, starts) {
   const texts = {
     started: () => `started ${starts.length > 1 ? `${starts.length} times` : ""} after ${duration(starts[0]?.latencyMs)}`.replace("  ", " "),
     skipped: () => `skipped: ${recorded.because}`,
-    waiting: () => `waiting: ${reason(recorded.reason.code)}`,
+    waiting: () => (recorded.until ? `scheduled for ${clock(recorded.until)}` : `waiting: ${reason(recorded.reason.code)}`),
     failed: () => `failed: ${reason(recorded.reason.code)}. ${recorded.reason.detail}`,
   };
   const its = starts.length ? "started" : (recorded?.state ?? "due");

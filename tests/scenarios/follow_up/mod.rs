@@ -46,7 +46,7 @@ const fn minutes(minutes: i64) -> TimeDelta {
 
 impl TestEnvironment {
     /// A cart of a customer who has no contact yet, with one line.
-    fn open_cart(&self) -> EventRow {
+    pub(crate) fn open_cart(&self) -> EventRow {
         self.open_cart_of(&self.stranger())
     }
 

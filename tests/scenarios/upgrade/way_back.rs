@@ -39,6 +39,15 @@ impl Day {
         self.documents.extend(self.test.environment.cosmos().documents().await.unwrap());
     }
 
+    /// A cart that nobody buys: its reminder waits, and is sent.
+    async fn leave_cart(&mut self) {
+        self.test.open_cart();
+        self.test.pass(TimeDelta::seconds(30)).await;
+        self.keep().await;
+        self.test.minute().await;
+        self.keep().await;
+    }
+
     /// A delivery that is killed while it invokes a trigger. Its claim and its message stay.
     async fn crash(&mut self) {
         let calls = Calls::default();
@@ -66,9 +75,10 @@ fn without_orders(call: &Call) -> FaultAction {
 
 async fn day() -> Day {
     // No sale has a loyalty card, so one journey is always skipped.
-    let journeys = all_journeys().replace("\"is\": \"empty\"", "\"is\": \"present\"");
+    let journeys = all_journeys().replace("\"is\": \"empty\"", "\"is\": \"present\"").replace("00:00:10", "00:00:45");
     let test = Plan::usual().with_journeys(journeys).open().await;
     let mut day = Day { test, documents: Vec::new() };
+    day.leave_cart().await;
     day.sell(|_| FaultAction::Serve).await;
     day.sell(|call| match call.path.contains(Journey::OrderConfirmation.trigger()) {
         true => refuse(StatusCode::BAD_REQUEST),
@@ -90,6 +100,10 @@ async fn day() -> Day {
     day
 }
 
+fn is_marker(document: &Value) -> bool {
+    document["id"].as_str().is_some_and(|id| id.starts_with("marker~")) && document["id"] == document["EventChannelId"]
+}
+
 /// The texts at a pointer in the records.
 fn seen<'a>(documents: &'a [Value], pointer: &str) -> BTreeSet<&'a str> {
     documents.iter().filter_map(|document| document.pointer(pointer)?.as_str()).collect()
@@ -99,7 +113,10 @@ fn seen<'a>(documents: &'a [Value], pointer: &str) -> BTreeSet<&'a str> {
 async fn documents_can_be_read_by_version_0_1_0() {
     let day = day().await;
     let mut kinds = BTreeSet::new();
-    for document in &day.documents {
+    // Version 0.1.0 reads items by their ids, and lists only those with a status. So it never sees a marker.
+    let (markers, others): (Vec<_>, Vec<_>) = day.documents.iter().partition(|document| is_marker(document));
+    assert!(!markers.is_empty() && markers.iter().all(|marker| marker.get("status").is_none()));
+    for document in others {
         let kind = read_document(document).unwrap_or_else(|error| panic!("{error}: {document:#}"));
         kinds.insert(kind);
     }
@@ -111,6 +128,7 @@ async fn documents_can_be_read_by_version_0_1_0() {
     let states: BTreeSet<&str> =
         journeys.iter().flat_map(|name| seen(&day.documents, &format!("/journeys/{name}/state"))).collect();
     assert!(BTreeSet::from(["failed", "skipped", "started", "waiting"]).is_subset(&states), "{states:?}");
+    assert_eq!(seen(&day.documents, "/journeys/abandoned-cart/reason/code"), BTreeSet::from(["scheduled"]));
     let subscription = EntityPath::new(TOPIC, SUBSCRIPTION);
     let messages = day.test.environment.broker().peek(&subscription, usize::MAX).unwrap();
     assert!(!messages.is_empty(), "the killed delivery left its message");
