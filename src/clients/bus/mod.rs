@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use azure_core_bus::auth::Secret;
+use azure_core_bus::headers::Headers;
 use azure_messaging_servicebus::service_bus::{PeekLockResponse, SendMessageOptions, TopicClient};
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use reqwest::header::CONTENT_TYPE;
@@ -171,7 +172,10 @@ impl DeadLetter {
 
     /// Whether both are the same message, received twice.
     pub fn is_same_as(&self, other: &Self) -> bool {
-        let number = |letter: &Self| letter.0.broker_properties().map(|properties| properties.sequence_number);
+        let number = |letter: &Self| {
+            let Ok(headers) = letter.0.custom_properties::<Headers>();
+            transport::sequence_number(&headers)
+        };
         number(self).is_some() && number(self) == number(other)
     }
 

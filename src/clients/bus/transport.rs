@@ -6,8 +6,9 @@ use azure_core_bus::auth::Secret;
 use azure_core_bus::error::{Error, ErrorKind};
 use azure_core_bus::headers::{HeaderName, Headers};
 use azure_core_bus::{HttpClient, Request};
-use reqwest::header::AUTHORIZATION;
+use reqwest::header::{AUTHORIZATION, HeaderMap};
 use reqwest::{Client, RequestBuilder, StatusCode, Url};
+use serde::Deserialize;
 
 use super::BusError;
 use crate::clients::identity::Tokens;
@@ -130,15 +131,40 @@ impl HttpClient for Transport {
             let error = BusError::Unavailable { cause, retry_after: reply.retry_after };
             return Err(Error::new(ErrorKind::Other, error));
         }
-        let mut headers = Headers::new();
-        for (name, value) in &reply.headers {
-            headers.insert(HeaderName::from(name.as_str().to_owned()), value.to_str().unwrap_or_default().to_owned());
-        }
+        let headers = received_headers(&reply.headers);
         let status =
             azure_core_bus::StatusCode::try_from(reply.status.as_u16()).unwrap_or(azure_core_bus::StatusCode::Ok);
         let body = futures::stream::once(std::future::ready(Ok(reply.body)));
         Ok(azure_core_bus::Response::new(status, headers, Box::pin(body)))
     }
+}
+
+/// The header with the properties of a received message, in lower case as in [`HeaderMap`].
+const BROKER_PROPERTIES: &str = "brokerproperties";
+
+/// The name under which the crate gets that header. The crate reads `BrokerProperties` with a number of 32 bits, and would
+/// reject messages of partitioned topics, whose numbers have 64.
+const RENAMED_PROPERTIES: &str = "received-broker-properties";
+
+/// The headers of a response, for the crate.
+fn received_headers(received: &HeaderMap) -> Headers {
+    let mut headers = Headers::new();
+    for (name, value) in received {
+        let name = if name.as_str() == BROKER_PROPERTIES { RENAMED_PROPERTIES } else { name.as_str() };
+        headers.insert(HeaderName::from(name.to_owned()), value.to_str().unwrap_or_default().to_owned());
+    }
+    headers
+}
+
+/// The number of a received message, which distinguishes it from all others of its entity.
+pub(super) fn sequence_number(headers: &Headers) -> Option<i64> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Received {
+        sequence_number: i64,
+    }
+    let properties = headers.get_optional_string(&HeaderName::from(RENAMED_PROPERTIES))?;
+    serde_json::from_str::<Received>(&properties).ok().map(|received| received.sequence_number)
 }
 
 /// "Send Message" and "Send Message Batch" are answered with 201. A proxy or a maintenance page may answer 200.
@@ -149,6 +175,20 @@ fn is_send(request: &Request) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The partition is in the upper 16 bits of both numbers.
+    #[test]
+    fn a_message_of_a_partitioned_topic_can_be_received() {
+        let number = (7_i64 << 48) + 1;
+        let properties = format!(r#"{{"EnqueuedSequenceNumber":{number},"SequenceNumber":{number}}}"#);
+        let received = [("BrokerProperties", properties.as_str()), ("Location", "https://contoso")];
+        let received = received.map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+        let headers = received_headers(&received.into_iter().collect());
+        assert_eq!(sequence_number(&headers), Some(number));
+        let crate_reads = HeaderName::from("brokerproperties");
+        assert_eq!(headers.get_optional_string(&crate_reads), None);
+        assert_eq!(headers.get_optional_string(&HeaderName::from("location")), Some("https://contoso".to_owned()));
+    }
 
     #[test]
     fn the_signature_covers_the_called_address() {
