@@ -134,6 +134,35 @@ async fn a_dismissed_event_starts_nothing_more_and_its_dead_letter_is_gone() {
 }
 
 #[tokio::test]
+async fn a_dead_letter_is_found_although_others_come_again_before_it() {
+    let mut test = careful_shop().await;
+    let foreign = sandbox::service_bus::NewMessage { body: "not ours".into(), ..Default::default() };
+    test.environment.broker().send(sandbox::environment::TOPIC, vec![foreign]).unwrap();
+    test.pass(TimeDelta::minutes(5)).await;
+    lose_answers(&mut test, &[Journey::OrderConfirmation]).await;
+    let event = test.checkout(Some(&test.stranger()), None);
+    mended(&mut test).await;
+    assert_eq!(test.environment.counts().dead_lettered, 2);
+    let found = find(&mut test, json!({"transactionId": event.transaction_id, "status": "failed"})).await;
+
+    // The lock of the first letter expires more often than the request may take letters.
+    let queue = sandbox::service_bus::EntityPath { dead_letter: true, ..test.environment.subscription() };
+    let (broker, receives) = (test.environment.broker().clone(), std::sync::atomic::AtomicUsize::new(0));
+    let expire = move |call: &Call| {
+        let is_receive = call.path.contains("$DeadLetterQueue") && call.path.ends_with("/messages/head");
+        if is_receive && receives.fetch_add(1, std::sync::atomic::Ordering::SeqCst) < 150 {
+            broker.expire_some_lock(&queue, 0);
+        }
+        FaultAction::Serve
+    };
+    test.environment.network().set_faults(Script::new(&Calls::default(), expire));
+    let dismissal = with(key_of(&found[0]), "dismiss", json!("the customer was called"));
+    let (status, answer) = test.trigger(&dismissal).await;
+    assert_eq!((status, &answer["deadLetter"]), (200, &json!("removed")), "{answer:#}");
+    assert_eq!(test.environment.counts().dead_lettered, 1, "the other one stays");
+}
+
+#[tokio::test]
 async fn an_event_that_is_being_retried_can_be_dismissed() {
     let mut test = TestEnvironment::usual().await;
     test.environment.served(sandbox::network::Dependency::Dataverse).set_reachable(false);

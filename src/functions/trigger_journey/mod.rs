@@ -6,6 +6,7 @@ mod dead_letter;
 mod dismiss;
 mod dry_run;
 mod find;
+mod letters;
 mod redrive;
 mod request;
 mod start;
