@@ -35,6 +35,10 @@ pub(super) struct ClaimedEvent<'a> {
     retry_after: Option<Duration>,
     /// What is missing in the event if it is completed.
     note: Option<Reason>,
+    /// The journeys that this delivery has started, with their times.
+    started_now: BTreeMap<String, DateTime<Utc>>,
+    /// Why a journey that had started before was not started again. Its first start remains recorded.
+    not_repeated: Option<StartError>,
 }
 
 impl<'a> ClaimedEvent<'a> {
@@ -57,9 +61,22 @@ impl<'a> ClaimedEvent<'a> {
             other => other,
         };
         let new = |claim, record: Box<Record>| {
-            let (record, to_trigger) = (*record, Vec::new());
+            let (record, to_trigger, started_now) = (*record, Vec::new(), BTreeMap::new());
             let (before, by_operator) = (record.journeys().clone(), options.reopens());
-            Self { services, claim, claimed_at, record, to_trigger, before, by_operator, retry_after: None, note: None }
+            let (retry_after, note, not_repeated) = (None, None, None);
+            Self {
+                services,
+                claim,
+                claimed_at,
+                record,
+                to_trigger,
+                before,
+                by_operator,
+                retry_after,
+                note,
+                started_now,
+                not_repeated,
+            }
         };
         match claimed {
             Claimed::NoRecord => {
@@ -116,7 +133,13 @@ impl<'a> ClaimedEvent<'a> {
     pub(super) fn apply_outcomes(&mut self, invoked: Vec<Invoked>) {
         for (journey, Invoked { outcome, retry_after }) in self.to_trigger.iter().zip(invoked) {
             self.retry_after = self.retry_after.max(retry_after);
+            if let JourneyOutcome::Started { at, .. } = &outcome {
+                self.started_now.insert(journey.name.clone(), *at);
+            }
+            let before = self.record.journeys().get(&journey.name);
+            let (outcome, not_repeated) = keep_start(before, outcome, retry_after);
             self.record.set_journey_outcome(&journey.name, outcome);
+            self.not_repeated = self.not_repeated.take().or(not_repeated);
         }
     }
 
@@ -138,16 +161,8 @@ impl<'a> ClaimedEvent<'a> {
         if self.record.status().is_final() {
             log_final(&self.record, self.services.clock.now());
         }
-        let started_now = self.started_now().map(|(journey, _)| journey).collect();
-        Ok(Settled { record: self.record, started_now, error })
-    }
-
-    /// The journeys that this delivery has started, with their times.
-    fn started_now(&self) -> impl Iterator<Item = (String, DateTime<Utc>)> {
-        self.to_trigger.iter().filter_map(|journey| match self.record.journeys().get(&journey.name) {
-            Some(JourneyOutcome::Started { at, .. }) => Some((journey.name.clone(), *at)),
-            _ => None,
-        })
+        let started_now = self.started_now.into_keys().collect();
+        Ok(Settled { record: self.record, started_now, error: error.or(self.not_repeated) })
     }
 
     /// Closes the event without starting its journeys, because an operator decided so.
@@ -248,8 +263,24 @@ impl<'a> ClaimedEvent<'a> {
             reason,
             retry_after: None,
             not_before: Some(self.claim.expires_at),
-            started: self.started_now().collect(),
+            started: self.started_now.clone(),
         }
+    }
+}
+
+/// The outcome to record, given the one before. A journey that has started stays started, whatever becomes of a repetition
+/// that an operator forces. Also returns why it was not repeated.
+fn keep_start(
+    before: Option<&JourneyOutcome>,
+    outcome: JourneyOutcome,
+    retry_after: Option<Duration>,
+) -> (JourneyOutcome, Option<StartError>) {
+    let Some(JourneyOutcome::Started { at, .. }) = before else { return (outcome, None) };
+    let kept = JourneyOutcome::Started { at: *at, uncertain: outcome.uncertain() };
+    match outcome {
+        JourneyOutcome::Waiting { reason, .. } => (kept, Some(StartError::transient_after(reason, retry_after))),
+        JourneyOutcome::Failed { reason, .. } => (kept, Some(StartError::Permanent { reason, recorded: true })),
+        JourneyOutcome::Started { .. } | JourneyOutcome::Skipped { .. } => (outcome, None),
     }
 }
 

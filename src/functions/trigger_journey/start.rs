@@ -8,7 +8,7 @@ use super::answer::{Answer, bad_request, error_of, event_fields};
 use crate::events::{JourneyOutcome, Message, Record};
 use crate::functions::Services;
 use crate::functions::start_error::StartError;
-use crate::functions::start_journeys::{Settled, StartOptions, start_and_report};
+use crate::functions::start_journeys::{Force, Settled, StartOptions, start_and_report};
 
 /// Starts the journeys of one event. The status is 200 if all requested journeys have started or are skipped.
 pub(super) async fn start(services: &Services, message: &Message, options: &StartOptions) -> Result<Answer, Answer> {
@@ -20,7 +20,7 @@ pub(super) async fn start(services: &Services, message: &Message, options: &Star
         Err(error) => return Err(not_started(services, message, error).await),
     };
     let error = match &options.only {
-        Some(names) => unfinished(&record, names).map(|detail| (error, detail)),
+        Some(names) => unfinished(&record, &started_now, names, options.force).map(|detail| (error, detail)),
         None => error.map(|error| (Some(error), String::new())),
     };
     let mut answer = match error {
@@ -59,9 +59,10 @@ fn check_journeys(services: &Services, message: &Message, names: &BTreeSet<Strin
 }
 
 /// The requested journeys that have neither started nor are skipped.
-fn unfinished(record: &Record, names: &BTreeSet<String>) -> Option<String> {
-    let is_finished = |name: &&String| {
-        matches!(record.journeys().get(*name), Some(JourneyOutcome::Started { .. } | JourneyOutcome::Skipped { .. }))
+fn unfinished(record: &Record, started_now: &[String], names: &BTreeSet<String>, force: Force) -> Option<String> {
+    let is_finished = |name: &&String| match record.journeys().get(*name) {
+        Some(JourneyOutcome::Started { .. }) => force != Force::Started || started_now.contains(name),
+        outcome => matches!(outcome, Some(JourneyOutcome::Skipped { .. })),
     };
     let rest: Vec<&str> = names.iter().filter(|name| !is_finished(name)).map(String::as_str).collect();
     (!rest.is_empty()).then(|| {
