@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::rescheduled::failure_property;
+use super::rescheduled::{failure_property, retry_properties};
 use super::truncation::{Truncation, truncate_customer, truncate_order};
 use super::{CommerceEvent, Reason, Record, Status};
 
@@ -100,6 +100,10 @@ fn properties(record: &Record, truncation: Option<Truncation>) -> Vec<(&'static 
     let mut properties = record.event().properties();
     properties.push(("traceparent", record.traceparent()));
     properties.extend(truncation.map(|truncation| ("Slimmed", truncation.name().to_owned())));
+    if let (1.., Some(since)) = (record.publications(), record.failing_since()) {
+        // Its message wrote its retry into the record. The next one continues the count.
+        properties.extend(retry_properties(record.retry_count(), Some(since)));
+    }
     properties
 }
 

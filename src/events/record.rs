@@ -186,6 +186,20 @@ impl Record {
         }
     }
 
+    /// Continues the retries of a message, whose first failure was at `since`. The horizon does not begin again.
+    pub fn continue_retries(&mut self, since: Option<DateTime<Utc>>, retries: u32) {
+        self.failing_since = since.or(self.failing_since);
+        self.retry_count = retries.max(self.retry_count);
+    }
+
+    /// Begins the retries of a published event again if they began before this time. So much later its message was lost.
+    pub fn forget_retries_before(&mut self, time: DateTime<Utc>) {
+        if self.publications > 0 && self.failing_since.is_some_and(|since| since <= time) {
+            self.failing_since = None;
+            self.retry_count = 0;
+        }
+    }
+
     /// Records a publication. The event is published again at `republish_at` unless it has an outcome by then.
     pub fn publish(&mut self, now: DateTime<Utc>, republish_at: DateTime<Utc>) {
         self.status = Status::Processing;

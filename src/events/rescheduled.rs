@@ -17,6 +17,15 @@ pub(super) fn failure_property(reason: &Reason) -> Option<(&'static str, String)
     serde_json::to_string(reason).ok().map(|text| (FAILURE, text))
 }
 
+/// The application properties with the number and the beginning of the retries.
+pub(super) fn retry_properties(
+    attempts: u32,
+    failing_since: Option<DateTime<Utc>>,
+) -> impl Iterator<Item = (&'static str, String)> {
+    let since = failing_since.map(|since| (FAILING_SINCE, since.timestamp_millis().to_string()));
+    std::iter::once((ATTEMPTS, attempts.to_string())).chain(since)
+}
+
 /// The earlier attempts to process a message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RetryHistory {
@@ -38,8 +47,7 @@ impl RetryHistory {
     /// Times are written in milliseconds, because the Functions host rewrites dates.
     pub fn to_properties(&self, event: &CommerceEvent) -> Vec<(&'static str, String)> {
         let mut properties = event.properties();
-        properties.push((ATTEMPTS, self.attempts.to_string()));
-        properties.extend(self.failing_since.map(|since| (FAILING_SINCE, since.timestamp_millis().to_string())));
+        properties.extend(retry_properties(self.attempts, self.failing_since));
         if !self.started.is_empty() {
             let started: BTreeMap<_, _> = self.started.iter().map(|(name, at)| (name, at.timestamp_millis())).collect();
             properties.extend(serde_json::to_string(&started).ok().map(|text| (STARTED, text)));

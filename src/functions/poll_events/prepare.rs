@@ -49,7 +49,8 @@ impl Prepared {
 
 impl Run<'_> {
     /// Enriches a record and composes its message. `None` leaves the record for the next run.
-    pub(super) async fn prepare(&self, record: Record) -> Option<Prepared> {
+    pub(super) async fn prepare(&self, mut record: Record) -> Option<Prepared> {
+        record.forget_retries_before(self.started - 2 * self.services.settings.retry.horizon);
         let age = record.age_ms(self.started);
         self.count(|summary| summary.oldest_ms = summary.oldest_ms.max(Some(age)));
         if let Some(reason) = record.rejection().cloned() {

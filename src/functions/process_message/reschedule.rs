@@ -15,9 +15,9 @@ use crate::functions::event_log::{log_final, record_journeys};
 use crate::functions::poll_events::postpone_lost_message_check;
 use crate::telemetry::{LogEvent, traces};
 
-/// Pauses between attempts to schedule a message, in seconds. They end with [`DELIVERY_BUDGET`]. While Service Bus is not
-/// available, one of ten deliveries is used every three or four minutes.
-const SCHEDULE_PAUSES: [u64; 6] = [5, 10, 20, 40, 60, 60];
+/// The pause between attempts to schedule a message. It is as short as the first retry delay, so that an outage of everything
+/// that could store the retry is not prolonged. The attempts end with [`DELIVERY_BUDGET`]: then one of ten deliveries is used.
+const SCHEDULE_PAUSE: Duration = Duration::from_secs(10);
 
 /// Why and when to reschedule a message.
 pub(super) struct Reschedule {
@@ -122,18 +122,18 @@ pub(super) async fn schedule(
     let (message_id, body) = (unique_message_id(&id), String::from_utf8_lossy(body));
     let properties = next.history.to_properties(&message.event);
     let copy = Outgoing { id: &message_id, body: &body, properties: &properties, scheduled: Some(next.at) };
-    let mut pauses = SCHEDULE_PAUSES.into_iter().map(Duration::from_secs);
     // A token and the message: two requests.
     let longest_send = 2 * services.settings.request_timeout;
-    let in_time = |pause: &Duration| elapsed(services, began) + *pause + longest_send <= DELIVERY_BUDGET;
+    let in_time = || elapsed(services, began) + SCHEDULE_PAUSE + longest_send <= DELIVERY_BUDGET;
     while let Err(error) = services.bus.send(std::slice::from_ref(&copy)).await {
         LogEvent::MessageNotRescheduled { event_id: id.as_str(), detail: &error.to_string() }.log();
         if error.may_pass() && schedule_in_record(services, message, next).await {
             return Ok(Scheduled::InRecord);
         }
-        let pause = pauses.next().filter(|pause| error.may_pass() && in_time(pause));
-        let Some(pause) = pause else { return Err(error) };
-        services.clock.sleep(pause).await;
+        if !error.may_pass() || !in_time() {
+            return Err(error);
+        }
+        services.clock.sleep(SCHEDULE_PAUSE).await;
     }
     Ok(Scheduled::InMessage)
 }
@@ -151,7 +151,10 @@ pub(super) async fn schedule_in_record(services: &Services, message: &Message, n
             }
             record_started(&mut record, next.history);
             match next.reason {
-                Some(reason) => record.schedule_retry(next.at, reason.clone(), services.clock.now()),
+                Some(reason) => {
+                    record.continue_retries(next.history.failing_since, next.history.attempts.saturating_sub(1));
+                    record.schedule_retry(next.at, reason.clone(), services.clock.now());
+                }
                 None => record.publish_when_due(),
             }
             if !services.store.save(vec![record]).await?.written.is_empty() {

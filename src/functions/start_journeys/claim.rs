@@ -280,7 +280,9 @@ fn keep_start(
     match outcome {
         JourneyOutcome::Waiting { reason, .. } => (kept, Some(StartError::transient_after(reason, retry_after))),
         JourneyOutcome::Failed { reason, .. } => (kept, Some(StartError::Permanent { reason, recorded: true })),
-        JourneyOutcome::Started { .. } | JourneyOutcome::Skipped { .. } => (outcome, None),
+        JourneyOutcome::Started { .. } | JourneyOutcome::Skipped { .. } | JourneyOutcome::Scheduled { .. } => {
+            (outcome, None)
+        }
     }
 }
 
