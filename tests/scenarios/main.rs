@@ -32,6 +32,7 @@ mod random;
 mod reference_failures;
 mod refused_events;
 mod request_kind;
+mod retries;
 mod runbook;
 mod script;
 mod single_faults;

@@ -4,21 +4,25 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use futures::FutureExt as _;
 use futures::future::join_all;
 use serde_json::value::RawValue;
 use tokio::sync::mpsc::Sender;
 
 use super::{PollError, Run};
-use crate::clients::commerce::{FoundEvents, Page};
+use crate::clients::commerce::{CommerceError, FoundEvents, Page};
 use crate::clients::store::{Added, Cursor, StoreError};
 use crate::events::{CommerceEvent, EventId, Reason, ReasonCode, Record};
 use crate::telemetry::LogEvent;
 
-/// What the poller keeps between runs, by event type. It only saves requests.
+/// What the poller keeps between runs. It only saves requests.
 #[derive(Debug, Default)]
-pub struct PollCache(Mutex<HashMap<String, TypeCache>>);
+pub struct PollCache {
+    types: Mutex<HashMap<String, TypeCache>>,
+    /// The Scale Unit has asked for no search before this time.
+    search_not_before: Mutex<Option<DateTime<Utc>>>,
+}
 
 #[derive(Clone, Debug, Default)]
 struct TypeCache {
@@ -29,11 +33,21 @@ struct TypeCache {
 
 impl PollCache {
     fn checkout(&self, event_type: &str) -> TypeCache {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(event_type).unwrap_or_default()
+        self.types.lock().unwrap_or_else(PoisonError::into_inner).remove(event_type).unwrap_or_default()
     }
 
     fn restore(&self, event_type: &str, cache: TypeCache) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(event_type.to_owned(), cache);
+        self.types.lock().unwrap_or_else(PoisonError::into_inner).insert(event_type.to_owned(), cache);
+    }
+
+    /// Until when no search is to be sent, if that is later than `now`.
+    fn pause_after(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.search_not_before.lock().unwrap_or_else(PoisonError::into_inner).filter(|until| *until > now)
+    }
+
+    fn pause_until(&self, until: DateTime<Utc>) {
+        let mut pause = self.search_not_before.lock().unwrap_or_else(PoisonError::into_inner);
+        *pause = (*pause).max(Some(until));
     }
 }
 
@@ -138,10 +152,31 @@ impl Run<'_> {
         to: DateTime<Utc>,
         page: Page,
     ) -> Result<FoundEvents, PollError> {
-        Ok(self.services.commerce.search(event_type, from, to, page).await.inspect_err(|error| {
+        let found = match self.search_pause() {
+            Some(pause) => Err(pause),
+            None => self.services.commerce.search(event_type, from, to, page).await,
+        };
+        Ok(found.inspect_err(|error| {
             // Orders and customers come from the same Scale Unit, so they are not available either.
             self.circuit_open.fetch_or(error.is_outage(), Ordering::Relaxed);
+            self.keep_retry_after(error);
         })?)
+    }
+
+    /// The pause for which the Scale Unit has asked in an earlier run, as the error that asked for it.
+    fn search_pause(&self) -> Option<CommerceError> {
+        let now = self.services.clock.now();
+        let until = self.services.poll_cache.pause_after(now)?;
+        let cause = format!("it has asked for no search before {}", until.to_rfc3339_opts(SecondsFormat::Secs, true));
+        Some(CommerceError::Unavailable { cause, retry_after: (until - now).to_std().ok() })
+    }
+
+    /// Keeps the time before which the Scale Unit wants no search. The next run may begin earlier.
+    fn keep_retry_after(&self, error: &CommerceError) {
+        if let CommerceError::Unavailable { retry_after: Some(wait), .. } = error {
+            let longest = self.services.settings.retry.longest_delay;
+            self.services.poll_cache.pause_until(self.services.clock.now() + (*wait).min(longest));
+        }
     }
 
     /// Warns once per run: the rest is read, but with more requests than necessary.
