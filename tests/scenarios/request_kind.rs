@@ -20,6 +20,7 @@ pub(crate) enum Kind {
     MoveCursor,
     DueRecords,
     FindRecords,
+    LostMessages,
     AddRecords,
     SaveRecords,
     AssignContact,
@@ -84,7 +85,7 @@ impl Kind {
             (_, Value::Array(operations)) => Self::of_batch(operations),
             (_, Value::Object(item)) if item.contains_key("query") => {
                 let query = item["query"].as_str().unwrap_or_default();
-                first(query, &[("ARRAY_CONTAINS", Self::FindRecords), ("c.due", Self::DueRecords)])
+                first(query, &QUERIES)
             }
             (_, Value::Object(item)) if item.contains_key("position") => Self::MoveCursor,
             (_, Value::Object(item)) if item.contains_key("contactId") => Self::AssignContact,
@@ -109,6 +110,10 @@ impl Kind {
     }
 }
 
+/// What a query is for, by a part of its text.
+const QUERIES: [(&str, Kind); 3] =
+    [("ARRAY_CONTAINS", Kind::FindRecords), ("c.due", Kind::DueRecords), ("c._ts", Kind::LostMessages)];
+
 fn text(call: &Call) -> String {
     String::from_utf8_lossy(&call.body).into_owned()
 }
@@ -132,6 +137,7 @@ impl fmt::Display for Kind {
             Self::MoveCursor => "Cosmos DB: move a cursor",
             Self::DueRecords => "Cosmos DB: query due records",
             Self::FindRecords => "Cosmos DB: query existing records",
+            Self::LostMessages => "Cosmos DB: query lost messages",
             Self::AddRecords => "Cosmos DB: add records",
             Self::SaveRecords => "Cosmos DB: save records",
             Self::AssignContact => "Cosmos DB: assign a contact",

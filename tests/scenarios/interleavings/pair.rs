@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use chrono::TimeDelta;
+use reqwest::Client;
 use sandbox::audit::Journey;
 use sandbox::network::NoFaults;
 use sandbox::service_bus::Counts;
@@ -34,6 +35,7 @@ pub(crate) struct Stage {
     pair: Pair,
     test: TestEnvironment,
     ports: [u16; 2],
+    client: Client,
 }
 
 const CONFIRMATION: &str = "order-confirmation";
@@ -51,13 +53,14 @@ impl Stage {
         test.add_instance().await;
         let ports = [first, test.handler_port()];
         // Both handlers connect before the first order.
+        let client = Client::builder().no_proxy().build().unwrap();
         for port in ports {
-            post(port, ("/poll-events", json!({"Data": {}, "Metadata": {}}))).await;
+            post(&client, port, ("/poll-events", json!({"Data": {}, "Metadata": {}}))).await;
         }
         // The guest's contact exists, so that the claim is the first write of a delivery.
         test.checkout(None, Some(GUEST));
         test.pass(TimeDelta::minutes(11)).await;
-        Self { pair, test, ports }
+        Self { pair, test, ports, client }
     }
 
     /// Lives through one order that `choose` selects. Returns it.
@@ -68,10 +71,10 @@ impl Stage {
         let scheduler = Scheduler::default();
         self.test.environment.network().set_faults(scheduler.clone());
         for (actor, request) in requests.into_iter().enumerate() {
-            let (port, finished) = (self.ports[actor], scheduler.clone());
+            let (client, port, finished) = (self.client.clone(), self.ports[actor], scheduler.clone());
             let begin = move || {
                 drop(tokio::spawn(async move {
-                    post(port, request).await;
+                    post(&client, port, request).await;
                     finished.finish(actor);
                 }));
             };
@@ -151,7 +154,7 @@ impl Stage {
         }
         let interceptor = Arc::new(Interceptor::new(self.pair != Pair::DeliveryAndPublication));
         self.test.environment.network().set_faults(interceptor.clone());
-        post(self.ports[0], ("/poll-events", json!({"Data": {}, "Metadata": {}}))).await;
+        post(&self.client, self.ports[0], ("/poll-events", json!({"Data": {}, "Metadata": {}}))).await;
         let messages: Vec<Request> = events.iter().map(|event| delivery(&interceptor.bodies(), event)).collect();
         let first = messages[0].clone();
         let second = match self.pair {
@@ -222,8 +225,7 @@ fn delivery(bodies: &[String], event: &EventRow) -> Request {
     ("/process-message", json!({"Data": {"message": body}, "Metadata": {"DeliveryCount": "1"}}))
 }
 
-async fn post(port: u16, (path, body): Request) {
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+async fn post(client: &Client, port: u16, (path, body): Request) {
     let reply = client.post(format!("http://127.0.0.1:{port}{path}")).body(body.to_string()).send().await.unwrap();
     drop(reply.bytes().await);
 }

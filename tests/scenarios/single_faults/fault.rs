@@ -81,6 +81,15 @@ impl Fault {
         matches!(self, Self::Hang | Self::HangAfter)
     }
 
+    /// The fault that ends like this one, and at once: to the caller, a broken connection is a time-out that takes no time.
+    pub(crate) fn without_wait(self) -> Self {
+        match self {
+            Self::Hang => Self::ResetBefore,
+            Self::HangAfter => Self::ResetAfter,
+            other => other,
+        }
+    }
+
     /// What happens to a request to `dependency`. A refused connection is not an action: there is no request.
     pub(crate) fn action(self, dependency: Dependency) -> FaultAction {
         let status = |code: u16| StatusCode::from_u16(code).unwrap();

@@ -14,6 +14,9 @@ use crate::request_kind::Kind;
 /// How long connections are refused by a fault that happens once.
 const REFUSED: Duration = Duration::from_millis(500);
 
+/// Hangs of a lasting fault that are waited for in real time. Each costs a time-out.
+const HANGS: usize = 2;
+
 /// A request, and which fault it has.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Planned {
@@ -21,6 +24,13 @@ pub(crate) struct Planned {
     pub(crate) fault: Fault,
     /// Whether all later requests of the same kind have it too. Refused connections affect the whole dependency.
     pub(crate) lasts: bool,
+}
+
+impl Planned {
+    /// Whether the Scale Unit says that there is no cart.
+    pub(crate) fn removes_cart(&self) -> bool {
+        self.at.kind == Kind::Cart && matches!(self.fault, Fault::Null | Fault::Status(404))
+    }
 }
 
 /// The `number`-th request to a dependency in a day without faults.
@@ -48,6 +58,8 @@ struct State {
     calls: Vec<Point>,
     /// Which planned faults have happened.
     reached: Vec<bool>,
+    /// The requests that have hung.
+    hangs: usize,
     ended: bool,
 }
 
@@ -116,7 +128,9 @@ impl Injector {
             let is_later = planned.lasts && state.reached[index] && planned.at.kind == at.kind;
             if planned.fault != Fault::Refused && (is_first || is_later) {
                 state.reached[index] = true;
-                return planned.fault.action(at.dependency);
+                state.hangs += usize::from(planned.fault.hangs());
+                let fault = if state.hangs > HANGS { planned.fault.without_wait() } else { planned.fault };
+                return fault.action(at.dependency);
             }
         }
         FaultAction::Serve
