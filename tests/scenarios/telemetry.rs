@@ -115,7 +115,7 @@ fn refuse(environment: &Environment, reply: ErrorReply, is_refused: impl Fn(&Cal
 async fn a_good_day_is_in_the_tables() {
     let environment = environment().await;
     sell(&environment, ORDERS);
-    let day = Day::begin("good", environment, &[]).await;
+    let day = Day::begin("good", environment, &[("EventTypes", "Checkout,AddCartLines")]).await;
     // A cart and an order each.
     day.until_logged("eventProcessed", 2 * ORDERS).await;
     day.until_completed(2 * ORDERS as u64).await;
