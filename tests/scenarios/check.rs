@@ -18,18 +18,18 @@ use tokio::process::Command;
 use crate::environment::{SHIPPED, all_journeys};
 
 /// The result of a run of the check.
-struct CheckRun {
-    code: i32,
-    printed: String,
-    errors: String,
+pub(crate) struct CheckRun {
+    pub(crate) code: i32,
+    pub(crate) printed: String,
+    pub(crate) errors: String,
 }
 
-async fn environment() -> Environment {
+pub(crate) async fn environment() -> Environment {
     Environment::start(EnvironmentOptions::new(Clock::real())).await.unwrap()
 }
 
 /// The folder of a function app with this `journeys.json`.
-fn app(name: &str, journeys: &str) -> PathBuf {
+pub(crate) fn app(name: &str, journeys: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("check").join(name);
     fs::create_dir_all(&folder).unwrap();
     // Other tests may be reading it.
@@ -39,7 +39,7 @@ fn app(name: &str, journeys: &str) -> PathBuf {
     folder
 }
 
-async fn run(settings: &BTreeMap<String, String>, folder: &Path, arguments: &[&str]) -> CheckRun {
+pub(crate) async fn run(settings: &BTreeMap<String, String>, folder: &Path, arguments: &[&str]) -> CheckRun {
     let mut command = Command::new(env!("CARGO_BIN_EXE_commerce-journeys"));
     command.env_clear().envs(settings).env("FUNCTIONS_APP_ROOT_PATH", folder).arg("check").args(arguments);
     let output = command.stdin(Stdio::null()).output().await.unwrap();
@@ -48,7 +48,13 @@ async fn run(settings: &BTreeMap<String, String>, folder: &Path, arguments: &[&s
 }
 
 /// Asserts that a check with these settings has this finding, with these texts.
-async fn assert_reported(settings: &BTreeMap<String, String>, folder: &Path, what: &str, mistake: &str, remedy: &str) {
+pub(crate) async fn assert_reported(
+    settings: &BTreeMap<String, String>,
+    folder: &Path,
+    what: &str,
+    mistake: &str,
+    remedy: &str,
+) {
     let ran = run(settings, folder, &["--json"]).await;
     assert_eq!(ran.code, 1, "{}{}", ran.printed, ran.errors);
     let report: Value = serde_json::from_str(&ran.printed).unwrap();
@@ -69,14 +75,14 @@ async fn assert_reported(settings: &BTreeMap<String, String>, folder: &Path, wha
     }
 }
 
-fn with(environment: &Environment, changes: &[(&str, &str)]) -> BTreeMap<String, String> {
+pub(crate) fn with(environment: &Environment, changes: &[(&str, &str)]) -> BTreeMap<String, String> {
     let mut settings = environment.settings();
     settings.extend(changes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
     settings
 }
 
 /// The shipped journeys.
-fn shipped() -> PathBuf {
+pub(crate) fn shipped() -> PathBuf {
     app("shipped", SHIPPED)
 }
 
@@ -136,61 +142,6 @@ async fn settings_are_read_as_core_tools_reads_them() {
     fs::write(&file, text).unwrap();
     let ran = run(&BTreeMap::new(), &folder, &["--settings", file.to_str().unwrap()]).await;
     assert_eq!(ran.code, 0, "{}{}", ran.printed, ran.errors);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_journey_whose_events_are_not_polled_is_reported() {
-    let environment = environment().await;
-    let folder = app("misspelt", &SHIPPED.replacen("\"Checkout\"", "\"Chekout\"", 1));
-    let what = "events of the journey order-confirmation";
-    // Without the setting, the types of the journeys are polled. Then only the similar name gives the mistake away.
-    assert_reported(&environment.settings(), &folder, what, "a similar type is \"Checkout\"", "eventTypes").await;
-    let settings = with(&environment, &[("EventTypes", "Checkout")]);
-    assert_reported(&settings, &folder, what, "\"Chekout\"", "EventTypes").await;
-    let settings = with(&environment, &[("EventTypes", "AddCartLines")]);
-    assert_reported(&settings, &shipped(), what, "\"Checkout\" of an enabled journey is not polled", "EventTypes")
-        .await;
-    let ran = run(&with(&environment, &[("RequestTimout", "00:00:30")]), &folder, &[]).await;
-    assert!(ran.errors.contains("RequestTimout") && ran.errors.contains("RequestTimeout"), "{}", ran.errors);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_types_of_the_enabled_journeys_are_checked_and_a_type_without_journeys_is_noted() {
-    let environment = environment().await;
-    let note = "its events cost requests and start nothing";
-    for (types, folder, expected) in [
-        (None, shipped(), [true, false, false]),
-        (Some("AddCartLines, checkout"), shipped(), [false, true, true]),
-        (None, app("own-type", &SHIPPED.replace("\"Checkout\"", "\"OrderShipped\"")), [false, false, false]),
-        (
-            None,
-            app(
-                "defined",
-                &SHIPPED.replace("\"Checkout\"", "\"Chekout\"").replacen('{', "{\"eventTypes\": {\"Chekout\": {}},", 1),
-            ),
-            [false, false, false],
-        ),
-    ] {
-        let settings = with(&environment, &[("EventTypes", types.unwrap_or_default())]);
-        let ran = run(&settings, &folder, &[]).await;
-        assert_eq!(ran.code, 0, "{}{}", ran.printed, ran.errors);
-        let searches = ["search for Checkout events", "search for AddCartLines events", note];
-        assert_eq!(searches.map(|text| ran.printed.contains(text)), expected, "{types:?}: {}", ran.printed);
-    }
-    let nothing = r#"{"eventTypes": {"Checkout": {"enrichWith": []}},"#;
-    for (folder, expected) in [
-        (shipped(), [true, true, false]),
-        (app("all", &SHIPPED.replace("\"enabled\": false", "\"enabled\": true")), [true, true, true]),
-        (app("not-enriched", &SHIPPED.replacen('{', nothing, 1)), [false, false, false]),
-    ] {
-        let ran = run(&environment.settings(), &folder, &["--json"]).await;
-        let read = ["orders", "customers", "carts"];
-        let has = |what| ran.printed.contains(&format!("\"what\": \"{what}\""));
-        assert_eq!(read.map(has), expected, "only what the journeys need is tried: {}", ran.printed);
-    }
-    let none = app("none", &SHIPPED.replace("\"enabled\": true", "\"enabled\": false"));
-    let ran = run(&environment.settings(), &none, &[]).await;
-    assert!(ran.code == 0 && ran.printed.contains("no journey is enabled, so no events are read"), "{}", ran.printed);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,6 +4,7 @@
 
 mod bad_events;
 mod check;
+mod check_event_types;
 mod commerce;
 mod contact_states;
 mod contacts;

@@ -1,6 +1,7 @@
 //! All dependencies of the handler on one machine, and the app settings with which the function app finds them.
 
 mod amqp_source;
+mod bus;
 mod function_app;
 mod seed_data;
 mod settings;
@@ -26,10 +27,11 @@ use crate::entra::{Client, Entra, EntraOptions};
 use crate::host::HttpRequests;
 use crate::network::{Dependency, Network, NoFaults, ProtocolHandler, Served};
 use crate::service_bus::amqp::ServiceBusAmqp;
-use crate::service_bus::rest::{RestOptions, SasKey, ServiceBusRest};
-use crate::service_bus::{Broker, Counts, CreateError, EntityPath, Sent, SubscriptionOptions, TopicOptions};
+use crate::service_bus::rest::ServiceBusRest;
+use crate::service_bus::{Broker, Counts, CreateError, EntityPath, Sent};
 use crate::shop::{CART_WAIT, LedgerEntry, Shop};
 
+use self::bus::{broker, rest_options};
 pub use self::function_app::{FUNCTION_KEY, FunctionApp, HostingError, MASTER_KEY};
 pub use self::source::{BrokerSource, Deliver, SettleFaults};
 
@@ -372,29 +374,6 @@ fn entra(options: &EnvironmentOptions) -> (Entra, String) {
         EntraOptions { clients: clients.to_vec(), token_lifetime: options.token_lifetime, ..EntraOptions::default() };
     let tenant = entra.tenant.clone();
     (Entra::new(options.clock.clone(), entra), tenant)
-}
-
-fn broker(clock: &Clock) -> Result<Broker, CreateError> {
-    let broker = Broker::new(clock.clone());
-    broker.create_topic(TopicOptions { duplicate_detection_window: Some(10 * MINUTE), ..TopicOptions::new(TOPIC) })?;
-    broker.create_subscription(
-        TOPIC,
-        SubscriptionOptions {
-            lock_duration: MINUTE,
-            max_delivery_count: 10,
-            dead_letter_on_expiry: true,
-            ..SubscriptionOptions::new(SUBSCRIPTION)
-        },
-    )?;
-    Ok(broker)
-}
-
-fn rest_options() -> RestOptions {
-    RestOptions {
-        namespace: "sandbox.servicebus.windows.net".to_owned(),
-        keys: vec![SasKey { name: SAS.0.to_owned(), key: SAS.1.to_owned() }],
-        strict_properties: true,
-    }
 }
 
 #[cfg(test)]
