@@ -69,7 +69,7 @@ impl Seen {
                 } else {
                     let help = "docs/reliability.md differs; UPDATE_TABLES=1 writes it";
                     assert!(
-                        seen.is_subset(documented),
+                        seen.iter().all(|word| is_documented(word, documented)),
                         "{help}: {kind}, {group}: {seen:?}, documented: {documented:?}"
                     );
                 }
@@ -80,6 +80,13 @@ impl Seen {
             std::fs::write(PAGE, format!("{before}{marker}\n\n{}\n\n<!-- end -->{after}", render(&rows))).unwrap();
         }
     }
+}
+
+/// Whether the page says so. A machine that is busy may finish by a retry what is usually finished at once, and the reverse.
+fn is_documented(word: &str, documented: &BTreeSet<String>) -> bool {
+    const FINISHED: [&str; 2] = ["✓", "later"];
+    let equal = if FINISHED.contains(&word) { &FINISHED[..] } else { &[word] };
+    equal.iter().any(|word| documented.contains(*word))
 }
 
 /// The words of each cell, by kind of request and group of faults.
