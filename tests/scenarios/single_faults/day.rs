@@ -107,6 +107,9 @@ pub(crate) async fn live(planned: Vec<Planned>) -> Outcome {
     assert_not_held_up(&test.record(&good).await, expected, &place);
     let outcomes: Vec<Value> = records.into_values().collect();
     assert_audit(&test, &outcomes, lasts, cart_is_gone, &place);
+    if is_single && !injector.may_lose_starts() {
+        assert_certain(&outcomes, &place);
+    }
     if cart_is_gone && is_single { Outcome::Skipped } else { outcome(&outcomes, at_once) }
 }
 
@@ -178,6 +181,14 @@ fn assert_audit(test: &TestEnvironment, records: &[Value], lasts: bool, cart_is_
     // Beyond the retry horizon, Service Bus may reject the message of a failed event too, and a message may be dead-lettered
     // before its event is published again.
     assert!(lasts || audit.left_over.dead_lettered == failed, "{place}: {audit:#?} {records:#?}");
+}
+
+/// The answers of the triggers were received, so what has started is known wherever it could be stored.
+fn assert_certain(records: &[Value], place: &str) {
+    let journeys = records.iter().filter_map(|record| record["journeys"].as_object());
+    for (name, outcome) in journeys.flatten() {
+        assert!(outcome["uncertain"].as_u64().unwrap_or_default() == 0, "uncertain: {place}: {name}: {outcome}");
+    }
 }
 
 /// What a processed event had to do without.

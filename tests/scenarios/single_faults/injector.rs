@@ -95,6 +95,12 @@ impl Injector {
         self.0.state.lock().unwrap().reached.iter().all(|reached| *reached)
     }
 
+    /// Whether a fault can hide what has started: that of a trigger or a claim, and one that breaks all connections.
+    pub(crate) fn may_lose_starts(&self) -> bool {
+        let hides = |it: &Planned| matches!(it.at.kind, Kind::Trigger | Kind::Claim) || it.fault == Fault::Refused;
+        self.0.planned.iter().any(hides)
+    }
+
     fn refused_after(&self, is_next: impl Fn(Point) -> bool) -> impl Iterator<Item = usize> {
         let planned = self.0.planned.iter().enumerate();
         planned.filter(move |(_, it)| it.fault == Fault::Refused && is_next(it.at)).map(|(index, _)| index)
