@@ -3,6 +3,7 @@
 mod command_line;
 
 use std::error::Error;
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
@@ -14,7 +15,7 @@ use commerce_journeys::journeys::{Journeys, Misspelt};
 use commerce_journeys::settings::suspicious_settings;
 use commerce_journeys::telemetry::{LogEvent, Traces, log_to_the_host};
 
-use command_line::{Task, configuration};
+use command_line::{INVALID, Task, USAGE, complain, configuration, print};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -23,14 +24,23 @@ async fn main() -> ExitCode {
         Ok(Task::Serve) => {}
         Ok(Task::Check(check)) => return check.run().await,
         Ok(Task::Triggers(triggers)) => return triggers.run(),
+        Ok(Task::Find(find)) => return find.run().await,
         Ok(Task::Version) => {
-            println!("commerce-journeys {}", env!("CARGO_PKG_VERSION"));
+            print(concat!("commerce-journeys ", env!("CARGO_PKG_VERSION"), "\n"));
             return ExitCode::SUCCESS;
         }
-        Err(usage) => {
-            eprintln!("{usage}");
-            return ExitCode::from(2);
+        Ok(Task::Help) => {
+            print(&format!("{USAGE}\n"));
+            return ExitCode::SUCCESS;
         }
+        Err(mistake) => {
+            complain(&format!("{mistake}\n\n{USAGE}"));
+            return ExitCode::from(INVALID);
+        }
+    }
+    if std::env::var_os("FUNCTIONS_CUSTOMHANDLER_PORT").is_none() && std::io::stdout().is_terminal() {
+        complain(&format!("the Azure Functions host (func start) or the sandbox starts this program\n\n{USAGE}"));
+        return ExitCode::from(INVALID);
     }
     log_to_the_host();
     match serve(began).await {

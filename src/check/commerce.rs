@@ -157,12 +157,6 @@ fn search(what: &str, response: Result<Reply, CallError>) -> Finding {
         };
     }
     match meaning(&reply) {
-        Meaning::Refused if error_name(&reply.body).ends_with("InvalidChannel") => failed(
-            what,
-            Stage::Exists,
-            with_status(&reply, "the operating unit number is unknown"),
-            "set OperatingUnitNumber to the operating unit number of a channel, as Retail and Commerce > Channels shows it",
-        ),
         Meaning::Absent | Meaning::NoSuchOperation => failed(
             what,
             Stage::Exists,
@@ -183,6 +177,9 @@ fn read(entity: Entity, is_needed: bool, response: Result<Reply, CallError>, tok
     let meaning = meaning(&reply);
     if (reply.status.is_success() && !is_page(&reply)) || meaning == Meaning::Absent {
         return Finding::ok(Dependency::Commerce, what);
+    }
+    if let Some(finding) = unknown_channel(what, &reply) {
+        return finding;
     }
     if !is_needed && matches!(meaning, Meaning::Refused | Meaning::Unknown) {
         let note = format!("events continue without {what} that the Scale Unit does not return ({})", describe(&reply));
@@ -223,6 +220,9 @@ fn operating_units(response: Result<Reply, CallError>) -> Finding {
 /// Problems that are the same for all requests. `token_accepted`: another request with this token succeeded.
 fn general(what: &str, reply: &Reply, token_accepted: bool) -> Option<Finding> {
     let (name, meaning) = (error_name(&reply.body), meaning(reply));
+    if let Some(finding) = unknown_channel(what, reply) {
+        return Some(finding);
+    }
     if meaning == Meaning::Forbidden || (token_accepted && meaning == Meaning::Unauthenticated) {
         let mistake = with_status(reply, "the role Application may not make this call");
         let remedy = "Microsoft's role table does not list Application for every read of orders: have the Scale Unit's \
@@ -248,6 +248,14 @@ fn general(what: &str, reply: &Reply, token_accepted: bool) -> Option<Finding> {
     }
     (meaning == Meaning::Unavailable)
         .then(|| failed(what, Stage::Reached, with_status(reply, "the Scale Unit is not available"), "try again later"))
+}
+
+fn unknown_channel(what: &str, reply: &Reply) -> Option<Finding> {
+    let is_unknown = meaning(reply) == Meaning::Refused && error_name(&reply.body).ends_with("InvalidChannel");
+    let mistake = || with_status(reply, "the operating unit number is unknown");
+    let remedy =
+        "set OperatingUnitNumber to the operating unit number of a channel, as Retail and Commerce > Channels shows it";
+    is_unknown.then(|| failed(what, Stage::Exists, mistake(), remedy))
 }
 
 fn refused(what: &str, reply: &Reply) -> Finding {

@@ -51,8 +51,8 @@ pub enum Mark {
     Failed,
     /// It could not be checked.
     Unknown,
-    /// It does not apply.
-    None,
+    /// It does not apply to this check.
+    NotApplicable,
 }
 
 /// A problem and its solution.
@@ -140,7 +140,7 @@ impl Finding {
 
     /// Removes the stages that do not apply to a token.
     pub(super) fn for_token(self) -> Self {
-        Self { permitted: Mark::None, exists: Mark::None, ..self }
+        Self { permitted: Mark::NotApplicable, exists: Mark::NotApplicable, ..self }
     }
 
     pub(super) fn with_note(self, note: impl Into<String>) -> Self {
@@ -171,7 +171,7 @@ impl Mark {
             Self::Ok => "ok",
             Self::Failed => "FAILED",
             Self::Unknown => "?",
-            Self::None => "",
+            Self::NotApplicable => "",
         }
     }
 }
@@ -197,15 +197,24 @@ impl fmt::Display for Report {
 }
 
 impl Report {
+    /// Each problem once, with everything that it affects.
     fn write_problems(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let found = self.findings.iter().filter_map(|finding| Some((finding, finding.problem.as_ref()?)));
-        let mut count = 0;
-        for (finding, problem) in found {
-            count += 1;
-            writeln!(f, "\n{count}. {}, {}: {}", finding.dependency.name(), finding.what, problem.mistake)?;
-            writeln!(f, "   To do: {}", problem.remedy)?;
+        let mut problems: Vec<(Dependency, &Problem, Vec<&str>)> = Vec::new();
+        for finding in &self.findings {
+            let Some(problem) = &finding.problem else { continue };
+            let is_same = |(dependency, known, _): &&mut (Dependency, &Problem, Vec<&str>)| {
+                *dependency == finding.dependency && *known == problem
+            };
+            match problems.iter_mut().find(is_same) {
+                Some((_, _, affected)) => affected.push(&finding.what),
+                None => problems.push((finding.dependency, problem, vec![&finding.what])),
+            }
         }
-        if count == 0 { writeln!(f, "\nNo problems found.") } else { Ok(()) }
+        for (number, (dependency, Problem { mistake, remedy }, affected)) in (1..).zip(&problems) {
+            writeln!(f, "\n{number}. {}, {}: {mistake}", dependency.name(), affected.join(", "))?;
+            writeln!(f, "   To do: {remedy}")?;
+        }
+        if problems.is_empty() { writeln!(f, "\nNo problems found.") } else { Ok(()) }
     }
 }
 
@@ -226,12 +235,17 @@ mod tests {
     fn the_table_shows_the_failed_stage_and_the_solution() {
         let problem = Problem::new("the role is missing", "assign it");
         let failed = Finding::failed(Dependency::ServiceBus, "topic order-events", Stage::Permitted, problem);
-        let report = Report { findings: vec![Finding::ok(Dependency::Entra, "token").for_token(), failed] };
+        let again = Finding { what: "subscription".to_owned(), ..failed.clone() };
+        let report = Report { findings: vec![Finding::ok(Dependency::Entra, "token").for_token(), failed, again] };
         assert!(!report.is_ok());
         let text = report.to_string();
         let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
         assert_eq!(rows[1], ["entra", "token", "ok", "ok"]);
         assert_eq!(rows[2], ["serviceBus", "topic", "order-events", "ok", "ok", "FAILED", "?"]);
-        assert!(text.contains("1. serviceBus, topic order-events: the role is missing\n   To do: assign it"), "{text}");
+        assert!(!text.contains("2. "), "{text}");
+        assert!(
+            text.contains("1. serviceBus, topic order-events, subscription: the role is missing\n   To do: assign it"),
+            "{text}"
+        );
     }
 }

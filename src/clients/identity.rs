@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use azure_core::credentials::{Secret, TokenCredential};
-use azure_identity::{ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId};
+use azure_identity::{
+    DeveloperToolsCredential, ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId,
+};
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::Client;
 use serde::Deserialize;
@@ -75,8 +77,15 @@ impl fmt::Debug for Tokens {
     }
 }
 
-/// The managed identity as a credential of the Azure SDK. User-assigned if there is a `client_id`.
-pub fn managed_identity(client_id: Option<&str>) -> Result<Arc<dyn TokenCredential>, azure_core::Error> {
+/// The variable that chooses the credential, as in the Azure SDKs for other languages. `dev`: the account that is signed in to
+/// the Azure CLI or the Azure Developer CLI.
+const CREDENTIALS: &str = "AZURE_TOKEN_CREDENTIALS";
+
+/// The credential of the Azure SDK: the managed identity, user-assigned if there is a `client_id`, or the signed-in account.
+pub fn azure_credential(client_id: Option<&str>) -> Result<Arc<dyn TokenCredential>, azure_core::Error> {
+    if std::env::var(CREDENTIALS).is_ok_and(|chosen| chosen.eq_ignore_ascii_case("dev")) {
+        return Ok(DeveloperToolsCredential::new(None)?);
+    }
     let user_assigned_id = client_id.map(|id| UserAssignedId::ClientId(id.to_owned()));
     let credential = ManagedIdentityCredential::new(Some(ManagedIdentityCredentialOptions {
         user_assigned_id,
@@ -167,7 +176,7 @@ impl Tokens {
     /// With a credential of its own each time: the SDK's keeps its tokens too, and would hand out a refused one again.
     async fn fetch_managed(&self, client_id: Option<&str>) -> Result<Cached<Arc<str>>, IdentityError> {
         let scope = format!("{}/.default", self.audience);
-        let credential = managed_identity(client_id).map_err(|error| self.rejected(error.to_string(), None))?;
+        let credential = azure_credential(client_id).map_err(|error| self.rejected(error.to_string(), None))?;
         invocation::count_call(Dependency::Entra);
         let granted = tokio::time::timeout(self.timeout, credential.get_token(&[&scope], None))
             .await

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use commerce_journeys::journeys::{Journey, Journeys, Type};
 use serde_json::Value;
 
-use super::{INVALID, read_journeys_file};
+use super::configuration::read_journeys_file;
+use super::{INVALID, complain, print};
 
 /// What every custom trigger has without an attribute of its own.
 const BUILT_IN: [&str; 5] =
@@ -39,11 +40,11 @@ impl Triggers {
         let setting = |name: &str| std::env::var(name).ok();
         match read_journeys_file(&setting).and_then(|text| self.print(&text, &setting)) {
             Ok(text) => {
-                print!("{text}");
+                print(&text);
                 ExitCode::SUCCESS
             }
             Err(error) => {
-                eprintln!("{error}");
+                complain(&error);
                 ExitCode::from(INVALID)
             }
         }

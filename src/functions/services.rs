@@ -10,7 +10,7 @@ use super::poll_events::{LostMessageCheck, PollCache, UnpolledTypes};
 use crate::clients::bus::Bus;
 use crate::clients::commerce::Commerce;
 use crate::clients::dataverse::Dataverse;
-use crate::clients::identity::{Tokens, managed_identity};
+use crate::clients::identity::{Tokens, azure_credential};
 use crate::clients::store::Store;
 use crate::clients::{SetupError, http_client};
 use crate::clock::SharedClock;
@@ -50,7 +50,7 @@ impl Services {
     pub fn new(settings: Settings, journeys: Journeys, clock: SharedClock) -> Result<Self, SetupError> {
         let http = http_client(settings.request_timeout)?;
         let managed_id = settings.managed_identity.as_deref();
-        let managed: Arc<dyn TokenCredential> = managed_identity(managed_id)
+        let managed: Arc<dyn TokenCredential> = azure_credential(managed_id)
             .map_err(|error| SetupError { what: "the managed identity", cause: error.to_string() })?;
         let tokens = |identity, audience: &str| {
             Tokens::new(identity, audience, managed_id, &http, settings.request_timeout, &clock)

@@ -20,7 +20,8 @@ pub struct SettingsError(pub Vec<String>);
 
 impl fmt::Display for SettingsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} problem(s) with the app settings:", self.0.len())?;
+        let count = self.0.len();
+        writeln!(f, "{count} problem{} with the app settings:", if count == 1 { "" } else { "s" })?;
         self.0.iter().try_for_each(|problem| writeln!(f, "  - {problem}"))
     }
 }

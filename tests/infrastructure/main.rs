@@ -9,10 +9,12 @@ mod compiler;
 mod consistency;
 mod documents;
 #[cfg(target_os = "linux")]
+#[cfg(unix)] // runs the shell hooks
 mod hooks;
 mod lake;
 mod names;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[cfg(unix)] // reads the permissions of files
 mod package;
 mod pages;
 mod parameters;

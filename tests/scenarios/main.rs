@@ -5,6 +5,7 @@
 mod bad_events;
 mod check;
 mod check_event_types;
+mod command_line;
 mod commerce;
 mod contact_states;
 mod contacts;

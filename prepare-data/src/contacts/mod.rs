@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use commerce_journeys::clients::dataverse::Dataverse;
-use commerce_journeys::clients::identity::{Tokens, managed_identity};
+use commerce_journeys::clients::identity::{Tokens, azure_credential};
 use commerce_journeys::clients::store::Store;
 use commerce_journeys::clients::{SetupError, http_client};
 use commerce_journeys::clock::{SharedClock, SystemClock};
@@ -164,7 +164,7 @@ fn service(context: SyncContext, share: u8) -> Result<Service, SyncError> {
     let audience = settings.dataverse.url.as_str().trim_end_matches('/').to_owned();
     let tokens = Tokens::new(&settings.dataverse.identity, &audience, managed, &http, REQUEST_TIMEOUT, &clock);
     let store = settings.store.as_ref().map(|store| {
-        let identity = managed_identity(managed)
+        let identity = azure_credential(managed)
             .map_err(|error| SetupError { what: "the managed identity", cause: error.to_string() })?;
         Ok::<_, SetupError>(Store::new(store, identity, REQUEST_TIMEOUT))
     });

@@ -11,13 +11,12 @@ use sandbox::environment::{self, EnvironmentOptions, PORT_BASE};
 use sandbox::faults::FaultProfile;
 use sandbox::network::{Dependency, Network, NoFaults};
 
-use super::files::folder;
 use sandbox::app_folder::Enabled;
 
 /// Runs Commerce Journeys on this machine with local stand-ins for all its dependencies: Commerce Scale Unit, Entra,
 /// Cosmos DB, Service Bus, Dataverse and the Functions host. A demo shop sells orders. No account is needed.
 #[derive(Debug, Parser)]
-#[command(name = "sandbox")]
+#[command(name = "sandbox", version)]
 pub(crate) struct Args {
     /// Number of orders that the shop sells
     #[arg(long, value_name = "N", default_value_t = 200)]
@@ -60,7 +59,7 @@ pub(crate) struct Args {
     /// Port of the web page [default: 7780, or a free port if that is taken]
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1024..), conflicts_with_all = ["once", "no_host"])]
     pub(crate) page_port: Option<u16>,
-    /// File for the handler's output [default: target/sandbox/handler.log]
+    /// File for the handler's output [default: target/sandbox/handler.log, or one of its own if another sandbox runs]
     #[arg(long, value_name = "FILE")]
     pub(crate) handler_log: Option<PathBuf>,
     /// File for what the Functions host sends to Application Insights, as rows of its tables, one JSON object per line
@@ -151,10 +150,6 @@ impl Args {
             },
             ..EnvironmentOptions::new(Clock::real())
         }
-    }
-
-    pub(crate) fn handler_log(&self) -> PathBuf {
-        self.handler_log.clone().unwrap_or_else(|| folder().join("handler.log"))
     }
 }
 

@@ -8,7 +8,8 @@ use serde_json::json;
 
 use super::args::Args;
 use super::chaos::Chaos;
-use super::{Failure, ctrl_c, interruptible};
+use super::output::{note, say};
+use super::{Failure, interruptible, stop_requested};
 
 /// Serves the dependencies until Ctrl-C, while the shop sells its orders.
 pub(crate) async fn serve(args: &Args) -> Result<bool, Failure> {
@@ -18,43 +19,43 @@ pub(crate) async fn serve(args: &Args) -> Result<bool, Failure> {
     tokio::select! {
         sold = sell(args, &environment) => {
             sold?;
-            eprintln!("All orders are placed; the dependencies keep running.");
-            ctrl_c().await?;
+            note("All orders are placed; the dependencies keep running.");
+            stop_requested().await?;
         }
-        interrupted = ctrl_c() => interrupted?,
+        interrupted = stop_requested() => interrupted?,
     }
     Ok(true)
 }
 
 async fn start(args: &Args) -> Result<Environment, Failure> {
     let environment = Environment::start(args.environment()).await?;
-    println!("The dependencies are running:");
+    say("The dependencies are running:")?;
     for dependency in Dependency::ALL {
-        println!("  {:12} {}", dependency.to_string(), environment.url(dependency));
+        say(&format!("  {:12} {}", dependency.to_string(), environment.url(dependency)))?;
     }
     if args.port_base.is_none_or(|base| base == PORT_BASE) {
-        println!("local.settings.json already contains these addresses. Next, in the repository:");
+        say("local.settings.json already contains these addresses. Next, in the repository:")?;
     } else {
-        println!(
+        say(&format!(
             "Put this into local.settings.json:\n{}\nThen, in the repository:",
             local_settings(environment.settings())?
-        );
+        ))?;
     }
     if !args.faults.is_none() {
-        println!(
+        say(&format!(
             "The faults last until Ctrl-C. With these settings in local.settings.json, repetitions take seconds instead \
              of minutes:\n{}\nThen:",
             local_settings(args.fault_settings())?
-        );
+        ))?;
     }
-    println!(
+    say(&format!(
         "  cargo build --release -p commerce-journeys && cp target/release/commerce-journeys .\n  \
          ./commerce-journeys check --settings local.settings.json\n  \
          npx azurite --silent --inMemoryPersistence   (in another terminal: the host stores its timers there)\n  \
          func start                                   (in another terminal)\n\
          Meanwhile the shop sells {orders} orders. The host finds them whenever it starts. Press Ctrl-C to stop.",
         orders = args.orders,
-    );
+    ))?;
     Ok(environment)
 }
 

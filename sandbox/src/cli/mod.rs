@@ -6,9 +6,11 @@ mod dependencies_only;
 mod files;
 mod next_steps;
 mod outcome;
+mod output;
 mod progress;
 mod run;
 mod scenario;
+mod stop;
 mod summary;
 
 use std::process::ExitCode;
@@ -17,6 +19,8 @@ use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
 
 use self::args::Args;
+use self::output::{OutputClosed, note};
+use self::stop::stop_requested;
 
 /// An error as text for the user.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -29,8 +33,10 @@ pub(crate) fn main() -> ExitCode {
     match result {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
+        // `cargo run -- --once | head -1`
+        Err(failure) if failure.is::<OutputClosed>() => ExitCode::from(OutputClosed::STATUS),
         Err(failure) => {
-            eprintln!("error: {failure}");
+            note(&format!("error: {failure}"));
             ExitCode::FAILURE
         }
     }
@@ -40,18 +46,13 @@ async fn run(args: &Args) -> Result<bool, Failure> {
     if args.no_host { dependencies_only::serve(args).await } else { run::run(args).await }
 }
 
-/// Runs `work` unless Ctrl-C is pressed first.
+/// Runs `work` unless somebody ends the program first.
 async fn interruptible<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     tokio::select! {
         result = work => result,
-        interrupted = ctrl_c() => {
-            interrupted?;
+        stopped = stop_requested() => {
+            stopped?;
             Err("interrupted".into())
         }
     }
-}
-
-/// Waits for Ctrl-C.
-async fn ctrl_c() -> Result<(), Failure> {
-    Ok(tokio::signal::ctrl_c().await?)
 }

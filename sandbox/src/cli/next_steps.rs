@@ -1,6 +1,7 @@
-//! Prints what the user can try while everything is running.
+//! What the user can try while everything is running.
 
 use std::fs;
+use std::path::Path;
 
 use sandbox::environment::{Environment, FUNCTION_KEY, FunctionApp};
 use sandbox::network::Dependency;
@@ -9,28 +10,29 @@ use sandbox::shop::PRODUCTS;
 use serde_json::Value;
 
 use super::Failure;
-use super::files::{folder, shown};
+use super::files::shown;
 
-/// Prints all addresses and two examples.
-pub(crate) async fn print(environment: &Environment, app: &FunctionApp, page: Option<&Page>) -> Result<(), Failure> {
-    let script = folder().join("buy.sh");
-    fs::write(&script, buy(environment)).map_err(|error| format!("{}: {error}", shown(&script)))?;
-    println!("Everything keeps running until Ctrl-C:");
-    if let Some(page) = page {
-        println!("  {:12} {}", "Page", page.url());
-    }
-    println!("  {:12} {}", "Functions", app.url());
-    for dependency in Dependency::ALL {
-        println!("  {:12} {}", dependency.to_string(), environment.url(dependency));
-    }
-    println!("Buy something through the Retail Server (a script with three curl calls):\n  sh {}", shown(&script));
+/// All addresses and two examples. Writes the `script` that the first one runs.
+pub(crate) async fn text(
+    environment: &Environment,
+    app: &FunctionApp,
+    page: Option<&Page>,
+    script: &Path,
+) -> Result<String, Failure> {
+    fs::write(script, buy(environment)).map_err(|error| format!("{}: {error}", shown(script)))?;
+    let mut lines = vec!["Everything keeps running until Ctrl-C:".to_owned()];
+    lines.extend(page.map(|page| format!("  {:12} {}", "Page", page.url())));
+    lines.push(format!("  {:12} {}", "Functions", app.url()));
+    lines.extend(Dependency::ALL.map(|it| format!("  {:12} {}", it.to_string(), environment.url(it))));
+    lines.push("Buy something through the Retail Server (a script with four curl calls):".to_owned());
+    lines.push(format!("  sh {}", shown(script)));
     if let Some((id, channel)) = some_event(environment).await {
-        println!("Dry run: show an event's contact and journey parameters without starting a journey:");
-        println!("  curl -s {}api/trigger-journey -H 'x-functions-key: {FUNCTION_KEY}' \\", app.url());
-        println!("    -H 'Content-Type: application/json' \\");
-        println!("    -d '{{\"eventId\":\"{id}\",\"eventChannelId\":\"{channel}\",\"dryRun\":true}}'");
+        lines.push("Dry run: show an event's contact and journey parameters without starting a journey:".to_owned());
+        lines.push(format!("  curl -s {}api/trigger-journey -H 'x-functions-key: {FUNCTION_KEY}' \\", app.url()));
+        lines.push("    -H 'Content-Type: application/json' \\".to_owned());
+        lines.push(format!("    -d '{{\"eventId\":\"{id}\",\"eventChannelId\":\"{channel}\",\"dryRun\":true}}'"));
     }
-    Ok(())
+    Ok(lines.join("\n"))
 }
 
 /// The id and channel of a checkout's record.

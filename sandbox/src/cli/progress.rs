@@ -12,6 +12,8 @@ use sandbox::environment::Environment;
 use sandbox::service_bus::Counts;
 use sandbox::shop::LedgerEntry;
 
+use super::output::note;
+
 /// The progress of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
@@ -138,7 +140,7 @@ impl Progress {
             self.print(now, tally);
         }
         if self.terminal {
-            eprintln!();
+            note("");
         }
     }
 

@@ -10,26 +10,28 @@ use sandbox::page::{Page, PageOptions};
 use sandbox::telemetry::Telemetry;
 
 use super::args::Args;
-use super::files::{TemporaryAppFolder, log_to, shown, tail};
+use super::files::{HandlerLog, RunFolder, shown, tail};
 use super::outcome::Outcome;
-use super::{Failure, ctrl_c, interruptible, next_steps, scenario};
+use super::output::{note, say};
+use super::{Failure, interruptible, next_steps, scenario, stop_requested};
 
 /// How often the handler polls in the sandbox. The default of 20 seconds would only cost waiting time here.
 const POLL_SCHEDULE: &str = "*/2 * * * * *";
 
 /// Runs the sandbox. Returns whether the audit is clean.
 pub(crate) async fn run(args: &Args) -> Result<bool, Failure> {
-    let folder = TemporaryAppFolder::new();
-    let Finished { environment, apps, outcome, page } = interruptible(run_scenario(args, &folder.0)).await?;
-    println!("\n{outcome}");
+    let folder = RunFolder::create()?;
+    let Finished { environment, apps, outcome, page } = interruptible(run_scenario(args, &folder.app())).await?;
+    say(&format!("\n{outcome}"))?;
     if let (false, Some(app)) = (args.once, apps.first()) {
-        next_steps::print(&environment, app, page.as_ref()).await?;
+        let text = next_steps::text(&environment, app, page.as_ref(), &folder.script()).await?;
+        say(&text)?;
     }
     if args.json {
-        println!("{}", outcome.json()?);
+        say(&outcome.json()?.to_string())?;
     }
     if !args.once {
-        ctrl_c().await?;
+        stop_requested().await?;
     }
     for app in apps {
         app.shutdown().await;
@@ -47,13 +49,13 @@ struct Finished {
 
 /// Starts everything, and runs the scenario until all events are processed.
 async fn run_scenario(args: &Args, folder: &Path) -> Result<Finished, Failure> {
-    eprintln!("Building the handler (the first build takes a few minutes) ...");
+    note("Building the handler (the first build takes a few minutes) ...");
     let repository = app_folder::repository();
     let binary = app_folder::build_handler(&repository, Profile::own()).await?;
     let environment = Arc::new(Environment::start(args.environment()).await?);
     app_folder::assemble(&repository, Some(&binary), folder, args.enabled())?;
-    let log = args.handler_log();
-    let output = log_to(&log)?;
+    let log = HandlerLog::open(args.handler_log.as_deref())?;
+    let (log, output) = (log.path.clone(), log.sink());
     let telemetry = telemetry(args, &environment)?;
     let mut apps = Vec::new();
     for _ in 0..args.instances() {
@@ -64,10 +66,10 @@ async fn run_scenario(args: &Args, folder: &Path) -> Result<Finished, Failure> {
         apps.push(app);
     }
     let page = open_page(args, &environment, &apps).await?;
-    eprintln!(
+    note(&format!(
         "The Functions host polls every 2 s here ({POLL_SCHEDULE}; 20 s in production). The handler's log: {}",
         shown(&log)
-    );
+    ));
     let (times, mut kills) = scenario::run(args, &environment, &apps).await?;
     kills.extend(page.iter().flat_map(Page::kills));
     let counters = apps.iter().map(|app| app.host().counters()).collect();
@@ -88,8 +90,11 @@ async fn open_page(args: &Args, environment: &Arc<Environment>, apps: &[Function
     }
     let options =
         PageOptions { environment: environment.clone(), apps, enabled: args.expected(), port: args.page_port };
-    let page = Page::open(options).await.map_err(|error| format!("the page cannot be opened: {error}"))?;
-    println!("Watch the run and inject faults here: {}", page.url());
+    let page = Page::open(options).await.map_err(|error| match args.page_port {
+        Some(port) => format!("the page cannot be opened on port {port}: {error}; choose another --page-port"),
+        None => format!("the page cannot be opened: {error}"),
+    })?;
+    say(&format!("Watch the run and inject faults here: {}", page.url()))?;
     Ok(Some(page))
 }
 
