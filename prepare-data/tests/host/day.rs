@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use prepare_data::host::{FUNCTIONS, Summary, listen, serve};
 use sandbox::clock::{Clock, TimeHold};
 use sandbox::host::{
-    App, Exit, Host, HostEvent, HostOptions, Keys, KillScope, Launch, Launched, Outcome, Settings, Start,
+    App, Exit, Host, HostEvent, HostOptions, HttpRequests, Keys, KillScope, Launch, Launched, Outcome, Settings, Start,
 };
 use serde_json::Value;
 use tokio::sync::{Notify, broadcast};
@@ -75,6 +75,7 @@ impl Day {
             launch: Arc::new(InProcess(script.clone())),
             sources: Box::new(|trigger| Err(format!("{trigger:?} is not expected"))),
             keys: Keys { function: "f".to_owned(), master: "m".to_owned() },
+            requests: HttpRequests::default(),
             output: Arc::new(|_, _| {}),
         })
         .unwrap();

@@ -9,7 +9,7 @@ use clap::CommandFactory as _;
 use prepare_data::cli::Cli;
 use sample_lake::{Options, generate};
 use sandbox::clock::Clock;
-use sandbox::host::{App, Host, HostEvent, HostOptions, Keys, Outcome, Process, Settings};
+use sandbox::host::{App, Host, HostEvent, HostOptions, HttpRequests, Keys, Outcome, Process, Settings};
 use serde_json::Value;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_prepare-data");
@@ -71,6 +71,7 @@ async fn the_timer_prepares_the_export() {
         launch: Arc::new(Process),
         sources: Box::new(|trigger| Err(format!("{trigger:?} is not expected"))),
         keys: Keys { function: "f".to_owned(), master: "m".to_owned() },
+        requests: HttpRequests::default(),
         output: Arc::new(move |_, line| lines.lock().unwrap().push(serde_json::from_str(line).unwrap())),
     })
     .unwrap();
