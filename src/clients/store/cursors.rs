@@ -22,13 +22,6 @@ impl Store {
 
     /// Deletes a cursor. It may be gone already.
     pub async fn delete_cursor(&self, id: &str) -> Result<(), StoreError> {
-        let container = self.container().await?;
-        self.with_timeout(async {
-            match container.delete_item(CURSORS.to_owned(), id, None).await {
-                Err(error) if !error.status().is_not_found() => Err(error.into()),
-                _ => Ok(()),
-            }
-        })
-        .await
+        self.delete(CURSORS, id, None).await
     }
 }

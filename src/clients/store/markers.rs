@@ -100,12 +100,10 @@ impl Store {
         if existing.owner != *owner {
             return Ok(());
         }
-        let container = self.container().await?;
         let options = existing.etag.as_deref().map(if_match);
-        let delete =
-            async { Ok(container.delete_item(existing.partition.clone(), &existing.id, options).await.map(drop)?) };
-        match self.with_timeout(delete).await {
-            Ok(()) | Err(StoreError::Conflict(_) | StoreError::Denied(_)) => Ok(()),
+        match self.delete(&existing.partition, &existing.id, options).await {
+            // Another delivery of the same event has prolonged it.
+            Ok(()) | Err(StoreError::Conflict(_)) => Ok(()),
             Err(error) => Err(error),
         }
     }

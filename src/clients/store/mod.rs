@@ -250,6 +250,18 @@ impl Store {
         })
         .await
     }
+
+    /// Deletes an item. It may be gone already.
+    async fn delete(&self, partition: &str, id: &str, options: Option<ItemWriteOptions>) -> Result<(), StoreError> {
+        let container = self.container().await?;
+        self.with_timeout(async {
+            match container.delete_item(partition.to_owned(), id, options).await {
+                Err(error) if !error.status().is_not_found() => Err(error.into()),
+                _ => Ok(()),
+            }
+        })
+        .await
+    }
 }
 
 fn cursor_id(event_type: &str) -> String {
