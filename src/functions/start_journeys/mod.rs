@@ -103,14 +103,27 @@ async fn start_nothing(
     options: &StartOptions,
     plan: &JourneyPlan<'_>,
 ) -> Result<Settled, StartError> {
-    if !plan.needs_claim {
-        return skip_all(services, message, options, plan).await.map(Settled::unchanged);
+    if plan.needs_claim {
+        // An expired claim shows that a journey may have started before it became superfluous.
+        return settle_unstarted(services, message, options, plan, None).await;
     }
-    // An expired claim shows that a journey may have started before it became superfluous.
-    let claimed = ClaimedEvent::begin(services, message, options, plan).await?;
+    skip_all(services, message, options, plan).await.map(Settled::unchanged)
+}
+
+/// Claims the event and records the outcomes of a plan without journeys to trigger. `note` is what the record says if the
+/// event is completed.
+async fn settle_unstarted(
+    services: &Services,
+    message: &Message,
+    options: &StartOptions,
+    plan: &JourneyPlan<'_>,
+    note: Option<Reason>,
+) -> Result<Settled, StartError> {
+    let mut claimed = ClaimedEvent::begin(services, message, options, plan).await?;
     if claimed.record.status().is_final() {
         return finished_earlier(claimed, options).await;
     }
+    claimed.set_note(note);
     claimed.settle().await
 }
 
@@ -144,12 +157,7 @@ async fn skip_unusable(
     invocation::record(|facts| facts.contact = Some("inactive"));
     let reason = Reason::new(ReasonCode::ContactInactive, error.to_string());
     let plan = plan.without_contact(reason.clone());
-    let mut claimed = ClaimedEvent::begin(services, message, options, &plan).await?;
-    if claimed.record.status().is_final() {
-        return finished_earlier(claimed, options).await;
-    }
-    claimed.set_note(Some(reason));
-    claimed.settle().await
+    settle_unstarted(services, message, options, &plan, Some(reason)).await
 }
 
 /// An earlier delivery has finished the event.
