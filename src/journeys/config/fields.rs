@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::{ConfigError, error_at};
@@ -121,12 +120,6 @@ pub(super) fn flag(value: &RawValue, path: &str, mistakes: &mut Mistakes) -> Opt
         mistakes.add(path, "must be true or false");
     }
     flag
-}
-
-/// Any value.
-pub(super) fn any(value: &RawValue, path: &str, mistakes: &mut Mistakes) -> Option<Value> {
-    let read = serde_json::from_str(value.get());
-    read.map_err(|_| mistakes.add(path, "cannot be read")).ok()
 }
 
 /// The items of a list, each with its path.

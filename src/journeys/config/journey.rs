@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
-use super::fields::{Fields, Mistakes, any, flag, list, name, one_of, text};
+use super::fields::{Fields, Mistakes, flag, list, name, one_of, text};
 use super::parameter::parameter;
-use super::{DISABLED, Settings, setting_value};
+use super::rules::rules;
+use super::{Settings, setting_value};
 use crate::journeys::pointer::Pointer;
-use crate::journeys::{Condition, Journey, OnUncertain, Test, rules};
+use crate::journeys::{Condition, Journey, OnUncertain, Test};
 
 /// A journey as far as it can be read.
 pub(super) struct Entry {
@@ -24,18 +25,14 @@ pub(super) fn journey(value: &RawValue, path: &str, setting: Settings<'_>, mista
     let journey_name = fields.required("name", name, mistakes);
     fields.optional("description", text, mistakes);
     let enabled = fields.optional("enabled", flag, mistakes).unwrap_or(true);
-    let lookup: Settings<'_> = if enabled { setting } else { &|_| Some(DISABLED.to_owned()) };
+    let name_setting: Settings<'_> = if enabled { setting } else { &|_| Some("disabled".to_owned()) };
+    let duration_setting: Settings<'_> = if enabled { setting } else { &|_| Some("00:00:01".to_owned()) };
     let event_type = fields.required("eventType", name, mistakes);
-    let trigger = fields.required("trigger", |value, path, mistakes| trigger(value, path, lookup, mistakes), mistakes);
+    let trigger =
+        fields.required("trigger", |value, path, mistakes| trigger(value, path, name_setting, mistakes), mistakes);
     let on_uncertain = fields.optional("onUncertain", one_of(&ON_UNCERTAIN), mistakes).unwrap_or_default();
     let conditions = fields.optional("conditions", conditions, mistakes).unwrap_or_default();
-    let entries = rules::Entries {
-        after: fields.optional("after", any, mistakes),
-        unless: fields.optional("unless", any, mistakes),
-        latest_only: fields.optional("latestOnly", any, mistakes),
-        once_per: fields.optional("oncePer", any, mistakes),
-    };
-    let rules = rules::read(&entries, path, lookup, &mut mistakes.0);
+    let rules = rules(&mut fields, duration_setting, mistakes);
     let parameters = fields.required("parameters", parameters, mistakes);
     fields.finish(mistakes);
     let read = (|| {

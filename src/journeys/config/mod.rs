@@ -4,6 +4,7 @@ mod event_type;
 mod fields;
 mod journey;
 mod parameter;
+mod rules;
 
 use std::collections::BTreeSet;
 
@@ -27,10 +28,7 @@ pub struct ConfigError {
     pub message: String,
 }
 
-pub(super) type Settings<'a> = &'a dyn Fn(&str) -> Option<String>;
-
-/// The value of every setting while a journey is disabled.
-pub(super) const DISABLED: &str = "disabled";
+type Settings<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 pub(super) fn read(text: &str, setting: Settings<'_>) -> Result<Journeys, Vec<ConfigError>> {
     let mut mistakes = Mistakes::default();
@@ -71,12 +69,12 @@ fn journeys(value: &RawValue, path: &str, setting: Settings<'_>, mistakes: &mut 
 }
 
 /// An error at this path.
-pub(super) fn error_at(path: &str, message: impl Into<String>) -> ConfigError {
+fn error_at(path: &str, message: impl Into<String>) -> ConfigError {
     ConfigError { path: path.to_owned(), message: message.into() }
 }
 
 /// Replaces `%Name%` with the app setting of that name. `expected` says what its value must be.
-pub(super) fn setting_value(
+fn setting_value(
     text: &str,
     path: &str,
     setting: Settings<'_>,

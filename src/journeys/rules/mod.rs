@@ -1,13 +1,11 @@
 //! What a journey waits for, and which other events decide whether it starts.
 
-mod config;
 mod known;
 
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-pub(super) use config::{Entries, read};
 pub use known::Obstacle;
 
 /// When a journey starts after its event, and what prevents it until then. The default starts at once, once per event.
