@@ -4,6 +4,7 @@ mod batching;
 mod contacts;
 mod enrich;
 mod event_log;
+mod on_heap;
 mod person;
 mod poll_events;
 mod process_message;

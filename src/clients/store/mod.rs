@@ -26,7 +26,8 @@ use azure_data_cosmos::{
     RoutingStrategy,
 };
 use chrono::{DateTime, Utc};
-use futures::TryStreamExt as _;
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, TryStreamExt as _};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -150,9 +151,13 @@ impl Store {
         self.container.get_once(async || self.with_timeout(self.connect()).await).await
     }
 
-    async fn connect(&self) -> Result<ContainerClient, StoreError> {
-        let client = self.client().await?;
-        Ok(client.database_client(&self.settings.database).container_client(&self.settings.container, None).await?)
+    /// On the heap, because every operation contains it and only the first one needs it.
+    fn connect(&self) -> BoxFuture<'_, Result<ContainerClient, StoreError>> {
+        let connected = async {
+            let client = self.client().await?;
+            Ok(client.database_client(&self.settings.database).container_client(&self.settings.container, None).await?)
+        };
+        connected.boxed()
     }
 
     async fn client(&self) -> Result<CosmosClient, CosmosError> {

@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 
 use super::Services;
 use super::event_log::{record_event, traced};
+use super::on_heap::on_heap;
 use super::start_error::StartError;
 use super::start_journeys::{StartOptions, start_journeys};
 use crate::clients::store::StoreError;
@@ -80,20 +81,21 @@ pub async fn process_message(services: &Services, delivery: Delivery) -> Deliver
     invocation::record(|facts| facts.attempts = Some(delivery.history.attempts));
     // Without this, a message without details could be taken for one that needs none.
     if let Some(reason) = delivery.history.failure.clone() {
-        return reject(services, &message, &delivery, delivery.history.clone(), reason, began).await;
+        let history = delivery.history.clone();
+        return on_heap(|| reject(services, &message, &delivery, history, reason, began)).await;
     }
-    match start_with_retries(services, &message, &delivery, began).await {
+    match on_heap(|| start_with_retries(services, &message, &delivery, began)).await {
         Ok(record) => match record.scheduled_for() {
-            Some(at) => wait_until(services, &message, &delivery, at, began).await,
+            Some(at) => on_heap(|| wait_until(services, &message, &delivery, at, began)).await,
             None => DeliveryOutcome::Completed,
         },
         Err((history, StartError::Transient { reason, retry_after, not_before, .. })) => {
             let request = Reschedule { reason, retry_after, not_before, began };
-            reschedule(services, &message, &delivery, history, request).await
+            on_heap(|| reschedule(services, &message, &delivery, history, request)).await
         }
         Err((_, StartError::Permanent { reason, recorded: true })) => rejected(Some(&message), &delivery, reason),
         Err((history, StartError::Permanent { reason, recorded: false })) => {
-            reject(services, &message, &delivery, history, reason, began).await
+            on_heap(|| reject(services, &message, &delivery, history, reason, began)).await
         }
     }
 }
@@ -113,7 +115,7 @@ async fn start_with_retries(
     };
     let mut attempt = 1;
     loop {
-        let error = match start_journeys(services, message, &options).await {
+        let error = match on_heap(|| start_journeys(services, message, &options)).await {
             Ok(record) => return Ok(record),
             Err(error) => error,
         };

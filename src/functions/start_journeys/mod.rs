@@ -13,12 +13,12 @@ mod prospect;
 #[cfg(test)]
 mod tests;
 
-use futures::FutureExt as _;
 use uuid::Uuid;
 
 use super::Services;
 use super::contacts::{ContactError, ContactResolution, NotWritten, ResolvedContact, resolve};
 use super::event_log::{log_final, log_undue, record_journeys, traced};
+use super::on_heap::on_heap;
 use super::person::view_and_person;
 use super::start_error::StartError;
 use crate::clients::store::Added;
@@ -50,7 +50,7 @@ pub(super) async fn start_and_report(
     options: &StartOptions,
 ) -> Result<Settled, StartError> {
     let (id, event_type) = (message.event.id(), &message.event.event_type);
-    let settled = traces::replay(traced(&id, event_type)).in_scope(start(services, message, options)).await;
+    let settled = traces::replay(traced(&id, event_type)).in_scope(on_heap(|| start(services, message, options))).await;
     if let Ok(Settled { record, error: None, .. }) = &settled {
         record_journeys(record);
     }
@@ -64,36 +64,36 @@ async fn start(services: &Services, message: &Message, options: &StartOptions) -
         return Err(StartError::permanent(ReasonCode::OrderNotFound, detail));
     }
     let mut prospect = Prospect::new(services, event, options);
-    if let Some(settled) = prospect.look_up(services, event, options).boxed().await? {
+    if let Some(settled) = on_heap(|| prospect.look_up(services, event, options)).await? {
         return Ok(settled);
     }
-    let reread = prospect.reread(services, event, options).boxed().await?;
+    let reread = on_heap(|| prospect.reread(services, event, options)).await?;
     let message = reread.as_ref().unwrap_or(message);
     let (view, person) = view_and_person(message, &services.settings.default_customers);
-    prospect.look_up_customer(services, event, &person, options).boxed().await?;
+    on_heap(|| prospect.look_up_customer(services, event, &person, options)).await?;
     let mut plan = JourneyPlan::new(&prospect, &view, &person);
-    let markers = take_markers(services, event, &person, options, &prospect, &mut plan).boxed().await?;
+    let markers = on_heap(|| take_markers(services, event, &person, options, &prospect, &mut plan)).await?;
     if plan.wanted.is_empty() {
-        return start_nothing(services, message, options, &plan).await;
+        return on_heap(|| start_nothing(services, message, options, &plan)).await;
     }
-    let contact = match resolve(services, &person, options.may_skip_update).await {
+    let contact = match on_heap(|| resolve(services, &person, options.may_skip_update)).await {
         Err(error @ ContactError::Inactive(_)) => {
-            let settled = skip_unusable(services, message, options, plan, error).await?;
+            let settled = on_heap(|| skip_unusable(services, message, options, plan, error)).await?;
             return_markers(services, &settled.record, markers).await;
             return Ok(settled);
         }
         other => other?,
     };
     record_contact(message, &contact);
-    let mut claimed = ClaimedEvent::begin(services, message, options, &plan).await?;
+    let mut claimed = on_heap(|| ClaimedEvent::begin(services, message, options, &plan)).await?;
     if claimed.record.status().is_final() {
-        return finished_earlier(claimed, options).await;
+        return on_heap(|| finished_earlier(claimed, options)).await;
     }
     claimed.set_note(contact.not_written.as_ref().map(NotWritten::reason));
     claimed.record.set_contact(contact.id);
-    let invoked = invoke_all(services, &claimed, &view, contact.id).await;
+    let invoked = on_heap(|| invoke_all(services, &claimed, &view, contact.id)).await;
     claimed.apply_outcomes(invoked);
-    claimed.settle().await
+    on_heap(|| claimed.settle()).await
 }
 
 /// No journey is to be triggered now: records why, or until when.

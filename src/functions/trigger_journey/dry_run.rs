@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use futures::FutureExt as _;
 use serde::Serialize;
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -14,6 +13,7 @@ use crate::contacts::Person;
 use crate::events::{JourneyOutcome, Message};
 use crate::functions::Services;
 use crate::functions::contacts::{ContactError, Located, find};
+use crate::functions::on_heap::on_heap;
 use crate::functions::person::view_and_person;
 use crate::functions::start_journeys::{prevented, skip_reason};
 use crate::journeys::{Journey, View};
@@ -69,7 +69,7 @@ pub(super) async fn dry_run(services: &Services, message: &Message) -> Result<An
         Ok(published) => (Some(published), None),
         Err(error) => (None, Some(error.to_string())),
     };
-    let prevented = prevented(services, event, &person).boxed().await.map_err(|error| store_error(&error))?;
+    let prevented = on_heap(|| prevented(services, event, &person)).await.map_err(|error| store_error(&error))?;
     let occurred_at = event.occurred_at();
     let context = Context { services, view, person, contact, recorded, prevented, occurred_at, published };
     let journeys: BTreeMap<&str, DryRun<'_>> = services

@@ -14,6 +14,7 @@ mod start;
 use super::Services;
 use super::enrich::EnrichError;
 use super::event_log::record_event;
+use super::on_heap::on_heap;
 use super::reread::reread;
 use crate::events::{Message, Reason, Record};
 pub use answer::Answer;
@@ -35,16 +36,16 @@ pub async fn trigger_journey(services: &Services, body: &[u8]) -> Answer {
 async fn fulfil(services: &Services, body: &[u8]) -> Result<Answer, Answer> {
     match read_request(body)? {
         Action::Start { subject, options } => {
-            let message = message_for(services, subject).await?;
-            start(services, &message, &options).await
+            let message = on_heap(|| message_for(services, subject)).await?;
+            on_heap(|| start(services, &message, &options)).await
         }
         Action::DryRun(subject) => {
-            let message = message_for(services, subject).await?;
-            dry_run(services, &message).await
+            let message = on_heap(|| message_for(services, subject)).await?;
+            on_heap(|| dry_run(services, &message)).await
         }
-        Action::Dismiss { key, detail } => dismiss(services, &key, &detail).await,
-        Action::Redrive { max, force } => Ok(redrive(services, max, force).await),
-        Action::Find(query) => find(services, &query).await,
+        Action::Dismiss { key, detail } => on_heap(|| dismiss(services, &key, &detail)).await,
+        Action::Redrive { max, force } => Ok(on_heap(|| redrive(services, max, force)).await),
+        Action::Find(query) => on_heap(|| find(services, &query)).await,
     }
 }
 

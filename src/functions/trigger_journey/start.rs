@@ -7,6 +7,7 @@ use serde_json::json;
 use super::answer::{Answer, bad_request, error_of, event_fields};
 use crate::events::{JourneyOutcome, Message, Record};
 use crate::functions::Services;
+use crate::functions::on_heap::on_heap;
 use crate::functions::start_error::StartError;
 use crate::functions::start_journeys::{Force, Settled, StartOptions, start_and_report};
 
@@ -15,7 +16,7 @@ pub(super) async fn start(services: &Services, message: &Message, options: &Star
     if let Some(names) = &options.only {
         check_journeys(services, message, names)?;
     }
-    let Settled { record, started_now, error } = match start_and_report(services, message, options).await {
+    let Settled { record, started_now, error } = match on_heap(|| start_and_report(services, message, options)).await {
         Ok(settled) => settled,
         Err(error) => return Err(not_started(services, message, error).await),
     };
