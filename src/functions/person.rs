@@ -35,12 +35,15 @@ fn person_of(view: &View<'_>, event: &CommerceEvent, default_customers: &[String
         true => None,
         false => customer("Name").or_else(|| first(&[("OrderDetails", "CustomerName"), ("OrderDetails", "Name")])),
     };
-    let last_name = customer("LastName").or_else(whole_name);
+    let whole_name = customer("LastName").is_none().then(whole_name).flatten();
+    // The whole name already contains the first name.
+    let first_name = customer("FirstName").filter(|_| whole_name.is_none());
+    let last_name = customer("LastName").or(whole_name);
     Person {
         number: number(view, default_customers).and_then(|number| usable_identifier(&number)),
         email,
         emails,
-        first_name: customer("FirstName").and_then(|name| usable_name(&name)),
+        first_name: first_name.and_then(|name| usable_name(&name)),
         last_name: last_name.and_then(|name| usable_name(&name)),
         party_number: customer("PartyNumber").and_then(|number| usable_party_number(&number)),
         customer_group: customer("CustomerGroup"),

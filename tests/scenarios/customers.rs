@@ -118,3 +118,35 @@ async fn sales_to_the_default_customer_of_a_store_are_sales_to_guests() {
         .await;
     assert_eq!(answer["contact"]["wouldBeCreated"], false, "{answer}");
 }
+
+#[tokio::test]
+async fn a_customer_with_one_name_gets_it_once() {
+    let mut test = TestEnvironment::usual().await;
+    register(&test, "900200", ADDRESS);
+    let model = test.shop().customer("900200").unwrap();
+    for (account, first_name, last_name) in
+        [("900201", "Madonna", ""), ("900202", "", "Prince"), ("900203", "Ada", "King")]
+    {
+        let customer = Customer {
+            account: account.to_owned(),
+            email: format!("{account}@example.org"),
+            first_name: first_name.to_owned(),
+            last_name: last_name.to_owned(),
+            ..Customer::clone(&model)
+        };
+        test.shop().register(customer).unwrap();
+        test.checkout(Some(account), None);
+    }
+    test.minute().await;
+    let names = ["900201", "900202", "900203"].map(|account| {
+        let contact = contacts_with(&test, &format!("{account}@example.org")).remove(0);
+        (contact.first_name, contact.last_name, contact.full_name)
+    });
+    let name = |first: Option<&str>, last: &str, full: &str| {
+        (first.map(str::to_owned), Some(last.to_owned()), Some(full.to_owned()))
+    };
+    assert_eq!(
+        names,
+        [name(None, "Madonna", "Madonna"), name(None, "Prince", "Prince"), name(Some("Ada"), "King", "Ada King")]
+    );
+}
