@@ -10,6 +10,7 @@ use sandbox::csu::CsuOptions;
 use sandbox::environment::{self, EnvironmentOptions, PORT_BASE};
 use sandbox::faults::FaultProfile;
 use sandbox::network::{Dependency, Network, NoFaults};
+use sandbox::shop;
 
 use sandbox::app_folder::Enabled;
 
@@ -34,6 +35,12 @@ pub(crate) struct Args {
     /// ships orders, takes them back and creates customers [default: examples; with --once: default]
     #[arg(long, value_enum)]
     pub(crate) journeys: Option<Journeys>,
+    /// Names and addresses of the customers: common ones, or such that often cause errors [default: plain; with --faults: hard]
+    #[arg(long, value_enum)]
+    pub(crate) names: Option<Names>,
+    /// Open the web page in the browser
+    #[arg(long, conflicts_with = "once")]
+    pub(crate) open: bool,
     /// Seed of the generated customers, orders and faults
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
@@ -57,7 +64,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1024..65000))]
     pub(crate) port_base: Option<u16>,
     /// Port of the web page [default: 7780, or a free port if that is taken]
-    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1024..), conflicts_with_all = ["once", "no_host"])]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1024..), conflicts_with = "once")]
     pub(crate) page_port: Option<u16>,
     /// File for the handler's output [default: target/sandbox/handler.log, or one of its own if another sandbox runs]
     #[arg(long, value_name = "FILE")]
@@ -72,6 +79,12 @@ pub(crate) enum Journeys {
     Default,
     All,
     Examples,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Names {
+    Plain,
+    Hard,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -101,15 +114,16 @@ impl Args {
         Duration::try_from_secs_f64(self.orders as f64 / rate / visits as f64).unwrap_or_default()
     }
 
-    /// All journeys and the examples if there is a page.
+    /// All journeys and the examples if the sandbox hosts the app and has a page. `func start` reads `journeys.json` as
+    /// it is.
     fn journeys(&self) -> Journeys {
-        let usual = if self.has_page() { Journeys::Examples } else { Journeys::Default };
+        let usual = if self.has_page() && !self.no_host { Journeys::Examples } else { Journeys::Default };
         self.journeys.unwrap_or(usual)
     }
 
     /// Whether there is a page. A run that ends by itself has none.
     pub(crate) fn has_page(&self) -> bool {
-        !self.once && !self.no_host
+        !self.once
     }
 
     pub(crate) fn enabled(&self) -> Enabled {
@@ -134,10 +148,20 @@ impl Args {
         self.journeys() == Journeys::Examples
     }
 
+    fn names(&self) -> shop::Names {
+        match self.names {
+            Some(Names::Plain) => shop::Names::Plain,
+            Some(Names::Hard) => shop::Names::Hard,
+            None if self.faults.is_none() => shop::Names::Plain,
+            None => shop::Names::Hard,
+        }
+    }
+
     pub(crate) fn environment(&self) -> EnvironmentOptions {
         let latency = Duration::from_millis(self.latency_ms);
         EnvironmentOptions {
             seed: self.seed,
+            names: self.names(),
             ports: self.port_base.or(self.no_host.then_some(PORT_BASE)),
             network: Network::new(NoFaults { latency }),
             odd_contacts: self.faults.of(Dependency::Dataverse).odd,
@@ -173,10 +197,20 @@ mod tests {
     #[test]
     fn all_journeys_and_the_examples_are_enabled_with_a_page() {
         let expected = |text| parse(text).unwrap().expected().len();
-        let runs = ["", "--once", "--once --journeys all", "--journeys default", "--once --journeys examples"];
-        assert_eq!(runs.map(expected), [8, 1, 4, 1, 8]);
-        assert_eq!(runs.map(|text| parse(text).unwrap().has_partner_events()), [true, false, false, false, true]);
+        let runs = ["", "--once", "--once --journeys all", "--journeys default", "--once --journeys examples", "--no-host"];
+        assert_eq!(runs.map(expected), [8, 1, 4, 1, 8, 1]);
+        assert_eq!(runs.map(|text| parse(text).unwrap().has_partner_events()), [true, false, false, false, true, false]);
         assert!(parse("--once --page-port 7781").is_err());
+    }
+
+    #[test]
+    fn customers_have_plain_names_unless_something_is_to_be_tested() {
+        let names = |text| parse(text).unwrap().names();
+        assert_eq!(
+            ["", "--names hard", "--faults rough"].map(names),
+            [shop::Names::Plain, shop::Names::Hard, shop::Names::Hard]
+        );
+        assert_eq!(names("--faults rough --names plain"), shop::Names::Plain);
     }
 
     #[test]

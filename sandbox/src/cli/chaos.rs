@@ -49,7 +49,7 @@ impl Args {
     /// App settings for runs with faults, or with a page that can inject them: shorter leases and waits, so that
     /// everything finishes within minutes.
     pub(crate) fn fault_settings(&self) -> BTreeMap<String, String> {
-        match (self.faults.is_none(), self.kill_every.is_some() || self.has_page()) {
+        match (self.faults.is_none(), self.kill_every.is_some() || self.has_page() && !self.no_host) {
             (true, false) => BTreeMap::new(),
             (true, true) => FaultProfile::storm().suggested_settings(),
             (false, _) => self.faults.suggested_settings(),

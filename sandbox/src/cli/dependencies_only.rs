@@ -1,6 +1,7 @@
 //! Serves the dependencies without a Functions host, for `func start` of Core Tools.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use sandbox::environment::{Environment, PORT_BASE};
 use sandbox::network::Dependency;
@@ -9,11 +10,12 @@ use serde_json::json;
 use super::args::Args;
 use super::chaos::Chaos;
 use super::output::{note, say};
-use super::{Failure, interruptible, stop_requested};
+use super::{Failure, interruptible, stop_requested, web_page};
 
 /// Serves the dependencies until Ctrl-C, while the shop sells its orders.
 pub(crate) async fn serve(args: &Args) -> Result<bool, Failure> {
-    let environment = interruptible(start(args)).await?;
+    let environment = Arc::new(interruptible(start(args)).await?);
+    let _page = web_page::open(args, &environment, &[]).await?;
     // The faults end with the process: nobody knows when the host starts.
     let _faults = Chaos::start(args, &environment, &[]);
     tokio::select! {

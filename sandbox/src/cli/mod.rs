@@ -12,6 +12,7 @@ mod run;
 mod scenario;
 mod stop;
 mod summary;
+mod web_page;
 
 use std::process::ExitCode;
 

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use sandbox::app_folder::{self, Profile};
 use sandbox::environment::{Environment, FunctionApp};
 use sandbox::host::{App, Process, Settings, Sink};
-use sandbox::page::{Page, PageOptions};
+use sandbox::page::Page;
 use sandbox::telemetry::Telemetry;
 
 use super::args::Args;
 use super::files::{HandlerLog, RunFolder, shown, tail};
 use super::outcome::Outcome;
 use super::output::{note, say};
-use super::{Failure, interruptible, next_steps, scenario, stop_requested};
+use super::{Failure, interruptible, next_steps, scenario, stop_requested, web_page};
 
 /// How often the handler polls in the sandbox. The default of 20 seconds would only cost waiting time here.
 const POLL_SCHEDULE: &str = "*/2 * * * * *";
@@ -65,7 +65,7 @@ async fn run_scenario(args: &Args, folder: &Path) -> Result<Finished, Failure> {
         instance.map(|instance| tokio::spawn(instance.record_events(app.host().events())));
         apps.push(app);
     }
-    let page = open_page(args, &environment, &apps).await?;
+    let page = web_page::open(args, &environment, &apps).await?;
     note(&format!(
         "The Functions host polls every 2 s here ({POLL_SCHEDULE}; 20 s in production). The handler's log: {}",
         shown(&log)
@@ -81,21 +81,6 @@ fn telemetry(args: &Args, environment: &Environment) -> Result<Option<Arc<Teleme
     let Some(path) = &args.telemetry else { return Ok(None) };
     let telemetry = Telemetry::create(path, environment.clock().clone());
     Ok(Some(telemetry.map_err(|error| format!("{}: {error}", shown(path)))?))
-}
-
-/// Opens the page, unless the sandbox ends by itself.
-async fn open_page(args: &Args, environment: &Arc<Environment>, apps: &[FunctionApp]) -> Result<Option<Page>, Failure> {
-    if !args.has_page() {
-        return Ok(None);
-    }
-    let options =
-        PageOptions { environment: environment.clone(), apps, enabled: args.expected(), port: args.page_port };
-    let page = Page::open(options).await.map_err(|error| match args.page_port {
-        Some(port) => format!("the page cannot be opened on port {port}: {error}; choose another --page-port"),
-        None => format!("the page cannot be opened: {error}"),
-    })?;
-    say(&format!("Watch the run and inject faults here: {}", page.url()))?;
-    Ok(Some(page))
 }
 
 async fn host(

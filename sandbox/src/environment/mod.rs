@@ -29,7 +29,7 @@ use crate::network::{Dependency, Network, NoFaults, ProtocolHandler, Served};
 use crate::service_bus::amqp::ServiceBusAmqp;
 use crate::service_bus::rest::ServiceBusRest;
 use crate::service_bus::{Broker, Counts, CreateError, EntityPath, Sent};
-use crate::shop::{CART_WAIT, LedgerEntry, Shop};
+use crate::shop::{CART_WAIT, LedgerEntry, Names, Shop};
 
 use self::bus::{broker, rest_options};
 pub use self::function_app::{FUNCTION_KEY, FunctionApp, HostingError, MASTER_KEY};
@@ -57,6 +57,8 @@ pub struct EnvironmentOptions {
     pub clock: Clock,
     /// The seed of the shop's customers and of all ids that the shop generates.
     pub seed: u64,
+    /// The names and addresses of the shop's customers.
+    pub names: Names,
     /// The first of a block of ports: one for each dependency and one for the function app. `None` uses free ports.
     pub ports: Option<u16>,
     /// The network.
@@ -87,6 +89,7 @@ impl EnvironmentOptions {
         Self {
             clock,
             seed: 1,
+            names: Names::default(),
             ports: None,
             network: Network::new(NoFaults::default()),
             csu: CsuOptions::default(),
@@ -155,7 +158,7 @@ impl Environment {
         let _hold = options.clock.hold();
         let mut sites = Sites::open(&options).await?;
         let (entra, tenant) = entra(&options);
-        let shop = Shop::new(options.clock.skewed(options.shop_skew), options.seed);
+        let shop = Shop::with_names(options.clock.skewed(options.shop_skew), options.seed, options.names);
         shop.set_partner_events(options.partner_events);
         shop.set_asynchronous_customers(options.csu.asynchronous_customers);
         for audience in [sites.url(Dependency::Commerce)?, sites.url(Dependency::Dataverse)?] {

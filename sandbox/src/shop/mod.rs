@@ -23,7 +23,7 @@ use rand::rngs::StdRng;
 
 pub use self::cart::Item;
 pub use self::catalog::{CHANNELS, Channel, ChannelKind, PRODUCTS, Product, channel, channel_of_oun, product_by_id};
-pub use self::customers::Customer;
+pub use self::customers::{Customer, Names};
 pub use self::event_store::{EventSearch, StoredEvent};
 pub use self::events::{EventRow, SqlDateTime};
 pub(crate) use self::fields::{Fields, Json, SERVICE_ROOT};
@@ -116,8 +116,23 @@ pub struct Checkout {
 impl Shop {
     /// Creates the retailer. `seed` determines its customers and all generated ids and numbers.
     pub fn new(clock: Clock, seed: u64) -> Self {
-        let state = Mutex::new(State::new(seed, clock.skew()));
+        Self::with_names(clock, seed, Names::default())
+    }
+
+    /// The same with these names of its customers.
+    pub fn with_names(clock: Clock, seed: u64, names: Names) -> Self {
+        let state = Mutex::new(State::new(seed, clock.skew(), names));
         Self(Arc::new(Inner { clock, state }))
+    }
+
+    /// The names of its customers.
+    pub(crate) fn names(&self) -> Names {
+        self.state().names
+    }
+
+    /// The address of a guest of [`Shop::plan`].
+    pub(crate) fn guest_email(&self, number: usize) -> String {
+        customers::guest_email(number, self.names())
     }
 
     /// The shop's clock, which sets the timestamps of its events.
@@ -284,7 +299,7 @@ impl Shop {
     /// customers and `seed` give the same plan.
     pub fn plan(&self, orders: usize, seed: u64) -> Vec<Action> {
         let customers = self.customers();
-        plan::plan(&customers, orders, <StdRng as rand::SeedableRng>::seed_from_u64(seed))
+        plan::plan(&customers, orders, <StdRng as rand::SeedableRng>::seed_from_u64(seed), self.names())
     }
 
     /// Performs one visit. Returns the written events.

@@ -8,7 +8,7 @@ use rand::seq::IndexedRandom as _;
 
 use super::cart::Item;
 use super::catalog::{CHANNELS, Channel, ChannelKind, PRODUCTS};
-use super::customers::{self, Customer};
+use super::customers::{self, Customer, Names};
 use super::events::EventRow;
 use super::{CartOpening, Checkout, Shop, ShopError};
 
@@ -100,8 +100,9 @@ impl Action {
 }
 
 /// See [`Shop::plan`].
-pub(super) fn plan(customers: &[Arc<Customer>], orders: usize, rng: StdRng) -> Vec<Action> {
-    let mut planner = Planner { customers, regulars: Vec::new(), rng, actions: Vec::new(), missing: orders, guests: 0 };
+pub(super) fn plan(customers: &[Arc<Customer>], orders: usize, rng: StdRng, names: Names) -> Vec<Action> {
+    let (regulars, actions) = (Vec::new(), Vec::new());
+    let mut planner = Planner { customers, regulars, rng, names, actions, missing: orders, guests: 0 };
     while planner.missing > 0 {
         planner.next();
     }
@@ -113,6 +114,7 @@ struct Planner<'a> {
     /// Customers who bought before in this plan and may come again.
     regulars: Vec<Arc<Customer>>,
     rng: StdRng,
+    names: Names,
     actions: Vec<Action>,
     missing: usize,
     guests: usize,
@@ -148,14 +150,14 @@ impl Planner<'_> {
                 self.guests += 1;
             }
             name = format!("Guest No. {}", self.guests);
-            receipt_email = format!("guest.{}+o'neil@example.org", self.guests);
+            receipt_email = customers::guest_email(self.guests, self.names);
         }
         self.visit(channel, Shopper::Guest { name }, VisitOutcome::Checkout { receipt_email });
     }
 
     /// A new customer orders twice in a row.
     fn newcomer(&mut self) {
-        let customer = Arc::new(customers::newcomer(&mut self.rng));
+        let customer = Arc::new(customers::newcomer(&mut self.rng, self.names));
         for _ in 0..self.missing.min(2) {
             let shopper = Shopper::New(Box::new(Customer::clone(&customer)));
             self.purchase(&customer, shopper);

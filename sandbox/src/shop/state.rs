@@ -11,7 +11,7 @@ use rand::{RngExt as _, SeedableRng as _};
 
 use super::cart::{Cart, Item, Line};
 use super::catalog::{self, Channel, ChannelKind};
-use super::customers::{self, Customer};
+use super::customers::{self, Customer, Names};
 use super::event_store::EventStore;
 use super::events::{EventRow, SqlDateTime};
 use super::ledger::{CartFacts, LedgerEntry};
@@ -35,6 +35,7 @@ pub(super) struct State {
     /// Whether the events of a partner's extension are written too.
     pub(super) partner_events: bool,
     fulfilment: Fulfilment,
+    pub(super) names: Names,
     sales: u64,
 }
 
@@ -48,8 +49,8 @@ pub(super) struct Order {
 }
 
 impl State {
-    pub(super) fn new(seed: u64, skew: TimeDelta) -> Self {
-        let customers = customers::generate(seed).into_iter();
+    pub(super) fn new(seed: u64, skew: TimeDelta, names: Names) -> Self {
+        let customers = customers::generate(seed, names).into_iter();
         Self {
             // Another random stream than for the customers, so that ids are independent of them.
             rng: StdRng::seed_from_u64(!seed),
@@ -65,6 +66,7 @@ impl State {
             asynchronous_customers: false,
             partner_events: false,
             fulfilment: Fulfilment::default(),
+            names,
             sales: 0,
         }
     }
