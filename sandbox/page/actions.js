@@ -1,15 +1,15 @@
 // Actions: place orders, and inject faults.
 
-import { $, h, post, setText } from "./dom.js";
-import { count, journey, plural } from "./format.js";
-import { select } from "./list.js";
+import { $, h, post, put, setText } from "./dom.js";
+import { count, journey, plural, reason } from "./format.js";
+import { revealTimeline, select } from "./list.js";
 import { onChange, store } from "./store.js";
 
-/** Runs an action and shows its result. */
+/** Runs an action and shows its result: a text, or a text and elements. */
 async function act(progress, path, body, describe) {
   setText($("result"), progress);
   try {
-    setText($("result"), describe(await post(path, body)));
+    put($("result"), describe(await post(path, body)));
   } catch (error) {
     setText($("result"), error.message);
   }
@@ -19,23 +19,26 @@ $("visit").addEventListener("submit", (submit) => {
   submit.preventDefault();
   const form = new FormData($("visit"));
   const outcome = submit.submitter?.value ?? "checkout";
-  const visit = {
-    who: form.get("who"),
-    place: form.get("place"),
-    email: form.has("email"),
-    loyaltyCard: form.has("loyaltyCard"),
-    outcome,
-  };
-  act("Placing the order …", "/api/shop", visit, ({ events }) => {
-    selectWhenKnown(events.at(-1));
-    return outcome === "checkout" ? "Order placed. Its event is shown on the right." : "Cart left without buying. Its event is shown on the right.";
-  });
+  shop({ who: form.get("who"), place: form.get("place"), email: form.has("email"), loyaltyCard: form.has("loyaltyCard"), outcome });
 });
+
+/** Performs a visit to the shop, and shows its event. */
+export function shop(visit) {
+  return act("Placing the order …", "/api/shop", visit, ({ events }) => {
+    selectWhenKnown(events.at(-1));
+    return visit.outcome === "checkout" ? "Order placed. The event timeline shows its event." : "Cart left without buying. The event timeline shows its event.";
+  });
+}
 
 /** Selects the new event. The answer may come before the event is in the stream. */
 function selectWhenKnown(number) {
-  if (store.events.has(number)) select(number);
+  if (store.events.has(number)) show(number);
   else awaited = number;
+}
+
+function show(number) {
+  select(number);
+  revealTimeline();
 }
 
 let awaited = null;
@@ -53,8 +56,20 @@ $("redrive").addEventListener("click", () =>
     if (status !== 200 && status !== 422) return `trigger-journey answered ${status}.`;
     const [done, failed] = [answer.succeeded.length, answer.failed.length];
     if (!answer.taken) return "There are no dead letters.";
-    return failed ? `${plural(done, "dead letter")} processed, ${count(failed)} failed again.` : `${plural(done, "dead letter")} processed.`;
+    if (!failed) return `${plural(done, "dead letter")} processed.`;
+    return [`${plural(done, "dead letter")} processed, ${count(failed)} failed again:`, failures(answer.failed)];
   }));
+
+/** The dead letters that have failed again, with the reason, and a link to the event. */
+function failures(failed) {
+  const lines = failed.slice(0, FAILURES).map(({ eventId, number, reason: why }) => h("li", {},
+    number ? h("a", { href: `#event-${number}` }, `Event ${number}`) : (eventId ?? "A message of another sender"),
+    `: ${reason(why?.code)}`));
+  const more = failed.length - lines.length;
+  return h("ul", { class: "failures" }, lines, more > 0 ? h("li", {}, `and ${count(more)} more`) : null);
+}
+
+const FAILURES = 5;
 
 // ---- custom triggers
 
@@ -81,7 +96,8 @@ function showTrigger() {
   if (how.value !== state) how.value = state;
 }
 
-onChange(({ events }) => {
+onChange(({ events, restarted }) => {
+  if (restarted) setText($("result"), "");
   const names = store.enabled;
   if (which.options.length !== names.length) {
     which.replaceChildren(...names.map((name) => h("option", { value: name }, journey(name))));
@@ -90,8 +106,9 @@ onChange(({ events }) => {
   const { deadLettered } = store.flow.bus;
   setText($("redrive"), deadLettered ? `Redrive ${plural(deadLettered, "dead letter")}` : "Redrive dead letters");
   for (const button of document.querySelectorAll("[data-orders]")) button.disabled = store.flow.bulkRunning;
+  $("kill").disabled = $("redrive").disabled = !store.flow.handlers.length;
   if (awaited && events.has(awaited)) {
-    select(awaited);
+    show(awaited);
     awaited = null;
   }
 });

@@ -1,6 +1,6 @@
 // Shows the result of the audit.
 
-import { $, h, setText } from "./dom.js";
+import { $, h, setText, update } from "./dom.js";
 import { count, duration, journey, plural } from "./format.js";
 import { onChange, store } from "./store.js";
 
@@ -9,13 +9,14 @@ function headline(audit) {
   if (lost) return `${plural(lost, "journey")} lost.`;
   if (duplicates || misdirected) return `${plural(duplicates + misdirected, "journey")} started wrongly.`;
   if (!expected) return "No journeys are expected yet.";
-  if (needsOperator) return `${plural(needsOperator, "journey")} ${needsOperator === 1 ? "needs" : "need"} an operator; nothing is lost.`;
+  const progress = pending ? `, ${count(pending)} in progress` : "";
+  if (needsOperator) return `${plural(needsOperator, "journey")} ${needsOperator === 1 ? "needs" : "need"} an operator${progress}; nothing is lost.`;
   if (pending) return `${count(started)} of ${plural(expected, "journey")} started, ${count(pending)} in progress.`;
-  return `All ${plural(expected, "expected journey")} have started, each once.`;
+  return expected === 1 ? "The expected journey has started, once." : `All ${plural(expected, "expected journey")} have started, each once.`;
 }
 
 function lines(audit) {
-  const { pending, needsOperator, lost, duplicates, uncertain, misdirected, duplicateContacts, deadLettered, findings } = audit;
+  const { pending, needsOperator, lost, duplicates, uncertain, forced, dismissed, misdirected, duplicateContacts, deadLettered, findings } = audit;
   const line = (bad, wrong, right) => [bad ? "bad" : "good", bad ? wrong : right];
   return [
     line(lost, `${plural(lost, "journey")} not started, and not being processed.`, "Nothing is lost."),
@@ -23,8 +24,10 @@ function lines(audit) {
     line(misdirected, `${plural(misdirected, "journey")} started for the wrong contact, with wrong values, or unexpectedly.`, "Each journey has the right contact and the amounts of the receipt."),
     line(duplicateContacts, `${plural(duplicateContacts, "duplicate contact")}.`, "There are no duplicate contacts."),
     pending ? ["wait", `${plural(pending, "journey")} in progress or waiting for a retry.`] : null,
-    needsOperator || deadLettered ? ["bad", `${plural(deadLettered, "dead letter")}${needsOperator ? `, ${plural(needsOperator, "journey")} not started` : ""}: an operator corrects the cause and redrives them.`] : null,
+    needsOperator || deadLettered ? ["bad", `${plural(deadLettered, "dead letter")}${needsOperator ? `, ${plural(needsOperator, "journey")} not started` : ""}: select the event, correct the cause, then start or leave it.`] : null,
     uncertain ? ["wait", `${plural(uncertain, "journey")} started again because an answer was lost. This is the one case that cannot be prevented.`] : null,
+    forced ? ["plain", `${plural(forced, "journey")} started by hand: an operator decided so.`] : null,
+    dismissed ? ["plain", `${plural(dismissed, "journey")} not started, because an operator left ${dismissed === 1 ? "it" : "them"}.`] : null,
     ...findings.map((finding) => ["bad", finding]),
   ].filter(Boolean);
 }
@@ -47,8 +50,8 @@ onChange(({ audit: changed }) => {
   figure("f-dead", audit.deadLettered, "bad");
   setText($("f-p50"), duration(audit.p50Ms));
   setText($("f-p99"), duration(audit.p99Ms));
-  $("audit-lines").replaceChildren(...lines(audit).map(([tone, text]) => h("li", { "data-tone": tone }, text)));
-  $("audit-table").tBodies[0].replaceChildren(...audit.journeys.map((it) => h("tr", {},
+  update($("audit-lines"), lines(audit).map(([tone, text]) => h("li", { "data-tone": tone }, text)));
+  update($("audit-table").tBodies[0], audit.journeys.map((it) => h("tr", {},
     h("th", { scope: "row" }, journey(it.journey)),
     ...[it.expected, it.started, it.duplicated, it.misdirected].map((number) => h("td", {}, count(number))),
     h("td", {}, duration(it.latency?.p50Ms)), h("td", {}, duration(it.latency?.p99Ms)))));

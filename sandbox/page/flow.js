@@ -1,8 +1,8 @@
 // The flow: services with their counts, connections between them, and moving dots. A dot is a real call or message; many at
 // the same time are shown as a few.
 
-import { $, h, post, s, setText } from "./dom.js";
-import { clock, count, duration, journey, plural } from "./format.js";
+import { $, h, post, put, s, setText } from "./dom.js";
+import { clock, count, journey, plural, reason } from "./format.js";
 import { onChange, store } from "./store.js";
 
 const AVAILABILITY = {
@@ -73,8 +73,10 @@ function availabilityOf({ reachable, availability }) {
 function showAvailability(flow) {
   for (const select of map.querySelectorAll("[data-faults]")) {
     const actual = availabilityOf(flow.dependencies[select.dataset.faults]);
-    // A focused control is not changed.
-    if (document.activeElement !== select && select !== saving) select.value = actual;
+    // A focused control follows only changes that were made elsewhere.
+    const changed = select.dataset.actual !== actual;
+    if (select !== saving && (changed || document.activeElement !== select)) select.value = actual;
+    select.dataset.actual = actual;
     select.closest(".service").dataset.state = SHOWN[actual] ?? actual;
   }
   const back = flow.bus.scheduled ? "back" : "idle";
@@ -93,6 +95,7 @@ function calls(dependency) {
 }
 
 function handlers(flow) {
+  if (!flow.handlers.length) return "not started by the sandbox";
   const up = flow.handlers.filter((handler) => handler.up).length;
   const exits = flow.handlers.reduce((all, handler) => all + handler.exits, 0);
   const state = up === flow.handlers.length ? "handler up" : "handler starting";
@@ -101,9 +104,9 @@ function handlers(flow) {
 
 function lastPoll(flow) {
   const poll = flow.functions["poll-events"];
-  if (!poll?.lastStart) return "not polled yet";
-  const took = poll.lastTookMs === null ? "" : `, took ${duration(poll.lastTookMs)}`;
-  return `last poll ${clock(poll.lastStart)}${took}`;
+  const again = flow.republished ? ` · ${count(flow.republished)} again` : "";
+  if (!poll?.lastStart) return `not polled yet${again}`;
+  return `last poll ${clock(poll.lastStart)}${again}`;
 }
 
 function texts(flow) {
@@ -119,9 +122,9 @@ function texts(flow) {
     handler: handlers(flow),
     waiting: count(bus.active + bus.locked + bus.scheduled),
     queue: `${count(bus.locked)} locked · ${count(bus.scheduled)} scheduled · ${count(bus.deadLettered)} dead`,
-    processed: count(process.succeeded),
-    process: `${count(process.inFlight)} in flight${process.failed ? ` · ${count(process.failed)} failed` : ""}`,
-    replays: replay ? `${count(replay.started)} by trigger-journey` : "",
+    processed: count(records.processed),
+    process: `${count(process.inFlight)} in flight${flow.rescheduled ? ` · ${count(flow.rescheduled)} rescheduled` : ""}`,
+    replays: replay ? plural(replay.started, "operator request") : "",
     contacts: count(flow.contacts),
     dataverse: `${count(flow.contacts - flow.initialContacts)} created · ${calls(dependencies.dataverse)}`,
     started: count(sum(started)),
@@ -153,6 +156,16 @@ function route(from, to) {
   return `M${x1} ${y1}L${lane - 20} ${y1}C${lane} ${y1} ${lane} ${y1} ${lane} ${y1 + 20}L${lane} ${y2 - 20}C${lane} ${y2} ${lane} ${y2} ${x2} ${y2}`;
 }
 
+const narrow = matchMedia("(max-width: 1100px)");
+const phone = matchMedia("(max-width: 820px)");
+
+/** Whether two services are next to each other, in a row or, on a phone, in the only column. */
+function isNeighbour(from, to) {
+  const [a, b] = [from, to].map((service) => service.getBoundingClientRect());
+  const isBeside = a.top === b.top && Math.abs(a.left - b.left) < a.width * 1.5;
+  return isBeside || phone.matches;
+}
+
 function draw() {
   const { width, height } = map.getBoundingClientRect();
   connections.setAttribute("viewBox", `0 0 ${width} ${height}`);
@@ -162,7 +175,9 @@ function draw() {
       paths.set(key, s("path", { "data-state": "normal" }));
       connections.append(paths.get(key));
     }
-    paths.get(key).setAttribute("d", route(services[from], services[to]));
+    // In three columns, other connections would cross the texts.
+    const isShown = !narrow.matches || isNeighbour(services[from], services[to]);
+    paths.get(key).setAttribute("d", isShown ? route(services[from], services[to]) : "M0 0");
   }
 }
 
@@ -204,7 +219,7 @@ function move(time) {
 function traffic(flow) {
   return {
     "commerce poll": sum(flow.records),
-    "poll bus": flow.published,
+    "poll bus": flow.published + flow.republished,
     "bus process": flow.functions["process-message"]?.started ?? 0,
     "process dataverse": flow.dependencies.dataverse.calls,
     "dataverse journeys": sum(flow.started),
@@ -223,7 +238,7 @@ function totals(flow) {
   return {
     events: flow.events,
     published: flow.published,
-    processed: flow.functions["process-message"]?.succeeded ?? 0,
+    processed: flow.records.processed ?? 0,
     started: sum(flow.started),
     records: sum(flow.records),
     contacts: flow.contacts,
@@ -249,7 +264,7 @@ setInterval(showRates, 1000);
 
 // ---- updates
 
-onChange(({ notices, whole }) => {
+onChange(({ notices, whole, restarted }) => {
   const { flow } = store;
   for (const [field, text] of Object.entries(texts(flow))) setText(fields[field], text);
   showKinds(flow.started);
@@ -262,7 +277,7 @@ onChange(({ notices, whole }) => {
   }
   if (before && flow.functions["poll-events"]?.started !== before.polls && !reducedMotion.matches) pulse();
   before = { ...counts, polls: flow.functions["poll-events"]?.started };
-  if (notices) showNotices();
+  if (notices || restarted) showNotices();
 });
 
 function showKinds(started) {
@@ -280,8 +295,7 @@ function pulse() {
 
 function showNotices() {
   const last = store.notices.slice(-4).reverse();
-  const lines = last.map((notice) =>
-    h("p", { "data-tone": notice.tone, "data-number": notice.number }, h("time", {}, clock(notice.at)), ` ${notice.text}`));
-  if (lines.length) $("notices").replaceChildren(...lines);
+  const lines = last.map((notice) => h("p", { "data-tone": notice.tone, "data-number": notice.number },
+    h("time", {}, clock(notice.at)), ` ${notice.text}${notice.reason === undefined ? "" : notice.reason ? `: ${reason(notice.reason)}.` : "."}`));
+  put($("notices"), lines.length ? lines : h("p", { class: "hint" }, "No faults and no changes yet."));
 }
-

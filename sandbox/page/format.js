@@ -1,5 +1,7 @@
 // Formats values as text.
 
+import { now } from "./store.js";
+
 const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const COUNT = new Intl.NumberFormat("en-US");
 
@@ -16,6 +18,19 @@ export function duration(ms) {
   if (seconds < 10) return `${seconds.toFixed(2)} s`;
   if (seconds < 100) return `${seconds.toFixed(1)} s`;
   return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+}
+
+/** When something happens: "retry in 8 s (attempt 3)", "due in 8 s". */
+export function countdown(what, at, attempt) {
+  const seconds = Math.round((at - now()) / 1000);
+  const time = seconds <= 0 ? "now" : seconds < 100 ? `in ${seconds} s` : `in ${Math.round(seconds / 60)} min`;
+  return `${what} ${time}${attempt ? ` (attempt ${attempt})` : ""}`;
+}
+
+/** What happens next to an event without a final state, as data attributes of the element that shows it. */
+export function upcoming({ retryAt, scheduledFor, attempt }) {
+  if (retryAt) return { next: "retry", until: retryAt, attempt: attempt ?? "" };
+  return scheduledFor ? { next: "due", until: scheduledFor, attempt: "" } : null;
 }
 
 export function money(amount, currency) {
@@ -77,6 +92,7 @@ export const JOURNEY_STATES = {
   waiting: ["◐", "waiting"],
   skipped: ["–", "skipped"],
   failed: ["✕", "failed"],
+  held: ["!", "held: an operator decides"],
 };
 
 /** The reason codes of a record as text. */
@@ -106,6 +122,7 @@ export const REASONS = {
   answerLost: "the trigger’s answer was lost",
   held: "needs an operator",
   scheduled: "it is not due yet",
+  dismissed: "closed by an operator",
   inProgress: "another delivery is processing it",
 };
 export const reason = (code) => REASONS[code] ?? code;

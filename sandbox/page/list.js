@@ -2,7 +2,7 @@
 // sandbox searches all events. Only the visible rows are in the DOM.
 
 import { $, h, setText } from "./dom.js";
-import { JOURNEY_STATES, clock, count, duration, eventType, journey, money, reason, state } from "./format.js";
+import { JOURNEY_STATES, clock, count, countdown, duration, eventType, journey, money, reason, state, upcoming } from "./format.js";
 import { onChange, store } from "./store.js";
 
 const box = $("rows");
@@ -22,10 +22,19 @@ const listeners = [];
 
 export const onSelect = (listener) => listeners.push(listener);
 
-/** Selects an event and scrolls to it. */
-export function select(number, focus = false) {
+/** Shows the timeline if it is not visible, for example on a phone. */
+export function revealTimeline(focus = false) {
+  const { top, bottom } = $("timeline-title").getBoundingClientRect();
+  if (top < 0 || bottom > innerHeight - 120) {
+    $("timeline-title").scrollIntoView({ behavior: reducedMotion.matches ? "instant" : "smooth" });
+  }
+  if (focus) $("timeline").focus({ preventScroll: true });
+}
+
+/** Selects an event and scrolls the list to it. A filter that does not include the event is removed, unless it is kept. */
+export function select(number, focus = false, keepFilter = false) {
   selected = number;
-  if (!shown.includes(number) && store.events.has(number)) {
+  if (!keepFilter && !shown.includes(number) && store.events.has(number)) {
     // An event that is selected elsewhere is shown regardless of the filter.
     $("search").value = "";
     document.querySelector("#filter input[value=all]").checked = true;
@@ -33,8 +42,8 @@ export function select(number, focus = false) {
   }
   if (shown.includes(number)) reveal(shown.length - 1 - shown.indexOf(number));
   render();
-  if (focus) box.focus({ preventScroll: true });
   for (const listener of listeners) listener(number);
+  if (focus) revealTimeline(true);
 }
 
 // ---- which events
@@ -96,13 +105,14 @@ function build() {
     .map((name) => [name, h("span", { class: name })]));
   const indicator = h("i", { class: "indicator", "aria-hidden": "true" });
   const word = h("span");
-  parts.state.append(indicator, word);
+  const more = h("span", { class: "more" });
+  parts.state.append(indicator, word, more);
   const row = h("div", { class: "row", role: "option" }, ...Object.values(parts));
-  return { row, parts, word, shown: null };
+  return { row, parts, word, more, shown: null };
 }
 
 function fill(slot, event, position) {
-  const { row, parts, word } = slot;
+  const { row, parts, word, more } = slot;
   row.style.transform = `translateY(${position * height}px)`;
   row.setAttribute("aria-posinset", position + 1);
   row.setAttribute("aria-setsize", shown.length);
@@ -118,14 +128,19 @@ function fill(slot, event, position) {
   setText(parts.what, `${eventType(event.type)[0]}, ${event.place}`);
   setText(parts.amount, event.amount === null ? "" : money(event.amount, event.currency));
   parts.marks.replaceChildren(...event.journeys.map(mark));
-  setText(word, event.reason && tone !== "good" ? `${text}: ${reason(event.reason)}` : text);
-  parts.state.title = word.textContent;
+  const coming = upcoming(event);
+  if (coming) Object.assign(word.dataset, coming);
+  else delete word.dataset.until;
+  setText(word, coming ? countdown(coming.next, coming.until, coming.attempt) : text);
+  const why = event.reason && (tone !== "good" || event.reason === "dismissed") ? reason(event.reason) : "";
+  setText(more, why);
+  parts.state.title = why ? `${text}: ${why}` : text;
   const first = event.journeys.find((it) => it.latencyMs !== null);
   setText(parts.latency, first ? duration(first.latencyMs) : "");
 }
 
 function mark({ journey: name, state: its, times }) {
-  const [glyph, text] = JOURNEY_STATES[its] ?? ["?", its];
+  const [glyph, text] = JOURNEY_STATES[its] ?? ["◌", its];
   const label = `${journey(name)}: ${times > 1 ? `started ${times} times` : text}`;
   return h("span", { class: "mark", "data-state": its, title: label },
     h("span", { "aria-hidden": "true" }, times > 1 ? `${times}×` : glyph), h("span", { class: "visually-hidden" }, `${label}.`));
@@ -184,7 +199,7 @@ box.addEventListener("click", (click) => {
   if (!row) return;
   select(Number(row.dataset.number));
   // On a phone the timeline is below the list.
-  if (phone.matches) $("timeline-title").scrollIntoView({ behavior: reducedMotion.matches ? "instant" : "smooth" });
+  if (phone.matches) revealTimeline();
 });
 
 const KEYS = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10, Home: -Infinity, End: Infinity };
@@ -199,6 +214,11 @@ box.addEventListener("keydown", (key) => {
 });
 
 new ResizeObserver(render).observe(box);
+
+// Only what is visible, because the time until a retry changes every second.
+setInterval(() => {
+  for (const text of document.querySelectorAll("[data-until]")) setText(text, countdown(text.dataset.next, Number(text.dataset.until), text.dataset.attempt));
+}, 1000);
 
 onChange((changed) => {
   const newest = shown.at(-1) ?? 0;

@@ -1,6 +1,6 @@
 // The messages to the customers: each started journey as the message it would send, rendered from its parameters only.
 
-import { $, h, put } from "./dom.js";
+import { $, h, update } from "./dom.js";
 import { clock, journey, money } from "./format.js";
 import { select } from "./list.js";
 import { onChange, store } from "./store.js";
@@ -23,11 +23,11 @@ const TEMPLATES = {
       `Hello ${value(mail, "name") || mail.name || "there"},`,
       "thank you for shopping with us. Your order is confirmed.",
       facts([
-        ["Order", value(mail, "channelreferenceid") || value(mail, "salesid") || value(mail, "bindingid")],
+        ["Order", value(mail, "channelreferenceid") || value(mail, "salesid")],
         ["Placed on", date(value(mail, "createddatetime"))],
         ["Paid", money(value(mail, "amountpaid"), value(mail, "currencycode"))],
       ]),
-      "We will write again when it is on its way.",
+      mail.online ? "We will write again when it is on its way." : "See you again soon.",
     ],
   }),
   "feedback-request": (mail) => ({
@@ -50,7 +50,7 @@ const TEMPLATES = {
     text: true,
     subject: "You left something behind",
     body: [
-      `Hi ${first(mail)}, ${Number(value(mail, "itemcount"))} ${Number(value(mail, "itemcount")) === 1 ? "thing waits" : "things wait"} in your cart (${Number(value(mail, "carttotal")).toFixed(2)} in all). We keep it for you until tomorrow.`,
+      `Hi ${first(mail)}, ${Number(value(mail, "itemcount"))} ${Number(value(mail, "itemcount")) === 1 ? "thing waits" : "things wait"} in your cart (${money(value(mail, "carttotal"), mail.currency ?? "")} in all). We keep it for you until tomorrow.`,
     ],
   }),
   "shipping-notification": (mail) => ({
@@ -99,14 +99,14 @@ function show(mail) {
   const { subject, body, text } = template(mail);
   const to = text && mail.phone ? mail.phone : address(mail);
   preview.dataset.kind = text && mail.phone ? "text" : "email";
-  put(preview,
+  update(preview,
     h("header", {},
       h("p", {}, h("span", {}, text && mail.phone ? "SMS to" : "To"), to ?? "no recipient: the contact has no e-mail address and no phone number"),
       h("p", {}, h("span", {}, "Subject"), subject)),
     h("div", { class: "body" }, body.map((part) => (typeof part === "string" ? h("p", {}, part) : part))),
     isCancelled(mail) ? h("p", { class: "cancelled" }, "Not sent: the cart was bought, so the journey ended.") : null,
     h("footer", {}, `${journey(mail.journey)}, started at ${clock(mail.at)}. `,
-      mail.event ? h("button", { type: "button", class: "textual", onclick: () => select(mail.event, true) }, "Show its event") : null));
+      mail.event ? h("button", { type: "button", class: "textual", "data-event": mail.event }, "Show its event") : null));
 }
 
 function render() {
@@ -129,6 +129,11 @@ function choose(number) {
   document.getElementById(`mail-${number}`)?.scrollIntoView({ block: "nearest" });
 }
 
+preview.addEventListener("click", (click) => {
+  const event = click.target.closest("[data-event]")?.dataset.event;
+  if (event) select(Number(event), true);
+});
+
 list.addEventListener("click", (click) => {
   const item = click.target.closest(".mail-item");
   if (item) choose(Number(item.dataset.number));
@@ -141,7 +146,12 @@ list.addEventListener("keydown", (key) => {
   choose(chosen + step);
 });
 
-onChange(({ events, mails, whole }) => {
+onChange(({ events, mails, whole, restarted }) => {
+  if (restarted) {
+    bought.clear();
+    list.replaceChildren();
+    update(preview, h("p", { class: "hint" }, "Each started journey is shown as a message, rendered from its parameters."));
+  }
   for (const number of events) {
     const row = store.events.get(number);
     if (row?.type === "Checkout") bought.add(row.id);

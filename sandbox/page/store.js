@@ -43,7 +43,8 @@ export function connect(link) {
 }
 
 function apply(frame) {
-  if (frame.whole || frame.run !== run) reset(frame.run);
+  const restarted = run !== null && frame.run !== run;
+  if (frame.whole || restarted) reset(frame.run);
   store.ahead = frame.now - Date.now();
   store.enabled = frame.enabled;
   store.flow = frame.flow;
@@ -55,7 +56,7 @@ function apply(frame) {
   store.notices.splice(0, store.notices.length - NOTICES);
   for (const period of frame.latency) store.latency.set(period.at, period);
   if (frame.audit) store.audit = frame.audit;
-  schedule(frame);
+  schedule(frame, restarted);
 }
 
 function reset(newRun) {
@@ -67,9 +68,9 @@ function reset(newRun) {
   store.audit = null;
 }
 
-function schedule(frame) {
+function schedule(frame, restarted) {
   if (!waiting) {
-    waiting = { events: new Set(), mails: false, notices: false, latency: false, audit: false, whole: false };
+    waiting = { events: new Set(), mails: false, notices: false, latency: false, audit: false, whole: false, restarted: false };
     // A page in the background has no animation frames, but must stay up to date.
     (document.hidden ? (show) => setTimeout(show, 500) : requestAnimationFrame)(flush);
   }
@@ -79,6 +80,7 @@ function schedule(frame) {
   waiting.latency ||= frame.latency.length > 0 || frame.whole;
   waiting.audit ||= Boolean(frame.audit);
   waiting.whole ||= frame.whole;
+  waiting.restarted ||= restarted;
 }
 
 function flush() {

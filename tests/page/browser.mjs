@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
-import { contrast, labels } from "./checks.mjs";
+import { borders, contrast, labels } from "./checks.mjs";
 
 const [url, pictures] = process.argv.slice(2);
 const DEADLINE = 60_000;
@@ -25,6 +25,12 @@ async function open(options) {
   page.on("pageerror", (error) => problems.push(error.message));
   page.on("request", (request) => request.url().startsWith(url) || problems.push(`a request to ${request.url()}`));
   await page.addInitScript(() => {
+    window.EventSource = class extends EventSource {
+      constructor(...options) {
+        super(...options);
+        window.stream = this;
+      }
+    };
     window.shift = 0;
     new PerformanceObserver((list) => {
       for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shift += entry.value;
@@ -67,6 +73,35 @@ async function shop({ who = "Existing", where = "Online", email = true, outcome 
   return last;
 }
 
+step("a held journey is started by an operator, and another one is left");
+const held = [];
+for (const who of ["Guest", "New customer"]) {
+  held.push(await shop({ who }));
+  await see("#timeline .decision", "the trigger was invoked, and its answer was lost");
+}
+await see("#timeline .decision", "Here, Dataverse has not started it.");
+await see("#headline", "2 journeys need an operator; nothing is lost.");
+await see("#notices", /failed: needs an operator/);
+await page.getByRole("button", { name: /^Redrive \d dead letter/ }).click();
+await see("#result .failures", "needs an operator");
+await page.locator("#result .failures a").first().click();
+await page.getByRole("button", { name: "Dry run" }).click();
+await see("#timeline .answer", "is held; a replay does not start it.");
+await see("#timeline .answer", "amountpaid");
+await page.goto(`${url}#event-${held[0]}`);
+await page.getByRole("button", { name: "Start anyway: Feedback request" }).click();
+await see("#timeline .answer", "Started now: Feedback request.");
+await see("#timeline .head", "processed");
+await page.goto(`${url}#event-${held[1]}`);
+await page.getByRole("button", { name: "Leave it" }).click();
+await see("#timeline .answer", "The event is closed.");
+await see("#timeline .head", "Left by an operator");
+await see("#audit-lines", "1 journey started by hand");
+await see("#audit-lines", "1 journey not started, because an operator left it.");
+await page.getByRole("button", { name: /^Redrive/ }).click();
+await see("#f-dead", "0");
+await settled();
+
 step("fifty orders fill the page");
 await page.getByRole("button", { name: "50 orders" }).click();
 await see("#notices", "50 orders are being placed");
@@ -86,6 +121,12 @@ await page.locator(".mail-item", { hasText: "Thank you for your order" }).first(
 await see("#mail-preview", `Hello ${guest},`);
 await see("#mail-preview", "visitor.");
 await see("#mail-preview", "Paid");
+await page.evaluate(() => scrollTo(0, document.body.scrollHeight));
+await page.getByRole("button", { name: "Show its event" }).click();
+await page.waitForFunction(() => {
+  const { top, bottom } = document.querySelector("#timeline-title").getBoundingClientRect();
+  return top >= 0 && bottom <= innerHeight && document.activeElement.id === "timeline";
+});
 await picture("desktop");
 
 step("a customer leaves without buying");
@@ -104,12 +145,23 @@ await see("#notices", "Dataverse is down now");
 await shop({ who: "Existing" });
 await see("#timeline .steps", "Retry scheduled");
 await see("#timeline .steps", "Dataverse does not answer");
+await see("#timeline .next", /retry in \d+ s \(attempt \d+\)/);
+await see("#rows .row", /retry (in \d+ s|now)/);
+await see("#notices", /wait.* for a retry: Dataverse/);
 await see("#headline", "in progress");
 await see("[data-field=queue]", /[1-9]\d* scheduled/);
 await page.getByLabel("Problems").check();
-await see("#rows .row", "retrying");
 await page.getByLabel("All", { exact: true }).check();
 await picture("problems");
+
+step("the timeline keeps focus and open details while it changes");
+await page.locator("#timeline summary", { hasText: "Record in Cosmos DB" }).click();
+const retries = await page.locator("#timeline .steps", { hasText: "Retry scheduled" }).evaluate((it) => it.children.length);
+await page.waitForFunction((before) => document.querySelector("#timeline .steps").children.length > before, retries);
+assert.equal(await page.evaluate(() => document.activeElement.textContent), "Record in Cosmos DB");
+assert.ok(await page.locator("#timeline details[data-key=record]").evaluate((it) => it.open));
+await page.keyboard.press("Enter");
+await page.locator("#rows").focus();
 
 step("Dataverse works again, and the backlog is processed");
 await setFaults("dataverse", "normal");
@@ -176,7 +228,27 @@ await settled();
 assert.equal(await field("events").textContent(), events);
 await see("#notices", "150 orders are being placed");
 
+step("events are found by e-mail address, type and status, and the address keeps the search");
+for (const [text, found] of [["visitor.", /visitor|Guest|./], ["checkout", /Checkout/], ["feedback-request", /./]]) {
+  await page.locator("#search").fill(text);
+  await see("#rows .row", found);
+  await see("#events-count", / of /);
+}
+await page.locator("#search").fill("dismissed");
+await see("#events-count", /^1 of /);
+await page.reload();
+await see("#events-count", /^1 of /);
+assert.equal(await page.locator("#search").inputValue(), "dismissed");
+await page.locator("#search").fill("");
+
+step("help explains the page");
+await page.getByRole("button", { name: "Help" }).click();
+await see("dialog", "Dead letters");
+await page.keyboard.press("Escape");
+
 step("the page can be used with the keyboard");
+await page.reload();
+await settled();
 await page.keyboard.press("Tab");
 assert.equal(await page.evaluate(() => document.activeElement.className), "skip");
 await page.locator("#rows").focus();
@@ -200,18 +272,52 @@ await setFaults("commerce", "normal");
 step("all controls have names, and all texts have enough contrast, in both themes");
 assert.deepEqual(await page.evaluate(labels), []);
 assert.deepEqual(await page.evaluate(contrast), []);
+assert.deepEqual(await page.evaluate(borders), []);
 await page.getByRole("button", { name: "Dark" }).click();
 assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), "dark");
 assert.deepEqual(await page.evaluate(contrast), []);
+assert.deepEqual(await page.evaluate(borders), []);
 await page.locator("#rows").focus();
 await page.keyboard.press("Home");
 await see("#timeline .head", "processed");
 await picture("dark");
 
+step("an operator uses the timeline with the keyboard only");
+await page.goto(`${url}#event-${held[0]}`);
+await page.getByRole("button", { name: "Dry run" }).focus();
+await page.keyboard.press("Enter");
+await see("#timeline .answer", "Dry run, nothing was changed.");
+
+step("the page says that the sandbox has ended, and connects again");
+const leaving = await open({});
+const failures = problems.length;
+await leaving.route("**/api/**", (route) => route.abort());
+await leaving.evaluate(() => {
+  window.stream.close();
+  window.stream.dispatchEvent(new Event("error"));
+});
+await leaving.locator("#ended").filter({ hasText: "The sandbox has ended." }).waitFor();
+assert.ok(await leaving.locator("section.actions").evaluate((it) => it.inert));
+await leaving.unroute("**/api/**");
+await leaving.locator("#link[data-state=live]").waitFor();
+await leaving.locator("#ended").waitFor({ state: "hidden" });
+assert.ok(await leaving.locator("section.actions").evaluate((it) => !it.inert));
+problems.splice(failures);
+await leaving.close();
+
 step("a phone shows everything without horizontal scrolling");
 const phone = await open({ viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, colorScheme: "dark", isMobile: true, hasTouch: true, reducedMotion: "reduce" });
 await phone.locator("#rows .row").first().waitFor();
-assert.ok(await phone.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+for (const width of [390, 320, 1000]) {
+  await phone.setViewportSize({ width, height: 844 });
+  const wide = await phone.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  assert.ok(wide <= 0, `${wide} px too wide at ${width} px`);
+}
+await phone.setViewportSize({ width: 390, height: 844 });
+await phone.getByRole("button", { name: "Check out", exact: true }).tap();
+await phone.waitForFunction(() => document.querySelector("#timeline-title").getBoundingClientRect().top < innerHeight / 2);
+await phone.locator("#timeline .head", { hasText: "processed" }).waitFor();
+await settled();
 assert.equal(await phone.locator(".dot").count(), 0);
 assert.deepEqual(await phone.evaluate(contrast), []);
 await picture("phone", phone);

@@ -50,3 +50,18 @@ export function contrast() {
   }
   return [...wrong];
 }
+
+/** Controls whose border has less contrast than WCAG 2.2 AA requires for them: 3. */
+export function borders() {
+  const light = (color) => {
+    const [r, g, b] = color.match(/[\d.]+/g).map((part) => part / 255).map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const back = light(getComputedStyle(document.body).backgroundColor);
+  const controls = document.querySelectorAll("button:not(.quiet, .textual, :disabled), select, input[type=search], .segments span");
+  const ratio = (it) => {
+    const [a, b] = [light(getComputedStyle(it).borderTopColor), back].sort((x, y) => y - x);
+    return (a + 0.05) / (b + 0.05);
+  };
+  return [...controls].filter((it) => it.checkVisibility() && ratio(it) < 3).map((it) => `${ratio(it).toFixed(2)} ${it.outerHTML.slice(0, 80)}`);
+}

@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,7 +16,9 @@ use sandbox::clock::Clock;
 use sandbox::environment::{Environment, EnvironmentOptions, FunctionApp};
 use sandbox::faults::{FaultProfile, explained};
 use sandbox::host::{App, Level, Process, Sink};
+use sandbox::network::{BoxFuture, Call, FaultAction, FaultInjector};
 use sandbox::page::{Page, PageOptions};
+use sandbox::shop::Names;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -28,7 +31,9 @@ async fn a_user_sees_orders_become_journeys_and_resolves_problems() {
         eprintln!("skipped: the browser test needs Chromium and Node.js, and runs only with BROWSER_TESTS=1");
         return;
     }
-    let environment = Arc::new(Environment::start(EnvironmentOptions::new(Clock::real())).await.unwrap());
+    let options = EnvironmentOptions { names: Names::Plain, ..EnvironmentOptions::new(Clock::real()) };
+    let environment = Arc::new(Environment::start(options).await.unwrap());
+    environment.network().set_faults(LostAnswers { journey: Journey::FeedbackRequest, left: AtomicUsize::new(2) });
     let log = Arc::new(Mutex::new(String::new()));
     let apps = [host(&environment, "browsed", &log).await];
     let options = PageOptions { environment: environment.clone(), apps: &apps, enabled: &Journey::ALL, port: None };
@@ -44,6 +49,11 @@ async fn a_user_sees_orders_become_journeys_and_resolves_problems() {
     // The page agrees with the ledger.
     let audit = environment.audit(&Journey::ALL, &explained(&environment, &page.kills()));
     assert!(audit.is_clean(), "{audit:?}");
+    assert_eq!(
+        (audit.forced.len(), audit.dismissed.len()),
+        (1, 1),
+        "one journey was started by hand, and one was left"
+    );
     assert!(!page.kills().is_empty());
     let [app] = apps;
     app.shutdown().await;
@@ -92,6 +102,21 @@ async fn an_event_has_a_timeline_from_the_shop_to_its_journeys() {
     assert_eq!(page.kills().len(), 1);
     let [app] = apps;
     app.shutdown().await;
+}
+
+/// Loses the answers of the first calls of a trigger, so that their journeys are held.
+struct LostAnswers {
+    journey: Journey,
+    left: AtomicUsize,
+}
+
+impl FaultInjector for LostAnswers {
+    fn decide(&self, call: &Call) -> BoxFuture<FaultAction> {
+        let is_lost = call.path.ends_with(self.journey.trigger())
+            && self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
+        let action = if is_lost { FaultAction::ResetBefore } else { FaultAction::Serve };
+        Box::pin(async move { action })
+    }
 }
 
 /// A client of the page's HTTP API.

@@ -197,9 +197,13 @@ mod tests {
     #[test]
     fn all_journeys_and_the_examples_are_enabled_with_a_page() {
         let expected = |text| parse(text).unwrap().expected().len();
-        let runs = ["", "--once", "--once --journeys all", "--journeys default", "--once --journeys examples", "--no-host"];
+        let runs =
+            ["", "--once", "--once --journeys all", "--journeys default", "--once --journeys examples", "--no-host"];
         assert_eq!(runs.map(expected), [8, 1, 4, 1, 8, 1]);
-        assert_eq!(runs.map(|text| parse(text).unwrap().has_partner_events()), [true, false, false, false, true, false]);
+        assert_eq!(
+            runs.map(|text| parse(text).unwrap().has_partner_events()),
+            [true, false, false, false, true, false]
+        );
         assert!(parse("--once --page-port 7781").is_err());
     }
 

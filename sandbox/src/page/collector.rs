@@ -12,7 +12,7 @@ use super::audit_status::AuditStatus;
 use super::dashboard::{Dashboard, PolledCounts};
 use super::state::PageState;
 use crate::cosmos::Change;
-use crate::environment::FunctionApp;
+use crate::environment::{FunctionApp, TOPIC};
 use crate::faults::explained;
 use crate::host::HostEvent;
 use crate::network::{CallEvent, Dependency};
@@ -106,6 +106,8 @@ impl PageState {
     fn poll(&self) {
         let (environment, mut dashboard) = (&self.environment, self.dashboard());
         let sent = environment.sent();
+        let scheduled = environment.broker().scheduled_after(TOPIC, dashboard.last_scheduled());
+        dashboard.add_scheduled(scheduled);
         for dependency in Dependency::ALL {
             let reachable = *environment.served(dependency).reachability().borrow();
             dashboard.set_availability(dependency, self.fault_controls.of(dependency), reachable);
@@ -120,6 +122,7 @@ impl PageState {
             request_units: environment.cosmos().usage().charge,
             bulk_running: self.bulk_running.load(Ordering::Relaxed),
         });
+        dashboard.report(environment.clock().now());
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::record::Record;
 use crate::audit::{self, Journey, Occasion};
 use crate::dataverse::StartedJourney;
-use crate::shop::{self, Channel, ChannelKind, Customer, LedgerEntry};
+use crate::shop::{self, Channel, ChannelKind, Customer, LedgerEntry, OrderFacts};
 
 /// The number of steps that are kept for one event.
 const STEPS: usize = 400;
@@ -29,6 +29,8 @@ pub(super) struct EventTimeline {
     /// Its record as it was last written.
     pub(super) record: Option<Record>,
     pub(super) deliveries: u32,
+    /// The next attempt, if its message is scheduled.
+    pub(super) retry: Option<Retry>,
     pub(super) started: Vec<Start>,
     pub(super) steps: Vec<Step>,
 }
@@ -40,6 +42,14 @@ pub(super) struct Start {
     pub(super) call: Arc<StartedJourney>,
     /// The time since the event was committed.
     pub(super) latency: TimeDelta,
+}
+
+/// When an event is tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Retry {
+    pub(super) at: DateTime<Utc>,
+    /// The number of the attempt, if the message contains it.
+    pub(super) attempt: Option<u32>,
 }
 
 /// Something that happened to an event.
@@ -91,6 +101,11 @@ pub(super) struct Row<'a> {
     currency: &'a str,
     status: &'a str,
     reason: Option<&'a str>,
+    /// When it is tried again, in milliseconds since 1970.
+    retry_at: Option<i64>,
+    /// When its next journey is due, in milliseconds since 1970.
+    scheduled_for: Option<i64>,
+    attempt: Option<u64>,
     deliveries: u32,
     journeys: Vec<JourneyMark>,
 }
@@ -105,6 +120,36 @@ pub(super) struct JourneyMark {
     latency_ms: Option<i64>,
 }
 
+impl Step {
+    fn is_record(&self) -> bool {
+        matches!(self.kind, StepKind::Recorded { .. })
+    }
+}
+
+impl StepKind {
+    fn is_same_record(&self, other: &Self) -> bool {
+        let text = |value: &Option<Box<RawValue>>| value.as_ref().map(|value| value.get().to_owned());
+        match (self, other) {
+            (
+                Self::Recorded { status, retry_count, publications, reason, journeys },
+                Self::Recorded { status: s, retry_count: r, publications: p, reason: why, journeys: j },
+            ) => {
+                (status, retry_count, publications) == (s, r, p)
+                    && text(reason) == text(why)
+                    && text(journeys) == text(j)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// The time of a step: a publication is recorded only after its message may have been delivered.
+fn published_at(written: DateTime<Utc>, item: &Value, before: Option<&Record>) -> DateTime<Utc> {
+    let is_new = item["publications"].as_u64() > before.and_then(|before| before.item()["publications"].as_u64());
+    let published = item["publishedAt"].as_str().and_then(|at| at.parse().ok());
+    published.filter(|at| is_new && *at < written).unwrap_or(written)
+}
+
 impl EventTimeline {
     pub(super) fn new(
         number: usize,
@@ -115,7 +160,18 @@ impl EventTimeline {
     ) -> Self {
         let due = audit::due(&entry, enabled).collect();
         let steps = vec![Step { at: entry.committed, kind: StepKind::Committed }];
-        Self { number, revision, entry, customer, due, record: None, deliveries: 0, started: Vec::new(), steps }
+        Self {
+            number,
+            revision,
+            entry,
+            customer,
+            due,
+            record: None,
+            deliveries: 0,
+            retry: None,
+            started: Vec::new(),
+            steps,
+        }
     }
 
     pub(super) fn add(&mut self, at: DateTime<Utc>, kind: StepKind) {
@@ -132,16 +188,17 @@ impl EventTimeline {
             return false;
         }
         let raw = |field: &str| to_raw_value(&item[field]).ok();
-        self.add(
-            at,
-            StepKind::Recorded {
-                status: text("status"),
-                retry_count: number("retryCount"),
-                publications: number("publications"),
-                reason: raw("reason"),
-                journeys: raw("journeys"),
-            },
-        );
+        let kind = StepKind::Recorded {
+            status: text("status"),
+            retry_count: number("retryCount"),
+            publications: number("publications"),
+            reason: raw("reason"),
+            journeys: raw("journeys"),
+        };
+        // A write that changes only times is no step of its own.
+        if !self.steps.iter().rev().find(|step| step.is_record()).is_some_and(|step| step.kind.is_same_record(&kind)) {
+            self.add(published_at(at, item, self.record.as_ref()), kind);
+        }
         self.record = Some(Record::new(item));
         true
     }
@@ -172,10 +229,27 @@ impl EventTimeline {
         of_order.filter(|name| !name.is_empty()).or_else(of_account).unwrap_or_else(|| "Guest".to_owned())
     }
 
-    /// Whether the customer's name, the place or the id contains a text, which is in lower case.
+    /// Whether what a person may know about the event contains a text, which is in lower case.
     pub(super) fn contains(&self, text: &str) -> bool {
         let has = |value: &str| value.to_lowercase().contains(text);
-        text.is_empty() || has(&self.who()) || has(self.place()) || has(&self.entry.event.transaction_id)
+        let event = &self.entry.event;
+        let is_in_order = |order: &OrderFacts| has(&order.sales_id) || has(&order.channel_reference_id);
+        text.is_empty()
+            || has(&self.who())
+            || has(self.place())
+            || has(&event.transaction_id)
+            || has(&event.event_type)
+            || self.entry.email.as_deref().is_some_and(has)
+            || self.entry.account.as_deref().is_some_and(has)
+            || self.entry.order.as_ref().is_some_and(is_in_order)
+            || has(self.status().unwrap_or_default())
+            || self.record.as_ref().is_some_and(|record| record.has_word(text))
+    }
+
+    /// When the event is tried again: its scheduled message, or the time in its record.
+    fn retry(&self) -> Option<Retry> {
+        let record = self.record.as_ref().filter(|record| record.status == "retrying")?;
+        self.retry.or_else(|| record.retry_by_poller())
     }
 
     fn place(&self) -> &'static str {
@@ -198,6 +272,9 @@ impl EventTimeline {
             currency: order.map_or("", |order| &order.currency),
             status: self.status().unwrap_or("notPolled"),
             reason: self.record.as_ref().and_then(|record| record.reason.as_deref()),
+            retry_at: self.retry().map(|retry| retry.at.timestamp_millis()),
+            scheduled_for: self.record.as_ref().and_then(|record| record.scheduled_for).map(|at| at.timestamp_millis()),
+            attempt: self.retry().and_then(|retry| retry.attempt).map(u64::from),
             deliveries: self.deliveries,
             journeys: enabled.iter().filter_map(|journey| self.mark(*journey)).collect(),
         }

@@ -129,8 +129,8 @@ impl Invocations {
         let stats = self.functions.entry(function).or_default();
         let (outcome, count, detail) = match outcome {
             Outcome::Succeeded => ("succeeded", &mut stats.succeeded, String::new()),
-            Outcome::Failed(detail) => ("failed", &mut stats.failed, detail),
-            Outcome::Lost => ("lost", &mut stats.lost, "the instance died".to_owned()),
+            Outcome::Failed(detail) => ("failed", &mut stats.failed, failure(detail)),
+            Outcome::Lost => ("lost", &mut stats.lost, "the instance ended".to_owned()),
         };
         *count += 1;
         stats.in_flight = stats.in_flight.saturating_sub(1);
@@ -140,6 +140,11 @@ impl Invocations {
             None => HostUpdate::CountsOnly,
         }
     }
+}
+
+/// Why an invocation failed. The text of the HTTP client means nothing to a reader.
+fn failure(detail: String) -> String {
+    if detail.contains("client error") { "the handler ended during the request".to_owned() } else { detail }
 }
 
 fn description(cause: &Cause) -> String {

@@ -26,6 +26,7 @@ pub(super) fn router(state: Arc<PageState>, port: u16) -> Router {
         .route("/api/shop", post(actions::shop))
         .route("/api/bulk-orders", post(actions::bulk_order))
         .route("/api/replay", post(actions::replay))
+        .route("/api/dismiss", post(actions::dismiss))
         .route("/api/redrive", post(actions::redrive))
         .route("/api/faults", post(actions::set_faults))
         .route("/api/trigger", post(actions::set_trigger))

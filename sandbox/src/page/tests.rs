@@ -194,6 +194,22 @@ async fn a_frame_has_the_newest_events_and_a_search_finds_the_others() {
 }
 
 #[tokio::test]
+async fn a_search_finds_what_a_caller_has_in_hand() {
+    let client = TestClient::new().await;
+    let number = client.sell().await;
+    client.sell().await;
+    let entry = client.environment.ledger()[number - 1].clone();
+    let order = entry.order.clone().unwrap();
+    let email = entry.email.clone().unwrap().to_uppercase();
+    for text in [&email, &order.channel_reference_id] {
+        let found = client.get(&format!("api/events?text={text}")).await;
+        assert!(numbers(&found).contains(&(number as u64)) && !numbers(&found).contains(&4), "{text}: {found}");
+    }
+    assert_eq!(client.get("api/events?text=checkout").await["total"], 2);
+    assert_eq!(client.get("api/events?text=failed").await["total"], 0);
+}
+
+#[tokio::test]
 async fn unknown_paths_and_events_are_not_found() {
     let client = TestClient::new().await;
     for (path, status) in [("api/events/1", 404), ("api/events/0", 404), ("api/events/x", 400), ("api/nothing", 404)] {
@@ -228,6 +244,9 @@ async fn invalid_actions_are_rejected_with_the_reason() {
             "there is no journey 'newsletter'",
         ),
         ("api/replay", json!({"event": 7}), 404, "there is no event 7"),
+        ("api/replay", json!({"event": 7, "force": true}), 400, "unknown field `force`"),
+        ("api/dismiss", json!({"event": 7}), 400, "missing field `reason`"),
+        ("api/dismiss", json!({"event": 7, "reason": "a test"}), 404, "there is no event 7"),
         ("api/redrive", json!({"max": 5}), 409, "no function app"),
         ("api/kill", json!({}), 409, "no handler"),
     ];

@@ -9,9 +9,7 @@ use uuid::Uuid;
 
 use super::entity::{Counts, CreateError, EntityPath, SubscriptionOptions, TopicOptions, fold};
 use super::message::{Changes, Message, NewMessage};
-use super::sent::Sent;
 use super::state::State;
-use super::topic::Topic;
 use crate::clock::{Clock, TimeHold};
 
 /// There is no such topic or subscription.
@@ -67,7 +65,7 @@ pub struct Delivery {
 /// Must be created inside a Tokio runtime, on which locks expire and scheduled messages are enqueued.
 #[derive(Clone)]
 pub struct Broker {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
 /// The rights of callers. All rights are granted unless some were removed.
@@ -79,7 +77,7 @@ pub struct Rights {
     pub listen: bool,
 }
 
-struct Inner {
+pub(super) struct Inner {
     rights: Mutex<Rights>,
     clock: Clock,
     state: Mutex<State>,
@@ -88,7 +86,7 @@ struct Inner {
 
 impl Inner {
     /// The state, after everything that is due was processed.
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.run_due();
         state
@@ -161,11 +159,6 @@ impl Broker {
     /// The largest message or batch of the topic, in bytes.
     pub fn max_message_bytes(&self, topic: &str) -> Result<usize, EntityNotFound> {
         self.inner.state().topics.get(&fold(topic)).map(|topic| topic.options.max_message_bytes).ok_or(EntityNotFound)
-    }
-
-    /// How the messages of the topic were sent so far, without duplicates.
-    pub fn sent(&self, topic: &str) -> Result<Sent, EntityNotFound> {
-        self.inner.state().topics.get(&fold(topic)).map(Topic::sent).ok_or(EntityNotFound)
     }
 
     /// Accepts all messages in this order, or none. A duplicate is accepted and discarded.

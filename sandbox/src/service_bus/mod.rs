@@ -19,4 +19,4 @@ mod tests;
 pub use self::broker::{Broker, Delivery, EntityNotFound, Rights, SendError, SettleError};
 pub use self::entity::{Counts, CreateError, EntityPath, SubscriptionOptions, TopicOptions};
 pub use self::message::{Change, Changes, DeadLetter, Message, NewMessage, Property};
-pub use self::sent::{Sent, event_of};
+pub use self::sent::{ScheduledMessage, Sent, event_of};

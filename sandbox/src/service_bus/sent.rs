@@ -3,7 +3,12 @@
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use super::message::NewMessage;
+use chrono::{DateTime, Utc};
+
+use super::broker::{Broker, EntityNotFound};
+use super::entity::fold;
+use super::message::{NewMessage, Property};
+use super::topic::Topic;
 
 /// How the messages of a topic were sent so far, without duplicates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,6 +21,43 @@ pub struct Sent {
     pub republished: u64,
     /// Further messages of an event that were scheduled for a later time.
     pub rescheduled: u64,
+}
+
+/// A message that is enqueued later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScheduledMessage {
+    /// Grows with each scheduled message.
+    pub number: i64,
+    /// The message id.
+    pub message_id: String,
+    /// When it is enqueued.
+    pub due: DateTime<Utc>,
+    /// How many attempts its sender has made.
+    pub attempts: Option<u32>,
+}
+
+impl Broker {
+    /// How the messages of the topic were sent so far.
+    pub fn sent(&self, topic: &str) -> Result<Sent, EntityNotFound> {
+        self.inner.state().topics.get(&fold(topic)).map(Topic::sent).ok_or(EntityNotFound)
+    }
+
+    /// The scheduled messages with a higher number than `last` that are not enqueued yet.
+    pub fn scheduled_after(&self, topic: &str, last: i64) -> Vec<ScheduledMessage> {
+        let state = self.inner.state();
+        let scheduled = state.topics.get(&fold(topic)).map(|topic| topic.scheduled.range(last.saturating_add(1)..));
+        scheduled.into_iter().flatten().filter_map(|(number, message)| scheduled_message(*number, message)).collect()
+    }
+}
+
+fn scheduled_message(number: i64, message: &NewMessage) -> Option<ScheduledMessage> {
+    let attempts = match message.application_properties.get("RetryAttempts") {
+        Some(Property::Text(text)) => text.trim_matches('"').parse().ok(),
+        Some(Property::Integer(number)) => u32::try_from(*number).ok(),
+        _ => None,
+    };
+    let (message_id, due) = (message.message_id.clone()?, message.scheduled_enqueue_time?);
+    Some(ScheduledMessage { number, message_id, due, attempts })
 }
 
 /// The event of a message: the message id without the suffix of a later publication.

@@ -1,6 +1,7 @@
 //! The actions of the page. They use the same ways as in production: sales go through the shop, replays through the
 //! function app's own HTTP function, and faults through the network.
 
+mod faults;
 mod operations;
 mod shopping;
 
@@ -10,7 +11,8 @@ use axum::http::StatusCode;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-pub(super) use self::operations::{kill, redrive, replay, set_faults, set_trigger};
+pub(super) use self::faults::{kill, set_faults, set_trigger};
+pub(super) use self::operations::{dismiss, redrive, replay};
 pub(super) use self::shopping::{bulk_order, shop};
 use super::api_error::ApiError;
 

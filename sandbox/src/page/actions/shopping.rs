@@ -83,7 +83,11 @@ pub(in crate::page) async fn bulk_order(State(state): State<Arc<PageState>>, bod
     }
     let seed = state.visitors.fetch_add(1, Ordering::Relaxed);
     let now = state.now();
-    state.dashboard().add_notice(now, Tone::Plain, format!("{orders} orders are being placed."));
+    state.dashboard().add_notice(
+        now,
+        Tone::Plain,
+        format!("{} being placed.", if orders == 1 { "1 order is".to_owned() } else { format!("{orders} orders are") }),
+    );
     tokio::spawn(async move {
         for visit in state.environment.shop().plan(orders, seed.wrapping_add(0xc0de)) {
             if let Err(error) = state.environment.shop().perform(&visit) {

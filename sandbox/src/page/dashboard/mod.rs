@@ -6,6 +6,7 @@
 mod details;
 mod frame;
 mod parts;
+mod reports;
 mod search;
 mod updates;
 
@@ -17,6 +18,8 @@ use uuid::Uuid;
 
 use self::parts::{DependencyCalls, Mail, Notice};
 pub(super) use self::parts::{PolledCounts, Tone};
+use self::reports::Unreported;
+pub(super) use self::reports::plural;
 pub(super) use self::search::EventFilter;
 use super::audit_status::AuditStatus;
 use super::event_timeline::EventTimeline;
@@ -65,6 +68,9 @@ pub(super) struct Dashboard {
     handler_exits: Vec<DateTime<Utc>>,
     /// The number of changes of records.
     record_changes: u64,
+    /// The number of the last scheduled message that was added.
+    last_scheduled: i64,
+    unreported: Unreported,
 }
 
 impl Dashboard {
@@ -92,6 +98,8 @@ impl Dashboard {
             started: BTreeMap::new(),
             handler_exits: Vec::new(),
             record_changes: 0,
+            last_scheduled: 0,
+            unreported: Unreported::default(),
         }
     }
 
@@ -115,6 +123,11 @@ impl Dashboard {
         (self.events.len(), self.last_call)
     }
 
+    /// The number of the last scheduled message that was added.
+    pub(super) fn last_scheduled(&self) -> i64 {
+        self.last_scheduled
+    }
+
     pub(super) fn handler_exits(&self) -> Vec<DateTime<Utc>> {
         self.handler_exits.clone()
     }
@@ -136,6 +149,11 @@ impl Dashboard {
     /// The event with this number, from 1.
     pub(super) fn event(&self, number: usize) -> Option<&EventTimeline> {
         self.events.get(number.checked_sub(1)?)
+    }
+
+    /// The number of the event with this record.
+    pub(super) fn number_of(&self, record: &str) -> Option<usize> {
+        self.by_record.get(record).map(|index| index + 1)
     }
 
     /// The event of a message. The message id is the record's id, with a suffix for a later publication.

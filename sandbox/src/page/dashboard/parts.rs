@@ -10,6 +10,7 @@ use crate::dataverse::{Contact, StartedJourney};
 use crate::network::CallEvent;
 use crate::page::fault_controls::Availability;
 use crate::service_bus::Counts;
+use crate::shop::{Channel, ChannelKind};
 
 /// The calls of one dependency, and its availability.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -51,6 +52,9 @@ pub(super) struct Notice {
     pub(super) at: i64,
     pub(super) tone: Tone,
     pub(super) text: String,
+    /// The code of a record's reason, which the page adds as text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) reason: Option<String>,
 }
 
 /// Whether a notice is good or bad news.
@@ -66,6 +70,8 @@ pub(in crate::page) enum Tone {
 pub(super) struct Mail {
     pub(super) revision: u64,
     pub(super) event: Option<usize>,
+    /// The channel of the event.
+    pub(super) channel: Option<&'static Channel>,
     pub(super) journey: Option<Journey>,
     pub(super) call: Arc<StartedJourney>,
     pub(super) contact: Option<Contact>,
@@ -89,6 +95,8 @@ impl Mail {
         json!({
             "number": self.call.number,
             "event": self.event,
+            "online": self.channel.map(|channel| channel.kind == ChannelKind::Online),
+            "currency": self.channel.map(|channel| channel.currency),
             "journey": self.journey,
             "at": self.call.at.timestamp_millis(),
             "name": contact.and_then(|contact| contact.full_name.as_deref()),

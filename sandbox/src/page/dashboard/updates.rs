@@ -13,9 +13,10 @@ use crate::environment::Environment;
 use crate::host::HostEvent;
 use crate::network::{CallEvent, Dependency};
 use crate::page::audit_status::AuditStatus;
-use crate::page::event_timeline::{EventTimeline, StepKind};
+use crate::page::event_timeline::{EventTimeline, Retry, StepKind};
 use crate::page::fault_controls::Availability;
 use crate::page::invocations::HostUpdate;
+use crate::service_bus::ScheduledMessage;
 use crate::shop::LedgerEntry;
 
 impl Dashboard {
@@ -47,10 +48,13 @@ impl Dashboard {
             event.revision = revision;
             self.changed = true;
             self.record_changes += 1;
-            if let Some(count) = before.and_then(|before| self.records.get_mut(&before)) {
+            if let Some(count) = before.as_ref().and_then(|before| self.records.get_mut(before)) {
                 *count -= 1;
             }
             let after = event.status().unwrap_or_default().to_owned();
+            if before.as_deref() != Some(&after) {
+                self.unreported.add(&after, item["reason"]["code"].as_str());
+            }
             *self.records.entry(after).or_default() += 1;
         }
         true
@@ -73,7 +77,15 @@ impl Dashboard {
                 }
             }
             let contact = call.contact.and_then(|id| environment.dataverse().contact(id));
-            self.mails.push_back(Mail { revision, event: index.map(|index| index + 1), journey, call, contact });
+            let channel = index.and_then(|index| self.events.get(index)?.channel());
+            self.mails.push_back(Mail {
+                revision,
+                event: index.map(|index| index + 1),
+                channel,
+                journey,
+                call,
+                contact,
+            });
             if self.mails.len() > MAILS {
                 self.mails.pop_front();
             }
@@ -87,7 +99,7 @@ impl Dashboard {
             HostUpdate::CountsOnly => {}
             HostUpdate::Delivered { message, delivery_count } => {
                 if let Some(event) = self.event_of_message(&message) {
-                    (event.revision, event.deliveries) = (revision, event.deliveries + 1);
+                    (event.revision, event.deliveries, event.retry) = (revision, event.deliveries + 1, None);
                     event.add(at, StepKind::Delivered { message_id: message, delivery_count });
                 }
             }
@@ -104,6 +116,18 @@ impl Dashboard {
             HostUpdate::HandlerUp => self.add_notice(at, Tone::Good, "A new handler is running.".to_owned()),
             HostUpdate::HostStopped => {
                 self.add_notice(at, Tone::Bad, "The host no longer restarts the handler.".to_owned());
+            }
+        }
+    }
+
+    /// Adds rescheduled messages: the next attempts of their events.
+    pub(in crate::page) fn add_scheduled(&mut self, messages: Vec<ScheduledMessage>) {
+        for ScheduledMessage { number, message_id, due, attempts } in messages {
+            self.last_scheduled = number;
+            let revision = self.revise();
+            if let Some(event) = self.event_of_message(&message_id) {
+                event.revision = revision;
+                event.retry = Some(Retry { at: due, attempt: attempts.map(|attempts| attempts + 1) });
             }
         }
     }
@@ -150,9 +174,13 @@ impl Dashboard {
     }
 
     pub(in crate::page) fn add_notice(&mut self, at: DateTime<Utc>, tone: Tone, text: String) {
+        self.add_notice_about(at, tone, text, None);
+    }
+
+    pub(super) fn add_notice_about(&mut self, at: DateTime<Utc>, tone: Tone, text: String, reason: Option<String>) {
         let revision = self.revise();
         let number = self.notices.back().map_or(1, |last| last.number + 1);
-        self.notices.push_back(Notice { revision, number, at: at.timestamp_millis(), tone, text });
+        self.notices.push_back(Notice { revision, number, at: at.timestamp_millis(), tone, text, reason });
         if self.notices.len() > NOTICES {
             self.notices.pop_front();
         }
