@@ -46,9 +46,10 @@ function dryRun(name, it) {
 }
 
 /** What a replay would do. */
-function outlook({ recorded, skippedBecause }) {
+function outlook({ recorded, scheduledFor, skippedBecause }) {
   if (recorded?.state === "started") return `has started at ${clock(recorded.at)}; a replay does not start it again.`;
   if (recorded?.reason?.code === "held") return "is held; a replay does not start it.";
   if (skippedBecause) return `would be skipped: ${skippedBecause}.`;
+  if (scheduledFor) return `is due at ${clock(scheduledFor)}; a replay starts it now.`;
   return "would be started.";
 }

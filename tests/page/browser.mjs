@@ -1,20 +1,15 @@
 // Uses the page like a person, and checks what the page shows. Started by main.rs with the page's address and a folder
-// for screenshots. It waits for conditions with a deadline, never for a fixed time. Set CHROMIUM to use another executable
-// than Debian's.
+// for screenshots. It waits for conditions with a deadline, never for a fixed time.
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { chromium } from "playwright-core";
-import { borders, contrast, labels } from "./checks.mjs";
+import { borders, chosen, contrast, labels } from "./checks.mjs";
+import { launch } from "./chromium.mjs";
 
 const [url, pictures] = process.argv.slice(2);
 const DEADLINE = 60_000;
 
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync"],
-});
+const browser = await launch();
 const problems = [];
 
 async function open(options) {
@@ -282,6 +277,13 @@ await page.keyboard.press("Home");
 await see("#timeline .head", "processed");
 await picture("dark");
 
+step("forced colours show what is chosen");
+const forced = await open({ forcedColors: "active" });
+await forced.locator("#rows .row").first().click();
+await forced.locator("#rows .row[aria-selected=true]").waitFor();
+assert.deepEqual(await forced.evaluate(chosen), []);
+await forced.close();
+
 step("an operator uses the timeline with the keyboard only");
 await page.goto(`${url}#event-${held[0]}`);
 await page.getByRole("button", { name: "Dry run" }).focus();
@@ -322,6 +324,10 @@ assert.equal(await phone.locator(".dot").count(), 0);
 assert.deepEqual(await phone.evaluate(contrast), []);
 await picture("phone", phone);
 const shiftedOnPhone = await phone.evaluate(() => window.shift);
+
+step("the reminder of the bought cart ends without a journey");
+await see("[data-field=queue]", "0 scheduled");
+await settled();
 
 step(`the layout shifted by ${shifted.toFixed(4)}, on the phone by ${shiftedOnPhone.toFixed(4)}`);
 assert.ok(shifted < 0.05, `the layout shifted by ${shifted}`);

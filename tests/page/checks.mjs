@@ -51,6 +51,17 @@ export function contrast() {
   return [...wrong];
 }
 
+/** Kinds of chosen items that have the background of the others. */
+export function chosen() {
+  const background = (selector) => {
+    const item = document.querySelector(selector);
+    return item && getComputedStyle(item).backgroundColor;
+  };
+  const kinds = [[".segments input:checked + span", ".segments input:not(:checked) + span"],
+    [".row[aria-selected=true]", ".row[aria-selected=false]"]];
+  return kinds.filter(([one, other]) => !background(one) || background(one) === background(other)).map(([one]) => one);
+}
+
 /** Controls whose border has less contrast than WCAG 2.2 AA requires for them: 3. */
 export function borders() {
   const light = (color) => {

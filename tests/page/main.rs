@@ -20,15 +20,24 @@ use sandbox::network::{BoxFuture, Call, FaultAction, FaultInjector};
 use sandbox::page::{Page, PageOptions};
 use sandbox::shop::Names;
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
+use tokio::runtime::{Builder, Runtime};
+
+fn has_browser() -> bool {
+    let is_wanted = std::env::var_os("BROWSER_TESTS").is_some_and(|value| !value.is_empty());
+    if !is_wanted {
+        eprintln!("skipped: the browser test needs Chromium and Node.js, and runs only with BROWSER_TESTS=1");
+    }
+    is_wanted
+}
 
 /// Longer than everything takes on a slow machine.
 const DEADLINE: Duration = Duration::from_secs(900);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_user_sees_orders_become_journeys_and_resolves_problems() {
-    if std::env::var_os("BROWSER_TESTS").is_none_or(|value| value.is_empty()) {
-        eprintln!("skipped: the browser test needs Chromium and Node.js, and runs only with BROWSER_TESTS=1");
+    if !has_browser() {
         return;
     }
     let options = EnvironmentOptions { names: Names::Plain, ..EnvironmentOptions::new(Clock::real()) };
@@ -166,6 +175,43 @@ async fn host(environment: &Environment, name: &str, log: &Arc<Mutex<String>>) -
     let app = environment.host(App::read(&folder, &settings).unwrap(), Arc::new(Process), output).await.unwrap();
     assert!(app.host().ready().await);
     app
+}
+
+/// A sandbox without a function app that ends with its runtime, like a process.
+async fn dependencies_only(port: u16) -> (Runtime, String) {
+    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let opened = runtime.spawn(async move {
+        let environment = Arc::new(Environment::start(EnvironmentOptions::new(Clock::real())).await.unwrap());
+        let options = PageOptions { environment, apps: &[], enabled: &Journey::ALL, port: Some(port) };
+        let page = Page::open(options).await.unwrap();
+        let url = page.url();
+        tokio::spawn(async move {
+            let _page = page;
+            std::future::pending::<()>().await;
+        });
+        url
+    });
+    (runtime, opened.await.unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_page_says_that_the_sandbox_has_ended_and_connects_to_the_next_one() {
+    if !has_browser() {
+        return;
+    }
+    let (first, url) = dependencies_only(0).await;
+    let port = url.trim_end_matches('/').rsplit(':').next().unwrap().parse().unwrap();
+    let script: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests", "page", "ended.mjs"].iter().collect();
+    let mut node = Command::new("node");
+    node.arg(script).arg(url).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+    let mut node = node.spawn().expect("Node.js can be started");
+    let mut seen = BufReader::new(node.stdout.take().unwrap()).lines();
+    assert_eq!(seen.next_line().await.unwrap().as_deref(), Some("live"));
+    first.shutdown_background();
+    assert_eq!(seen.next_line().await.unwrap().as_deref(), Some("ended"));
+    let (second, _) = dependencies_only(port).await;
+    assert!(node.wait().await.unwrap().success());
+    second.shutdown_background();
 }
 
 /// Runs the browser test; screenshots are written to `target/page`.
