@@ -97,6 +97,7 @@ RECORDED = {
     "crashes": {"restarts"},
     "replaced-instances": set(),
     "wrong-setting": {"no-poll", "restarts"},
+    "operator": set(),
 }
 
 

@@ -10,12 +10,12 @@ use chrono::TimeDelta;
 use reqwest::StatusCode;
 use sandbox::app_folder::{Enabled, assemble, repository};
 use sandbox::clock::Clock;
-use sandbox::environment::{Environment, EnvironmentOptions, FunctionApp};
+use sandbox::environment::{Environment, EnvironmentOptions, FUNCTION_KEY, FunctionApp};
 use sandbox::host::{App, KillScope, Level, Process, Sink};
 use sandbox::network::{Call, Dependency, ErrorReply, FaultAction};
 use sandbox::shop::{CHANNELS, CartOpening, Checkout, Item, PRODUCTS};
 use sandbox::telemetry::Telemetry;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
 use crate::environment::wait_for;
@@ -65,6 +65,13 @@ impl Day {
         let completed =
             || self.app.host().counters().functions.get("process-message").is_some_and(|it| it.succeeded >= count);
         wait_for("completed messages", || completed().then_some(())).await;
+    }
+
+    /// The answer of `trigger-journey`.
+    async fn trigger(&self, body: &Value) -> Value {
+        let url = format!("{}api/trigger-journey", self.app.url());
+        let request = reqwest::Client::new().post(url).header("x-functions-key", FUNCTION_KEY);
+        request.json(body).send().await.unwrap().json().await.unwrap()
     }
 
     async fn until_polled(&self) {
@@ -209,6 +216,25 @@ async fn instances_are_replaced() {
     let instances: std::collections::BTreeSet<&str> =
         started.map(|row| row["cloud_RoleInstance"].as_str().unwrap()).collect();
     assert_eq!(instances.len(), 3, "{instances:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operator_starts_a_journey_again() {
+    let environment = environment().await;
+    sell(&environment, 1);
+    let day = Day::begin("operator", environment, &[]).await;
+    day.until_logged("eventProcessed", 1).await;
+    let found = day.trigger(&json!({"find": {"status": "processed"}})).await;
+    let event = &found["events"][0];
+    let again = json!({"eventId": event["eventId"], "eventChannelId": event["eventChannelId"], "force": true});
+    let answer = day.trigger(&again).await;
+    assert_eq!(answer["startedNow"], json!(["order-confirmation"]), "{answer:#}");
+    day.until_polled().await;
+    let traces = day.end().await.remove("trace").unwrap();
+    let started = traces.iter().filter(|row| row["message"].as_str().unwrap().contains(r#""journeyStarted""#));
+    let by_operator =
+        started.filter(|row| row["message"].as_str().unwrap().contains(r#""function":"trigger-journey""#));
+    assert_eq!(by_operator.count(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
