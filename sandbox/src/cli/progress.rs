@@ -103,13 +103,20 @@ impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { sold, orders, events, published, started, due, bus } = self;
         let Counts { active, locked, scheduled, dead_lettered } = bus;
-        write!(
-            f,
-            "{sold}/{orders} sold, {events} events, {published} published, {started}/{due} journeys started; \
-             queue: {active} waiting, {locked} in process, {scheduled} scheduled, {dead_lettered} dead-lettered"
-        )
+        write!(f, "{sold}/{orders} sold, {published}/{events} published, {started}/{due} journeys")?;
+        for (number, what) in [(active + locked, "queued"), (*scheduled, "scheduled"), (*dead_lettered, "dead")] {
+            if number > 0 {
+                write!(f, ", {number} {what}")?;
+            }
+        }
+        Ok(())
     }
 }
+
+/// Clears the line. Text beyond the last column is cut, because the next update would clear only the last of two lines.
+const LINE_START: &str = "\r\x1b[2K\x1b[?7l";
+/// Lets later output wrap again.
+const LINE_END: &str = "\x1b[?7h";
 
 /// The progress line. On a terminal it is updated in place; elsewhere a new line is printed every few seconds.
 pub(crate) struct Progress {
@@ -146,10 +153,24 @@ impl Progress {
 
     fn print(&mut self, now: DateTime<Utc>, tally: &Tally) {
         self.shown = Some((now, *tally));
-        let (before, after) = if self.terminal { ("\r\x1b[2K", "") } else { ("", "\n") };
+        let (before, after) = if self.terminal { (LINE_START, LINE_END) } else { ("", "\n") };
         let mut stderr = std::io::stderr();
         // Standard error may be closed.
         let _ = write!(stderr, "{before}{tally}{after}");
         let _ = stderr.flush();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_progress_of_a_usual_day_fits_into_eighty_columns() {
+        let bus = Counts { active: 10, locked: 2, scheduled: 13, dead_lettered: 0 };
+        let tally = Tally { sold: 200, orders: 200, events: 412, published: 412, started: 390, due: 400, bus };
+        let line = tally.to_string();
+        assert_eq!(line, "200/200 sold, 412/412 published, 390/400 journeys, 12 queued, 13 scheduled");
+        assert!(line.len() < 80);
     }
 }
