@@ -225,6 +225,39 @@ async fn every_number_that_a_customer_has_finds_her_events_and_nobody_elses() {
     assert_eq!(find(&mut test, json!({"salesId": "x' OR true --"})).await.len(), 0);
 }
 
+/// Prints what searches cost by the charges of the sandbox's Cosmos DB.
+#[tokio::test]
+async fn a_search_costs_the_request_units_of_the_records_that_it_finds() {
+    let mut test = TestEnvironment::usual().await;
+    let event = test.checkout(Some(&test.stranger()), None);
+    for _ in 0..60 {
+        test.checkout(None, Some("somebody@example.org"));
+    }
+    test.minute().await;
+    let contact = test.record(&event).await["contactId"].clone();
+    let receipt = order_body(&test, &event)["ReceiptId"].clone();
+    let by_number = [json!({"receiptId": receipt}), json!({"transactionId": event.transaction_id})];
+    let one_customer = by_number.into_iter().chain([json!({"contactId": contact})]).map(|query| (query, 5.0));
+    for (query, most) in
+        one_customer.chain([(json!({"status": "failed"}), 5.0), (json!({"status": "processed"}), 12.0)])
+    {
+        let (found, charge) = cost(&mut test, &query).await;
+        println!("{query}: {found} events, {charge:.1} request units");
+        assert!(charge <= most, "{query}: {charge}");
+    }
+}
+
+/// The number of events that are found, and the charge of the search. A poll at the same time is not counted.
+async fn cost(test: &mut TestEnvironment, query: &Value) -> (usize, f64) {
+    let (mut found, mut least) = (0, f64::INFINITY);
+    for _ in 0..3 {
+        let before = test.environment.cosmos().usage().charge;
+        found = find(test, query.clone()).await.len();
+        least = least.min(test.environment.cosmos().usage().charge - before);
+    }
+    (found, least)
+}
+
 #[tokio::test]
 async fn the_pages_of_a_list_contain_every_event_once() {
     let mut test = TestEnvironment::usual().await;
