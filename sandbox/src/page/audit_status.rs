@@ -39,8 +39,9 @@ pub(super) struct AuditStatus {
 }
 
 impl AuditStatus {
-    /// Combines the findings of the audit with the status of each event.
-    pub(super) fn of(audit: &Audit, dashboard: &Dashboard) -> Self {
+    /// Combines the findings of the audit with the status of each event. An event whose record has changed since the audit
+    /// began, which is since `record_changes`, may have started its journeys since then. The next audit includes them.
+    pub(super) fn of(audit: &Audit, dashboard: &Dashboard, record_changes: u64) -> Self {
         let mut status = Self {
             expected: audit.expected(),
             started: audit.expected() - audit.lost.len().min(audit.expected()),
@@ -58,7 +59,8 @@ impl AuditStatus {
             ..Self::default()
         };
         for occasion in &audit.missing {
-            match dashboard.event_of(occasion).and_then(EventTimeline::status) {
+            let event = dashboard.event_of(occasion).filter(|event| event.record_change <= record_changes);
+            match event.and_then(EventTimeline::status) {
                 Some("processed") => status.lost += 1,
                 Some("failed") => status.needs_operator += 1,
                 _ => status.pending += 1,
@@ -96,15 +98,32 @@ mod tests {
         (environment, dashboard)
     }
 
-    fn status_of(environment: &Environment, dashboard: &mut Dashboard, status: &str) -> [usize; 4] {
+    fn record(environment: &Environment, dashboard: &mut Dashboard, status: &str) {
         let event = &environment.ledger()[1].event;
         let record = json!({
             "id": "x", "EventTransactionId": event.transaction_id, "EventType": event.event_type,
             "EventDateTime": event.date_time.to_string(), "status": status});
         assert!(dashboard.update_record(environment.clock().now(), &record));
+    }
+
+    fn status_of(environment: &Environment, dashboard: &mut Dashboard, status: &str) -> [usize; 4] {
+        record(environment, dashboard, status);
+        counts(&environment.audit(&Journey::ALL, &[]), dashboard, dashboard.record_changes())
+    }
+
+    fn counts(audit: &Audit, dashboard: &Dashboard, record_changes: u64) -> [usize; 4] {
         let AuditStatus { expected, pending, needs_operator, lost, .. } =
-            AuditStatus::of(&environment.audit(&Journey::ALL, &[]), dashboard);
+            AuditStatus::of(audit, dashboard, record_changes);
         [expected, pending, needs_operator, lost]
+    }
+
+    #[tokio::test]
+    async fn an_event_that_is_finished_during_the_audit_is_not_lost() {
+        let (environment, mut dashboard) = sold().await;
+        record(&environment, &mut dashboard, "processing");
+        let (audit, before) = (environment.audit(&Journey::ALL, &[]), dashboard.record_changes());
+        record(&environment, &mut dashboard, "processed");
+        assert_eq!(counts(&audit, &dashboard, before), [3, 3, 0, 0]);
     }
 
     #[tokio::test]

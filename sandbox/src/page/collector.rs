@@ -182,15 +182,15 @@ impl PageState {
     }
 
     fn audit(&self) {
-        let (enabled, exits) = {
+        let (enabled, exits, record_changes) = {
             let dashboard = self.dashboard();
-            (dashboard.enabled(), dashboard.handler_exits())
+            (dashboard.enabled(), dashboard.handler_exits(), dashboard.record_changes())
         };
         let audit = self.environment.audit(enabled, &explained(&self.environment, &exits));
         let mut dashboard = self.dashboard();
         // A journey starts before its record is written. So everything that a record reports is included now.
         self.collect_into(&mut dashboard);
-        let status = AuditStatus::of(&audit, &dashboard);
+        let status = AuditStatus::of(&audit, &dashboard, record_changes);
         dashboard.set_audit(status);
     }
 

@@ -28,6 +28,8 @@ pub(super) struct EventTimeline {
     pub(super) due: Vec<Occasion>,
     /// Its record as it was last written.
     pub(super) record: Option<Record>,
+    /// The number of the last change of its record, among the changes of all records.
+    pub(super) record_change: u64,
     pub(super) deliveries: u32,
     /// The next attempt, if its message is scheduled.
     pub(super) retry: Option<Retry>,
@@ -167,6 +169,7 @@ impl EventTimeline {
             customer,
             due,
             record: None,
+            record_change: 0,
             deliveries: 0,
             retry: None,
             started: Vec::new(),

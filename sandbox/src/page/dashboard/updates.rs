@@ -48,6 +48,7 @@ impl Dashboard {
             event.revision = revision;
             self.changed = true;
             self.record_changes += 1;
+            event.record_change = self.record_changes;
             if let Some(count) = before.as_ref().and_then(|before| self.records.get_mut(before)) {
                 *count -= 1;
             }
