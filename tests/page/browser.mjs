@@ -27,8 +27,11 @@ async function open(options) {
       }
     };
     window.shift = 0;
+    // A new step of a timeline moves what is below it in the timeline, and must move nothing else.
+    const isInTimeline = ({ node }) => (node?.closest ? node : node?.parentElement)?.closest("#timeline");
     new PerformanceObserver((list) => {
-      for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shift += entry.value;
+      const moved = list.getEntries().filter((entry) => !entry.hadRecentInput && !entry.sources.every(isInTimeline));
+      for (const entry of moved) window.shift += entry.value;
     }).observe({ type: "layout-shift", buffered: true });
   });
   await page.goto(url);
