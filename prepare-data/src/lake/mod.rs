@@ -92,7 +92,7 @@ impl Source {
     /// The export cannot be read.
     pub async fn position(&self, session: &SessionContext, saved: Option<&Position>) -> Result<Position> {
         match &self.reader {
-            Reader::Delta(source) => source.position(session, &self.table).await,
+            Reader::Delta(source) => source.position(session, &self.table, saved).await,
             Reader::Csv(source) => Ok(source.position(saved)),
         }
     }

@@ -1,30 +1,87 @@
 //! Rows that leave an exported table without a delete of their own.
 
+use deltalake::DeltaTable;
 use serde_json::{Value, json};
 
 use crate::lake::Lake;
 
 #[tokio::test]
 async fn a_row_that_a_deletion_vector_removes_is_gone_in_the_next_run() {
-    let mut lake = Lake::new();
-    lake.add(
-        "custtable",
-        json!([
-            {"recid": 1, "accountnum": "C1", "party": 1},
-            {"recid": 2, "accountnum": "C2", "party": 1},
-            {"recid": 3, "accountnum": "C3", "party": 1},
-        ]),
-    )
-    .add("dirpartytable", json!([{"recid": 1, "instancerelationtype": crate::lake::PERSON}]))
-    .add("dirpersonname", json!([{"recid": 1, "person": 1, "firstname": "Ada"}]));
-    lake.prepare().await;
+    let mut lake = three_customers().await;
     for (rows, left) in [(vec![1], vec!["C1", "C3"]), (vec![0, 1], vec!["C3"])] {
         delete(&lake, &rows);
-        lake.now += chrono::TimeDelta::hours(6);
-        let report = lake.prepare().await;
-        assert!(!report.reconciled, "{report}");
-        assert_eq!(lake.published("customers", "customer_number").await, left);
+        assert_eq!(customers_after_a_run(&mut lake).await, left);
     }
+}
+
+/// A lake of three customers of one person, prepared.
+async fn three_customers() -> Lake {
+    let mut lake = Lake::new();
+    let customers = (1..=3).map(|number| json!({"recid": number, "accountnum": format!("C{number}"), "party": 1}));
+    lake.add("custtable", customers.collect())
+        .add("dirpartytable", json!([{"recid": 1, "instancerelationtype": crate::lake::PERSON}]))
+        .add("dirpersonname", json!([{"recid": 1, "person": 1, "firstname": "Ada"}]));
+    lake.prepare().await;
+    lake.now += chrono::TimeDelta::hours(6);
+    lake
+}
+
+/// Replaces the files with customers that a condition holds for by files without them.
+async fn rewrite_without(lake: &Lake, condition: &str) {
+    let url = url::Url::from_directory_path(lake.path("export/deltalake/custtable")).unwrap();
+    let table = DeltaTable::try_from_url(url).await.unwrap();
+    table.delete().with_predicate(condition).await.unwrap();
+}
+
+/// Prepares by changes, and returns the customers.
+async fn customers_after_a_run(lake: &mut Lake) -> Vec<String> {
+    let report = lake.prepare().await;
+    assert!(!report.reconciled, "{report}");
+    lake.now += chrono::TimeDelta::hours(6);
+    lake.published("customers", "customer_number").await
+}
+
+#[tokio::test]
+async fn a_row_that_a_rewritten_file_lacks_is_gone_in_the_next_run() {
+    let mut lake = three_customers().await;
+    rewrite_without(&lake, "recid = 2").await;
+    assert_eq!(customers_after_a_run(&mut lake).await, ["C1", "C3"]);
+
+    // In the same run, another row is new and one has changed.
+    rewrite_without(&lake, "recid = 1").await;
+    lake.add(
+        "custtable",
+        json!([{"recid": 4, "accountnum": "C4", "party": 1}, {"recid": 3, "accountnum": "C9", "party": 1}]),
+    );
+    assert_eq!(customers_after_a_run(&mut lake).await, ["C4", "C9"]);
+
+    // A whole file goes, and no file takes its place.
+    rewrite_without(&lake, "recid = 4").await;
+    assert_eq!(customers_after_a_run(&mut lake).await, ["C9"]);
+}
+
+#[tokio::test]
+async fn a_row_is_missed_although_the_replaced_file_was_deleted() {
+    let mut lake = three_customers().await;
+    let folder = lake.path("export/deltalake/custtable");
+    let files = || std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+    let replaced: Vec<_> = files().filter(|path| path.extension().is_some_and(|end| end == "parquet")).collect();
+    rewrite_without(&lake, "recid = 2").await;
+    replaced.iter().for_each(|path| std::fs::remove_file(path).unwrap());
+    assert_eq!(customers_after_a_run(&mut lake).await, ["C1", "C3"]);
+}
+
+#[tokio::test]
+async fn a_table_whose_files_were_merged_has_lost_nothing() {
+    let mut lake = three_customers().await;
+    lake.add("custtable", json!([{"recid": 4, "accountnum": "C4", "party": 1}]));
+    assert_eq!(customers_after_a_run(&mut lake).await, ["C1", "C2", "C3", "C4"]);
+    let before = lake.everything().await;
+    let url = url::Url::from_directory_path(lake.path("export/deltalake/custtable")).unwrap();
+    let (_, metrics) = DeltaTable::try_from_url(url).await.unwrap().optimize().await.unwrap();
+    assert_eq!(metrics.num_files_removed, 2);
+    customers_after_a_run(&mut lake).await;
+    assert_eq!(lake.everything().await, before);
 }
 
 #[tokio::test]

@@ -1,15 +1,19 @@
 //! Exported Delta tables: those of Synapse Link, and those of a OneLake shortcut.
 
-use std::collections::HashMap;
+mod file_changes;
+mod hard_deletes;
 
 use deltalake::arrow::array::AsArray;
 use deltalake::arrow::datatypes::{Int64Type, Schema, TimestampMicrosecondType};
 use deltalake::datafusion::functions_aggregate::expr_fn::{max, min};
-use deltalake::datafusion::prelude::{DataFrame, JoinType, SessionContext, col, ident, lit};
+use deltalake::datafusion::prelude::{DataFrame, JoinType, SessionContext, col, lit};
 use deltalake::kernel::engine::arrow_conversion::TryIntoArrow;
-use deltalake::kernel::models::DeletionVectorDescriptor;
-use deltalake::{DeltaTable, DeltaTableError};
+use deltalake::{DeltaTable, DeltaTableError, ObjectStoreError, Path};
+use object_store::ObjectStoreExt;
+use tokio::sync::OnceCell;
 
+use self::file_changes::{FileChanges, files};
+use self::hard_deletes::HardDeletes;
 use super::{Position, conform};
 use crate::engine::{timestamp_literal, with_dynamic_filters};
 use crate::error::{Context, Result};
@@ -20,12 +24,14 @@ use crate::sql::SourceTable;
 pub(super) struct DeltaSource {
     location: Location,
     table: DeltaTable,
+    /// The table as it was when it was read last.
+    before: OnceCell<Option<DeltaTable>>,
 }
 
 impl DeltaSource {
     pub(super) async fn open(location: &Location) -> Result<Self> {
         let table = location.table()?.load().await.context(format!("open the table {location}"))?;
-        Ok(Self { location: location.clone(), table })
+        Ok(Self { location: location.clone(), table, before: OnceCell::new() })
     }
 
     pub(super) fn place(&self) -> String {
@@ -59,7 +65,7 @@ impl DeltaSource {
 
     /// Rows in files that are newer than `version`, with a newer row version or time of writing. (Row versions follow the
     /// transactions of the source, times of writing those of the lake.) And all versions of these rows: a rewritten file can
-    /// contain an old version of a row whose delete is in another file.
+    /// contain an old version of a row whose delete is in another file. And a delete for each row that is in no file any more.
     pub(super) async fn since(
         &self,
         session: &SessionContext,
@@ -69,7 +75,7 @@ impl DeltaSource {
         written: i64,
     ) -> Result<Option<DataFrame>> {
         let Some(before) = self.version(version).await? else { return Ok(None) };
-        let FileChanges { added, shrunk } = FileChanges::between(&before, &self.table)?;
+        let changes = FileChanges::between(&before, &self.table)?;
         let written = lit(timestamp_literal(written));
         let newer = col("versionnumber")
             .gt(lit(row_version))
@@ -77,7 +83,7 @@ impl DeltaSource {
             .or(col("versionnumber").is_null())
             .or(col("sinkmodifiedon").is_null());
         let candidates = self
-            .read(session, table, Some(added.clone()))
+            .read(session, table, Some(changes.added.clone()))
             .await?
             .filter(newer)
             .and_then(|rows| rows.select(vec![col("id"), col("versionnumber")]))
@@ -99,6 +105,9 @@ impl DeltaSource {
         let ids = candidates
             .select(vec![col("id").alias("candidate")])
             .and_then(DataFrame::distinct)
+            .context("select the candidates")?
+            .cache()
+            .await
             .context("select the candidates")?;
         let mut all = self.read(session, table, None).await?;
         if let Some(oldest) = oldest {
@@ -106,40 +115,70 @@ impl DeltaSource {
             all = all.filter(recent).context("filter by version")?;
         }
         let rows = all
-            .join(ids, JoinType::LeftSemi, &["id"], &["candidate"], None)
+            .join(ids.clone(), JoinType::LeftSemi, &["id"], &["candidate"], None)
             .context(format!("read what is new in {}", table.name))?;
         let what = format!("read what is new in {}", table.name);
         let mut rows = with_dynamic_filters(rows).cache().await.context(&what)?;
         // NULL equals nothing in a join, and a row without an id has to reach the check of keys.
-        let without_id = self.read(session, table, Some(added)).await?.filter(col("id").is_null()).context(&what)?;
+        let without_id =
+            self.read(session, table, Some(changes.added.clone())).await?.filter(col("id").is_null()).context(&what)?;
         rows = rows.union(without_id).context(&what)?;
-        if !shrunk.is_empty() {
-            let deleted =
-                Self { location: self.location.clone(), table: before }.read(session, table, Some(shrunk)).await?;
-            rows = rows.union(self.vanished(session, table, deleted).await?).context(&what)?;
+        let before = Self { location: self.location.clone(), table: before, before: OnceCell::new() };
+        match HardDeletes::new(session, table, &before, self, ids).find(&changes).await {
+            Ok(None) => Ok(Some(rows)),
+            Ok(Some(deletes)) => rows.union(deletes).map(Some).context(what),
+            // The export removes replaced files after some days.
+            Err(error) if error.is_out_of_memory() || self.lacks_any(&changes.removed).await? => {
+                tracing::info!(table = %self.location, %error, "replaced files cannot be compared: reading all rows");
+                Ok(None)
+            }
+            Err(error) => Err(error),
         }
-        Ok(Some(rows))
     }
 
-    /// A delete for each of the rows that are in no file any more: a deletion vector removes rows without a trace in new files.
-    async fn vanished(&self, session: &SessionContext, table: &SourceTable, before: DataFrame) -> Result<DataFrame> {
-        let what = format!("find deleted rows of {}", table.name);
-        let now = self.read(session, table, None).await?.select(vec![col("id").alias("present")]).context(&what)?;
-        let names: Vec<String> = before.schema().fields().iter().map(|field| field.name().clone()).collect();
-        let columns = names.into_iter().map(|name| match name.as_str() {
-            "isdelete" => lit(true).alias(name),
-            _ => ident(name),
-        });
-        before
-            .join(now, JoinType::LeftAnti, &["id"], &["present"], None)
-            .and_then(|gone| gone.select(columns.collect::<Vec<_>>()))
-            .context(what)
+    async fn lacks_any(&self, files: &[String]) -> Result<bool> {
+        let store = self.location.store()?;
+        for file in files {
+            match store.head(&Path::from(file.as_str())).await {
+                Err(ObjectStoreError::NotFound { .. }) => return Ok(true),
+                found => drop(found.context(format!("read {}{file}", self.location))?),
+            }
+        }
+        Ok(false)
     }
 
-    pub(super) async fn position(&self, session: &SessionContext, table: &SourceTable) -> Result<Position> {
+    /// The end of the table. Of a table that was read before, only new files are looked at.
+    pub(super) async fn position(
+        &self,
+        session: &SessionContext,
+        table: &SourceTable,
+        saved: Option<&Position>,
+    ) -> Result<Position> {
+        let (mut row_version, mut written, mut files) = (i64::MIN, i64::MIN, None);
+        if let Some(Position::Delta { id, version, row_version: last, written: at }) = saved
+            && self.is(id)?
+            && let Some(before) = self.version(*version).await?
+        {
+            (row_version, written) = (*last, *at);
+            files = Some(FileChanges::between(&before, &self.table)?.added);
+        }
+        if files.as_ref().is_none_or(|files| !files.is_empty()) {
+            let (newest, latest) = self.ends(session, table, files).await?;
+            (row_version, written) = (row_version.max(newest), written.max(latest));
+        }
+        Ok(Position::Delta { id: self.id()?, version: self.table.version().unwrap_or_default(), row_version, written })
+    }
+
+    /// The highest row version and the latest time of writing.
+    async fn ends(
+        &self,
+        session: &SessionContext,
+        table: &SourceTable,
+        files: Option<Vec<String>>,
+    ) -> Result<(i64, i64)> {
         let what = format!("find the end of {}", table.name);
         let ends = self
-            .all(session, table)
+            .read(session, table, files)
             .await?
             .aggregate(vec![], vec![max(col("versionnumber")).alias("v"), max(col("sinkmodifiedon")).alias("w")])
             .context(&what)?
@@ -152,11 +191,20 @@ impl DeltaSource {
             written =
                 batch.column(1).as_primitive::<TimestampMicrosecondType>().iter().flatten().fold(written, i64::max);
         }
-        Ok(Position::Delta { id: self.id()?, version: self.table.version().unwrap_or_default(), row_version, written })
+        Ok((row_version, written))
     }
 
-    /// The table as it was; `None` if that version cannot be read any more.
+    /// The table as it was; `None` if that version cannot be read any more. An export is opened for one run: if the run asks
+    /// again for a newer version, the older one only makes more files count as new.
     async fn version(&self, version: u64) -> Result<Option<DeltaTable>> {
+        let before = self.before.get_or_try_init(|| self.load(version)).await?;
+        Ok(before.clone())
+    }
+
+    async fn load(&self, version: u64) -> Result<Option<DeltaTable>> {
+        if self.table.version() == Some(version) {
+            return Ok(Some(self.table.clone()));
+        }
         let mut before = self.location.table()?.build().context(format!("open {}", self.location))?;
         if self.table.version().is_none_or(|now| now < version) || before.load_version(version).await.is_err() {
             tracing::info!(table = %self.location, version, "the version that was read last is gone: reading all rows");
@@ -181,37 +229,4 @@ impl DeltaSource {
         columns.push(lit("").alias("lakefolder"));
         rows.select(columns).context(&what)
     }
-}
-
-/// What differs between the files of two versions.
-struct FileChanges {
-    /// New files.
-    added: Vec<String>,
-    /// Files whose deletion vector changed.
-    shrunk: Vec<String>,
-}
-
-impl FileChanges {
-    fn between(before: &DeltaTable, now: &DeltaTable) -> Result<Self> {
-        let (known, now) = (files(before)?, files(now)?);
-        let (mut added, mut shrunk) = (Vec::new(), Vec::new());
-        for (path, vector) in now {
-            match known.get(&path) {
-                None => added.push(path),
-                Some(known) if *known != vector => shrunk.push(path),
-                Some(_) => {}
-            }
-        }
-        Ok(Self { added, shrunk })
-    }
-}
-
-/// The files of a table, and the deletion vector of each.
-fn files(table: &DeltaTable) -> Result<HashMap<String, Option<String>>> {
-    let state = table.snapshot().context("list files")?;
-    let vector = |vector: DeletionVectorDescriptor| {
-        format!("{}{}/{:?}", vector.storage_type, vector.path_or_inline_dv, vector.offset)
-    };
-    let files = state.log_data();
-    Ok(files.iter().map(|file| (file.path().into_owned(), file.deletion_vector_descriptor().map(vector))).collect())
 }
