@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use super::csv::{ChangeFolders, CsvSource, SkippedFolder};
 use super::delta::DeltaSource;
-use super::{Position, Reader, Source};
-use crate::error::{Error, Result};
+use super::option_labels::{LISTS, OptionLabels};
+use super::{Position, Reader, Source, conform};
+use crate::error::{Context, Error, Result};
 use crate::location::{Listing, Location};
 use crate::sql::Sources;
 
@@ -67,24 +68,32 @@ impl Export {
         wanted: &Sources,
         saved: &BTreeMap<String, Position>,
     ) -> Result<Self> {
-        let mut search = Search { lake, wanted, listings: BTreeMap::new() };
+        let mut search = Search { lake, listings: BTreeMap::new() };
         let mut readers: BTreeMap<String, Reader> = BTreeMap::new();
         for pattern in patterns {
-            for (table, folder) in search.delta_tables(pattern).await? {
+            for (table, folder) in search.delta_tables(pattern, |name| wanted.has(name)).await? {
                 if let Entry::Vacant(reader) = readers.entry(table) {
                     reader.insert(Reader::Delta(DeltaSource::open(&lake.join(&folder)).await?));
                 }
             }
         }
-        let mut folders = None;
+        let (mut folders, mut labels) = (None, OptionLabels::default());
+        if has_labels(wanted, &readers)? {
+            search.add_labels(patterns, &mut labels).await?;
+        }
         if readers.is_empty() {
             let root = search.listing("").await?;
             let (found, all) = CsvSource::discover(lake, wanted, saved, &root).await?;
             readers = found.into_iter().map(|(table, source)| (table, Reader::Csv(source))).collect();
+            if let Some(folders) = &all {
+                folders.add_labels(&root.folders, &mut labels).await?;
+            }
             folders = all;
         }
         let sources = wanted.tables.iter().filter_map(|table| {
-            Some((table.name.clone(), Source { table: table.clone(), reader: readers.remove(&table.name)? }))
+            let (mut table, reader) = (table.clone(), readers.remove(&table.name)?);
+            labels.extend(&mut table);
+            Some((table.name.clone(), Source { table, reader }))
         });
         Ok(Self { sources: sources.collect(), absent: Vec::new(), folders })
     }
@@ -98,16 +107,46 @@ impl Export {
     }
 }
 
+/// Whether a Delta table has text in the column of an enum. Then the labels of enums are needed.
+fn has_labels(wanted: &Sources, readers: &BTreeMap<String, Reader>) -> Result<bool> {
+    for table in &wanted.tables {
+        let Some(Reader::Delta(source)) = readers.get(&table.name) else { continue };
+        let schema = source.schema()?;
+        let mut enums = table.columns.iter().filter(|column| column.kind == "int");
+        if enums.any(|column| {
+            conform::source_column(&schema, &column.name).is_some_and(|field| conform::is_text(field.data_type()))
+        }) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// A search in a lake, which lists each folder once.
 struct Search<'a> {
     lake: &'a Location,
-    wanted: &'a Sources,
     listings: BTreeMap<String, Listing>,
 }
 
 impl Search<'_> {
-    /// The Delta tables that match a pattern, as (table, folder).
-    async fn delta_tables(&mut self, pattern: &str) -> Result<Vec<(String, String)>> {
+    /// Adds the lists of labels of the first pattern that finds one.
+    async fn add_labels(&mut self, patterns: &[String], labels: &mut OptionLabels) -> Result<()> {
+        for pattern in patterns {
+            let tables = self.delta_tables(pattern, |name| LISTS.iter().any(|(list, _)| *list == name)).await?;
+            for (_, folder) in &tables {
+                let location = self.lake.join(folder);
+                let table = location.table()?.load().await.context(format!("open the table {location}"))?;
+                labels.add_table(&table).await?;
+            }
+            if !tables.is_empty() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The Delta tables that match a pattern and are wanted, as (table, folder).
+    async fn delta_tables(&mut self, pattern: &str, is_wanted: impl Fn(&str) -> bool) -> Result<Vec<(String, String)>> {
         let (parent, name) = pattern.rsplit_once('/').unwrap_or(("", pattern));
         let Some((before, after)) = name.split_once("{table}") else {
             return Err(Error::Settings(format!("the pattern `{pattern}` needs {{table}} in its last part")));
@@ -118,10 +157,7 @@ impl Search<'_> {
         for folder in self.listing(&parent).await?.folders {
             let lower = folder.to_lowercase();
             let table = lower.strip_prefix(&before).and_then(|rest| rest.strip_suffix(&after));
-            let Some(table) = table.filter(|table| self.wanted.tables.iter().any(|source| source.name == **table))
-            else {
-                continue;
-            };
+            let Some(table) = table.filter(|table| is_wanted(table)) else { continue };
             let path = if parent.is_empty() { folder.clone() } else { format!("{parent}/{folder}") };
             if self.lake.holds_table(&path).await? {
                 tables.push((table.to_owned(), path));

@@ -5,6 +5,7 @@ mod csv;
 mod delta;
 mod discover;
 mod model;
+mod option_labels;
 mod text;
 mod timestamps;
 

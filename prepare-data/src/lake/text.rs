@@ -57,11 +57,12 @@ fn number(labels: &BTreeMap<String, i32>, text: &str) -> Option<i32> {
     if text.is_empty() {
         return None;
     }
-    let label = || {
-        let plain = text.chars().filter(|sign| sign.is_alphanumeric()).flat_map(char::to_lowercase);
-        labels.get(&plain.collect::<String>()).copied()
-    };
-    Some(text.parse().ok().or_else(label).unwrap_or(UNKNOWN_LABEL))
+    Some(text.parse().ok().or_else(|| labels.get(&plain_label(text)).copied()).unwrap_or(UNKNOWN_LABEL))
+}
+
+/// A label without case, and without other signs than letters and digits.
+pub(super) fn plain_label(text: &str) -> String {
+    text.chars().filter(|sign| sign.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
 #[cfg(test)]

@@ -64,6 +64,11 @@ pub struct Column {
 }
 
 impl Sources {
+    /// Whether there is a table with this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.tables.iter().any(|table| table.name == name)
+    }
+
     /// Refuses values for parameters that do not exist.
     ///
     /// # Errors

@@ -288,3 +288,36 @@ async fn labels_of_enums_are_understood_and_unknown_ones_count_as_no_purchase() 
     );
     assert_eq!(report.rejected.get("unreadable_salesstatus"), Some(&1), "{report}");
 }
+
+#[tokio::test]
+async fn labels_are_understood_as_the_lists_of_the_export_translate_them() {
+    let row = |number: i64, status: &str, label: &str| format!("{status},{number},False,1031,{label},SalesStatus,");
+    let global = |column: &str| {
+        [(4, "\"Storniert, endg\u{fc}ltig\""), (3, "Fakturiert"), (1, "Offen"), (2, "Offen")]
+            .map(|(number, label)| row(number, column, label) + "SalesTable,,\n")
+            .concat()
+    };
+    let local = "SalesLine,SalesStatus,4,False,1031,Storniert\r\n";
+    for place in [&format!("{SECOND}/"), "2026-12-01T00.00.00Z/", ""] {
+        let mut lake = ChangeLake::with_ada();
+        lake.write(&format!("{place}OptionsetMetadata/GlobalOptionsetMetadata.csv"), global("SalesStatus"));
+        lake.write(&format!("{place}OptionsetMetadata/OptionsetMetadata.csv"), local);
+        let order = |number: i64, status: &str| json!({"recid": number, "salesid": format!("S{number}"), "custaccount": "C1", "salesstatus": status});
+        let line = |number: i64, status: &str| json!({"recid": number, "salesid": format!("S{number}"), "salesqty": 1, "lineamount": 5, "salesstatus": status});
+        let orders =
+            [order(1, "Storniert, endg\u{fc}ltig"), order(2, "Fakturiert"), order(3, "Offen"), order(4, "Invoiced")];
+        let lines = [line(1, "Open order"), line(2, "Open order"), line(3, "Open order"), line(4, "Storniert")];
+        lake.add(SECOND, &[("salestable", json!(orders)), ("salesline", json!(lines))]);
+        lake.prepare().await;
+        assert_eq!(
+            lake.published("sales_orders", "order_number, order_status, is_purchase").await,
+            ["S1 | canceled | false", "S2 | invoiced | true", "S3 | unknown | false", "S4 | invoiced | false"],
+            "{place}"
+        );
+        assert_eq!(
+            lake.published("sales_order_lines", "order_number, line_status").await,
+            ["S1 | canceled", "S2 | open", "S3 | open", "S4 | canceled"],
+            "{place}"
+        );
+    }
+}

@@ -1,6 +1,6 @@
 //! A lake of a few rows written by hand, its preparation, and a look at what was published.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use deltalake::protocol::SaveMode;
 use prepare_data::location::Location;
 use prepare_data::run::{Report, prepare};
 use prepare_data::settings::Settings;
-use prepare_data::sql::{Catalog, SourceTable};
+use prepare_data::sql::{Catalog, Column, SourceTable};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -32,6 +32,7 @@ pub(crate) struct Lake {
     tables: BTreeMap<String, SourceTable>,
     new_rows: BTreeMap<String, Vec<Value>>,
     new_columns: BTreeMap<String, Vec<String>>,
+    text_columns: BTreeSet<(String, String)>,
     exports: i64,
     records: i64,
     /// The time of the next run.
@@ -48,6 +49,7 @@ impl Lake {
             new_rows: required.map(|table| (table.name.clone(), Vec::new())).collect(),
             tables: tables.into_iter().map(|table| (table.name.clone(), table)).collect(),
             new_columns: BTreeMap::new(),
+            text_columns: BTreeSet::new(),
             exports: 0,
             records: 1_000,
             now: "2026-02-01T00:00:00Z".parse().unwrap(),
@@ -95,6 +97,20 @@ impl Lake {
     /// From the next export on, a table has one column more.
     pub(crate) fn add_column(&mut self, table: &str, column: &str) {
         self.new_columns.entry(table.to_owned()).or_default().push(column.to_owned());
+    }
+
+    /// A column is exported as text.
+    pub(crate) fn export_as_text(&mut self, table: &str, column: &str) {
+        self.text_columns.insert((table.to_owned(), column.to_owned()));
+    }
+
+    /// A list of labels of enums, beside the tables.
+    pub(crate) fn add_labels(&mut self, rows: Value) {
+        let columns = ["optionsetname", "option", "localizedlabel", "entityname", "externalvalue"];
+        let columns = columns.map(|name| json!({"name": name, "type": "string"}));
+        let list = json!({"name": "globaloptionsetmetadata", "about": "", "columns": columns});
+        self.tables.insert("globaloptionsetmetadata".to_owned(), serde_json::from_value(list).unwrap());
+        self.add("globaloptionsetmetadata", rows);
     }
 
     /// Exports what was added, and prepares; the run has to publish.
@@ -192,7 +208,10 @@ impl Lake {
 
     fn schema(&self, name: &str) -> Schema {
         let columns = self.tables[name].bronze_columns().unwrap();
-        let listed = columns.iter().map(|column| Field::new(&column.name, column.data_type().unwrap(), true));
+        let is_text = |column: &str| self.text_columns.contains(&(name.to_owned(), column.to_owned()));
+        let data_type =
+            |column: &Column| if is_text(&column.name) { DataType::Utf8 } else { column.data_type().unwrap() };
+        let listed = columns.iter().map(|column| Field::new(&column.name, data_type(column), true));
         let added = self.new_columns.get(name).into_iter().flatten();
         let added = added.map(|column| Field::new(column, DataType::Utf8, true));
         Schema::new(listed.chain(added).collect::<Vec<_>>())

@@ -159,3 +159,26 @@ async fn a_category_hierarchy_that_does_not_exist_is_refused() {
     let error = prepare_data::run::prepare(&settings).await.unwrap_err().to_string();
     assert!(error.contains("`Webb`") && error.contains("has Web"), "{error}");
 }
+
+#[tokio::test]
+async fn labels_in_delta_tables_are_understood_as_the_list_of_the_export_translates_them() {
+    let mut lake = Lake::new();
+    lake.export_as_text("salestable", "salesstatus");
+    let label = |number: &str, label: &str| {
+        json!({"optionsetname": "SalesStatus", "option": number, "localizedlabel": label, "entityname": "SalesTable",
+            "externalvalue": null})
+    };
+    lake.add_labels(json!([label("4", "Storniert"), label("3", "Fakturiert")]));
+    let order = |number: i64, status: &str| json!({"recid": number, "salesid": format!("S{number}"), "custaccount": "C900", "salesstatus": status});
+    let line = |number: i64| json!({"recid": number, "salesid": format!("S{number}"), "salesqty": 1, "lineamount": 5, "salesstatus": 1});
+    lake.add(
+        "salestable",
+        json!([order(1, "Storniert"), order(2, "fakturiert "), order(3, "Verloren"), order(4, "1")]),
+    )
+    .add("salesline", json!([line(1), line(2), line(3), line(4)]));
+    lake.prepare().await;
+    assert_eq!(
+        lake.published("sales_orders", "order_number, order_status, is_purchase").await,
+        ["S1 | canceled | false", "S2 | invoiced | true", "S3 | unknown | false", "S4 | open | true"]
+    );
+}

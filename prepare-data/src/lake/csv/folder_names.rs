@@ -11,6 +11,8 @@ pub(super) struct Complete {
     pub(super) incomplete: usize,
     /// Whether `changelog.info` says which folder is being written.
     pub(super) has_changelog: bool,
+    /// The folder that is being written, if it is there.
+    pub(super) active: Option<String>,
 }
 
 impl Complete {
@@ -57,10 +59,14 @@ pub(super) async fn complete_folders(lake: &Location, names: &[String]) -> Resul
     // <https://learn.microsoft.com/power-apps/maker/data-platform/azure-synapse-incremental-updates>: the file names the
     // folder still being written. Without this file, the newest folder may be that one.
     let active = active_folder(lake, names).await?;
-    match &active {
-        Some(active) => folders.retain(|(key, _)| key < active),
-        None => drop(folders.pop()),
-    }
+    let being_written = match &active {
+        Some(active) => {
+            let found = folders.iter().find(|(key, _)| key == active).cloned();
+            folders.retain(|(key, _)| key < active);
+            found
+        }
+        None => folders.pop(),
+    };
     let incomplete = all - folders.len();
     if incomplete > 1 {
         tracing::warn!(
@@ -68,7 +74,7 @@ pub(super) async fn complete_folders(lake: &Location, names: &[String]) -> Resul
             "changelog.info is older than the newest change folders: they are not read"
         );
     }
-    Ok(Complete { folders, incomplete, has_changelog: active.is_some() })
+    Ok(Complete { folders, incomplete, has_changelog: active.is_some(), active: being_written.map(|(_, name)| name) })
 }
 
 async fn active_folder(lake: &Location, names: &[String]) -> Result<Option<String>> {

@@ -17,6 +17,9 @@ use crate::location::Location;
 /// Folders that are listed concurrently. A request to a storage account takes some 25 ms.
 const CONCURRENCY: usize = 64;
 
+/// Folder with the lists of labels of enums, in lower case.
+const LABELS_FOLDER: &str = "optionsetmetadata";
+
 /// A file in a change folder.
 #[derive(Clone, Debug)]
 pub(super) struct ChangeFile {
@@ -57,6 +60,8 @@ struct Folder {
     name: String,
     files: BTreeMap<String, Vec<ObjectMeta>>,
     layouts: BTreeMap<String, Arc<Layout>>,
+    /// Lists of labels of enums.
+    lists: Vec<ObjectMeta>,
 }
 
 impl ChangeFolders {
@@ -103,6 +108,31 @@ impl ChangeFolders {
     pub(super) async fn tables(&self) -> BTreeSet<String> {
         let loaded = self.loaded.lock().await;
         loaded.folders.values().flat_map(|folder| folder.files.keys().chain(folder.layouts.keys())).cloned().collect()
+    }
+
+    /// Lists of labels: those of the newest folder that was read and has some; else those of the folder that is being
+    /// written; else those of the lake. None if there is nothing new to read. `names` are the folders of the lake.
+    pub(super) async fn lists(&self, names: &[String]) -> Result<Vec<ObjectMeta>> {
+        {
+            let loaded = self.loaded.lock().await;
+            if loaded.folders.values().all(|folder| folder.files.is_empty()) {
+                return Ok(Vec::new());
+            }
+            if let Some(newest) = loaded.folders.values().rev().find(|folder| !folder.lists.is_empty()) {
+                return Ok(newest.lists.clone());
+            }
+        }
+        let own =
+            names.iter().find(|name| name.eq_ignore_ascii_case(LABELS_FOLDER)).map(|name| Path::from(name.as_str()));
+        for parent in self.complete.active.iter().map(|name| Path::from(name.as_str())).chain(own) {
+            let what = format!("list {}{parent}", self.lake);
+            let files: Vec<ObjectMeta> = self.store.list(Some(&parent)).try_collect().await.context(&what)?;
+            let lists = files.into_iter().filter(|meta| is_csv(meta) && is_list(meta)).collect::<Vec<_>>();
+            if !lists.is_empty() {
+                return Ok(lists);
+            }
+        }
+        Ok(Vec::new())
     }
 
     pub(in crate::lake) async fn skipped(&self) -> Vec<SkippedFolder> {
@@ -161,7 +191,7 @@ impl Loaded {
                 folder.files.entry(table).or_default().push(meta);
             }
         }
-        folder.files.retain(|table, _| table != "optionsetmetadata");
+        folder.lists = folder.files.remove(LABELS_FOLDER).unwrap_or_default();
         folder.files.values_mut().for_each(|files| files.sort_by(|one, other| one.location.cmp(&other.location)));
         if folder.files.is_empty() {
             return Ok(folder);
@@ -182,6 +212,11 @@ impl Loaded {
         }
         Ok(folder)
     }
+}
+
+/// Whether a file is in a folder with lists of labels.
+fn is_list(meta: &ObjectMeta) -> bool {
+    meta.location.parts().any(|part| part.as_ref().eq_ignore_ascii_case(LABELS_FOLDER))
 }
 
 fn is_csv(meta: &ObjectMeta) -> bool {

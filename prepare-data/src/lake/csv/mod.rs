@@ -7,6 +7,7 @@ mod error;
 mod files;
 mod folder_names;
 mod folders;
+mod lists;
 mod record;
 mod stream;
 mod unreadable;
