@@ -7,18 +7,30 @@ import csv
 import io
 import json
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from option_labels import OptionLabels
+
 if TYPE_CHECKING:
     from lake import Lake
 
 CHANGE_FOLDER = re.compile(r"^\d{4}-\d{2}-\d{2}T\d{2}[.:]\d{2}[.:]\d{2}")
+LABELS = "optionsetmetadata"
+"""Folder with the lists of labels of enums, in lower case."""
 CORRUPT = "row_that_does_not_fit"
 FLAG = re.compile(r"^\s*(true|false|1|0|yes|no)?\s*$", re.IGNORECASE)
+
+
+class Layout(NamedTuple):
+    """How the files of a table are written."""
+
+    columns: tuple[str, ...]
+    has_header: bool = False
+    delimiter: str = ","
 
 
 class LakeError(Exception):
@@ -32,11 +44,12 @@ class ChangeFolders:
         self.lake = lake
         self.spark = lake.spark
         self.skipped: list[str] = []
-        self._files: dict[str, list[tuple[tuple[str, ...], str]]] = {}
+        self._files: dict[str, list[tuple[Layout, str]]] = {}
         names = lake.list("")
         root = next((name for name in names if name.lower() == "model.json"), None)
         self.tables = {entity["name"].lower() for entity in (_model(lake.text(root)) or []) if root} if root else set()
-        folders = self._complete(names)
+        self._active: str | None = None
+        folders = self._folders = self._complete(names)
         if not folders:
             raise LakeError(f"nothing was read of {lake.root}: it has no complete change folder")
         for folder in folders:
@@ -46,10 +59,10 @@ class ChangeFolders:
 
     def read(self, table: str) -> DataFrame:
         """All rows of a table as text, with the folder of each; columns in lower case."""
-        by_columns: dict[tuple[str, ...], list[str]] = {}
-        for columns, path in self._files.get(table, []):
-            by_columns.setdefault(columns, []).append(path)
-        parts = [self._read_files(list(columns), paths) for columns, paths in by_columns.items()]
+        by_layout: dict[Layout, list[str]] = {}
+        for layout, path in self._files.get(table, []):
+            by_layout.setdefault(layout, []).append(path)
+        parts = [self._read_files(layout, paths) for layout, paths in by_layout.items()]
         if not parts:
             schema = T.StructType([T.StructField("lakefolder", T.StringType())])
             return self.spark.createDataFrame([], schema)
@@ -58,6 +71,21 @@ class ChangeFolders:
             rows = rows.unionByName(part, allowMissingColumns=True)
         return rows
 
+    def labels(self) -> OptionLabels:
+        """The labels of the newest complete folder that has some; else of the folder that is being written; else of the lake."""
+        labels = OptionLabels()
+        for parent in [*reversed(self._folders), *([self._active] if self._active else []), ""]:
+            for name in self.lake.list(parent):
+                if name.lower() != LABELS:
+                    continue
+                path = f"{parent}/{name}".lstrip("/")
+                files = [file for file in self.lake.list(path) if file.lower().endswith(".csv")]
+                for file in files:
+                    labels.add_file(file, self.lake.text(f"{path}/{file}"))
+                if files:
+                    return labels
+        return labels
+
     def _complete(self, names: list[str]) -> list[str]:
         """The change folders in order of time, without the one that is still being written, and newer ones."""
         folders = sorted((name for name in names if CHANGE_FOLDER.match(name)), key=uniform)
@@ -65,7 +93,9 @@ class ChangeFolders:
             for file in self.lake.list(name):
                 if file.lower() == "changelog.info":
                     active = uniform(self.lake.text(f"{name}/{file}").strip().strip('"/'))
+                    self._active = next((folder for folder in folders if uniform(folder) == active), None)
                     return [folder for folder in folders if uniform(folder) < active]
+        self._active = folders[-1] if folders else None
         return folders[:-1]
 
     def _open(self, folder: str) -> None:
@@ -73,7 +103,7 @@ class ChangeFolders:
         files = {
             child: [name for name in self.lake.list(f"{folder}/{child}") if name.lower().endswith(".csv")]
             for child in children
-            if child.lower() != "optionsetmetadata"
+            if child.lower() != LABELS
         }
         files = {child: names for child, names in files.items() if names}
         if not files:
@@ -83,16 +113,16 @@ class ChangeFolders:
         if not model:
             self.skipped.append(folder)
             return
-        columns = {entity["name"].lower(): _columns(entity) for entity in model}
-        self.tables |= columns.keys()
+        layouts = {entity["name"].lower(): _layout(entity) for entity in model}
+        self.tables |= layouts.keys()
         for child, names in files.items():
             table = child.lower()
-            if table not in columns:
-                columns[table] = ()
             for file in names:
-                self._files.setdefault(table, []).append((columns[table], f"{self.lake.root}/{folder}/{child}/{file}"))
+                layout = layouts.get(table, Layout(()))
+                self._files.setdefault(table, []).append((layout, f"{self.lake.root}/{folder}/{child}/{file}"))
 
-    def _read_files(self, columns: list[str], paths: list[str]) -> DataFrame:
+    def _read_files(self, layout: Layout, paths: list[str]) -> DataFrame:
+        columns = list(layout.columns)
         if "id" not in columns:
             raise LakeError(f"the model.json of its folder does not describe the table of {paths[0]}")
         schema = T.StructType([T.StructField(name, T.StringType()) for name in [*columns, CORRUPT]])
@@ -100,6 +130,9 @@ class ChangeFolders:
             [_escaped(path) for path in paths],
             schema=schema,
             multiLine=True,
+            header=layout.has_header,
+            enforceSchema=True,
+            sep=layout.delimiter,
             quote='"',
             escape='"',
             mode="PERMISSIVE",
@@ -111,7 +144,7 @@ class ChangeFolders:
         flag = next((name for name in ("isdelete", "isdeleted") if name in columns), None)
         least = columns.index(flag) + 1 if flag else len(columns)
         version = next((columns.index(name) for name in ("versionnumber", "sysrowversion") if name in columns), None)
-        problem = _problem(len(columns), least, version)
+        problem = _problem(len(columns), least, version, layout.delimiter)
         raw = F.when(F.col(CORRUPT).isNotNull(), problem(F.col(CORRUPT)))
         bad_flag = ~F.coalesce(F.col(flag), F.lit("")).rlike(f"(?i){FLAG.pattern}") if flag else F.lit(False)
         bad_text = F.concat_ws("", *columns).contains("\ufffd")
@@ -121,8 +154,26 @@ class ChangeFolders:
             F.when(bad_text, F.lit("the row is not UTF-8 text")),
         )
         stop = F.raise_error(F.concat(path, F.lit(": "), wrong))
+        self._require_order(rows, layout, least, path)
         # The check is part of a column that is read of every row, to find the newest versions.
         return rows.withColumn("id", F.when(wrong.isNotNull(), stop).otherwise(F.col("id"))).drop(CORRUPT)
+
+    def _require_order(self, rows: DataFrame, layout: Layout, least: int, path) -> None:
+        """Within a file, only wider rows may follow: so a column is added while a folder is written."""
+        columns, delimiter = layout.columns, layout.delimiter
+        width = F.udf(lambda row: len(_values(row, delimiter)), T.IntegerType())
+        width = F.when(F.col(CORRUPT).isNotNull(), width(F.col(CORRUPT))).otherwise(len(columns))
+        # Spark finds the rows that do not fit only if it reads all columns.
+        read = F.max(F.length(F.concat_ws("", *columns)))
+        place = F.monotonically_increasing_id()  # a file is in one partition, because its values can contain ends of lines
+        widths = rows.select(path.alias("file"), width.alias("width"), place.alias("place"), *columns)
+        widths = widths.where(F.col("width") >= least).groupBy("file", "width")
+        widest: dict[str, tuple[int, int]] = {}
+        for row in sorted(widths.agg(F.min("place").alias("first"), F.max("place").alias("last"), read).collect(), key=lambda row: row.width):
+            before = widest.get(row.file)
+            if before and row.first < before[1]:
+                raise LakeError(f"{row.file}: a row has {before[0]} values, and a row before it has {row.width}")
+            widest[row.file] = (row.width, max(row.last, before[1] if before else 0))
 
 
 def uniform(folder: str) -> str:
@@ -137,19 +188,25 @@ def _model(text: str) -> list[dict] | None:
         return None
 
 
-def _columns(entity: dict) -> tuple[str, ...]:
-    return tuple(attribute["name"].lower() for attribute in entity.get("attributes", []))
+def _layout(entity: dict) -> Layout:
+    settings = next((part["fileFormatSettings"] for part in entity.get("partitions") or [] if part.get("fileFormatSettings")), {})
+    columns = tuple(attribute["name"].lower() for attribute in entity.get("attributes", []))
+    return Layout(columns, bool(settings.get("columnHeaders")), (settings.get("delimiter") or ",")[0])
+
+
+def _values(row: str, delimiter: str) -> list[str]:
+    return next(csv.reader(io.StringIO(row, newline=""), delimiter=delimiter), [])
 
 
 def _escaped(path: str) -> str:
     return re.sub(r"([\[\]{}*?\\])", r"\\\1", path)
 
 
-def _problem(columns: int, least: int, version: int | None):
+def _problem(columns: int, least: int, version: int | None, delimiter: str):
     """What is wrong with a row that has more or fewer values than columns; None where columns were added after IsDelete."""
 
     def problem(row: str) -> str | None:
-        values = next(csv.reader(io.StringIO(row, newline="")), [])
+        values = _values(row, delimiter)
         found = len(values)
         in_place = version is None or (found > version and re.fullmatch(r"\s*-?\d+\s*", values[version]))
         if least <= found <= columns or (found > columns and least == columns and in_place):

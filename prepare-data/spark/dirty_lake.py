@@ -81,6 +81,13 @@ def lake_that_is_read(folder: Path) -> None:
         {"recid": 51, "salesid": "SO2", "custaccount": "C2", "salesstatus": "Open order", "versionnumber": 1},
         {"recid": 52, "salesid": "SO3", "custaccount": "C3", "salesstatus": "Lost", "versionnumber": 1},
     ]
+    orders += [
+        {"recid": 53, "salesid": "SO4", "custaccount": "C2", "salesstatus": "Storniert", "versionnumber": 1},
+        {"recid": 54, "salesid": "SO5", "custaccount": "C2", "salesstatus": "Offen", "versionnumber": 1},
+    ]
+    labels = [(4, "Storniert"), (1, "Offen"), (2, "Offen")]
+    rows = [f"SalesStatus,{number},False,1031,{label},SalesStatus,SalesTable,,\n" for number, label in labels]
+    lake.write("2026-01-01T00.00.00Z/OptionsetMetadata/GlobalOptionsetMetadata.csv", "".join(rows))
     lines = [
         {"recid": 60 + number, "salesid": f"so{number}", "salesqty": 1, "lineamount": "10.5", "salesstatus": 4 if number == 3 else 1}
         for number in (1, 2, 3)
@@ -137,6 +144,19 @@ def lakes_that_are_refused(folder: Path) -> None:
         lake.add("2026-01-01T00.00.00Z", **person(1))
         lake.describe("2026-01-02T00.00.00Z")
         lake.write("2026-01-02T00.00.00Z/custtable/2026.csv", text)
+    narrower = DirtyLake(folder / "narrower")
+    narrower.add("2026-01-01T00.00.00Z", **person(1))
+    narrow = narrower.line("custtable", person(3)["custtable"][0])
+    narrower.columns["custtable"].append("rating")
+    narrower.describe("2026-01-02T00.00.00Z")
+    narrower.write("2026-01-02T00.00.00Z/custtable/2026.csv", narrower.line("custtable", person(2)["custtable"][0]) + narrow)
+    no_key = DirtyLake(folder / "no-key")
+    people = person(1)
+    people["custtable"].append({**people["custtable"][0], "recid": 2, "id": ""})
+    no_key.add("2026-01-01T00.00.00Z", **people)
+    no_model = DirtyLake(folder / "no-model")
+    no_model.add("2026-01-01T00.00.00Z", **person(1))
+    (no_model.folder / "2026-01-01T00.00.00Z/model.json").unlink()
     empty = DirtyLake(folder / "empty")
     empty.add("2026-01-01T00.00.00Z", **{**person(1), "custtable": []})
     missing = DirtyLake(folder / "not-described")

@@ -15,6 +15,7 @@ from pyspark.sql.types import StringType, StructField
 
 from change_folders import ChangeFolders, LakeError
 from contract import Source
+from option_labels import LISTS, OptionLabels
 
 DELTA_FOLDERS = ("deltalake", "Tables", "Tables/dbo", "")
 UNSEEN = "".join(map(chr, [*range(9, 14), 32, 133, 160, 5760, *range(8192, 8203), 8203, 8232, 8233, 8239, 8287, 12288, 65279]))
@@ -27,6 +28,9 @@ class Lake:
         self.root = root.rstrip("/")
         self._delta = dict(self._find_delta())
         self._folders = None if self._delta else ChangeFolders(self)
+        self._labels = self._folders.labels() if self._folders else OptionLabels()
+        for name in LISTS.keys() & self._delta.keys():
+            self._labels.add_rows(row.asDict() for row in read_delta(spark, self._delta[name]).collect())
 
     @property
     def skipped(self) -> list[str]:
@@ -46,7 +50,7 @@ class Lake:
             rows = read_delta(self.spark, self._delta[source.name]).withColumn("lakefolder", F.lit(""))
         else:
             rows = self._folders.read(source.name)
-        return _conform(rows, source)
+        return _conform(rows, self._labels.extended(source))
 
     def _find_delta(self) -> Iterable[tuple[str, str]]:
         found = set()
