@@ -45,7 +45,8 @@ pub struct SampleArgs {
     /// Remove the sample lake that is in the folder first
     #[arg(long)]
     pub replace: bool,
-    /// Change this share (such as 0.01) of an existing lake's customers and lines; options for a new lake are ignored
+    /// Change this share of an existing lake's customers and lines (0.002 is a usual day: new sales of the day, changes of those
+    /// of the last weeks, two per mille of the customers); options for a new lake are ignored
     #[arg(long, value_name = "SHARE", conflicts_with = "replace")]
     pub change: Option<f64>,
     /// Days that pass with a change
