@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::response::Parts;
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use axum::response::Response;
 use bytes::Bytes;
 use futures::StreamExt as _;
@@ -27,10 +27,23 @@ pub struct Call {
     pub path: String,
     /// The request's body, if [`FaultInjector::reads_bodies`]. Empty in a protocol other than HTTP.
     pub body: Bytes,
+    /// The rest of the request, if [`FaultInjector::reads_bodies`] and the protocol is HTTP.
+    pub head: Option<Box<CallHead>>,
     /// The number of earlier calls to this dependency.
     pub own_number: u64,
     /// The number of earlier calls to all dependencies.
     pub number: u64,
+}
+
+/// What a request contains beside its method, path and body.
+#[derive(Clone, Debug)]
+pub struct CallHead {
+    /// The query of its address.
+    pub query: Option<String>,
+    /// The version of HTTP.
+    pub version: Version,
+    /// Its headers.
+    pub headers: HeaderMap,
 }
 
 /// What happens to a call.
@@ -116,7 +129,7 @@ pub trait FaultInjector: Send + Sync {
     /// The action for `call`.
     fn decide(&self, call: &Call) -> BoxFuture<FaultAction>;
 
-    /// Whether calls contain their bodies. Otherwise a request reaches the service as it arrives, part by part.
+    /// Whether calls contain their bodies and headers. Otherwise a request reaches the service as it arrives, part by part.
     fn reads_bodies(&self) -> bool {
         false
     }

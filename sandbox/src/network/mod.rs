@@ -25,7 +25,7 @@ use http_body_util::{BodyExt as _, Collected};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{broadcast, watch};
 
-pub use self::action::{BoxFuture, Call, ErrorReply, FaultAction, FaultInjector, NoFaults};
+pub use self::action::{BoxFuture, Call, CallHead, ErrorReply, FaultAction, FaultInjector, NoFaults};
 use self::action::{Closed, Half, close, half, reset_within};
 pub use self::dependency::Dependency;
 pub use self::observer::CallEvent;
@@ -52,7 +52,7 @@ pub struct FaultDecider {
 impl FaultDecider {
     /// What happens to a call.
     pub fn decide(&self, method: Method, path: String) -> BoxFuture<FaultAction> {
-        self.network.decide(self.dependency, method, path, Bytes::new())
+        self.network.decide(self.dependency, method, path, WholeRequest::default())
     }
 }
 
@@ -63,6 +63,13 @@ pub struct Network {
     calls: Arc<CallCounts>,
     undelivered: UndeliveredEffects,
     observers: broadcast::Sender<CallEvent>,
+}
+
+/// What a fault injector learns of a request only if it reads bodies.
+#[derive(Default)]
+struct WholeRequest {
+    body: Bytes,
+    head: Option<Box<CallHead>>,
 }
 
 #[derive(Default)]
@@ -108,10 +115,16 @@ impl Network {
         Dependency::ALL.into_iter().map(|it| (it, self.calls.each[it as usize].load(Ordering::Relaxed))).collect()
     }
 
-    fn decide(&self, dependency: Dependency, method: Method, path: String, body: Bytes) -> BoxFuture<FaultAction> {
+    fn decide(
+        &self,
+        dependency: Dependency,
+        method: Method,
+        path: String,
+        WholeRequest { body, head }: WholeRequest,
+    ) -> BoxFuture<FaultAction> {
         let own_number = self.calls.each[dependency as usize].fetch_add(1, Ordering::Relaxed);
         let number = self.calls.all.fetch_add(1, Ordering::Relaxed);
-        let call = Call { dependency, method, path, body, own_number, number };
+        let call = Call { dependency, method, path, body, head, own_number, number };
         self.injector.borrow().decide(&call)
     }
 
@@ -166,8 +179,8 @@ impl Network {
         };
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         // The caller can disconnect within its request.
-        let Some((request, body)) = self.with_body(request).await else { return close() };
-        match self.decide(dependency, method, path, body).await {
+        let Some((request, whole)) = self.read_whole(request).await else { return close() };
+        match self.decide(dependency, method, path, whole).await {
             FaultAction::Serve => send(next.run(request).await),
             FaultAction::Refuse(error) => error.into_response(),
             FaultAction::ReplaceReply(error) => {
@@ -188,15 +201,17 @@ impl Network {
         }
     }
 
-    /// The request, and its body if the fault injector reads it.
-    async fn with_body(&self, request: Request) -> Option<(Request, Bytes)> {
+    /// The request, and its body and headers if the fault injector reads them.
+    async fn read_whole(&self, request: Request) -> Option<(Request, WholeRequest)> {
         let reads_bodies = self.injector.borrow().reads_bodies();
         if !reads_bodies {
-            return Some((request, Bytes::new()));
+            return Some((request, WholeRequest::default()));
         }
         let (parts, body) = request.into_parts();
         let body = body.collect().await.map(Collected::to_bytes).ok()?;
-        Some((Request::from_parts(parts, Body::from(body.clone())), body))
+        let query = parts.uri.query().map(str::to_owned);
+        let head = Some(Box::new(CallHead { query, version: parts.version, headers: parts.headers.clone() }));
+        Some((Request::from_parts(parts, Body::from(body.clone())), WholeRequest { body, head }))
     }
 
     /// Records that the caller will not receive this reply.
