@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use crate::events::RetryHistory;
 use crate::functions::Delivery;
-use crate::json::{JsonError, decode_text, read_json};
+use crate::json::{JsonError, decode_text, read_json, unescaped};
 
 /// Why a payload cannot be read as a Service Bus invocation.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,15 +59,25 @@ const MARK: char = '\u{feff}';
 /// A message in any of the host's encodings: text as a JSON string within a JSON string, an object, or bytes
 /// (`"dataType": "binary"`) as base64.
 fn body(data: &RawValue) -> Vec<u8> {
-    let Ok(outer) = serde_json::from_str::<String>(data.get()) else { return data.get().as_bytes().to_vec() };
+    let Some(outer) = string_of(data.get()) else { return data.get().as_bytes().to_vec() };
     let outer = outer.trim_start_matches(MARK);
-    if let Ok(inner) = serde_json::from_str::<String>(outer) {
-        return inner.trim_start_matches(MARK).as_bytes().to_vec();
+    if let Some(inner) = string_of(outer) {
+        return without_marks(inner);
     }
     if outer.trim_start().starts_with('{') {
         return outer.as_bytes().to_vec();
     }
     STANDARD.decode(outer.trim()).map_or_else(|_| outer.as_bytes().to_vec(), decode_text)
+}
+
+/// A large body is copied only if it has a mark.
+fn without_marks(body: String) -> Vec<u8> {
+    if body.starts_with(MARK) { body.trim_start_matches(MARK).as_bytes().to_vec() } else { body.into_bytes() }
+}
+
+/// The text of a JSON string.
+fn string_of(json: &str) -> Option<String> {
+    unescaped(json).or_else(|| serde_json::from_str(json).ok())
 }
 
 /// The host encodes most metadata as JSON within a JSON string. Other hosts write the value itself.

@@ -16,7 +16,7 @@ pub(crate) use partial::value_at;
 pub(crate) use raw::{RawObject, is_array};
 pub use relaxed::relaxed;
 pub(crate) use same::same_value;
-pub(crate) use text::string;
+pub(crate) use text::{string, unescaped};
 
 /// The place and the kind of an error in JSON. It quotes no value, because values may be personal data.
 #[derive(Clone, Debug, PartialEq, Eq)]
