@@ -52,7 +52,7 @@ impl OutgoingMessage {
         record: &Record,
         order: Option<&RawValue>,
         customer: Option<&RawValue>,
-        fits: impl Fn(&Self) -> bool,
+        mut fits: impl FnMut(&Self) -> bool,
     ) -> Option<Self> {
         let whole = Self::build(record, order, customer, None)?;
         if fits(&whole) {
@@ -61,7 +61,7 @@ impl OutgoingMessage {
         Truncation::LEVELS.into_iter().find_map(|level| {
             let order = order.map(|order| truncate_order(order, level));
             let customer = customer.map(|customer| truncate_customer(customer, level));
-            Self::build(record, order.as_deref(), customer.as_deref(), Some(level)).filter(&fits)
+            Self::build(record, order.as_deref(), customer.as_deref(), Some(level)).filter(&mut fits)
         })
     }
 

@@ -13,7 +13,7 @@ use crate::telemetry::LogEvent;
 /// An event after its enrichment.
 pub(super) enum Prepared {
     /// It will be published.
-    Publish { record: Record, message: OutgoingMessage },
+    Publish { record: Record, message: OutgoingMessage, size: usize },
     /// It has failed temporarily and will be retried. There is nothing to publish.
     Retry { record: Record },
     /// It has failed permanently. Its message has no details: Service Bus moves it to the dead-letter queue, where alerts
@@ -42,8 +42,12 @@ impl Prepared {
         }
     }
 
+    /// The size of the message. It is counted once, because that reads the whole message.
     pub(super) fn size(&self) -> usize {
-        self.message().map_or(0, |message| outgoing(message).size())
+        match self {
+            Self::Publish { size, .. } => *size,
+            Self::Retry { .. } | Self::Failed { .. } => self.message().map_or(0, |message| outgoing(message).size()),
+        }
     }
 }
 
@@ -91,13 +95,17 @@ impl Run<'_> {
     fn compose(&self, mut record: Record, enriched: Enriched) -> Prepared {
         record.set_numbers(Numbers::of(enriched.order.as_deref(), &record.event().customer_id));
         let limit = self.services.settings.bus.max_message_bytes;
-        let fits = |message: &OutgoingMessage| outgoing(message).size() <= limit;
+        let mut size = 0;
+        let fits = |message: &OutgoingMessage| {
+            size = outgoing(message).size();
+            size <= limit
+        };
         let (order, customer) = (enriched.order.as_deref(), enriched.customer.as_deref());
         match OutgoingMessage::compose(&record, order, customer, fits) {
             Some(mut message) => {
                 record.set_enriched(enriched.note, message.truncation);
                 message.scheduled_for = self.scheduled_for(&record);
-                Prepared::Publish { record, message }
+                Prepared::Publish { record, message, size }
             }
             None => {
                 let detail = "even without its arrays the message exceeds ServiceBusMaxMessageBytes";

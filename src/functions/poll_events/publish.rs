@@ -98,7 +98,7 @@ impl Run<'_> {
                 self.count(|summary| summary.failed += 1);
                 record
             }
-            Prepared::Publish { mut record, message } => {
+            Prepared::Publish { mut record, message, .. } => {
                 // If the message is lost (a purged subscription, a wrong filter), the event is published again.
                 let lost = message.scheduled_for.unwrap_or(now) + 2 * settings.retry.horizon;
                 record.publish(now, lost);
