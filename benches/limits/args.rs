@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 
 /// Measures the function app among the sandbox's dependencies, beside Microsoft's published sample and the lower bound.
-#[derive(Debug, Parser)]
+#[derive(Clone, Debug, Parser)]
 #[command(name = "limits")]
 pub(crate) struct Args {
     /// What to measure, separated by commas
@@ -30,7 +30,10 @@ pub(crate) struct Args {
     /// Seconds of sales for each line of the freshness table
     #[arg(long, value_name = "N", default_value_t = 60)]
     pub(crate) trade_seconds: u32,
-    /// Fail when calls or operations per event exceed their limits; times do not count
+    /// Also compare instructions with those of the bare client, in a small run (needs valgrind)
+    #[arg(long)]
+    pub(crate) instructions: bool,
+    /// Fail when calls, operations or instructions per event exceed their limits; times do not count
     #[arg(long)]
     pub(crate) check: bool,
     /// Where the figures go, as JSON
@@ -70,6 +73,11 @@ impl std::fmt::Display for Part {
 impl Args {
     pub(crate) fn has(&self, part: Part) -> bool {
         self.only.contains(&part)
+    }
+
+    /// The same with as few events as a count of instructions needs.
+    pub(crate) fn small(&self) -> Self {
+        Self { checkouts: 40, customers: 24, latency_ms: 2, ..self.clone() }
     }
 
     pub(crate) fn latency(&self) -> Duration {

@@ -26,8 +26,9 @@ struct Policy {
     changed: f64,
 }
 
-/// Indexes only the paths that are queried: `/due`, `/status` and `/EventDateTime`.
-const OURS: Policy = Policy { terms: 3.0, changed: 2.0 };
+/// Indexes only the paths that are queried. A new record has five of them: `due`, `status`, `EventDateTime` and the ids of
+/// transaction and customer. Publication and outcome change `due` and `status`, and add three numbers and the contact.
+const OURS: Policy = Policy { terms: 5.0, changed: 4.0 };
 /// Indexes every path, which is the default of a container.
 const DEFAULT: Policy = Policy { terms: 22.0, changed: 6.0 };
 

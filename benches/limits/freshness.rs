@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::args::Args;
 use crate::checkouts::Sellers;
 use crate::failure::Failure;
-use crate::handler::Site;
+use crate::handler::{Metered, Site};
 use crate::messages::host;
 use crate::network::{ExactLatency, environment};
 use crate::numbers::{count, number};
@@ -75,7 +75,7 @@ async fn trade(args: &Args, schedule: &str, again_after: &str) -> Result<Freshne
     settings.insert("PollSchedule".to_owned(), schedule.to_owned());
     settings.insert("PollAgainAfter".to_owned(), again_after.to_owned());
     settings.insert("EventTypes".to_owned(), "Checkout".to_owned());
-    let (app, _) = host(&environment, &site, &settings).await?;
+    let app = host(&environment, &site, &settings, &Metered::default()).await?;
     let (before, orders) = (usize::try_from(BEFORE * RATE)?, usize::try_from((BEFORE + args.trade_seconds) * RATE)?);
     let mut tick = tokio::time::interval(Duration::from_secs(1) / RATE);
     let mut searches_before = 0;

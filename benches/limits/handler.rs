@@ -1,4 +1,4 @@
-//! The function app as it is deployed: the release binary in its own process.
+//! The function app as it is deployed: the release binary in its own process. Or a bare client in its place.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,7 +15,9 @@ use sandbox::host::{Exit, Launch, Launched, Process, Sink, Start};
 use serde_json::Value;
 
 use crate::failure::Failure;
+use crate::instructions::Counter;
 use crate::meter::Meter;
+use crate::recording::Recording;
 
 /// The binary under test.
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_commerce-journeys");
@@ -25,10 +27,21 @@ pub(crate) struct Site(PathBuf);
 
 impl Site {
     pub(crate) fn new() -> Result<Self, Failure> {
+        Self::with(Path::new(BINARY))
+    }
+
+    /// The app with a bare client instead of the handler.
+    pub(crate) fn bare(recording: &Recording) -> Result<Self, Failure> {
+        let site = Self::with(&std::env::current_exe()?)?;
+        recording.write(site.path())?;
+        Ok(site)
+    }
+
+    fn with(binary: &Path) -> Result<Self, Failure> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("site-{}-{number}", std::process::id()));
-        app_folder::assemble(&app_folder::repository(), Some(Path::new(BINARY)), &folder, Enabled::AsShipped)?;
+        app_folder::assemble(&app_folder::repository(), Some(binary), &folder, Enabled::AsShipped)?;
         Ok(Self(folder))
     }
 
@@ -58,6 +71,14 @@ pub(crate) struct Handler {
 
 impl Handler {
     pub(crate) async fn start(site: &Site, settings: &BTreeMap<String, String>) -> Result<Self, Failure> {
+        Self::start_with(Metered::default(), site, settings).await
+    }
+
+    pub(crate) async fn start_with(
+        launch: Metered,
+        site: &Site,
+        settings: &BTreeMap<String, String>,
+    ) -> Result<Self, Failure> {
         let port = std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
         let mut environment = settings.clone();
         environment.insert("FUNCTIONS_CUSTOMHANDLER_PORT".to_owned(), port.to_string());
@@ -72,8 +93,8 @@ impl Handler {
             output,
         };
         let began = Instant::now();
-        let Launched { kill, exited, process, .. } = Process.launch(start).await?;
-        let meter = Meter(process.ok_or("the handler has no process id")?);
+        let Launched { kill, exited, .. } = launch.launch(start).await?;
+        let meter = launch.meter();
         let url = format!("http://127.0.0.1:{port}/");
         while http.get(&url).send().await.is_err() {
             if began.elapsed() > Duration::from_secs(20) {
@@ -103,19 +124,30 @@ impl Drop for Handler {
 
 /// Starts handlers like the host, and stores the last process id.
 #[derive(Clone, Default)]
-pub(crate) struct Metered(Arc<AtomicU32>);
+pub(crate) struct Metered {
+    process: Arc<AtomicU32>,
+    /// Counts the handler's instructions.
+    pub(crate) counter: Option<Counter>,
+}
 
 impl Metered {
+    pub(crate) fn counted(counter: Option<Counter>) -> Self {
+        Self { counter, ..Self::default() }
+    }
+
     pub(crate) fn meter(&self) -> Meter {
-        Meter(self.0.load(Ordering::Relaxed))
+        Meter(self.process.load(Ordering::Relaxed))
     }
 }
 
 #[async_trait]
 impl Launch for Metered {
     async fn launch(&self, start: Start) -> io::Result<Launched> {
+        let mut start = self.counter.as_ref().map_or_else(|| start.clone(), |counter| counter.around(&start));
+        // As on Azure: the SDK of Cosmos DB walks the stack for each of its errors otherwise.
+        start.environment.insert("RUST_BACKTRACE".to_owned(), "0".to_owned());
         let launched = Process.launch(start).await?;
-        self.0.store(launched.process.unwrap_or_default(), Ordering::Relaxed);
+        self.process.store(launched.process.unwrap_or_default(), Ordering::Relaxed);
         Ok(launched)
     }
 }

@@ -11,10 +11,11 @@ use serde_json::Value;
 
 use crate::args::Args;
 use crate::checkouts::Sellers;
+use crate::effort::{Effort, Measure};
 use crate::failure::Failure;
 use crate::handler::{Metered, Site, log};
-use crate::meter::Meter;
 use crate::network::{ExactLatency, environment};
+use crate::recording::{Recorder, Recording, Round};
 use crate::usage::Usage;
 
 /// Concurrent deliveries of the host, as in `host.json`.
@@ -31,32 +32,61 @@ pub(crate) const NEVER: &str = "0 0 0 29 2 *";
 #[serde(rename_all = "camelCase")]
 pub(crate) struct MessageFigures {
     pub(crate) messages: usize,
-    pub(crate) elapsed: Duration,
+    pub(crate) ours: Effort,
+    pub(crate) bare: Effort,
     pub(crate) lower_bound: Duration,
     /// The mean size of a finished event's record.
     pub(crate) record_bytes: usize,
     pub(crate) usage: Usage,
 }
 
-/// Delivers the messages of a measurement of the poll side.
-pub(crate) async fn measure(args: &Args, polled: &Environment, site: &Site) -> Result<MessageFigures, Failure> {
-    let environment = environment(&ExactLatency::new(args.latency())).await?;
+/// Delivers the messages of a measurement of the poll side, and again to a bare client that makes the same calls.
+pub(crate) async fn measure(
+    args: &Args,
+    measure: Measure,
+    polled: &Environment,
+    site: &Site,
+) -> Result<MessageFigures, Failure> {
+    let recorder = Recorder::new(ExactLatency::new(args.latency()));
+    let environment = environment(&recorder).await?;
     Sellers::new(&environment, args.customers)?;
     let mut messages = copy_messages(polled, &environment).await?;
     let warm = messages.split_off(messages.len().saturating_sub(WARM_UP));
     let mut settings = environment.settings();
     settings.insert("PollSchedule".to_owned(), NEVER.to_owned());
-    let (app, meter) = host(&environment, site, &settings).await?;
-    deliver(&environment, warm).await?;
-    let before = Usage::so_far(&environment, meter)?;
+    let launch = measure.launch();
+    let app = host(&environment, site, &settings, &launch).await?;
+    deliver(&environment, warm.clone()).await?;
+    let before = Round { invocations: warm.len(), calls: recorder.take(&environment)? };
+    let used_before = Usage::so_far(&environment, launch.meter())?;
+    let measured = launch.begin()?;
     let count = messages.len();
-    let elapsed = deliver(&environment, messages).await?;
-    let usage = Usage::so_far(&environment, meter)?.since(&before);
+    let elapsed = deliver(&environment, messages.clone()).await?;
+    let usage = Usage::so_far(&environment, launch.meter())?.since(&used_before);
+    let ours = measured.end(elapsed).await?;
     app.shutdown().await;
     let record_bytes = mean_record_bytes(&environment).await?;
+    let calls = Round { invocations: count, calls: recorder.take(&environment)? };
+    let site = Site::bare(&Recording { concurrency: 1, rounds: vec![before, calls] })?;
+    let launch = measure.launch();
+    let app = host(&environment, &site, &settings, &launch).await?;
+    deliver(&environment, again(warm)).await?;
+    let measured = launch.begin()?;
+    let elapsed = deliver(&environment, again(messages)).await?;
+    let bare = measured.end(elapsed).await?;
+    app.shutdown().await;
     let batches = u32::try_from(count)?.div_ceil(DELIVERIES);
     let lower_bound = args.latency() * CALLS_IN_SEQUENCE * batches;
-    Ok(MessageFigures { messages: count, elapsed, lower_bound, record_bytes, usage })
+    Ok(MessageFigures { messages: count, ours, bare, lower_bound, record_bytes, usage })
+}
+
+/// The same messages with other ids, so that the topic does not discard them as duplicates.
+fn again(messages: Vec<NewMessage>) -> Vec<NewMessage> {
+    let renamed = |message: NewMessage| {
+        let message_id = message.message_id.as_ref().map(|id| format!("{id}-again"));
+        NewMessage { message_id, ..message }
+    };
+    messages.into_iter().map(renamed).collect()
 }
 
 /// Receives all messages, and copies their records to another environment.
@@ -82,20 +112,19 @@ async fn mean_record_bytes(environment: &Environment) -> Result<usize, Failure> 
     Ok(sizes.iter().sum::<usize>() / sizes.len().max(1))
 }
 
-/// The app in the Functions host, and the meter of its process.
+/// The app in the Functions host.
 pub(crate) async fn host(
     environment: &Environment,
     site: &Site,
     settings: &std::collections::BTreeMap<String, String>,
-) -> Result<(FunctionApp, Meter), Failure> {
-    let launch = Metered::default();
+    launch: &Metered,
+) -> Result<FunctionApp, Failure> {
     let (output, log) = log();
     let app = environment.host(App::read(site.path(), settings)?, std::sync::Arc::new(launch.clone()), output).await?;
     if !app.host().ready().await {
         return Err(format!("the handler does not start: {}", log()).into());
     }
-    let meter = launch.meter();
-    Ok((app, meter))
+    Ok(app)
 }
 
 /// Sends messages and waits until each has started its journey and has left the subscription.

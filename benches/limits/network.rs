@@ -43,11 +43,11 @@ impl FaultInjector for ExactLatency {
 }
 
 /// All dependencies on this network, for a retailer of a few shops.
-pub(crate) async fn environment(network: &ExactLatency) -> Result<Environment, Failure> {
+pub(crate) async fn environment(network: &(impl FaultInjector + Clone + 'static)) -> Result<Environment, Failure> {
     Ok(Environment::start(options(network)).await?)
 }
 
 /// The options of such an environment.
-pub(crate) fn options(network: &ExactLatency) -> EnvironmentOptions {
+pub(crate) fn options(network: &(impl FaultInjector + Clone + 'static)) -> EnvironmentOptions {
     EnvironmentOptions { network: Network::new(network.clone()), ..EnvironmentOptions::new(Clock::real()) }
 }

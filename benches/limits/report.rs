@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::args::Args;
 use crate::backlog::BacklogFigures;
 use crate::charges::Charges;
+use crate::effort::Effort;
 use crate::failure::Failure;
 use crate::freshness::FreshnessFigures;
 use crate::messages::MessageFigures;
@@ -33,6 +34,23 @@ pub(crate) struct Report {
     pub(crate) freshness: Vec<FreshnessFigures>,
     pub(crate) backlog: Option<BacklogFigures>,
     charges: Option<Charges>,
+    pub(crate) instructions: Option<InstructionRatios>,
+}
+
+/// The instructions of the handler for each instruction of the bare client.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct InstructionRatios {
+    poll: f64,
+    messages: f64,
+}
+
+impl InstructionRatios {
+    /// `None` if they were not counted.
+    pub(crate) fn of(poll: &PollFigures, messages: &MessageFigures) -> Option<Self> {
+        let ratio = |ours: &Effort, bare: &Effort| Some(number(ours.instructions?) / number(bare.instructions?));
+        Some(Self { poll: ratio(&poll.ours, &poll.bare)?, messages: ratio(&messages.ours, &messages.bare)? })
+    }
 }
 
 impl Report {
@@ -47,6 +65,7 @@ impl Report {
             freshness: Vec::new(),
             backlog: None,
             charges: None,
+            instructions: None,
         }
     }
 
@@ -80,6 +99,11 @@ impl Report {
             let (usage, events) = (&messages.usage, messages.messages);
             at_most("message side, calls per event", usage.calls_per(events), 4.0);
             at_most("message side, Dataverse calls per event", usage.calls_to(Dependency::Dataverse, events), 2.0);
+        }
+        // As the tests are compiled, without optimisation. The bare client's part is mostly that of the HTTP library.
+        if let Some(ratios) = &self.instructions {
+            at_most("poll side, instructions relative to the bare client", ratios.poll, 14.0);
+            at_most("message side, instructions relative to the bare client", ratios.messages, 7.5);
         }
         exceeded
     }
@@ -138,14 +162,19 @@ impl Report {
         if let Some(poll) = &self.poll {
             writeln!(f, "poll side: {} checkouts with orders of {:.1} KB", poll.events, count(poll.order_bytes) / 1e3)?;
             let sample = reference.map(|it| (it.events, &it.poll));
-            side(f, poll.events, poll.elapsed, poll.lower_bound, sample)?;
+            side(f, poll.events, (&poll.ours, &poll.bare), poll.lower_bound, sample)?;
             usage(f, &poll.usage, poll.events)?;
+            processor(f, poll.events, &poll.ours, &poll.bare)?;
         }
         if let Some(messages) = &self.messages {
             writeln!(f, "message side: {} messages of known customers, 16 at a time", messages.messages)?;
             let sample = reference.map(|it| (it.events, &it.messages));
-            side(f, messages.messages, messages.elapsed, messages.lower_bound, sample)?;
+            side(f, messages.messages, (&messages.ours, &messages.bare), messages.lower_bound, sample)?;
             usage(f, &messages.usage, messages.messages)?;
+            processor(f, messages.messages, &messages.ours, &messages.bare)?;
+        }
+        if let Some(InstructionRatios { poll, messages }) = &self.instructions {
+            writeln!(f, "instructions relative to the bare client: poll side {poll:.2}, message side {messages:.2}\n")?;
         }
         Ok(())
     }
@@ -154,19 +183,17 @@ impl Report {
 fn side(
     f: &mut fmt::Formatter<'_>,
     events: usize,
-    elapsed: Duration,
+    (ours, bare): (&Effort, &Effort),
     bound: Duration,
     reference: Option<(usize, &Side)>,
 ) -> fmt::Result {
+    let elapsed = ours.elapsed;
     let rate = count(events) / elapsed.as_secs_f64();
     writeln!(f, "  {:<24} {:>10}   {rate:.0} events a second", "Commerce Journeys", Seconds(elapsed).to_string())?;
-    writeln!(
-        f,
-        "  {:<24} {:>10}   {:.2} times as long",
-        "lower bound",
-        Seconds(bound).to_string(),
-        elapsed.as_secs_f64() / bound.as_secs_f64()
-    )?;
+    for (name, other) in [("bare client", bare.elapsed), ("lower bound", bound)] {
+        let ratio = elapsed.as_secs_f64() / other.as_secs_f64();
+        writeln!(f, "  {name:<24} {:>10}   ours takes {ratio:.2} times as long", Seconds(other).to_string())?;
+    }
     if let Some((sample_events, sample)) = reference {
         let for_as_many = sample.elapsed.mul_f64(count(events) / count(sample_events));
         writeln!(
@@ -187,6 +214,15 @@ fn usage(f: &mut fmt::Formatter<'_>, usage: &Usage, events: usize) -> fmt::Resul
         write!(f, " {dependency} {:.2}", usage.calls_to(dependency, events))?;
     }
     writeln!(f, "\n  Cosmos DB writes per event {:.2}", usage.writes_per(events))?;
-    let cpu = usage.cpu.as_secs_f64() * 1e3 / count(events);
-    writeln!(f, "  processor {cpu:.2} ms per event · peak memory {:.1} MiB\n", megabytes(usage.peak_bytes))
+    writeln!(f, "  peak memory {:.1} MiB", megabytes(usage.peak_bytes))
+}
+
+fn processor(f: &mut fmt::Formatter<'_>, events: usize, ours: &Effort, bare: &Effort) -> fmt::Result {
+    let per_event = |effort: &Effort| effort.cpu.as_secs_f64() * 1e3 / count(events);
+    let (ours, bare) = (per_event(ours), per_event(bare));
+    writeln!(
+        f,
+        "  processor {ours:.2} ms per event, bare client {bare:.2} ms: ours needs {:.2} times as much\n",
+        ours / bare
+    )
 }

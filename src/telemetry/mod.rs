@@ -35,7 +35,7 @@ pub fn log_to_the_host() {
 }
 
 /// The levels that `RUST_LOG` asks for, or the default ones and what is wrong with it. Filters by span and by field would
-/// need regular expressions, which are half a megabyte of code.
+/// need regular expressions, which are a megabyte of code.
 fn filter(levels: Option<&str>) -> (Targets, Option<String>) {
     let default = || Targets::new().with_default(Level::WARN).with_target("commerce_journeys", Level::INFO);
     let Some(levels) = levels.filter(|text| !text.trim().is_empty()) else { return (default(), None) };
