@@ -3,14 +3,19 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 use super::{CommerceEvent, Reason};
 
 const ATTEMPTS: &str = "RetryAttempts";
 const FAILING_SINCE: &str = "RetryFailingSince";
 const STARTED: &str = "RetryJourneysStarted";
+const UNUSED_CLAIMS: &str = "RetryClaimsUnused";
 const TRACEPARENT: &str = "traceparent";
 const FAILURE: &str = "FailureReason";
+
+/// The most claims that a message names.
+const MAX_CLAIMS: usize = 20;
 
 /// The application property of a message whose event has failed permanently in the poller.
 pub(super) fn failure_property(reason: &Reason) -> Option<(&'static str, String)> {
@@ -35,6 +40,8 @@ pub struct RetryHistory {
     pub failing_since: Option<DateTime<Utc>>,
     /// Journeys that have started although their record does not say so.
     pub started: BTreeMap<String, DateTime<Utc>>,
+    /// The owners of claims under which nothing was invoked: the answers to their requests were lost.
+    pub unused_claims: Vec<Uuid>,
     /// The trace that the message belongs to.
     pub traceparent: Option<String>,
     /// Why the event has failed permanently in the poller. The message may arrive before its record contains that.
@@ -52,6 +59,11 @@ impl RetryHistory {
             let started: BTreeMap<_, _> = self.started.iter().map(|(name, at)| (name, at.timestamp_millis())).collect();
             properties.extend(serde_json::to_string(&started).ok().map(|text| (STARTED, text)));
         }
+        if !self.unused_claims.is_empty() {
+            // While a claim exists, those after it do not.
+            let owners: Vec<String> = self.unused_claims.iter().take(MAX_CLAIMS).map(Uuid::to_string).collect();
+            properties.push((UNUSED_CLAIMS, owners.join(",")));
+        }
         properties.extend(self.traceparent.clone().map(|traceparent| (TRACEPARENT, traceparent)));
         properties.extend(self.failure.as_ref().and_then(failure_property));
         properties
@@ -61,11 +73,13 @@ impl RetryHistory {
     pub fn from_properties(property: impl Fn(&str) -> Option<String>) -> Self {
         let number = |name: &str| property(name)?.trim().trim_matches('"').parse::<i64>().ok();
         let started = property(STARTED).and_then(|text| serde_json::from_str::<BTreeMap<String, i64>>(&text).ok());
+        let owners = property(UNUSED_CLAIMS).unwrap_or_default();
         let timestamp = |value: i64| DateTime::from_timestamp_millis(value);
         Self {
             attempts: number(ATTEMPTS).and_then(|count| u32::try_from(count).ok()).unwrap_or(0),
             failing_since: number(FAILING_SINCE).and_then(timestamp),
             started: started.into_iter().flatten().filter_map(|(name, at)| Some((name, timestamp(at)?))).collect(),
+            unused_claims: owners.split(',').filter_map(|owner| owner.trim().parse().ok()).collect(),
             traceparent: property(TRACEPARENT),
             failure: property(FAILURE).and_then(|text| serde_json::from_str(&text).ok()),
         }
@@ -85,11 +99,13 @@ mod tests {
 
     fn history() -> impl Strategy<Value = RetryHistory> {
         let started = collection::btree_map(".{0,12}", timestamp(), 0..4);
-        (any::<u32>(), option::of(timestamp()), started, option::of("[0-9a-f-]{1,60}")).prop_map(
-            |(attempts, failing_since, started, traceparent)| RetryHistory {
+        let claims = collection::vec(any::<u128>().prop_map(Uuid::from_u128), 0..4);
+        (any::<u32>(), option::of(timestamp()), started, claims, option::of("[0-9a-f-]{1,60}")).prop_map(
+            |(attempts, failing_since, started, unused_claims, traceparent)| RetryHistory {
                 attempts,
                 failing_since,
                 started,
+                unused_claims,
                 traceparent,
                 failure: None,
             },
@@ -114,6 +130,7 @@ mod tests {
             attempts: 4,
             failing_since: Some(at(1_700_000_000)),
             started: BTreeMap::from([("a".to_owned(), at(1_700_000_001))]),
+            unused_claims: vec![Uuid::from_u128(1), Uuid::from_u128(2)],
             traceparent: Some("00-1-2-01".to_owned()),
             failure: None,
         };
@@ -125,6 +142,7 @@ mod tests {
                 ("RetryAttempts", "4"),
                 ("RetryFailingSince", "1700000000000"),
                 ("RetryJourneysStarted", "{\"a\":1700000001000}"),
+                ("RetryClaimsUnused", "00000000-0000-0000-0000-000000000001,00000000-0000-0000-0000-000000000002"),
                 ("traceparent", "00-1-2-01"),
             ]
         );

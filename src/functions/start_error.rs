@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 use super::contacts::ContactError;
 use crate::clients::dataverse::DataverseError;
@@ -22,6 +23,8 @@ pub(super) enum StartError {
         not_before: Option<DateTime<Utc>>,
         /// Journeys that have started but could not be recorded.
         started: BTreeMap<String, DateTime<Utc>>,
+        /// The owner of a claim that may exist although its request failed. Nothing was invoked under it.
+        unused_claim: Option<Uuid>,
     },
     /// A retry cannot succeed. `recorded` is whether the record contains the reason already.
     Permanent { reason: Reason, recorded: bool },
@@ -33,11 +36,19 @@ impl StartError {
     }
 
     pub(super) fn transient_after(reason: Reason, retry_after: Option<Duration>) -> Self {
-        Self::Transient { reason, retry_after, not_before: None, started: BTreeMap::new() }
+        Self::Transient { reason, retry_after, not_before: None, started: BTreeMap::new(), unused_claim: None }
     }
 
     pub(super) fn permanent(code: ReasonCode, detail: impl Into<String>) -> Self {
         Self::Permanent { reason: Reason::new(code, detail), recorded: false }
+    }
+
+    /// The same error of a request that may have created a claim for this owner.
+    pub(super) fn with_unused_claim(mut self, owner: Uuid) -> Self {
+        if let Self::Transient { unused_claim, .. } = &mut self {
+            *unused_claim = Some(owner);
+        }
+        self
     }
 
     pub(super) fn into_reason(self) -> Reason {

@@ -1,6 +1,7 @@
 //! Retries keep to their rules wherever they are stored: the horizon, `Retry-After`, what has started, and how soon work goes
 //! on after an outage.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -10,6 +11,7 @@ use sandbox::network::{Call, Dependency, ErrorReply, FaultAction, NoFaults};
 use serde_json::json;
 
 use crate::environment::{Plan, TestEnvironment};
+use crate::request_kind::Kind;
 use crate::script::{Calls, Script};
 
 const CONFIRMATION: [Journey; 1] = [Journey::OrderConfirmation];
@@ -145,4 +147,32 @@ async fn deliveries_whose_retry_cannot_be_stored_go_on_soon_after_the_outage() {
     let ended = test.environment.clock().now();
     // A pause of ten seconds, then the first retry delay of ten seconds.
     assert_started_within(&mut test, SALES, ended, TimeDelta::seconds(22)).await;
+}
+
+#[tokio::test]
+async fn a_claim_whose_answer_was_lost_makes_nothing_uncertain() {
+    let mut test = TestEnvironment::usual().await;
+    let calls = Calls::default();
+    let (is_claimed, is_rescheduled) = (AtomicBool::default(), Arc::<AtomicBool>::default());
+    let rescheduled = is_rescheduled.clone();
+    // All claims of the first delivery.
+    set_faults(&test, &calls, move |call| match Kind::of(call) {
+        Kind::Claim if !rescheduled.load(Ordering::SeqCst) => {
+            is_claimed.store(true, Ordering::SeqCst);
+            FaultAction::ResetAfter
+        }
+        Kind::Send if is_claimed.load(Ordering::SeqCst) => {
+            rescheduled.store(true, Ordering::SeqCst);
+            FaultAction::Serve
+        }
+        _ => FaultAction::Serve,
+    });
+    let event = test.checkout(Some(&test.stranger()), None);
+    test.pass(TimeDelta::minutes(10)).await;
+    assert!(is_rescheduled.load(Ordering::SeqCst), "the message was not rescheduled");
+    let record = test.record(&event).await;
+    let outcome = &record["journeys"]["order-confirmation"];
+    assert_eq!((&outcome["state"], outcome.get("uncertain")), (&json!("started"), None), "{record:#}");
+    assert_eq!(calls.to(Journey::OrderConfirmation.trigger()), 1);
+    test.assert_clean(&CONFIRMATION);
 }

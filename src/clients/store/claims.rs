@@ -68,6 +68,11 @@ impl Claim {
             etag: None,
         }
     }
+
+    /// The same claim, to replace this one.
+    pub fn with_version_of(self, other: &Self) -> Self {
+        Self { etag: other.etag.clone(), ..self }
+    }
 }
 
 pub(super) fn claim_id(event: &EventId) -> String {

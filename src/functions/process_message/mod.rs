@@ -110,6 +110,7 @@ async fn start_with_retries(
     let mut options = StartOptions {
         check_record_first: delivery.delivery_count > 1,
         started: delivery.history.started.clone(),
+        unused_claims: delivery.history.unused_claims.clone(),
         may_skip_update: delivery.history.attempts >= UPDATE_ATTEMPTS,
         ..StartOptions::default()
     };
@@ -123,7 +124,8 @@ async fn start_with_retries(
         let mut is_last = attempt >= MAX_ATTEMPTS || elapsed(services, began) >= MAX_INLINE_DELAY;
         match &error {
             StartError::Permanent { .. } => is_last = true,
-            StartError::Transient { retry_after, started, .. } => {
+            StartError::Transient { retry_after, started, unused_claim, .. } => {
+                options.unused_claims.extend(*unused_claim);
                 options.started.extend(started.clone());
                 delay = delay.max(retry_after.unwrap_or_default());
                 // Journeys that could not be recorded must be carried by a rescheduled message.
@@ -131,7 +133,8 @@ async fn start_with_retries(
             }
         }
         if is_last {
-            return Err((RetryHistory { started: options.started, ..delivery.history.clone() }, error));
+            let StartOptions { started, unused_claims, .. } = options;
+            return Err((RetryHistory { started, unused_claims, ..delivery.history.clone() }, error));
         }
         services.clock.sleep(delay).await;
         attempt += 1;

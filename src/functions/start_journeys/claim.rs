@@ -50,13 +50,18 @@ impl<'a> ClaimedEvent<'a> {
         plan: &JourneyPlan<'a>,
     ) -> Result<Self, StartError> {
         let claimed_at = services.clock.now();
-        let claim = || new_claim(services, message, plan, claimed_at);
+        let own = new_claim(services, message, plan, claimed_at);
+        let owner = own.owner;
         let id = message.event.id();
-        let claimed = match services.store.claim(claim(), &id).await? {
+        let claim = async || {
+            let claimed = services.store.claim(own.clone(), &id).await;
+            claimed.map_err(|error| StartError::from(error).with_unused_claim(owner))
+        };
+        let claimed = match claim().await? {
             Claimed::NoRecord => {
                 check_not_expired(services, message, options)?;
                 add_record(services, message).await?;
-                services.store.claim(claim(), &id).await?
+                claim().await?
             }
             other => other,
         };
@@ -87,29 +92,35 @@ impl<'a> ClaimedEvent<'a> {
                 event.select_journeys(options, plan);
                 Ok(event)
             }
-            Claimed::Held(existing, record) if existing.expires_at > claimed_at => Err(in_progress(&existing, &record)),
             Claimed::Held(existing, record) => {
-                let mut event = new(claim(), record);
-                event.take_over(existing, options, plan).await?;
+                let is_unused = options.unused_claims.contains(&existing.owner);
+                if existing.expires_at > claimed_at && !is_unused {
+                    return Err(in_progress(&existing, &record));
+                }
+                let interrupted: &[String] = if is_unused { &[] } else { &existing.triggering };
+                let mut event = new(own.with_version_of(&existing), record);
+                event.take_over(interrupted, options, plan).await?;
                 Ok(event)
             }
         }
     }
 
-    /// Takes over the expired claim of an interrupted delivery. The journeys that it was triggering are uncertain.
+    /// Takes over the expired claim of an interrupted delivery, or one that was never used. The journeys that were
+    /// `interrupted` are uncertain.
     async fn take_over(
         &mut self,
-        existing: Claim,
+        interrupted: &[String],
         options: &StartOptions,
         plan: &JourneyPlan<'a>,
     ) -> Result<(), StartError> {
-        for journey in mark_interrupted(&mut self.record, &existing.triggering, options) {
+        for journey in mark_interrupted(&mut self.record, interrupted, options) {
             LogEvent::JourneyUncertain { event_id: self.record.id().as_str(), journey: &journey }.log();
         }
         self.select_journeys(options, plan);
-        self.claim.etag = existing.etag;
         self.claim.triggering = names(&self.to_trigger);
-        (self.claim, self.record) = self.services.store.take_over(self.claim.clone(), self.record.clone()).await?;
+        let taken_over = self.services.store.take_over(self.claim.clone(), self.record.clone()).await;
+        let unused = |error| StartError::from(error).with_unused_claim(self.claim.owner);
+        (self.claim, self.record) = taken_over.map_err(unused)?;
         Ok(())
     }
 
@@ -264,6 +275,7 @@ impl<'a> ClaimedEvent<'a> {
             retry_after: None,
             not_before: Some(self.claim.expires_at),
             started: self.started_now.clone(),
+            unused_claim: None,
         }
     }
 }
@@ -329,5 +341,6 @@ fn in_progress(existing: &Claim, record: &Record) -> StartError {
         retry_after: None,
         not_before: (!record.status().is_final()).then_some(existing.expires_at),
         started: BTreeMap::new(),
+        unused_claim: None,
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 use super::prospect::Prospect;
 use crate::contacts::Person;
@@ -22,6 +23,8 @@ pub(in crate::functions) struct StartOptions {
     pub(in crate::functions) only: Option<BTreeSet<String>>,
     /// Journeys that have started although their record does not say so.
     pub(in crate::functions) started: BTreeMap<String, DateTime<Utc>>,
+    /// The owners of claims under which nothing was invoked: the answers to their requests were lost.
+    pub(in crate::functions) unused_claims: Vec<Uuid>,
     /// Use the contact although Dataverse was not available for adding its missing number or address. Journeys do not need
     /// them, so they do not wait for that for long.
     pub(in crate::functions) may_skip_update: bool,
