@@ -103,6 +103,7 @@ export const REASONS = {
   customerNotFound: "the Scale Unit does not have the customer",
   customerNotRead: "the Scale Unit does not return the customer",
   cartNotRead: "the Scale Unit does not return the cart",
+  operatingUnitNotRead: "the Scale Unit does not return the operating unit",
   unreadableReply: "the Scale Unit’s reply cannot be read",
   commerceRefused: "the Scale Unit rejects the call",
   commerceUnavailable: "the Scale Unit does not answer",

@@ -21,6 +21,8 @@ pub enum ReasonCode {
     CustomerNotRead,
     /// The Scale Unit does not return the cart. The event continued without it.
     CartNotRead,
+    /// The Scale Unit does not return the operating unit of the event's channel, and the configured one has no such order.
+    OperatingUnitNotRead,
     /// The Scale Unit's response cannot be read.
     UnreadableReply,
     /// The Scale Unit rejects the request for this event.
@@ -75,7 +77,10 @@ impl ReasonCode {
     /// Whether it says what is missing in an event that is completed nevertheless.
     pub fn is_note(self) -> bool {
         let of_customer = matches!(self, Self::CustomerNotFound | Self::CustomerNotRead);
-        let of_order = matches!(self, Self::OrderNotFound | Self::CartNotRead | Self::EventKeyMissing);
+        let of_order = matches!(
+            self,
+            Self::OrderNotFound | Self::CartNotRead | Self::OperatingUnitNotRead | Self::EventKeyMissing
+        );
         of_customer
             || of_order
             || matches!(self, Self::ContactInactive | Self::NumberNotWritten | Self::ContactNotUpdated)

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::clients::commerce::{Commerce, CommerceError};
+use crate::clients::commerce::{Commerce, CommerceError, OperatingUnit};
 use crate::clients::single_flight::SingleFlight;
 use crate::contacts::is_default_customer;
 use crate::events::{CommerceEvent, Reason, ReasonCode};
@@ -117,7 +117,7 @@ struct Request<'a> {
     source: Source<'a>,
     event: &'a CommerceEvent,
     kind: EventType,
-    unit: String,
+    unit: OperatingUnit,
     may_wait: bool,
 }
 
@@ -173,8 +173,8 @@ impl Request<'_> {
             Err(reason) => return Ok(Err(reason)),
         };
         let found = match details {
-            Details::Order => self.source.commerce.order(&self.unit, &key).await,
-            Details::Cart => self.source.commerce.cart(&self.unit, &key).await,
+            Details::Order => self.source.commerce.order(&self.unit.number, &key).await,
+            Details::Cart => self.source.commerce.cart(&self.unit.number, &key).await,
         };
         let code = match details {
             Details::Order => ReasonCode::OrderNotFound,
@@ -182,6 +182,10 @@ impl Request<'_> {
         };
         match found {
             Ok(found) => Ok(Ok(Some(found))),
+            Err(error @ CommerceError::NotFound(_)) if self.unit.is_unread() => {
+                let reason = self.unit.not_read(&error);
+                if self.kind.details_optional { Ok(Err(reason)) } else { Err(EnrichError::missing(reason)) }
+            }
             Err(CommerceError::NotFound(_)) if details == Details::Cart && self.kind.details_optional => Ok(Ok(None)),
             Err(error) if self.kind.details_optional && error.is_answer() => Ok(Err(without(code, &error))),
             Err(error @ CommerceError::NotFound(_)) => Err(EnrichError::missing(Reason::new(code, error.to_string()))),
@@ -205,7 +209,7 @@ impl Request<'_> {
         }
         let is_optional = self.kind.customer_optional;
         let not_found = "the Scale Unit has no customer with the event's account number";
-        match customers.get(commerce, &self.unit, self.event, number).await {
+        match customers.get(commerce, &self.unit.number, self.event, number).await {
             Ok(Some(customer)) => Ok(Ok(Some(customer))),
             Ok(None) if is_optional => {
                 let detail = format!("{not_found}; the event continues without customer details");
@@ -223,6 +227,21 @@ impl Request<'_> {
 /// The note of an event that continues without something optional.
 fn without(code: ReasonCode, error: &CommerceError) -> Reason {
     Reason::new(code, format!("{error}; the event continues without it"))
+}
+
+impl OperatingUnit {
+    /// Whether the Scale Unit did not say which one it is. What is not found in it may be in the channel's.
+    fn is_unread(&self) -> bool {
+        self.substituted.as_ref().is_some_and(|error| !error.is_answer())
+    }
+
+    /// The reason of an event whose details are not in the configured operating unit.
+    fn not_read(&self, error: &CommerceError) -> Reason {
+        let cause = self.substituted.as_ref().map(ToString::to_string).unwrap_or_default();
+        let detail =
+            format!("{error} in the operating unit {}; that of the channel was not read: {cause}", self.number);
+        Reason::new(ReasonCode::OperatingUnitNotRead, detail)
+    }
 }
 
 /// The account number in the order, for an event without one.

@@ -47,7 +47,7 @@ pub(crate) struct Args {
     /// Orders per second, 0 for all at once [default: 12, or 50 with --once or --json]
     #[arg(long, value_name = "N", value_parser = rate)]
     pub(crate) rate: Option<f64>,
-    /// Faults of the dependencies: none, rough, storm, hang, refuse or nonsense, or per dependency (identity, commerce,
+    /// Faults of the dependencies: none, rough, storm, hang, refuse, nonsense or odd, or per dependency (identity, commerce,
     /// cosmos, service-bus, dataverse), for example dataverse=hang,cosmos=rough
     #[arg(long, value_name = "PROFILE", default_value = "none")]
     pub(crate) faults: FaultProfile,

@@ -42,10 +42,19 @@ pub struct Commerce {
     endpoint: Url,
     operating_unit: String,
     /// Operating unit numbers by channel. Concurrent callers share one request, and its failure.
-    units: Mutex<HashMap<String, Arc<SingleFlight<String, CommerceError>>>>,
+    units: Mutex<HashMap<String, Arc<SingleFlight<OperatingUnit, CommerceError>>>>,
     permits: Semaphore,
     /// Versions of the Scale Unit differ in the verb of the order request. The working one is remembered.
     orders_by_post: AtomicBool,
+}
+
+/// The operating unit of a channel.
+#[derive(Clone, Debug)]
+pub struct OperatingUnit {
+    /// Its number.
+    pub number: String,
+    /// Why it is the configured one instead of the channel's.
+    pub substituted: Option<CommerceError>,
 }
 
 /// One page of a search.
@@ -169,33 +178,33 @@ impl Commerce {
         entity(reply, wanted)
     }
 
-    /// The operating unit number of a channel. If the extension does not know it, or has no such lookup, the configured number
+    /// The operating unit of a channel. If the extension does not know it, or has no such lookup, the configured number
     /// is used, and the lookup is repeated an hour later. If it does not answer, the configured number is used unless the
     /// caller `may_wait`.
-    pub async fn operating_unit(&self, channel_id: &str, may_wait: bool) -> Result<String, CommerceError> {
+    pub async fn operating_unit(&self, channel_id: &str, may_wait: bool) -> Result<OperatingUnit, CommerceError> {
         let known =
             self.units.lock().unwrap_or_else(PoisonError::into_inner).entry(channel_id.to_owned()).or_default().clone();
         let now = || self.caller.clock.now();
         let fetch = async || {
             let (unit, expires_at) = match self.fetch_operating_unit(channel_id).await {
-                Ok(unit) => (unit, DateTime::<Utc>::MAX_UTC),
+                Ok(number) => (OperatingUnit { number, substituted: None }, DateTime::<Utc>::MAX_UTC),
                 Err(error) if error.is_answer() => {
-                    (self.default_unit(channel_id, &error), now() + UNKNOWN_UNIT_DURATION)
+                    (self.default_unit(channel_id, error), now() + UNKNOWN_UNIT_DURATION)
                 }
                 Err(error) => return Err(error),
             };
             Ok(Cached { value: unit, refresh_at: expires_at, expires_at })
         };
         match known.get(now, fetch).await {
-            Err(error) if !may_wait => Ok(self.default_unit(channel_id, &error)),
+            Err(error) if !may_wait => Ok(self.default_unit(channel_id, error)),
             result => result,
         }
     }
 
-    fn default_unit(&self, channel_id: &str, error: &CommerceError) -> String {
+    fn default_unit(&self, channel_id: &str, error: CommerceError) -> OperatingUnit {
         let operating_unit = &self.operating_unit;
         LogEvent::OperatingUnitUnknown { channel_id, operating_unit, detail: &error.to_string() }.log();
-        operating_unit.clone()
+        OperatingUnit { number: operating_unit.clone(), substituted: Some(error) }
     }
 
     async fn fetch_operating_unit(&self, channel_id: &str) -> Result<String, CommerceError> {
