@@ -86,7 +86,8 @@ async fn with_crash(point: Point, cut: Cut, on_uncertain: &str, scope: KillScope
     test.app.host().replace_handler(scope).await;
     test.environment.network().set_faults(NoFaults::default());
     assert!(test.app.host().ready().await);
-    test.pass(TimeDelta::minutes(20)).await;
+    test.settle(2, 20).await;
+    test.minute().await;
     let records: Vec<Value> = test.records().await.into_values().collect();
     let failed = records.iter().filter(|record| record["status"] == "failed").count();
     let finished = records.iter().filter(|record| record["status"] == "processed").count();

@@ -20,6 +20,7 @@ use sandbox::audit::Journey;
 use sandbox::clock::{Clock, TimeHold};
 use sandbox::environment::{Environment, EnvironmentOptions, FUNCTION_KEY, FunctionApp};
 use sandbox::host::{App as HostedApp, Exit, Host, Launch, Launched, Start};
+use sandbox::service_bus::Counts;
 use sandbox::shop::{CartOpening, Checkout, EventRow, Item, PRODUCTS, Shop};
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -57,6 +58,8 @@ pub(crate) struct Plan {
     pub(crate) settings: Vec<(&'static str, String)>,
     /// Whether everything happens sequentially, in the same order every time.
     pub(crate) in_order: bool,
+    /// How much longer than in production a batch waits for more, in real time. Then a slow machine never splits a batch.
+    pub(crate) linger: u32,
     /// A function that the first instance does not run.
     pub(crate) disabled: Option<&'static str>,
 }
@@ -71,6 +74,7 @@ impl Plan {
             journeys: SHIPPED.to_owned(),
             settings: Vec::new(),
             in_order: false,
+            linger: 20,
             disabled: None,
         }
     }
@@ -126,7 +130,13 @@ impl TestEnvironment {
             app.max_concurrent_calls = Some(1);
         }
         app.functions.retain(|function| Some(function.name.as_str()) != plan.disabled);
-        let launch = Arc::new(InProcess { clock, journeys: plan.journeys, port: AtomicU16::default() });
+        let launch = Arc::new(InProcess {
+            clock,
+            ahead: TimeDelta::zero(),
+            linger: plan.linger,
+            journeys: plan.journeys,
+            port: AtomicU16::default(),
+        });
         let app = environment.host(app, launch.clone(), Arc::new(|_, _| {})).await.unwrap();
         assert!(app.host().ready().await);
         Self { environment, app, second: None, launch, settings, busy: Some(busy) }
@@ -139,6 +149,14 @@ impl TestEnvironment {
     /// The port of the current handler.
     pub(crate) fn handler_port(&self) -> u16 {
         self.launch.port.load(Ordering::SeqCst)
+    }
+
+    /// Starts a second instance of the same app whose clock is ahead.
+    pub(crate) async fn add_instance_ahead(&mut self, ahead: TimeDelta) {
+        let InProcess { clock, linger, journeys, .. } = &*self.launch;
+        let (clock, linger, journeys) = (clock.clone(), *linger, journeys.clone());
+        self.launch = Arc::new(InProcess { clock, ahead, linger, journeys, port: AtomicU16::default() });
+        self.add_instance().await;
     }
 
     /// Starts a second instance of the same app.
@@ -163,6 +181,24 @@ impl TestEnvironment {
     /// Lets a minute pass: three polls with everything that follows from them.
     pub(crate) async fn minute(&mut self) {
         self.pass(TimeDelta::minutes(1)).await;
+    }
+
+    /// Whether this many events have a final record, and no message is left except dead letters.
+    pub(crate) async fn is_settled(&self, events: usize) -> bool {
+        let records = self.records().await;
+        let counts = Counts { dead_lettered: 0, ..self.environment.counts() };
+        let is_final = |record: &Value| record["status"] == "processed" || record["status"] == "failed";
+        records.len() == events && records.values().all(is_final) && counts == Counts::default()
+    }
+
+    /// Lets time pass until this many events are settled, at most `minutes`.
+    pub(crate) async fn settle(&mut self, events: usize, minutes: usize) {
+        for _ in 0..minutes {
+            if self.is_settled(events).await {
+                break;
+            }
+            self.minute().await;
+        }
     }
 
     /// A checkout in the first store, of a customer or a guest.
@@ -251,6 +287,9 @@ impl TestEnvironment {
 /// Runs the handler on its own thread and runtime. A kill drops the runtime with all requests.
 struct InProcess {
     clock: Clock,
+    /// How far the machine's clock is ahead of the others.
+    ahead: TimeDelta,
+    linger: u32,
     journeys: String,
     port: AtomicU16,
 }
@@ -262,7 +301,7 @@ impl Launch for InProcess {
         let setting = |name: &str| start.environment.get(name).cloned();
         let journeys =
             Journeys::read(&self.journeys, setting).map_err(|problems| io::Error::other(format!("{problems:?}")))?;
-        let clock = Arc::new(EnvironmentClock(self.clock.clone()));
+        let clock = Arc::new(EnvironmentClock { clock: self.clock.clone(), ahead: self.ahead, linger: self.linger });
         let (kill, killed) = oneshot::channel::<()>();
         let (ended, exited) = oneshot::channel();
         let port = start.port;
@@ -294,21 +333,24 @@ impl Launch for InProcess {
 
 /// The simulated time for the handler.
 #[derive(Debug)]
-struct EnvironmentClock(Clock);
+struct EnvironmentClock {
+    clock: Clock,
+    ahead: TimeDelta,
+    linger: u32,
+}
 
 impl HandlerClock for EnvironmentClock {
     fn now(&self) -> DateTime<Utc> {
-        self.0.now()
+        self.clock.now() + self.ahead
     }
 
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        let clock = self.0.clone();
+        let clock = self.clock.clone();
         Box::pin(async move { clock.sleep_inside(duration).await })
     }
 
-    /// Longer than in production, so that a slow test machine never splits a batch.
     fn linger(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        Box::pin(tokio::time::sleep(20 * duration))
+        Box::pin(tokio::time::sleep(self.linger * duration))
     }
 
     fn chance(&self) -> f64 {

@@ -1,10 +1,14 @@
 //! Replays, redrives and dry runs.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use reqwest::StatusCode;
 use sandbox::audit::Journey;
 use sandbox::host::KillScope;
-use sandbox::network::{Call, Dependency, ErrorReply, FaultAction, NoFaults};
+use sandbox::network::{BoxFuture, Call, Dependency, ErrorReply, FaultAction, FaultInjector, NoFaults};
 use serde_json::{Value, json};
 
 use crate::environment::TestEnvironment;
@@ -160,10 +164,10 @@ async fn with_foreign_dead_letters(number: usize) -> TestEnvironment {
 async fn an_error_of_service_bus_in_a_redrive_releases_all_and_reports_what_was_done() {
     let mut test = with_foreign_dead_letters(3).await;
     let calls = Calls::default();
-    let third = std::sync::atomic::AtomicUsize::new(0);
+    let third = AtomicUsize::new(0);
     let fault = move |call: &Call| {
         let is_receive = call.path.ends_with("/messages/head") && call.path.contains("$DeadLetterQueue");
-        let number = if is_receive { third.fetch_add(1, std::sync::atomic::Ordering::SeqCst) } else { 0 };
+        let number = if is_receive { third.fetch_add(1, Ordering::SeqCst) } else { 0 };
         match number {
             2 => FaultAction::Refuse(ErrorReply::bare(StatusCode::SERVICE_UNAVAILABLE)),
             _ => FaultAction::Serve,
@@ -184,10 +188,10 @@ async fn a_dead_letter_whose_lock_has_expired_counts_once() {
     let calls = Calls::default();
     let queue = sandbox::service_bus::EntityPath { dead_letter: true, ..test.environment.subscription() };
     let broker = test.environment.broker().clone();
-    let receives = std::sync::atomic::AtomicUsize::new(0);
+    let receives = AtomicUsize::new(0);
     let fault = move |call: &Call| {
         let is_receive = call.path.contains("$DeadLetterQueue") && call.path.ends_with("/messages/head");
-        if is_receive && receives.fetch_add(1, std::sync::atomic::Ordering::SeqCst) < 3 {
+        if is_receive && receives.fetch_add(1, Ordering::SeqCst) < 3 {
             broker.expire_some_lock(&queue, 0);
         }
         FaultAction::Serve
@@ -197,6 +201,36 @@ async fn a_dead_letter_whose_lock_has_expired_counts_once() {
     assert_eq!((status, &answer["taken"]), (422, &json!(3)), "{answer}");
     assert_eq!(answer["failed"].as_array().unwrap().len(), 3, "{answer}");
     assert_eq!(test.environment.counts().dead_lettered, 4);
+}
+
+/// Each dead letter is received after some time.
+struct SlowReceives {
+    clock: sandbox::clock::Clock,
+    receives: Arc<AtomicUsize>,
+}
+
+impl FaultInjector for SlowReceives {
+    fn decide(&self, call: &Call) -> BoxFuture<FaultAction> {
+        let is_receive = call.path.contains("$DeadLetterQueue") && call.path.ends_with("/messages/head");
+        let (clock, receives) = (self.clock.clone(), self.receives.clone());
+        Box::pin(async move {
+            if is_receive {
+                receives.fetch_add(1, Ordering::SeqCst);
+                clock.sleep_inside(Duration::from_secs(20)).await;
+            }
+            FaultAction::Serve
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_redrive_that_takes_longer_than_a_lock_keeps_its_dead_letters() {
+    let mut test = with_foreign_dead_letters(5).await;
+    let (clock, receives) = (test.environment.clock().clone(), Arc::<AtomicUsize>::default());
+    test.environment.network().set_faults(SlowReceives { clock, receives: receives.clone() });
+    let (status, answer) = test.trigger(&json!({"deadLetters": {"max": 10}})).await;
+    assert_eq!((status, &answer["taken"]), (422, &json!(5)), "{answer}");
+    assert_eq!(receives.load(Ordering::SeqCst), 6, "each once, and the end of the queue");
 }
 
 #[tokio::test]

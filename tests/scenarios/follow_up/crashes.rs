@@ -46,7 +46,8 @@ async fn crash(point: Point, cut: Cut, on_uncertain: &str) -> TestEnvironment {
     test.app.host().replace_handler(KillScope::Instance).await;
     test.environment.network().set_faults(NoFaults::default());
     assert!(test.app.host().ready().await);
-    test.pass(TimeDelta::minutes(20)).await;
+    test.settle(1, 20).await;
+    test.minute().await;
     test
 }
 

@@ -96,6 +96,16 @@ async fn two_deliveries_of_one_message_in_any_order() {
 }
 
 #[tokio::test]
+async fn two_deliveries_with_clocks_that_differ_by_more_than_a_lease_in_any_order() {
+    explore(Pair::TwoDeliveriesClocksApart).await;
+}
+
+#[tokio::test]
+async fn two_deliveries_after_a_crash_in_any_order() {
+    explore(Pair::TwoDeliveriesAfterCrash).await;
+}
+
+#[tokio::test]
 async fn a_delivery_and_a_replay_in_any_order() {
     explore(Pair::DeliveryAndReplay { force: false }).await;
 }
@@ -113,6 +123,11 @@ async fn a_delivery_and_the_next_publication_in_any_order() {
 #[tokio::test]
 async fn two_polls_in_any_order() {
     explore(Pair::TwoPolls).await;
+}
+
+#[tokio::test]
+async fn two_polls_of_an_event_that_is_due_in_any_order() {
+    explore(Pair::TwoPollsOfDueEvent).await;
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Holds each request to shared state until the schedule releases it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use sandbox::network::{BoxFuture, Call, ErrorReply, FaultAction, FaultInjector};
@@ -41,6 +41,8 @@ struct State {
     held: [VecDeque<Held>; 2],
     finished: [bool; 2],
     has_sent: bool,
+    /// How many times each event was published.
+    published: BTreeMap<String, usize>,
 }
 
 impl Scheduler {
@@ -81,6 +83,11 @@ impl Scheduler {
         self.state().has_sent
     }
 
+    /// How many times the event that was published most often was published.
+    pub(crate) fn publications(&self) -> usize {
+        self.state().published.values().copied().max().unwrap_or_default()
+    }
+
     pub(crate) fn finish(&self, actor: Actor) {
         self.state().finished[actor] = true;
         self.0.changed.notify_one();
@@ -111,7 +118,15 @@ impl FaultInjector for Scheduler {
     fn decide(&self, call: &Call) -> BoxFuture<FaultAction> {
         let kind = Kind::of(call);
         let mut state = self.state();
-        state.has_sent |= kind == Kind::Send;
+        if kind == Kind::Send {
+            state.has_sent = true;
+            let messages: Vec<serde_json::Value> = serde_json::from_slice(&call.body).unwrap_or_default();
+            for message in messages.iter().filter(|message| !message.to_string().contains("ScheduledEnqueueTimeUtc")) {
+                let body = message["Body"].as_str().unwrap_or_default();
+                let body: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
+                *state.published.entry(body["EventDetails"].to_string()).or_default() += 1;
+            }
+        }
         if !is_shared(kind) {
             return Box::pin(async { FaultAction::Serve });
         }

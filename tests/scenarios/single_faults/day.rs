@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 use sandbox::audit::Journey;
-use sandbox::service_bus::Counts;
 use sandbox::shop::CHANNELS;
 use serde_json::Value;
 
@@ -79,7 +78,7 @@ pub(crate) async fn live(planned: Vec<Planned>) -> Outcome {
     let injector = Injector::new(&test.environment, planned).await;
     test.environment.network().set_faults(injector.clone());
     test.pass(FIRST_POLL).await;
-    let at_once = is_settled(&test, 2).await;
+    let at_once = test.is_settled(2).await;
     for _ in 0..RECOVERY_MINUTES {
         if injector.all_reached() || !is_single {
             break;
@@ -96,14 +95,10 @@ pub(crate) async fn live(planned: Vec<Planned>) -> Outcome {
         injector.end().await;
         expected = test.environment.clock().now();
     }
-    for _ in 0..RECOVERY_MINUTES {
-        test.minute().await;
-        if is_settled(&test, 4).await {
-            break;
-        }
-    }
+    test.minute().await;
+    test.settle(4, RECOVERY_MINUTES).await;
     let records = test.records().await;
-    assert!(is_settled(&test, 4).await, "{place}: {:#?} {records:#?}", test.environment.counts());
+    assert!(test.is_settled(4).await, "{place}: {:#?} {records:#?}", test.environment.counts());
     assert_not_held_up(&test.record(&good).await, expected, &place);
     let outcomes: Vec<Value> = records.into_values().collect();
     assert_audit(&test, &outcomes, lasts, cart_is_gone, &place);
@@ -111,14 +106,6 @@ pub(crate) async fn live(planned: Vec<Planned>) -> Outcome {
         assert_certain(&outcomes, &place);
     }
     if cart_is_gone && is_single { Outcome::Skipped } else { outcome(&outcomes, at_once) }
-}
-
-/// Whether this many records are final, and no message is left except dead letters.
-async fn is_settled(test: &TestEnvironment, events: usize) -> bool {
-    let records = test.records().await;
-    let counts = Counts { dead_lettered: 0, ..test.environment.counts() };
-    let is_final = |record: &Value| record["status"] == "processed" || record["status"] == "failed";
-    records.len() == events && records.values().all(is_final) && counts == Counts::default()
 }
 
 /// During a lasting fault, every record is final or says what it waits for.

@@ -46,15 +46,15 @@ async fn enumerate(form: Form, dependencies: &[Dependency]) {
     let days = all.iter().copied().filter(|_| random.below(100) < share);
     let (hanging, others): (Vec<_>, Vec<_>) = days.partition(|day| day.fault.hangs());
     let (mut seen, mut failed) = (Seen::new(form), Vec::new());
-    for (days, concurrency) in [(hanging, HANGING_CONCURRENCY), (others, CONCURRENCY)] {
-        // A task for each day, so that a failed one does not end the others.
-        let lived = stream::iter(days).map(|day| async move { (day, tokio::spawn(live(vec![day])).await) });
-        let lived: Vec<_> = lived.buffer_unordered(concurrency).collect().await;
-        for (day, outcome) in lived {
-            match outcome {
-                Ok(outcome) => seen.add(day, outcome),
-                Err(error) => failed.push(format!("{day:?}: {}", first_line(error))),
-            }
+    // A task for each day, so that a failed one does not end the others.
+    let live_day = |day| async move { (day, tokio::spawn(live(vec![day])).await) };
+    let hanging = stream::iter(hanging).map(live_day).buffer_unordered(HANGING_CONCURRENCY);
+    let others = stream::iter(others).map(live_day).buffer_unordered(CONCURRENCY);
+    let lived: Vec<_> = stream::select(hanging, others).collect().await;
+    for (day, outcome) in lived {
+        match outcome {
+            Ok(outcome) => seen.add(day, outcome),
+            Err(error) => failed.push(format!("{day:?}: {}", first_line(error))),
         }
     }
     let (lived, all) = (seen.days(), all.len());
