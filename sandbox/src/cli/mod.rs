@@ -44,6 +44,7 @@ pub(crate) fn main() -> ExitCode {
 }
 
 async fn run(args: &Args) -> Result<bool, Failure> {
+    web_page::check_port(args)?;
     if args.no_host { dependencies_only::serve(args).await } else { run::run(args).await }
 }
 
