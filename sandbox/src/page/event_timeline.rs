@@ -236,7 +236,8 @@ impl EventTimeline {
     pub(super) fn contains(&self, text: &str) -> bool {
         let has = |value: &str| value.to_lowercase().contains(text);
         let event = &self.entry.event;
-        let is_in_order = |order: &OrderFacts| has(&order.sales_id) || has(&order.channel_reference_id);
+        let is_in_order =
+            |order: &OrderFacts| has(&order.sales_id) || has(&order.channel_reference_id) || has(&order.receipt_id);
         text.is_empty()
             || has(&self.who())
             || has(self.place())

@@ -41,8 +41,11 @@ impl TestClient {
     }
 
     async fn sell(&self) -> usize {
-        let visit =
-            json!({"who": "guest", "email": true, "loyaltyCard": false, "place": "online", "outcome": "checkout"});
+        self.sell_in("online").await
+    }
+
+    async fn sell_in(&self, place: &str) -> usize {
+        let visit = json!({"who": "guest", "email": true, "loyaltyCard": false, "place": place, "outcome": "checkout"});
         let (status, answer) = self.post("api/shop", &visit).await;
         assert_eq!(status, 201, "{answer}");
         let events = answer["events"].as_array().unwrap();
@@ -207,6 +210,11 @@ async fn a_search_finds_what_a_caller_has_in_hand() {
     }
     assert_eq!(client.get("api/events?text=checkout").await["total"], 2);
     assert_eq!(client.get("api/events?text=failed").await["total"], 0);
+
+    let in_store = client.sell_in("store").await;
+    let receipt = client.environment.ledger()[in_store - 1].order.clone().unwrap().receipt_id;
+    let found = client.get(&format!("api/events?text={receipt}")).await;
+    assert_eq!(numbers(&found), [in_store as u64], "{receipt}: {found}");
 }
 
 #[tokio::test]

@@ -60,6 +60,8 @@ pub struct OrderFacts {
     pub channel_reference_id: String,
     /// `SalesId`, often empty.
     pub sales_id: String,
+    /// `ReceiptId`, empty online.
+    pub receipt_id: String,
     /// `ReceiptEmail`, often empty in store.
     pub receipt_email: String,
     /// `Name`, empty for guests in store.
@@ -135,6 +137,7 @@ impl OrderFacts {
             currency: sale.cart.channel.currency.to_owned(),
             channel_reference_id: sale.channel_reference.clone(),
             sales_id: sale.sales_id.clone(),
+            receipt_id: sale.receipt_id.clone(),
             receipt_email: sale.receipt_email.clone(),
             name: sale.name.clone(),
             created: sale.created(),
