@@ -46,6 +46,16 @@ impl Numbers {
         let customer_number = usable(customer_id.to_owned()).or(of_order);
         Self { sales_id, channel_reference_id, receipt_id, customer_number }
     }
+
+    /// These, and from `earlier` what is missing in them.
+    pub fn or(self, earlier: Self) -> Self {
+        Self {
+            sales_id: self.sales_id.or(earlier.sales_id),
+            channel_reference_id: self.channel_reference_id.or(earlier.channel_reference_id),
+            receipt_id: self.receipt_id.or(earlier.receipt_id),
+            customer_number: self.customer_number.or(earlier.customer_number),
+        }
+    }
 }
 
 fn usable(text: String) -> Option<String> {

@@ -146,9 +146,9 @@ impl Record {
         self.truncation = truncation.map(|truncation| truncation.name().to_owned());
     }
 
-    /// Records the numbers by which an operator finds the event.
+    /// Records the numbers by which an operator finds the event. Those that are missing stay as they are.
     pub fn set_numbers(&mut self, numbers: Numbers) {
-        self.numbers = numbers;
+        self.numbers = numbers.or(std::mem::take(&mut self.numbers));
     }
 
     /// Records a temporary failure. The event is retried at `at`.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use sandbox::audit::Journey;
-use sandbox::network::{Call, FaultAction, NoFaults};
+use sandbox::network::{Call, Dependency, FaultAction, NoFaults};
 use sandbox::shop::{ChannelKind, EventRow, LedgerEntry};
 use serde_json::{Value, json};
 
@@ -223,6 +223,29 @@ async fn every_number_that_a_customer_has_finds_her_events_and_nobody_elses() {
     }
     assert_eq!(find(&mut test, json!({"email": "nobody@example.org"})).await.len(), 0);
     assert_eq!(find(&mut test, json!({"salesId": "x' OR true --"})).await.len(), 0);
+}
+
+/// A delivery may be faster than the poller, which records the publication and the numbers after it.
+#[tokio::test]
+async fn an_event_that_is_processed_before_its_publication_is_recorded_is_found_by_its_receipt() {
+    let mut test = TestEnvironment::usual().await;
+    let is_publication = |call: &Call| {
+        call.dependency == Dependency::Cosmos && String::from_utf8_lossy(&call.body).contains("\"publications\":1")
+    };
+    let reset = move |call: &Call| if is_publication(call) { FaultAction::ResetBefore } else { FaultAction::Serve };
+    test.environment.network().set_faults(Script::new(&Calls::default(), reset));
+    let customer = test.stranger();
+    let event = test.checkout(Some(&customer), None);
+    test.minute().await;
+    test.environment.network().set_faults(NoFaults::default());
+
+    let receipt = order_body(&test, &event)["ReceiptId"].clone();
+    for query in [json!({"receiptId": receipt}), json!({"customerNumber": customer, "status": "processed"})] {
+        let found = find(&mut test, query).await;
+        let checkout = found.iter().find(|found| found["eventType"] == "Checkout").unwrap();
+        assert_eq!((&checkout["status"], &checkout["receiptId"]), (&json!("processed"), &receipt), "{checkout:#}");
+        assert_eq!(checkout["customerNumber"], json!(customer), "{checkout:#}");
+    }
 }
 
 /// Prints what searches cost by the charges of the sandbox's Cosmos DB.

@@ -187,6 +187,7 @@ async fn skip_all(
         return Err(StartError::Permanent { reason: reason.clone(), recorded: false });
     }
     let before = record.journeys().clone();
+    record.set_numbers(Numbers::of(message.order.as_deref(), &event.customer_id));
     plan.record_undue(&mut record);
     if options.reopens() {
         record.mark_replayed(now);
