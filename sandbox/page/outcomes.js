@@ -57,10 +57,10 @@ export const json = (value) => h("pre", {}, JSON.stringify(value, null, 2));
 export const held = (record) =>
   Object.entries(record?.journeys ?? {}).filter(([, it]) => it.state === "failed" && it.reason?.code === "held").map(([name]) => name);
 
-/** What an operator has to know and can do about journeys that are held. */
+/** What an operator has to know and can do about an event that has failed. */
 export function decision({ record, started, steps }) {
   const names = held(record);
-  if (!names.length) return null;
+  if (!names.length) return record?.status === "failed" ? correction() : null;
   const delivered = steps.findLast((step) => step.kind === "delivered")?.at ?? record.EventDateTime;
   return h("section", { class: "decision", "data-key": "decision", "aria-label": "An operator decides" },
     h("h3", {}, "An operator decides"),
@@ -69,6 +69,12 @@ export function decision({ record, started, steps }) {
     h("ul", {}, names.map((name) => choice(name, started.filter((it) => it.journey === name)))),
     h("div", { class: "buttons" }, h("button", { type: "button", "data-action": "dismiss" }, names.length === 1 ? "Leave it" : "Leave them")),
     h("p", { class: "hint" }, "Start anyway starts only that journey. Leave it closes the event: what has not started is not started any more."));
+}
+
+function correction() {
+  return h("section", { class: "decision", "data-key": "correction", "aria-label": "An operator decides" },
+    h("p", {}, "This event cannot succeed as it is. Correct the cause and replay it, or leave it: then it is closed, and its dead letter is removed."),
+    h("div", { class: "buttons" }, h("button", { type: "button", "data-action": "dismiss" }, "Leave it")));
 }
 
 function choice(name, starts) {

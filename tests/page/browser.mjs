@@ -178,11 +178,13 @@ await see("#timeline .head", "failed");
 await see("#timeline .steps", "the custom trigger rejects its parameters");
 await see("#timeline", "Dead letter (MaxDeliveryCountExceeded)");
 await see("#headline", "needs an operator; nothing is lost.");
+await see("#timeline .decision", "Correct the cause and replay it, or leave it");
 await page.selectOption("#trigger-state", "published");
 await see("#result", "is published");
 await page.getByRole("button", { name: "Redrive 1 dead letter" }).click();
 await see("#result", "1 dead letter processed.");
 await see("#timeline .head", "processed");
+assert.equal(await page.locator("#timeline .decision").count(), 0);
 await see("#f-dead", "0");
 await settled();
 
