@@ -95,9 +95,9 @@ impl Injector {
         self.0.state.lock().unwrap().reached.iter().all(|reached| *reached)
     }
 
-    /// Whether a fault can hide what has started: that of a trigger or a claim, and one that breaks all connections.
+    /// Whether a fault can hide what has started: that of a trigger, and one that breaks all connections.
     pub(crate) fn may_lose_starts(&self) -> bool {
-        let hides = |it: &Planned| matches!(it.at.kind, Kind::Trigger | Kind::Claim) || it.fault == Fault::Refused;
+        let hides = |it: &Planned| it.at.kind == Kind::Trigger || it.fault == Fault::Refused;
         self.0.planned.iter().any(hides)
     }
 
