@@ -10,10 +10,10 @@ use super::frequency::owner_of_marker;
 use super::plan::{Force, StartOptions};
 use crate::clients::store::StoreError;
 use crate::contacts::Person;
-use crate::events::{CommerceEvent, JourneyOutcome, KnownEvent, Message, Record, SkipCode, Status};
+use crate::events::{CommerceEvent, JourneyOutcome, KnownEvent, Record, SkipCode, Status};
 use crate::functions::Services;
 use crate::functions::enrich::EnrichError;
-use crate::functions::reread::reread;
+use crate::functions::reread::{Reread, reread};
 use crate::functions::start_error::StartError;
 use crate::journeys::{Details, Journey, Obstacle};
 
@@ -86,13 +86,13 @@ impl<'a> Prospect<'a> {
         Ok(())
     }
 
-    /// The message with the cart as it is now, for a journey that has waited.
+    /// The event with the cart as it is now, for a journey that has waited.
     pub(super) async fn reread(
         &self,
         services: &Services,
         event: &CommerceEvent,
         options: &StartOptions,
-    ) -> Result<Option<Message>, StartError> {
+    ) -> Result<Option<Reread>, StartError> {
         let is_cart = services.journeys.event_type(&event.event_type).details == Some(Details::Cart);
         if options.is_current || !is_cart || !self.has_waited() {
             return Ok(None);
@@ -100,7 +100,7 @@ impl<'a> Prospect<'a> {
         let now = services.clock.now();
         let record = Record::new(event.clone(), uuid::Uuid::nil(), now, now);
         match reread(services, &record, !options.may_skip_update).await {
-            Ok(message) => Ok(Some(message)),
+            Ok(reread) => Ok(Some(reread)),
             Err(EnrichError { reason, is_permanent: true, .. }) => {
                 Err(StartError::Permanent { reason, recorded: false })
             }

@@ -55,11 +55,12 @@ async fn message_for(services: &Services, subject: Subject) -> Result<Message, A
         Subject::Posted(message) => *message,
         Subject::Recorded(key) => {
             let record = recorded(services, &key).await?;
-            reread(services, &record, true).await.map_err(|problem| {
+            let reread = reread(services, &record, true).await.map_err(|problem| {
                 let EnrichError { reason, retry_after, is_outage, .. } = problem;
                 let refused = |reason: Reason| error(422, &reason.code.to_string(), reason.detail);
                 if is_outage { retry_later(&reason, retry_after) } else { refused(reason) }
-            })?
+            })?;
+            reread.message
         }
     };
     record_event(&message.event);

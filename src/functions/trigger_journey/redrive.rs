@@ -98,5 +98,6 @@ async fn with_details(services: &Services, message: Message) -> Result<Message, 
         return Ok(message);
     }
     let now = services.clock.now();
-    reread(services, &Record::new(message.event, Uuid::nil(), now, now), true).await.map_err(|error| error.reason)
+    let reread = reread(services, &Record::new(message.event, Uuid::nil(), now, now), true).await;
+    reread.map(|reread| reread.message).map_err(|error| error.reason)
 }

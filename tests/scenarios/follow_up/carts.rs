@@ -16,6 +16,15 @@ async fn without_dataverse(test: &mut TestEnvironment, pass: chrono::TimeDelta) 
     calls(test) == before
 }
 
+/// Answers every read of a cart with this status.
+fn answer_carts(test: &TestEnvironment, status: StatusCode) {
+    let rule = move |call: &Call| match call.dependency == Dependency::Commerce && call.path.contains("Carts(") {
+        true => FaultAction::Refuse(ErrorReply::bare(status)),
+        false => FaultAction::Serve,
+    };
+    test.environment.network().set_faults(Script::new(&Calls::default(), rule));
+}
+
 #[tokio::test]
 async fn a_cart_that_nobody_changes_or_buys_has_one_reminder_an_hour_after_its_last_change() {
     let mut test = reminders().open().await;
@@ -113,15 +122,23 @@ async fn an_emptied_or_vanished_cart_has_no_reminder() {
 }
 
 #[tokio::test]
+async fn a_cart_whose_read_is_refused_when_it_is_due_has_no_reminder_and_its_record_says_why() {
+    let mut test = reminders().open().await;
+    let cart = test.open_cart();
+    test.pass(minutes(55)).await;
+    answer_carts(&test, StatusCode::CONFLICT);
+    assert!(without_dataverse(&mut test, minutes(10)).await);
+    let record = test.exact(&cart).await;
+    assert!(is_skipped(&record, Journey::AbandonedCart, "conditionNotMet"), "{record:#}");
+    assert_eq!(record["reason"]["code"], "cartNotRead", "{record:#}");
+}
+
+#[tokio::test]
 async fn a_cart_that_cannot_be_read_when_it_is_due_is_retried() {
     let mut test = reminders().open().await;
     let cart = test.open_cart();
     test.pass(minutes(55)).await;
-    let carts_fail = |call: &Call| match call.dependency == Dependency::Commerce && call.path.contains("Carts(") {
-        true => FaultAction::Refuse(ErrorReply::bare(StatusCode::SERVICE_UNAVAILABLE)),
-        false => FaultAction::Serve,
-    };
-    test.environment.network().set_faults(Script::new(&Calls::default(), carts_fail));
+    answer_carts(&test, StatusCode::SERVICE_UNAVAILABLE);
     test.pass(minutes(10)).await;
     let record = test.exact(&cart).await;
     assert_eq!((test.started(), &record["reason"]["code"]), (0, &"commerceUnavailable".into()), "{record:#}");
