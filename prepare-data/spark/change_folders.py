@@ -160,8 +160,8 @@ class ChangeFolders:
 
     def _require_order(self, rows: DataFrame, layout: Layout, least: int, path) -> None:
         """Within a file, only wider rows may follow: so a column is added while a folder is written."""
-        columns, delimiter = layout.columns, layout.delimiter
-        width = F.udf(lambda row: len(_values(row, delimiter)), T.IntegerType())
+        columns, split = layout.columns, _splitter(layout.delimiter)
+        width = F.udf(lambda row: len(split(row)), T.IntegerType())
         width = F.when(F.col(CORRUPT).isNotNull(), width(F.col(CORRUPT))).otherwise(len(columns))
         # Spark finds the rows that do not fit only if it reads all columns.
         read = F.max(F.length(F.concat_ws("", *columns)))
@@ -194,8 +194,13 @@ def _layout(entity: dict) -> Layout:
     return Layout(columns, bool(settings.get("columnHeaders")), (settings.get("delimiter") or ",")[0])
 
 
-def _values(row: str, delimiter: str) -> list[str]:
-    return next(csv.reader(io.StringIO(row, newline=""), delimiter=delimiter), [])
+def _splitter(delimiter: str):
+    """Splits a row into values. A function within a function is sent to Spark's workers as code; they cannot import this module."""
+
+    def split(row: str) -> list[str]:
+        return next(csv.reader(io.StringIO(row, newline=""), delimiter=delimiter), [])
+
+    return split
 
 
 def _escaped(path: str) -> str:
@@ -204,9 +209,10 @@ def _escaped(path: str) -> str:
 
 def _problem(columns: int, least: int, version: int | None, delimiter: str):
     """What is wrong with a row that has more or fewer values than columns; None where columns were added after IsDelete."""
+    split = _splitter(delimiter)
 
     def problem(row: str) -> str | None:
-        values = _values(row, delimiter)
+        values = split(row)
         found = len(values)
         in_place = version is None or (found > version and re.fullmatch(r"\s*-?\d+\s*", values[version]))
         if least <= found <= columns or (found > columns and least == columns and in_place):
