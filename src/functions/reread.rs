@@ -12,6 +12,13 @@ pub(super) struct Reread {
     pub(super) note: Option<Reason>,
 }
 
+impl Reread {
+    /// A message that lacks nothing.
+    pub(super) fn complete(message: Message) -> Self {
+        Self { message, note: None }
+    }
+}
+
 /// Reads the order or cart and the customer of an event.
 pub(super) async fn reread(services: &Services, record: &Record, may_wait: bool) -> Result<Reread, EnrichError> {
     let malformed = |detail: String| EnrichError::permanent(ReasonCode::MalformedEvent, detail);

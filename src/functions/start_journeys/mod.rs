@@ -68,13 +68,13 @@ async fn start(services: &Services, message: &Message, options: &StartOptions) -
         return Ok(settled);
     }
     let reread = on_heap(|| prospect.reread(services, event, options)).await?;
-    let (message, note) = reread.as_ref().map_or((message, None), |reread| (&reread.message, reread.note.clone()));
+    let (message, note) = reread.as_ref().map_or((message, &options.note), |reread| (&reread.message, &reread.note));
     let (view, person) = view_and_person(message, &services.settings.default_customers);
     on_heap(|| prospect.look_up_customer(services, event, &person, options)).await?;
     let mut plan = JourneyPlan::new(&prospect, &view, &person);
     let markers = on_heap(|| take_markers(services, event, &person, options, &prospect, &mut plan)).await?;
     if plan.wanted.is_empty() {
-        return on_heap(|| start_nothing(services, message, options, &plan, note)).await;
+        return on_heap(|| start_nothing(services, message, options, &plan, note.clone())).await;
     }
     let contact = match on_heap(|| resolve(services, &person, options.may_skip_update)).await {
         Err(error @ ContactError::Inactive(_)) => {
@@ -89,7 +89,7 @@ async fn start(services: &Services, message: &Message, options: &StartOptions) -
     if claimed.record.status().is_final() {
         return on_heap(|| finished_earlier(claimed, options)).await;
     }
-    claimed.set_note(note.or_else(|| contact.not_written.as_ref().map(NotWritten::reason)));
+    claimed.set_note(note.clone().or_else(|| contact.not_written.as_ref().map(NotWritten::reason)));
     claimed.record.set_contact(contact.id);
     let invoked = on_heap(|| invoke_all(services, &claimed, &view, contact.id)).await;
     claimed.apply_outcomes(invoked);

@@ -32,6 +32,8 @@ pub(in crate::functions) struct StartOptions {
     pub(in crate::functions) early: bool,
     /// The data of the message was read just now, or comes from an operator.
     pub(in crate::functions) is_current: bool,
+    /// What the message has to do without, if its data was read just now.
+    pub(in crate::functions) note: Option<Reason>,
 }
 
 /// Which journeys an operator starts although the record speaks against it.

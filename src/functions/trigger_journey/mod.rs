@@ -15,8 +15,9 @@ use super::Services;
 use super::enrich::EnrichError;
 use super::event_log::record_event;
 use super::on_heap::on_heap;
-use super::reread::reread;
-use crate::events::{Message, Reason, Record};
+use super::reread::{Reread, reread};
+use super::start_journeys::StartOptions;
+use crate::events::{Reason, Record};
 pub use answer::Answer;
 use answer::{error, retry_later};
 use dismiss::dismiss;
@@ -36,11 +37,12 @@ pub async fn trigger_journey(services: &Services, body: &[u8]) -> Answer {
 async fn fulfil(services: &Services, body: &[u8]) -> Result<Answer, Answer> {
     match read_request(body)? {
         Action::Start { subject, options } => {
-            let message = on_heap(|| message_for(services, subject)).await?;
+            let Reread { message, note } = on_heap(|| message_for(services, subject)).await?;
+            let options = StartOptions { note, ..options };
             on_heap(|| start(services, &message, &options)).await
         }
         Action::DryRun(subject) => {
-            let message = on_heap(|| message_for(services, subject)).await?;
+            let Reread { message, .. } = on_heap(|| message_for(services, subject)).await?;
             on_heap(|| dry_run(services, &message)).await
         }
         Action::Dismiss { key, detail } => on_heap(|| dismiss(services, &key, &detail)).await,
@@ -50,21 +52,20 @@ async fn fulfil(services: &Services, body: &[u8]) -> Result<Answer, Answer> {
 }
 
 /// The message to process: the posted one, or that of a recorded event with new data from the Scale Unit.
-async fn message_for(services: &Services, subject: Subject) -> Result<Message, Answer> {
-    let message = match subject {
-        Subject::Posted(message) => *message,
+async fn message_for(services: &Services, subject: Subject) -> Result<Reread, Answer> {
+    let reread = match subject {
+        Subject::Posted(message) => Reread::complete(*message),
         Subject::Recorded(key) => {
             let record = recorded(services, &key).await?;
-            let reread = reread(services, &record, true).await.map_err(|problem| {
+            reread(services, &record, true).await.map_err(|problem| {
                 let EnrichError { reason, retry_after, is_outage, .. } = problem;
                 let refused = |reason: Reason| error(422, &reason.code.to_string(), reason.detail);
                 if is_outage { retry_later(&reason, retry_after) } else { refused(reason) }
-            })?;
-            reread.message
+            })?
         }
     };
-    record_event(&message.event);
-    Ok(message)
+    record_event(&reread.message.event);
+    Ok(reread)
 }
 
 async fn recorded(services: &Services, Key { id, channel_id }: &Key) -> Result<Record, Answer> {

@@ -10,8 +10,8 @@ use super::letters::{Interrupted, Letters};
 use super::request::operator_options;
 use crate::events::{EventId, Message, Reason, ReasonCode, Record};
 use crate::functions::Services;
-use crate::functions::reread::reread;
-use crate::functions::start_journeys::{Force, start_journeys};
+use crate::functions::reread::{Reread, reread};
+use crate::functions::start_journeys::{Force, StartOptions, start_journeys};
 use crate::telemetry::invocation;
 
 /// Dead letters per request. Each is locked until the request ends.
@@ -83,21 +83,20 @@ async fn redrive_one(services: &Services, body: &str, force: Force) -> Result<Re
     let message = Message::decode(body.as_bytes())
         .map_err(|error| failed(None, Reason::new(ReasonCode::MalformedEvent, error.to_string())))?;
     let id = message.event.id();
-    let message = with_details(services, message).await.map_err(|reason| failed(Some(id.clone()), reason))?;
-    start_journeys(services, &message, &operator_options(force))
-        .await
-        .map_err(|error| failed(Some(id), error.into_reason()))
+    let Reread { message, note } =
+        with_details(services, message).await.map_err(|reason| failed(Some(id.clone()), reason))?;
+    let options = StartOptions { note, ..operator_options(force) };
+    start_journeys(services, &message, &options).await.map_err(|error| failed(Some(id), error.into_reason()))
 }
 
 /// Adds what a message needs and was dead-lettered without, if it exists now.
-async fn with_details(services: &Services, message: Message) -> Result<Message, Reason> {
+async fn with_details(services: &Services, message: Message) -> Result<Reread, Reason> {
     let kind = services.journeys.event_type(&message.event.event_type);
     let has_order = message.order.is_some() || !kind.needs_details();
     let has_customer = message.customer.is_some() || !kind.needs_customer();
     if has_order && has_customer {
-        return Ok(message);
+        return Ok(Reread::complete(message));
     }
     let now = services.clock.now();
-    let reread = reread(services, &Record::new(message.event, Uuid::nil(), now, now), true).await;
-    reread.map(|reread| reread.message).map_err(|error| error.reason)
+    reread(services, &Record::new(message.event, Uuid::nil(), now, now), true).await.map_err(|error| error.reason)
 }

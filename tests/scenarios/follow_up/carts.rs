@@ -4,7 +4,7 @@ use reqwest::StatusCode;
 use sandbox::audit::Journey;
 use sandbox::network::{Call, Dependency, ErrorReply, FaultAction, NoFaults};
 
-use super::{CART, is_skipped, minutes, outcome, reminders};
+use super::{CART, answer_carts, is_skipped, minutes, outcome, reminders};
 use crate::environment::TestEnvironment;
 use crate::script::{Calls, Script};
 
@@ -14,15 +14,6 @@ async fn without_dataverse(test: &mut TestEnvironment, pass: chrono::TimeDelta) 
     let before = calls(test);
     test.pass(pass).await;
     calls(test) == before
-}
-
-/// Answers every read of a cart with this status.
-fn answer_carts(test: &TestEnvironment, status: StatusCode) {
-    let rule = move |call: &Call| match call.dependency == Dependency::Commerce && call.path.contains("Carts(") {
-        true => FaultAction::Refuse(ErrorReply::bare(status)),
-        false => FaultAction::Serve,
-    };
-    test.environment.network().set_faults(Script::new(&Calls::default(), rule));
 }
 
 #[tokio::test]

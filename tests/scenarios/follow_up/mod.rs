@@ -8,11 +8,14 @@ mod operators;
 mod periods;
 
 use chrono::TimeDelta;
+use reqwest::StatusCode;
 use sandbox::audit::Journey;
+use sandbox::network::{Call, Dependency, ErrorReply, FaultAction};
 use sandbox::shop::{CartOpening, EventRow, Item, PRODUCTS};
 use serde_json::{Value, json};
 
 use crate::environment::{Plan, SHIPPED, TestEnvironment};
+use crate::script::{Calls, Script};
 
 const CART: [Journey; 1] = [Journey::AbandonedCart];
 
@@ -42,6 +45,15 @@ fn waiting(journeys: String) -> Plan {
 
 const fn minutes(minutes: i64) -> TimeDelta {
     TimeDelta::minutes(minutes)
+}
+
+/// Answers every read of a cart with this status.
+fn answer_carts(test: &TestEnvironment, status: StatusCode) {
+    let rule = move |call: &Call| match call.dependency == Dependency::Commerce && call.path.contains("Carts(") {
+        true => FaultAction::Refuse(ErrorReply::bare(status)),
+        false => FaultAction::Serve,
+    };
+    test.environment.network().set_faults(Script::new(&Calls::default(), rule));
 }
 
 impl TestEnvironment {

@@ -1,10 +1,11 @@
 //! What an operator sees of a journey that waits, and can do about it.
 
+use reqwest::StatusCode;
 use sandbox::audit::Journey;
 use sandbox::shop::EventRow;
 use serde_json::{Value, json};
 
-use super::{is_skipped, minutes, outcome, reminders};
+use super::{answer_carts, is_skipped, minutes, outcome, reminders};
 use crate::environment::TestEnvironment;
 
 async fn request(test: &mut TestEnvironment, cart: &EventRow, fields: Value) -> (u16, Value) {
@@ -42,6 +43,19 @@ async fn a_replay_starts_a_scheduled_journey_early_and_once() {
     test.pass(minutes(90)).await;
     assert_eq!(test.started(), 1);
     assert_eq!(test.environment.counts(), sandbox::service_bus::Counts::default());
+}
+
+#[tokio::test]
+async fn a_replay_of_a_cart_whose_read_is_refused_starts_nothing_and_its_record_says_why() {
+    let mut test = reminders().open().await;
+    let cart = test.open_cart();
+    test.pass(minutes(2)).await;
+    answer_carts(&test, StatusCode::CONFLICT);
+    let (status, answer) = request(&mut test, &cart, json!({})).await;
+    assert_eq!((status, &answer["startedNow"]), (200, &json!([])), "{answer:#}");
+    let record = test.exact(&cart).await;
+    assert!(is_skipped(&record, Journey::AbandonedCart, "conditionNotMet"), "{record:#}");
+    assert_eq!(record["reason"]["code"], "cartNotRead", "{record:#}");
 }
 
 #[tokio::test]
