@@ -67,7 +67,7 @@ const WALK_IN: &str = "000001";
 /// Customer accounts that no company has.
 const UNKNOWN: &str = "WEB-";
 /// Another currency than that of the company.
-const FOREIGN: &str = "CHF";
+pub(crate) const FOREIGN: &str = "CHF";
 
 impl Line {
     /// What the line comes to without tax, in hundredths.

@@ -1,4 +1,4 @@
--- Transactions of the point of sale, of every type. Payments are in another table, which is never read.
+-- Transactions of the point of sale, of every type.
 -- time: transdate
 select
     id,

@@ -9,6 +9,7 @@ mod erasure;
 mod hard_deletes;
 mod lake;
 mod orders;
+mod payments;
 mod publishing;
 mod repeating;
 mod stores;

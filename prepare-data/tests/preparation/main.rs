@@ -6,4 +6,5 @@ mod gate;
 mod incremental;
 mod lake;
 mod maintenance;
+mod payments;
 mod protocol;

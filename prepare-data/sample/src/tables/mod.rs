@@ -4,6 +4,7 @@ mod addresses;
 mod catalogue;
 mod loyalty;
 mod orders;
+mod payments;
 mod people;
 mod store;
 
@@ -18,6 +19,7 @@ const RECEIPTS: u32 = 2;
 pub(crate) fn all() -> Vec<Box<dyn Table>> {
     let mut tables = orders::tables();
     tables.extend(store::tables());
+    tables.extend(payments::tables());
     tables.extend(loyalty::tables());
     tables.extend(addresses::tables());
     tables.extend(people::tables());

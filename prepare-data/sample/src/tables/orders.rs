@@ -22,9 +22,9 @@ pub(super) fn tables() -> Vec<Box<dyn Table>> {
 }
 
 #[derive(Clone)]
-struct Order {
-    sale: Arc<Sale>,
-    id: String,
+pub(super) struct Order {
+    pub(super) sale: Arc<Sale>,
+    pub(super) id: String,
 }
 
 impl RowData for Order {
@@ -33,7 +33,7 @@ impl RowData for Order {
     }
 }
 
-fn order_of(shop: &Shop, number: u64) -> Option<(Arc<Sale>, RowMetadata)> {
+pub(super) fn order_of(shop: &Shop, number: u64) -> Option<(Arc<Sale>, RowMetadata)> {
     let sale = shop.sale(number);
     let mut metadata = RowMetadata::new(number, sale.company, sale.ordered());
     if let Some((when, round)) = sale.changed {
@@ -57,8 +57,11 @@ impl Order {
     }
 }
 
+/// Number of the table of sales orders.
+pub(super) const SALES_TABLE: u32 = 10_672;
+
 fn sales_table() -> Shape<Order> {
-    Shape::new("salestable", 10_672, sales, |shop, number, rows| {
+    Shape::new("salestable", SALES_TABLE, sales, |shop, number, rows| {
         let order = order_of(shop, number);
         rows.extend(order.map(|(sale, metadata)| {
             let id = sale.order_id(shop.companies.len());

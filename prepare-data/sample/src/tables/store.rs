@@ -1,4 +1,4 @@
-//! Transactions of the point of sale, their lines and payments.
+//! Transactions of the point of sale and their lines.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -15,20 +15,16 @@ use crate::{
 use super::{RECEIPTS, amount, loyalty::card_number, orders::LINES_PER_SALE, sales, whole};
 
 pub(super) fn tables() -> Vec<Box<dyn Table>> {
-    vec![
-        Box::new(retail_transaction_sales_trans()),
-        Box::new(retail_transaction_table()),
-        Box::new(retail_transaction_payment_trans()),
-    ]
+    vec![Box::new(retail_transaction_sales_trans()), Box::new(retail_transaction_table())]
 }
 
 /// A transaction: what was sold, and the numbers that tills write for it.
 #[derive(Clone)]
-struct Receipt {
-    sale: Arc<Sale>,
-    id: String,
-    store: String,
-    terminal: String,
+pub(super) struct Receipt {
+    pub(super) sale: Arc<Sale>,
+    pub(super) id: String,
+    pub(super) store: String,
+    pub(super) terminal: String,
     order_id: String,
 }
 
@@ -38,7 +34,7 @@ impl RowData for Receipt {
     }
 }
 
-fn receipt_of(shop: &Shop, number: u64) -> Option<Record<Receipt>> {
+pub(super) fn receipt_of(shop: &Shop, number: u64) -> Option<Record<Receipt>> {
     let sale = shop.sale(number);
     if !sale.kind.is_in_store() {
         return None;
@@ -216,27 +212,4 @@ fn retail_transaction_sales_trans() -> Shape<ReceiptLine> {
     .time("transdate", |row| row.receipt.sale.made.0.date())
     .long("transtime", |row| row.receipt.sale.made.0.second_of_day())
     .long("giftcard", |_| 0)
-}
-
-/// Payments, the one table with card data: as masked as tills write it.
-fn retail_transaction_payment_trans() -> Shape<Receipt> {
-    Shape::new("retailtransactionpaymenttrans", 10_798, sales, |shop, number, rows| {
-        let receipt = receipt_of(shop, number);
-        rows.extend(receipt.filter(|row| !row.data.sale.lines.is_empty()));
-    })
-    .per_company()
-    .sharing_lifecycle(RECEIPTS)
-    .changing(Shop::sale_changed)
-    .text("transactionid", |row| Cow::from(&row.id))
-    .text("store", |row| Cow::from(&row.store))
-    .text("terminal", |row| Cow::from(&row.terminal))
-    .long("channel", |row| channel_recid(row.sale.channel))
-    .decimal("linenum", |_| whole(1))
-    .text("cardtypeid", |_| Cow::from("VISA"))
-    .text("cardoraccount", |row| Cow::from(format!("411111******{:04}", row.sale.number % 10_000)))
-    .text("paymentauthorization", |row| Cow::from(format!("<auth \"{}\"/>", row.sale.number)))
-    .decimal("amounttendered", |row| amount(row.sale.net() + row.sale.tax()))
-    .text("currency", |row| Cow::from(row.sale.currency))
-    .text("tendertype", |_| Cow::from("2"))
-    .decimal("qty", |_| whole(1))
 }
