@@ -84,6 +84,13 @@ pub(crate) const MATERIALS: &[&str] = &["Canvas", "Cotton", "Denim", "Leather", 
 pub(crate) const GOODS: &[&str] =
     &["Backpack", "Belt", "Cap", "Coat", "Gloves", "Jacket", "Scarf", "Shirt", "Shoes", "Skirt", "Trousers", "Wallet"];
 
+/// Brands. One has what a delimited file stumbles over.
+pub(crate) const BRANDS: &[&str] = &["Contoso", "Fabrikam", "Northwind", "\"Proseware\", Ltd.", "Tailspin"];
+
+pub(crate) const COLORS: &[&str] = &["Black", "Blue", "Green", "Red", "White"];
+
+pub(crate) const SIZES: &[&str] = &["S", "M", "L", "XL"];
+
 /// Names of categories, in the order of their numbers within a hierarchy.
 pub(crate) const CATEGORIES: &[&str] =
     &["Accessories", "Bags", "Footwear", "Knitwear", "Outdoor", "Seasonal", "Sports, Leisure", "Tailoring"];

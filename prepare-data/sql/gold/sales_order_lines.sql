@@ -13,6 +13,7 @@ with lines as (
         lines.linenum,
         lines.inventtransid,
         coalesce(respelled_items.item_number, lines.itemid) as itemid,
+        lines.retailvariantid,
         lines.name,
         lines.salesqty,
         lines.salesunit,
@@ -42,6 +43,7 @@ select
     dataareaid || '-' || custaccount as customer_id, -- Customer who ordered: customers.customer_id
     cast(retailchanneltable as string) as channel_id, -- Where it was ordered: channels.channel_id
     dataareaid || '-' || itemid as product_id, -- What was ordered: products.product_id
+    dataareaid || '-' || itemid || '-' || retailvariantid as product_variant_id, -- Its variant, where the line names one: product_variants.product_variant_id
     itemid as item_number, -- Item number in the company
     name as item_text, -- Text of the line, as the customer saw it
     line_kind, -- sale, or return: a line of a returned order or of negative quantity

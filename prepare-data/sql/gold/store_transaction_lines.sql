@@ -20,6 +20,7 @@ with lines as (
         lines.recid,
         lines.linenum,
         coalesce(respelled.item_number, lines.itemid) as itemid,
+        lines.variantid,
         coalesce(lines.giftcard, 0) = 1 as is_gift_card,
         coalesce(lines.currency, entries.currency) as currency,
         lines.unit,
@@ -53,6 +54,7 @@ select
     dataareaid || '-' || custaccount as customer_id, -- Customer, where known: customers.customer_id
     cast(channel as string) as channel_id, -- Where it was bought: channels.channel_id
     dataareaid || '-' || itemid as product_id, -- What was bought: products.product_id
+    dataareaid || '-' || itemid || '-' || variantid as product_variant_id, -- Its variant, where it has one: product_variants.product_variant_id
     itemid as item_number, -- Item number in the company
     case when is_gift_card then 'gift_card' when quantity < 0 or (quantity is null and net_amount < 0) then 'return' else 'sale' end as line_kind, -- sale, return, or gift_card: a gift card that was sold or topped up
     not is_gift_card and coalesce(quantity >= 0, net_amount >= 0, true) as is_purchase, -- Whether it counts as a purchase: no return, no gift card

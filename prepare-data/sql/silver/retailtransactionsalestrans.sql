@@ -9,6 +9,7 @@ select
     nullif(channel, 0) as channel,
     linenum,
     nullif(trim(itemid), '') as itemid,
+    nullif(trim(variantid), '') as variantid,
     qty,
     nullif(trim(unit), '') as unit,
     price,

@@ -17,6 +17,7 @@ select
     nullif(trim(currencycode), '') as currencycode,
     salesstatus,
     nullif(trim(inventtransid), '') as inventtransid,
+    nullif(trim(retailvariantid), '') as retailvariantid,
     case when coalesce(createddatetime, createdon) > timestamp '1900-01-01 00:00:00' then coalesce(createddatetime, createdon) end as createddatetime,
     versionnumber,
     sinkmodifiedon

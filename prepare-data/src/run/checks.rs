@@ -36,22 +36,36 @@ pub(super) async fn gaps(run: &Run<'_>) -> Result<Vec<Gap>> {
     Ok(gaps)
 }
 
-/// Refuses a category hierarchy that the export does not have: products would have no category, and nobody would see why.
-pub(super) async fn require_hierarchy(run: &Run<'_>, inputs: &Inputs) -> Result<()> {
-    let Some(wanted) = run.settings.parameters.get("category_hierarchy") else { return Ok(()) };
-    if !inputs.has("ecorescategoryhierarchy") {
-        return Ok(());
+/// Parameters that name a record of a table of the export, and what the record is.
+const NAMES: [(&str, &str, &str); 2] = [
+    ("category_hierarchy", "ecorescategoryhierarchy", "category hierarchy"),
+    ("brand_attribute", "ecoresattribute", "product attribute"),
+];
+
+/// Refuses names that the export does not have: columns would be empty, and nobody would see why.
+pub(super) async fn require_names(run: &Run<'_>, inputs: &Inputs) -> Result<()> {
+    for (parameter, table, what) in NAMES {
+        if let Some(wanted) = run.settings.parameters.get(parameter).filter(|_| inputs.has(table)) {
+            require_name(run, inputs, (parameter, table, what), wanted).await?;
+        }
     }
+    Ok(())
+}
+
+async fn require_name(
+    run: &Run<'_>,
+    inputs: &Inputs,
+    (parameter, table, what): (&str, &str, &str),
+    wanted: &str,
+) -> Result<()> {
     let session = inputs.session(run, run.engine, None)?;
-    let statement =
-        "select name, cast(recid as string) as number from ecorescategoryhierarchy order by name nulls last";
-    let batches =
-        sql(&session, "hierarchies", statement).await?.collect().await.context("list category hierarchies")?;
+    let statement = format!("select name, cast(recid as string) as number from {table} order by name nulls last");
+    let listing = || format!("list the names of {table}");
+    let batches = sql(&session, table, &statement).await?.collect().await.context(listing())?;
     let mut names = Vec::new();
     for batch in &batches {
         let text = |column: usize| cast(batch.column(column), &DataType::Utf8).map_err(DataFusionError::from);
-        let (name, number) =
-            (text(0).context("list category hierarchies")?, text(1).context("list category hierarchies")?);
+        let (name, number) = (text(0).context(listing())?, text(1).context(listing())?);
         for (name, number) in name.as_string::<i32>().iter().zip(number.as_string::<i32>()) {
             if name.is_some_and(|name| name.to_lowercase() == wanted.to_lowercase()) || number == Some(wanted) {
                 return Ok(());
@@ -60,7 +74,7 @@ pub(super) async fn require_hierarchy(run: &Run<'_>, inputs: &Inputs) -> Result<
         }
     }
     Err(Error::Settings(format!(
-        "there is no category hierarchy `{wanted}` (parameter category_hierarchy); the export has {}",
+        "there is no {what} `{wanted}` (parameter {parameter}); the export has {}",
         if names.is_empty() { "none".to_owned() } else { names.join(", ") }
     )))
 }

@@ -84,7 +84,7 @@ async fn prepare_once(run: &Run<'_>, state: &mut State) -> Result<Report> {
         return Ok(report);
     }
     state.write(&run.settings.prepared).await?;
-    checks::require_hierarchy(run, &inputs).await?;
+    checks::require_names(run, &inputs).await?;
     inputs.compute_shared(run).await?;
 
     let prepared = gold::prepare(run, state, &inputs, &mut report).await?;

@@ -10,6 +10,7 @@ mod hard_deletes;
 mod lake;
 mod orders;
 mod payments;
+mod products;
 mod publishing;
 mod repeating;
 mod stores;

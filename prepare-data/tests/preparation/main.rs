@@ -7,4 +7,5 @@ mod incremental;
 mod lake;
 mod maintenance;
 mod payments;
+mod products;
 mod protocol;

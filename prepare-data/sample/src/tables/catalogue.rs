@@ -19,7 +19,7 @@ const IN_HIERARCHY: &[f64] = &[1.0, 0.75, 0.5];
 /// Share of products that are in a second category of the second hierarchy.
 const SECOND_CATEGORY: f64 = 0.1;
 /// Most companies that records of shared products are numbered for.
-const MOST_COMPANIES: u64 = 1024;
+pub(super) const MOST_COMPANIES: u64 = 1024;
 
 pub(super) fn tables() -> Vec<Box<dyn Table>> {
     vec![
@@ -60,7 +60,7 @@ impl Shop {
     }
 }
 
-fn products(shop: &Shop, _: u32) -> u64 {
+pub(super) fn products(shop: &Shop, _: u32) -> u64 {
     shop.products
 }
 
@@ -68,7 +68,7 @@ fn product_changed(shop: &Shop, product: u64, round: u32) -> bool {
     shop.product_changes(product).contains(&round)
 }
 
-fn product_metadata(shop: &Shop, number: u64) -> RowMetadata {
+pub(super) fn product_metadata(shop: &Shop, number: u64) -> RowMetadata {
     RowMetadata::new(number, 0, (shop.linked(), 0))
 }
 
@@ -201,17 +201,37 @@ struct Named {
 
 impl RowData for Named {}
 
+/// The categories of a hierarchy, and its root, whose number comes after those of all categories. The third category and
+/// later ones are below the first or the second.
 fn eco_res_category() -> Shape<Named> {
-    let count = |_: &Shop, _| (HIERARCHIES.len() * CATEGORIES.len()) as u64;
+    let count = |_: &Shop, _| (HIERARCHIES.len() * (CATEGORIES.len() + 1)) as u64;
     Shape::new("ecorescategory", 2665, count, |shop, number, rows| {
-        let name = CATEGORIES[number as usize % CATEGORIES.len()];
+        let place = number as usize % CATEGORIES.len();
+        let root = (number as usize).checked_sub(HIERARCHIES.len() * CATEGORIES.len());
+        let name = root.map_or(CATEGORIES[place], |hierarchy| HIERARCHIES[hierarchy]);
         rows.push(Record { metadata: product_metadata(shop, number), data: Named { number, name } });
     })
     .settled()
     .text("code", |row| Cow::from(format!("{:03}", row.number)))
     .text("name", |row| Cow::from(row.name))
-    .long("categoryhierarchy", |row| recid(row.number / CATEGORIES.len() as u64))
-    .long("parentcategory", |_| 0)
+    .long("categoryhierarchy", |row| recid(hierarchy_of(row.number)))
+    .long("parentcategory", |row| parent_of(row.number).map_or(0, recid))
+}
+
+fn hierarchy_of(category: u64) -> u64 {
+    let (hierarchies, categories) = (HIERARCHIES.len() as u64, CATEGORIES.len() as u64);
+    category.checked_sub(hierarchies * categories).unwrap_or(category / categories)
+}
+
+fn parent_of(category: u64) -> Option<u64> {
+    let (hierarchies, categories) = (HIERARCHIES.len() as u64, CATEGORIES.len() as u64);
+    if category >= hierarchies * categories {
+        return None;
+    }
+    match (category / categories, category % categories) {
+        (hierarchy, 0 | 1) => Some(hierarchies * categories + hierarchy),
+        (hierarchy, place) => Some(hierarchy * categories + place % 2),
+    }
 }
 
 fn eco_res_category_hierarchy() -> Shape<Named> {

@@ -1,12 +1,14 @@
 //! The tables of the export, by area.
 
 mod addresses;
+mod attributes;
 mod catalogue;
 mod loyalty;
 mod orders;
 mod payments;
 mod people;
 mod store;
+mod variants;
 
 use crate::{shape::Table, shop::Shop};
 
@@ -24,6 +26,8 @@ pub(crate) fn all() -> Vec<Box<dyn Table>> {
     tables.extend(addresses::tables());
     tables.extend(people::tables());
     tables.extend(catalogue::tables());
+    tables.extend(variants::tables());
+    tables.extend(attributes::tables());
     tables
 }
 

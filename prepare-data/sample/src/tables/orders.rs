@@ -89,6 +89,7 @@ struct OrderLine {
     order: Order,
     place: usize,
     item: String,
+    variant: String,
     name: String,
 }
 
@@ -124,6 +125,7 @@ fn sales_line() -> Shape<OrderLine> {
                 order: order.clone(),
                 place,
                 item: shop.item_id(line.product),
+                variant: shop.variant_number(line.product, number),
                 name: shop.product_name(line.product, language, 0),
             },
         }));
@@ -149,6 +151,7 @@ fn sales_line() -> Shape<OrderLine> {
     .long("salestype", |row| row.order.sales_type())
     .text("inventtransid", |row| Cow::from(row.lot()))
     .text("custaccount", |row| Cow::from(row.order.sale.order_account()))
+    .text("retailvariantid", |row| Cow::from(&row.variant))
     .text("inventdimid", |_| Cow::from("AllBlank"))
     .time("shippingdateconfirmed", |_| Timestamp::NEVER)
 }

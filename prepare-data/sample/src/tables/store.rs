@@ -161,6 +161,7 @@ struct ReceiptLine {
     receipt: Receipt,
     place: usize,
     item: String,
+    variant: String,
 }
 
 impl RowData for ReceiptLine {
@@ -182,7 +183,12 @@ fn retail_transaction_sales_trans() -> Shape<ReceiptLine> {
         rows.extend(receipt.data.sale.lines.iter().enumerate().map(|(place, line)| Record {
             metadata:
                 RowMetadata { number: number * LINES_PER_SALE + place as u64, ..metadata.clone() }.of_family(number),
-            data: ReceiptLine { receipt: receipt.data.clone(), place, item: shop.item_id(line.product) },
+            data: ReceiptLine {
+                receipt: receipt.data.clone(),
+                place,
+                item: shop.item_id(line.product),
+                variant: shop.variant_number(line.product, number),
+            },
         }));
     })
     .per_company()
@@ -194,7 +200,7 @@ fn retail_transaction_sales_trans() -> Shape<ReceiptLine> {
     .long("channel", |row| channel_recid(row.receipt.sale.channel))
     .decimal("linenum", |row| whole(row.place as i64 + 1))
     .text("itemid", |row| Cow::from(&row.item))
-    .text("variantid", |_| Cow::from(""))
+    .text("variantid", |row| Cow::from(&row.variant))
     .text("barcode", |_| Cow::from(""))
     .text("receiptid", |row| Cow::from(row.receipt.number()))
     .text("custaccount", |row| Cow::from(row.receipt.account()))

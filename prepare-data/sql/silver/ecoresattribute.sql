@@ -1,0 +1,8 @@
+-- Attributes.
+select
+    id,
+    recid,
+    nullif(trim(name), '') as name,
+    versionnumber,
+    sinkmodifiedon
+from current_ecoresattribute
