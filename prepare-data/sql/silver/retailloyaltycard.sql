@@ -4,6 +4,7 @@ select
     recid,
     nullif(trim(cardnumber), '') as cardnumber,
     nullif(party, 0) as party,
+    cardtendertype,
     versionnumber,
     sinkmodifiedon
 from current_retailloyaltycard

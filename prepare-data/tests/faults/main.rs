@@ -8,6 +8,7 @@ mod customers;
 mod erasure;
 mod hard_deletes;
 mod lake;
+mod loyalty;
 mod orders;
 mod payments;
 mod products;

@@ -13,7 +13,11 @@ use crate::{
     timestamp::{DAY, Timestamp},
 };
 
-use super::{customers, sales, whole};
+use super::{
+    customers,
+    programs::{program_of, tier_at},
+    sales, whole,
+};
 
 /// As `RetailLoyaltyRewardPointEntryType` counts.
 const EARN: i64 = 1;
@@ -65,6 +69,9 @@ struct Points {
     customer: u64,
     kind: i64,
     points: i64,
+    /// What is left of earned points: those of the same sale that were not spent.
+    remaining: i64,
+    tier: i64,
     company: String,
     order_id: String,
     transaction_id: String,
@@ -102,10 +109,13 @@ fn points_of(shop: &Shop, number: u64, rows: &mut Vec<Record<Points>>) {
     let entries = [(kind, earned), (REDEEM, -earned / 10)];
     let sale = Arc::new(sale);
     for (place, (kind, points)) in (0..).zip(entries).take(if spends { 2 } else { 1 }) {
+        let spent = if spends { -entries[1].1 } else { 0 };
         let data = Points {
             customer,
             kind,
             points,
+            remaining: if kind == EARN { points - spent } else { 0 },
+            tier: tier_at(shop, customer, sale.made.0),
             company: shop.companies[sale.company].code.clone(),
             order_id: sale.order_id(companies),
             transaction_id: sale.transaction_id(companies),
@@ -124,6 +134,9 @@ fn retail_loyalty_card_reward_point_trans() -> Shape<Points> {
         .time("entrydate", |row| row.sale.made.0.date())
         .long("entrytime", |row| row.sale.made.0.second_of_day())
         .time("expirationdate", Points::expires)
+        .decimal("remaining", |row| whole(row.remaining))
+        .long("loyaltytier", |row| row.tier)
+        .long("affiliation", |row| program_of(row.customer))
         .text("custaccount", |row| Cow::from(row.sale.account()))
         .text("custaccountdataareaid", |row| Cow::from(&row.company))
         .text("loyaltytransdataareaid", |row| Cow::from(&row.company))

@@ -7,6 +7,7 @@ mod loyalty;
 mod orders;
 mod payments;
 mod people;
+mod programs;
 mod store;
 mod variants;
 
@@ -23,6 +24,7 @@ pub(crate) fn all() -> Vec<Box<dyn Table>> {
     tables.extend(store::tables());
     tables.extend(payments::tables());
     tables.extend(loyalty::tables());
+    tables.extend(programs::tables());
     tables.extend(addresses::tables());
     tables.extend(people::tables());
     tables.extend(catalogue::tables());
