@@ -4,34 +4,34 @@
 -- time: ordered_at
 -- driver: salesline
 -- reads: salesline, salestable, retailtransactiontable, custtable, inventtable
--- uses: superseded_orders, posted_receipts, respelled_accounts, respelled_items, orders
+-- uses: superseded_orders, posted_receipts, respelled_accounts, respelled_items, orders, order_lines
 with lines as (
     select
-        lines.dataareaid,
-        lines.recid,
-        orders.salesid,
-        lines.linenum,
-        lines.inventtransid,
-        coalesce(respelled_items.item_number, lines.itemid) as itemid,
-        lines.retailvariantid,
-        lines.name,
-        lines.salesqty,
-        lines.salesunit,
-        lines.salesprice,
-        lines.priceunit,
-        lines.linedisc,
-        lines.lineamount,
-        coalesce(lines.currencycode, orders.currencycode) as currency,
-        orders.custaccount,
-        orders.retailchanneltable,
-        coalesce(orders.createddatetime, lines.createddatetime) as ordered_at,
-        case when orders.salestype = 4 or lines.salesqty < 0 then 'return' else 'sale' end as line_kind,
-        -- canceling an order cancels its lines
-        case when orders.salesstatus = 4 then 4 else coalesce(nullif(lines.salesstatus, 0), orders.salesstatus) end as status
-    from salesline lines
-    inner join orders on orders.dataareaid = lines.dataareaid and lower(orders.salesid) = lower(lines.salesid)
-    left join respelled_items on respelled_items.dataareaid = lines.dataareaid and respelled_items.itemid = lines.itemid
-    where lines.recid is not null
+        order_lines.dataareaid,
+        order_lines.recid,
+        order_lines.salesid,
+        order_lines.linenum,
+        order_lines.inventtransid,
+        coalesce(respelled_items.item_number, order_lines.itemid) as itemid,
+        order_lines.retailvariantid,
+        order_lines.name,
+        order_lines.salesqty,
+        order_lines.salesunit,
+        order_lines.salesprice,
+        order_lines.priceunit,
+        order_lines.linedisc,
+        order_lines.lineamount,
+        order_lines.currency,
+        order_lines.custaccount,
+        order_lines.retailchanneltable,
+        order_lines.ordered_at,
+        order_lines.line_kind,
+        order_lines.status,
+        order_lines.is_purchase
+    from order_lines
+    left join respelled_items
+        on respelled_items.dataareaid = order_lines.dataareaid
+        and respelled_items.itemid = order_lines.itemid
 )
 select
     dataareaid || '-' || cast(recid as string) as sales_order_line_id, -- Company and record id: the one number of a line that never changes
@@ -48,7 +48,7 @@ select
     name as item_text, -- Text of the line, as the customer saw it
     line_kind, -- sale, or return: a line of a returned order or of negative quantity
     case status when 1 then 'open' when 2 then 'delivered' when 3 then 'invoiced' when 4 then 'canceled' else 'unknown' end as line_status, -- open, delivered, invoiced, canceled or unknown
-    line_kind = 'sale' and coalesce(status, 0) in (1, 2, 3) as is_purchase, -- Whether it counts as a purchase: no return, and open, delivered or invoiced
+    is_purchase, -- Whether it counts as a purchase: no return, and open, delivered or invoiced
     ordered_at, -- When the order was made (UTC)
     salesqty as quantity, -- Ordered quantity; negative when it comes back
     salesunit as unit, -- Unit of the quantity

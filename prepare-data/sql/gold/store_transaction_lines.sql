@@ -6,44 +6,35 @@
 -- time: transacted_at
 -- driver: retailtransactionsalestrans
 -- reads: retailtransactionsalestrans, retailtransactiontable, salestable, custtable, inventtable, parameters
--- uses: respelled_receipt_accounts, respelled_orders, respelled_receipt_items, store_entries
+-- uses: respelled_receipt_accounts, respelled_orders, respelled_receipt_items, store_entries, receipt_lines
 with lines as (
     select
-        entries.dataareaid,
-        entries.channel,
-        entries.store,
-        entries.terminal,
-        entries.transactionid,
-        entries.receiptid,
-        entries.custaccount,
-        entries.transacted_at,
-        lines.recid,
-        lines.linenum,
-        coalesce(respelled.item_number, lines.itemid) as itemid,
-        lines.variantid,
-        coalesce(lines.giftcard, 0) = 1 as is_gift_card,
-        coalesce(lines.currency, entries.currency) as currency,
-        lines.unit,
-        lines.price,
-        abs(lines.discamount) as discount_amount,
-        case when parameters.store_sales_are_negative then -lines.qty else lines.qty end as quantity,
-        case when parameters.store_sales_are_negative then -lines.netamount else lines.netamount end as net_amount,
-        case when parameters.store_sales_are_negative then -lines.netamountincltax else lines.netamountincltax end as gross_amount,
-        case when parameters.store_sales_are_negative then -lines.taxamount else lines.taxamount end as tax_amount
-    from retailtransactionsalestrans lines
-    inner join store_entries entries
-        on entries.dataareaid = lines.dataareaid
-        and entries.channel = lines.channel
-        and entries.store = coalesce(lines.store, '')
-        and entries.terminal = coalesce(lines.terminalid, '')
-        and entries.transactionid = lines.transactionid
+        receipt_lines.dataareaid,
+        receipt_lines.channel,
+        receipt_lines.store,
+        receipt_lines.terminal,
+        receipt_lines.transactionid,
+        receipt_lines.receiptid,
+        receipt_lines.custaccount,
+        receipt_lines.transacted_at,
+        receipt_lines.recid,
+        receipt_lines.linenum,
+        coalesce(respelled.item_number, receipt_lines.itemid) as itemid,
+        receipt_lines.variantid,
+        receipt_lines.line_kind,
+        receipt_lines.is_purchase,
+        receipt_lines.currency,
+        receipt_lines.unit,
+        receipt_lines.price,
+        receipt_lines.discount_amount,
+        receipt_lines.quantity,
+        receipt_lines.net_amount,
+        receipt_lines.gross_amount,
+        receipt_lines.tax_amount
+    from receipt_lines
     left join respelled_receipt_items respelled
-        on respelled.dataareaid = lines.dataareaid
-        and respelled.itemid = lines.itemid
-    cross join parameters
-    where lines.recid is not null
-        and entries.owns_sale
-        and coalesce(lines.transactionstatus, 0) in (0, 2, 3, 7, 8) -- not voided, nor unknown
+        on respelled.dataareaid = receipt_lines.dataareaid
+        and respelled.itemid = receipt_lines.itemid
 )
 select
     dataareaid || '-' || cast(recid as string) as store_transaction_line_id, -- Company and record id of the line
@@ -56,8 +47,8 @@ select
     dataareaid || '-' || itemid as product_id, -- What was bought: products.product_id
     dataareaid || '-' || itemid || '-' || variantid as product_variant_id, -- Its variant, where it has one: product_variants.product_variant_id
     itemid as item_number, -- Item number in the company
-    case when is_gift_card then 'gift_card' when quantity < 0 or (quantity is null and net_amount < 0) then 'return' else 'sale' end as line_kind, -- sale, return, or gift_card: a gift card that was sold or topped up
-    not is_gift_card and coalesce(quantity >= 0, net_amount >= 0, true) as is_purchase, -- Whether it counts as a purchase: no return, no gift card
+    line_kind, -- sale, return, or gift_card: a gift card that was sold or topped up
+    is_purchase, -- Whether it counts as a purchase: no return, no gift card
     transacted_at, -- When the transaction began (UTC; where the register recorded only its own clock, that)
     cast(quantity as decimal(32, 6)) as quantity, -- Sold quantity; negative when it comes back
     unit, -- Unit of the quantity

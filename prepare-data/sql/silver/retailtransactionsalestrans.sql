@@ -17,6 +17,7 @@ select
     netamountincltax,
     taxamount,
     discamount,
+    costamount,
     transactionstatus,
     giftcard,
     nullif(trim(currency), '') as currency,

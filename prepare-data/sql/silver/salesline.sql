@@ -14,6 +14,7 @@ select
     priceunit,
     lineamount,
     linedisc,
+    costprice,
     nullif(trim(currencycode), '') as currencycode,
     salesstatus,
     nullif(trim(inventtransid), '') as inventtransid,

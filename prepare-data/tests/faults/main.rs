@@ -9,6 +9,7 @@ mod erasure;
 mod hard_deletes;
 mod lake;
 mod loyalty;
+mod metrics;
 mod orders;
 mod payments;
 mod products;

@@ -152,6 +152,20 @@ pub(crate) async fn rows(table: &DeltaTable) -> Vec<String> {
     query(&session, "select * from t").await
 }
 
+/// Columns of some rows of a published table, as sorted lines; nothing for NULL.
+pub(crate) async fn published(lake: &Lake, table: &str, columns: &[&str], condition: &str) -> Vec<String> {
+    let session = SessionContext::new();
+    let table = open(&lake.results("out").join("gold").join(table)).await;
+    table.update_datafusion_session(&session.state()).unwrap();
+    session.register_table("t", table.table_provider().with_session(Arc::new(session.state())).await.unwrap()).unwrap();
+    let texts: Vec<_> = columns.iter().map(|column| format!("coalesce(cast({column} as string), '')")).collect();
+    let rows =
+        query(&session, &format!("select concat_ws(' ', {}) as line from t where {condition}", texts.join(", "))).await;
+    let mut lines: Vec<String> = rows.iter().map(|row| row.trim_matches(['|', ' ']).to_owned()).collect();
+    lines.sort();
+    lines
+}
+
 /// Result rows of a statement, sorted, as text.
 pub(crate) async fn query(session: &SessionContext, statement: &str) -> Vec<String> {
     let batches = session.sql(statement).await.unwrap().collect().await.unwrap();

@@ -2,10 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod crashes;
+mod export;
 mod gate;
 mod incremental;
 mod lake;
 mod maintenance;
+mod metrics;
 mod payments;
 mod products;
 mod protocol;
+mod totals;

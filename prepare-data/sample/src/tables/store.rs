@@ -211,7 +211,7 @@ fn retail_transaction_sales_trans() -> Shape<ReceiptLine> {
     .decimal("netamountincltax", |row| amount(booked(row.line().net() + row.line().tax())))
     .decimal("taxamount", |row| amount(booked(row.line().tax())))
     .decimal("discamount", |row| amount(row.line().discount))
-    .decimal("costamount", |row| amount(row.line().price / 2))
+    .decimal("costamount", |row| amount(row.line().price / 2 * row.line().pieces.abs()))
     .text("currency", |row| Cow::from(row.receipt.sale.currency))
     .long("transactionstatus", |row| i64::from(row.line().void || row.receipt.sale.kind == Kind::Voided))
     .long("returnnosale", |row| i64::from(row.receipt.sale.kind == Kind::StoreReturn))
