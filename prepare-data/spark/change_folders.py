@@ -43,8 +43,8 @@ class ChangeFolders:
     def __init__(self, lake: Lake):
         self.lake = lake
         self.spark = lake.spark
-        self.skipped: list[str] = []
-        self._files: dict[str, list[tuple[Layout, str]]] = {}
+        self.skipped: list[dict[str, str]] = []
+        self._files: dict[str, list[tuple[str, Layout, str]]] = {}
         names = lake.list("")
         root = next((name for name in names if name.lower() == "model.json"), None)
         self.tables = {entity["name"].lower() for entity in (_model(lake.text(root)) or []) if root} if root else set()
@@ -55,13 +55,25 @@ class ChangeFolders:
         for folder in folders:
             self._open(folder)
         if self.skipped and not self._files:
-            raise LakeError(f"{lake.root}/{self.skipped[0]} has no model.json that is complete, and no other folder has one")
+            raise LakeError(f"{lake.root}/{self.skipped[0]['folder']} has no model.json that is complete, and no other folder has one")
 
-    def read(self, table: str) -> DataFrame:
-        """All rows of a table as text, with the folder of each; columns in lower case."""
+    @property
+    def first(self) -> str:
+        return uniform(self._folders[0])
+
+    @property
+    def newest(self) -> str:
+        return uniform(self._folders[-1])
+
+    def has_files(self, table: str, after: str) -> bool:
+        return any(folder > after for folder, *_ in self._files.get(table, []))
+
+    def read(self, table: str, after: str | None = None) -> DataFrame:
+        """The rows of a table as text, with the folder of each; columns in lower case. All, or those of later folders only."""
         by_layout: dict[Layout, list[str]] = {}
-        for layout, path in self._files.get(table, []):
-            by_layout.setdefault(layout, []).append(path)
+        for folder, layout, path in self._files.get(table, []):
+            if after is None or folder > after:
+                by_layout.setdefault(layout, []).append(path)
         parts = [self._read_files(layout, paths) for layout, paths in by_layout.items()]
         if not parts:
             schema = T.StructType([T.StructField("lakefolder", T.StringType())])
@@ -111,7 +123,8 @@ class ChangeFolders:
         name = next((child for child in children if child.lower() == "model.json"), None)
         model = _model(self.lake.text(f"{folder}/{name}")) if name else None
         if not model:
-            self.skipped.append(folder)
+            reason = "its model.json is empty or cut" if name else "it has no model.json"
+            self.skipped.append({"folder": folder, "reason": reason})
             return
         layouts = {entity["name"].lower(): _layout(entity) for entity in model}
         self.tables |= layouts.keys()
@@ -119,7 +132,7 @@ class ChangeFolders:
             table = child.lower()
             for file in names:
                 layout = layouts.get(table, Layout(()))
-                self._files.setdefault(table, []).append((layout, f"{self.lake.root}/{folder}/{child}/{file}"))
+                self._files.setdefault(table, []).append((uniform(folder), layout, f"{self.lake.root}/{folder}/{child}/{file}"))
 
     def _read_files(self, layout: Layout, paths: list[str]) -> DataFrame:
         columns = list(layout.columns)

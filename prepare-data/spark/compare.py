@@ -27,7 +27,7 @@ def main() -> int:
     settings = settings_of(chosen.set)
     if chosen.as_of:
         settings["as_of"] = chosen.as_of
-    preparation = Preparation(local_session(), chosen.lake, settings=settings, person_types=chosen.person_type)
+    preparation = Preparation(local_session(chosen.small), chosen.lake, settings=settings, person_types=chosen.person_type)
     prepared = Path(chosen.prepared)
 
     keys = {}
@@ -57,6 +57,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--prepared", required=True, help="folder that prepare-data wrote, with silver/ and gold/")
     parser.add_argument("--as-of", help="time of the run that is compared; now, if not given")
     parser.add_argument("--person-type", type=int, action="append", default=[], help="instancerelationtype of persons")
+    parser.add_argument("--small", action="store_true", help="the lake is small: start quickly")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a parameter of sources.json")
     return parser.parse_args()
 
@@ -68,9 +69,14 @@ def _tables(folder: Path) -> set[str]:
 def _compare(expected_rows: DataFrame, path: Path, key: str) -> list[str]:
     if not (path / "_delta_log").is_dir():
         return ["is not there"]
-    actual = _uniform(pa.table(DeltaTable(str(path)).to_pyarrow_table()))
-    expected = _uniform(expected_rows.toArrow())
+    actual = pa.table(DeltaTable(str(path)).to_pyarrow_table())
     print(f"{path.parent.name}/{path.name}: {actual.num_rows} rows")
+    return differences(expected_rows.toArrow(), actual, key)
+
+
+def differences(expected: pa.Table, actual: pa.Table, key: str) -> list[str]:
+    """What differs between two tables in schema and rows, whatever the order of the rows."""
+    expected, actual = _uniform(expected), _uniform(actual)
     return _schema_differences(expected.schema, actual.schema) or _row_differences(expected, actual, key)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from dataclasses import dataclass
@@ -35,6 +36,29 @@ class Gold:
     key: str
     driver: str
     category: str
+    reads: tuple[str, ...] = ()
+
+    @property
+    def changes(self) -> Path | None:
+        """The file of the rows that may have changed since the last run; None for a small table, which is computed as a whole."""
+        path = self.path.with_suffix(".changes.sql")
+        return path if path.exists() else None
+
+    @property
+    def rejected(self) -> Path | None:
+        """The file of the source rows that are not in the table."""
+        path = self.path.parents[1] / "rejected" / self.path.name
+        return path if path.exists() else None
+
+
+@dataclass(frozen=True)
+class Check:
+    """A count of references without a target. It stops nothing."""
+
+    name: str
+    about: str
+    reads: tuple[str, ...]
+    statement: str
 
 
 def sources(sql: Path = SQL) -> list[Source]:
@@ -65,6 +89,35 @@ def steps(path: Path, **names: str) -> list[tuple[str, str]]:
     return earlier + list(zip((name.strip() for name in parts[1::2]), parts[2::2]))
 
 
+def statements(path: Path) -> str:
+    """Everything that the rows of a file depend on: its text, and that of the steps that it uses."""
+    return "".join(text for _, text in steps(path)) + path.read_text(encoding="utf-8")
+
+
+def checks(sql: Path = SQL) -> list[Check]:
+    folder = sql / "checks"
+    files = sorted(path for path in folder.glob("*.sql") if path.stem != "reference")
+    found = [_check(path.stem, path.read_text(encoding="utf-8")) for path in files]
+    template = (folder / "reference.sql").read_text(encoding="utf-8")
+    for one in json.loads((folder / "references.json").read_text(encoding="utf-8")):
+        text = template
+        for name, value in {"condition": "true", **one}.items():
+            text = text.replace("{" + name + "}", value)
+        found.append(Check(one["name"], one["about"], (one["table"], one["target"]), text))
+    return found
+
+
+def _check(name: str, text: str) -> Check:
+    header = [line[2:].strip() for line in itertools.takewhile(lambda line: line.startswith("--"), text.splitlines())]
+    about = " ".join(line for line in header if not line.startswith("reads:"))
+    return Check(name, about, _reads(text), text)
+
+
+def _reads(text: str) -> tuple[str, ...]:
+    line = re.search(r"^-- reads: (.+)$", text, flags=re.MULTILINE)
+    return tuple(name.strip() for name in line[1].split(",")) if line else ()
+
+
 def _contract(sql: Path) -> dict:
     return json.loads((sql / "sources.json").read_text(encoding="utf-8"))
 
@@ -83,5 +136,6 @@ def _source(table: dict) -> Source:
 
 
 def _gold(path: Path) -> Gold:
-    header = dict(re.findall(r"^-- (key|driver|category): (\w+)", path.read_text(encoding="utf-8"), flags=re.MULTILINE))
-    return Gold(name=path.stem, path=path, key=header["key"], driver=header["driver"], category=header["category"])
+    text = path.read_text(encoding="utf-8")
+    header = dict(re.findall(r"^-- (key|driver|category): (\w+)", text, flags=re.MULTILINE))
+    return Gold(path.stem, path, header["key"], header["driver"], header["category"], _reads(text))

@@ -12,34 +12,29 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
-from datetime import datetime, timezone
-from decimal import Decimal
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.types import StructType
+from pyspark.sql import SparkSession
 
+import checks
 import contract
+import gold
+import rejected
+import silver
 from contract import Gold
-from lake import Lake, LakeError, has_delta
-
-# What Customer Insights - Data reads: reader version 1, no deletion vectors, and history for as long as a refresh may fail.
-TABLE_PROPERTIES = {
-    "delta.minReaderVersion": "1",
-    "delta.minWriterVersion": "2",
-    "delta.enableDeletionVectors": "false",
-    "delta.logRetentionDuration": "interval 30 days",
-    "delta.deletedFileRetentionDuration": "interval 30 days",
-}
-
-
-MIN_LOST_ROWS = 20
-"""A table may always lose this many rows: three of five channels are not an error."""
+from inputs import Input, Inputs
+from lake import Lake, LakeError
+from report import Report
+from run import Run
+from silver import Silver
+from state import State
+from tables import open_tables
+from views import Views, value_of
 
 
 class Preparation:
-    """One run: registers bronze, silver and gold as views, and writes them."""
+    """Prepares a lake, and publishes what differs from the last run."""
 
     def __init__(
         self,
@@ -50,154 +45,109 @@ class Preparation:
         settings: dict[str, object] | None = None,
         person_types: list[int] = (),
         vanishing_share: float = 0.2,
+        reconcile_after_days: int = 7,
     ):
         self.spark = spark
         self.sql = Path(sql)
-        self.vanishing_share = vanishing_share
         self.out = out.rstrip("/") if out else None
-        self.lake = Lake(spark, lake)
-        self.settings = {"as_of": datetime.now(timezone.utc), **(settings or {})}
-        self.person_types = [(type, "Person") for type in person_types]
+        if self.out == lake.rstrip("/"):
+            raise LakeError("out is the folder of lake: the results need a folder of their own")
+        if not 0 <= vanishing_share <= 1:
+            raise LakeError(f"vanishing_share {vanishing_share} is not between 0 and 1: a fifth is 0.2")
+        self.vanishing_share = vanishing_share
+        self.reconcile_after = timedelta(days=reconcile_after_days)
         # Validity and event times are compared in UTC, whatever the session was set to.
         spark.conf.set("spark.sql.session.timeZone", "UTC")
+        settings = {"as_of": datetime.now(timezone.utc), **(settings or {})}
+        self.as_of = settings["as_of"] = value_of(settings["as_of"], "timestamp")
+        self.views = Views(spark, self.sql, settings, list(person_types))
+        self.lake = Lake(spark, lake)
 
-    def run(self, layers: str = "three") -> dict[str, int]:
-        """Prepares and writes everything; gives the rows of each gold table."""
-        for name in self.silver():
-            if layers == "three":
-                self._write(f"silver/{name}", self.spark.table(name), "id").createOrReplaceTempView(name)
-        tables = self.gold()
-        self._require_gate(tables)
-        rows = {}
-        for table in tables:
-            written = self._write(f"gold/{table.name}", self.spark.table(table.name), table.key)
-            rows[table.name] = written.count()
-            print(f"{table.name}: {rows[table.name]} rows")
-        return rows
+    def run(self, layers: str = "three", incremental: bool = False) -> dict[str, int]:
+        """Prepares and publishes what differs; gives the rows of each gold table. `incremental` computes only what may have
+        changed since the last run, except once a week."""
+        run = self._new_run(layers, incremental)
+        try:
+            self._prepare(run)
+            run.state.write(run.files)
+            run.report.write(run.files)
+        finally:
+            self.views.release()
+        print(run.report)
+        if run.report.problems:
+            found = "; ".join(f"{problem.table}: {problem.message}" for problem in run.report.problems)
+            raise LakeError(f"nothing was published: {found}")
+        return run.report.rows()
+
+    def _new_run(self, layers: str, incremental: bool) -> Run:
+        tables = open_tables(self.spark, self.out)
+        state = State.read(tables.files)
+        tables.known_rows = state.rows
+        last = state.reconciled()
+        reconcile = not incremental or last is None or self.as_of - last >= self.reconcile_after
+        report = Report(self.as_of, reconcile)
+        report.skipped_folders = self.lake.skipped
+        keeps_silver = layers == "three"
+        return Run(
+            self.spark, self.views, self.lake, tables, state, report, self.as_of, self.vanishing_share, keeps_silver, reconcile
+        )
+
+    def _prepare(self, run: Run) -> None:
+        self.views.register_settings()
+        for source in contract.sources(self.sql):
+            run.inputs.silver[source.name] = Silver(run, source).update()
+        if run.report.problems:
+            return
+        # If the gate stops gold, the next run finds that these tables are ahead of what gold was made of.
+        run.state.write(run.files)
+        run.inputs.register(self.views)
+        run.report.newest_source_row = silver.newest_row(run)
+        checks.require_hierarchy(run)
+        run.inputs.compute_shared(self.views)
+        prepared = gold.prepare(run)
+        run.inputs.register(self.views)
+        run.report.problems += gold.problems(run, prepared)
+        if run.report.problems:
+            return
+        gold.publish(run, prepared)
+        rejected.update(run, prepared)
+        run.report.gaps = checks.gaps(run)
+        if run.reconcile:
+            run.state.reconciled_at = self.as_of.isoformat()
 
     def silver(self) -> list[str]:
-        """Registers bronze and silver; gives the names of the silver tables that the lake has."""
-        self._register_settings()
+        """Registers silver, computed as a whole; gives the names of the silver tables that the lake has."""
+        self.views.register_settings()
         tables = contract.sources(self.sql)
+        self._inputs = Inputs()
         for source in tables:
-            self.lake.bronze(source).createOrReplaceTempView(f"bronze_{source.name}")
-            self._view(f"current_{source.name}", "silver/current_rows.sql", table=source.name)
-            self._view(source.name, f"silver/{source.name}.sql")
+            rows = silver.view_of(self.views, source, self.lake.bronze(source))
+            self._inputs.silver[source.name] = Input(rows, self.lake.has(source.name))
         return [source.name for source in tables if self.lake.has(source.name)]
 
     def gold(self) -> list[Gold]:
-        """Registers the gold tables that the lake has the rows for; silver must be registered."""
-        for path in sorted((self.sql / "shared").glob("*.sql")):
-            self._view(path.stem, f"shared/{path.name}").cache()
-        if self.spark.table("person_types").isEmpty():
-            raise LakeError("no party is a person: give person_types the values of instancerelationtype that mean one")
-        tables = [table for table in contract.gold_tables(self.sql) if self.lake.has(table.driver)]
+        """Registers the gold tables that the lake has the rows for, computed as a whole; silver must be registered."""
+        self._inputs.compute_shared(self.views)
+        tables = [table for table in contract.gold_tables(self.sql) if self._inputs.has(table.driver)]
         for table in tables:
-            self._view(table.name, f"gold/{table.name}.sql")
+            self.views.view(table.name, table.path)
         return tables
 
-    def _require_gate(self, tables: list[Gold]) -> None:
-        """The gate of prepare-data: nothing is published if a key is missing or repeated, a profile is empty, or many rows are lost."""
-        problems = []
-        for table in tables:
-            rows = self.spark.table(table.name).cache()
-            problems += _wrong_keys(rows, table.name, table.key)
-            count = rows.count()
-            if table.category == "profile" and not count:
-                problems.append(f"{table.name} would be empty: no row of {table.driver} resolves to a person, or none was read")
-            before = self._count(f"gold/{table.name}")
-            if before - count > max(MIN_LOST_ROWS, before * self.vanishing_share):
-                problems.append(f"{table.name}: {before - count} of {before} rows would be lost; find out first whether they are deleted in the source")
-        if problems:
-            raise LakeError("nothing was published: " + "; ".join(problems))
 
-    def _count(self, name: str) -> int:
-        path = f"{self.out}/{name}"
-        files, at = self.lake._open(path)
-        if not files.exists(at):
-            return 0
-        return self.spark.read.format("delta" if has_delta(self.spark) else "parquet").load(path).count()
-
-    def _view(self, name: str, file: str, **names: str) -> DataFrame:
-        *earlier, (_, statement) = contract.steps(self.sql / file, **names)
-        for step, text in earlier:
-            self.spark.sql(text).cache().createOrReplaceTempView(step)
-        rows = self.spark.sql(statement)
-        rows.createOrReplaceTempView(name)
-        return rows
-
-    def _register_settings(self) -> None:
-        declared = contract.parameters(self.sql)
-        unknown = self.settings.keys() - {parameter["name"] for parameter in declared}
-        if unknown:
-            raise LakeError(f"no such parameter: {', '.join(sorted(unknown))}")
-        row = [_value(self.settings.get(one["name"], one["default"]), one["type"]) for one in declared]
-        schema = ", ".join(f"{one['name']} {one['type']}" for one in declared)
-        self.spark.createDataFrame([row], schema).createOrReplaceTempView("parameters")
-        types = self.spark.createDataFrame(self.person_types, "type bigint, name string")
-        types.createOrReplaceTempView("party_type_names")
-
-    def _write(self, name: str, rows: DataFrame, key: str) -> DataFrame:
-        path = f"{self.out}/{name}"
-        if not has_delta(self.spark):
-            rows.write.mode("overwrite").parquet(path)
-            _require_key(self.spark.read.parquet(path), name, key)
-            return self.spark.read.parquet(path)
-        prepared = rows.cache()
-        _require_key(prepared, name, key)
-        self._merge(prepared, path, key)
-        prepared.unpersist()
-        return self.spark.read.format("delta").load(path)
-
-    def _merge(self, rows: DataFrame, path: str, key: str) -> None:
-        """Writes the rows that differ and no others: Customer Insights - Data takes every rewritten row for a change."""
-        properties = ", ".join(f"'{name}' = '{value}'" for name, value in TABLE_PROPERTIES.items())
-        self.spark.sql(
-            f"create table if not exists delta.`{path}` ({_columns(rows.schema)}) using delta tblproperties ({properties})"
-        )
-        rows.createOrReplaceTempView("prepared_rows")
-        same = " and ".join(f"present.{name} <=> prepared_rows.{name}" for name in rows.columns)
-        self.spark.sql(
-            f"""
-            merge into delta.`{path}` present
-            using prepared_rows on present.{key} = prepared_rows.{key}
-            when matched and not ({same}) then update set *
-            when not matched then insert *
-            when not matched by source then delete
-            """
-        )
-
-
-def _columns(schema: StructType) -> str:
-    return ", ".join(f"{field.name} {field.dataType.simpleString()}" for field in schema.fields)
-
-
-def _require_key(rows: DataFrame, name: str, key: str) -> None:
-    """Two rows with one key, or a row without, would be refused by Customer Insights - Data: better not written at all."""
-    for problem in _wrong_keys(rows, name, key):
-        raise LakeError(problem)
-
-
-def _wrong_keys(rows: DataFrame, name: str, key: str) -> list[str]:
-    wrong = rows.groupBy(key).count().where(f"{key} is null or trim({key}) = '' or count > 1").limit(3).collect()
-    return [f"{name}: {key} is empty or repeats, as in {', '.join(str(row[key]) for row in wrong)}"] if wrong else []
-
-
-def _value(value: object, type: str) -> object:
-    if not isinstance(value, str) or type == "string":
-        return value
-    if type == "boolean":
-        return value.lower() == "true"
-    if type == "timestamp":
-        return datetime.fromisoformat(re.sub(r"Z$", "+00:00", value))
-    return Decimal(value) if type.startswith("decimal") else int(value)
-
-
-def local_session() -> SparkSession:
-    """Spark on this machine's cores; shuffles have as many parts as these can use, not the 200 of a cluster."""
+def local_session(is_small: bool = False) -> SparkSession:
+    """Spark on this machine's cores; shuffles have as many parts as these can use, not the 200 of a cluster. A small lake of a
+    test needs one part, and no compilation of what runs once."""
+    parts = 1 if is_small else 2 * (os.cpu_count() or 1)
     session = SparkSession.builder.master("local[*]").config("spark.ui.enabled", "false")
     session = session.config("spark.ui.showConsoleProgress", "false").config("spark.log.level", "ERROR")
-    return session.config("spark.sql.shuffle.partitions", 2 * (os.cpu_count() or 1)).getOrCreate()
+    session = session.config("spark.sql.shuffle.partitions", parts)
+    session = session.config("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS")  # the default is deprecated, without a zone
+    if is_small:
+        session = session.config("spark.sql.adaptive.enabled", "false").config("spark.sql.codegen.wholeStage", "false")
+        options = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=512m -XX:+UseSerialGC"
+        session = session.config("spark.driver.memory", "2g").config("spark.sql.ui.retainedExecutions", 1)
+        session = session.config("spark.driver.extraJavaOptions", options).config("spark.default.parallelism", 1)
+    return session.getOrCreate()
 
 
 def settings_of(pairs: list[str]) -> dict[str, str]:
@@ -207,15 +157,16 @@ def settings_of(pairs: list[str]) -> dict[str, str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--lake", required=True, help="folder of the export")
-    parser.add_argument("--out", required=True, help="folder for silver/ and gold/")
+    parser.add_argument("--out", required=True, help="folder for silver/, gold/ and quality/")
     parser.add_argument("--layers", choices=("three", "two"), default="three", help="two: silver is not written")
     parser.add_argument("--person-type", type=int, action="append", default=[], help="instancerelationtype of persons")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a parameter of sources.json")
+    parser.add_argument("--incremental", action="store_true", help="compute only what may have changed since the last run")
     chosen = parser.parse_args()
     preparation = Preparation(
         local_session(), chosen.lake, chosen.out, settings=settings_of(chosen.set), person_types=chosen.person_type
     )
-    preparation.run(chosen.layers)
+    preparation.run(chosen.layers, chosen.incremental)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ def main() -> int:
     parser.add_argument("--lakes", required=True, help="folder of lakes that must be refused")
     parser.add_argument("--out", required=True, help="folder for what is published wrongly")
     chosen = parser.parse_args()
-    session = local_session()
+    session = local_session(is_small=True)
     published = 0
     for lake in sorted(path for path in Path(chosen.lakes).iterdir() if path.is_dir()):
         try:

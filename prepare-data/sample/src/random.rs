@@ -19,8 +19,6 @@ pub(crate) enum Subject {
     Points,
     Lifecycle,
     Spelling,
-    Cart,
-    WishList,
 }
 
 /// A sequence of random numbers. The generator is small enough to have one for every row, and its sequences never change.

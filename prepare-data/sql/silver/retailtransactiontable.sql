@@ -24,7 +24,6 @@ select
     nullif(trim(statementid), '') as statementid,
     nullif(trim(loyaltycardid), '') as loyaltycardid,
     nullif(trim(channelreferenceid), '') as channelreferenceid,
-    nullif(trim(suspendedtransactionid), '') as suspendedtransactionid,
     versionnumber,
     sinkmodifiedon
 from current_retailtransactiontable

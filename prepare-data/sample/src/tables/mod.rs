@@ -2,7 +2,6 @@
 
 mod addresses;
 mod attributes;
-mod carts;
 mod catalogue;
 mod loyalty;
 mod orders;
@@ -11,7 +10,6 @@ mod people;
 mod programs;
 mod store;
 mod variants;
-mod wish_lists;
 
 use crate::{shape::Table, shop::Shop};
 
@@ -25,12 +23,10 @@ pub(crate) fn all() -> Vec<Box<dyn Table>> {
     let mut tables = orders::tables();
     tables.extend(store::tables());
     tables.extend(payments::tables());
-    tables.extend(carts::tables());
     tables.extend(loyalty::tables());
     tables.extend(programs::tables());
     tables.extend(addresses::tables());
     tables.extend(people::tables());
-    tables.extend(wish_lists::tables());
     tables.extend(catalogue::tables());
     tables.extend(variants::tables());
     tables.extend(attributes::tables());

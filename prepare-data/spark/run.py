@@ -1,0 +1,36 @@
+"""What all parts of a run share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from pyspark.sql import SparkSession
+
+from files import Files
+from inputs import Inputs
+from lake import Lake
+from report import Report
+from state import State
+from tables import Tables
+from views import Views
+
+
+@dataclass
+class Run:
+    spark: SparkSession
+    views: Views
+    lake: Lake
+    tables: Tables
+    state: State
+    report: Report
+    as_of: datetime
+    vanishing_share: float
+    keeps_silver: bool
+    reconcile: bool
+    """Whether all rows are compared, even those that did not change since the last run."""
+    inputs: Inputs = field(default_factory=Inputs)
+
+    @property
+    def files(self) -> Files:
+        return self.tables.files
