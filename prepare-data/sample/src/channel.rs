@@ -16,6 +16,7 @@ pub(crate) struct Channel {
     pub(crate) kind: i64,
     pub(crate) currency: &'static str,
     pub(crate) company: usize,
+    pub(crate) company_code: String,
 }
 
 impl Shop {
@@ -35,7 +36,7 @@ impl Shop {
             store => (0, format!("{} store", STORES[store as usize % STORES.len()])),
         };
         let id = self.store_id(number);
-        Channel { number, id, name: format!("{upper} {place}"), kind, currency, company }
+        Channel { number, id, name: format!("{upper} {place}"), kind, currency, company, company_code: code.clone() }
     }
 
     /// The number of the store as its tills write it.

@@ -19,6 +19,8 @@ pub(crate) enum Subject {
     Points,
     Lifecycle,
     Spelling,
+    Cart,
+    WishList,
 }
 
 /// A sequence of random numbers. The generator is small enough to have one for every row, and its sequences never change.

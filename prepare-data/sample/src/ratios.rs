@@ -112,6 +112,16 @@ pub(crate) const WITH_CARD: f64 = 0.4;
 pub(crate) const CARD_SHOWN: f64 = 0.8;
 /// Share of those at which points were spent, too.
 pub(crate) const POINTS_SPENT: f64 = 0.1;
+/// Carts that were left in the online store, for each sale.
+pub(crate) const CART_LEFT_ONLINE: f64 = 0.5;
+/// Share of those that were emptied.
+pub(crate) const CART_EMPTIED: f64 = 0.08;
+/// Share of carts left online whose customer had not signed in.
+pub(crate) const ANONYMOUS_ONLINE: f64 = 0.4;
+/// Share of cash and carry sales that were put on hold before.
+pub(crate) const PUT_ON_HOLD: f64 = 0.02;
+/// Share of customers with a wish list.
+pub(crate) const WITH_WISH_LIST: f64 = 0.15;
 /// Share of customers with a name (marriage) or an address (move) before the present one.
 pub(crate) const FORMER: f64 = 0.15;
 /// Share of customers whose next address is known already.

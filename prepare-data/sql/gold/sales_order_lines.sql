@@ -20,6 +20,7 @@ with lines as (
         order_lines.salesprice,
         order_lines.priceunit,
         order_lines.linedisc,
+        order_lines.costprice,
         order_lines.lineamount,
         order_lines.currency,
         order_lines.custaccount,
@@ -56,5 +57,9 @@ select
     priceunit as price_quantity, -- Quantity that unit_price is for; hardly ever anything but 1
     linedisc as unit_discount, -- Discount within unit_price, as an amount
     lineamount as line_amount, -- Amount after line discounts, without charges and tax; negative when it comes back
-    currency -- Currency of the amounts
+    -- UNCONFIRMED: costprice is the cost of one unit, whatever priceunit is (the item's cost price is divided by its own price
+    -- unit). Products of numbers with few digits have the same type in all engines.
+    costprice as unit_cost, -- Cost of one unit, in the company's currency; empty where no cost is recorded
+    cast(try_cast(costprice as decimal(18, 6)) * try_cast(salesqty as decimal(18, 6)) as decimal(32, 6)) as cost_amount, -- Cost of the whole quantity, in the company's currency; negative when it comes back
+    currency -- Currency of the prices and amounts, except costs
 from lines

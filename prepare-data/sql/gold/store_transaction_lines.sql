@@ -27,6 +27,7 @@ with lines as (
         receipt_lines.unit,
         receipt_lines.price,
         receipt_lines.discount_amount,
+        receipt_lines.cost_amount,
         receipt_lines.quantity,
         receipt_lines.net_amount,
         receipt_lines.gross_amount,
@@ -57,5 +58,6 @@ select
     cast(net_amount as decimal(32, 6)) as net_amount, -- Paid without tax; negative when money is paid back
     cast(gross_amount as decimal(32, 6)) as gross_amount, -- Paid with tax; negative when money is paid back
     cast(tax_amount as decimal(32, 6)) as tax_amount, -- Tax; negative when money is paid back
-    currency -- Currency of the amounts
+    cast(case when quantity < 0 or (quantity is null and net_amount < 0) then -cost_amount else cost_amount end as decimal(32, 6)) as cost_amount, -- Cost of the whole quantity, in the company's currency; negative when it comes back; empty where no cost is recorded
+    currency -- Currency of the prices and amounts, except costs
 from lines

@@ -1,5 +1,5 @@
 -- Records of retailtransactiontable that are not in store_transactions, each with the first reason that applies:
--- company_missing, number_missing (of channel or transaction), voided, canceled, on_hold, training, not_a_sale (drawer, shifts,
+-- company_missing, number_missing (of channel or transaction), voided, canceled, on_hold (carts has it), training, not_a_sale (drawer, shifts,
 -- tender declarations, ...), unknown_status (a status that is not known), superseded (a newer record has the same number).
 -- reads: retailtransactiontable
 with entries as (

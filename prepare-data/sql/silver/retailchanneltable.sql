@@ -5,6 +5,7 @@ select
     nullif(trim(retailchannelid), '') as retailchannelid,
     channeltype,
     nullif(omoperatingunitid, 0) as omoperatingunitid,
+    nullif(lower(trim(inventlocationdataareaid)), '') as inventlocationdataareaid,
     nullif(trim(currency), '') as currency,
     versionnumber,
     sinkmodifiedon

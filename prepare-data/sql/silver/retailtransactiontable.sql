@@ -24,6 +24,7 @@ select
     nullif(trim(statementid), '') as statementid,
     nullif(trim(loyaltycardid), '') as loyaltycardid,
     nullif(trim(channelreferenceid), '') as channelreferenceid,
+    nullif(trim(suspendedtransactionid), '') as suspendedtransactionid,
     versionnumber,
     sinkmodifiedon
 from current_retailtransactiontable

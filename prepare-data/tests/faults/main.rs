@@ -2,6 +2,7 @@
 //! it, one test for each fault: data on which that notebook fails, and what is published instead.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod carts;
 mod change_folders;
 mod change_lake;
 mod customers;

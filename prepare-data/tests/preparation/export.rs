@@ -5,6 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use deltalake::arrow::array::AsArray;
+use deltalake::arrow::compute::cast;
+use deltalake::arrow::datatypes::DataType;
 use deltalake::datafusion::prelude::SessionContext;
 
 use crate::lake::open;
@@ -60,9 +62,10 @@ async fn texts(export: &Path, table: &str, columns: &[&str]) -> Vec<Row> {
     let batches = session.sql(&format!("select {} from t", list.join(", "))).await.unwrap().collect().await.unwrap();
     let mut rows = Vec::new();
     for batch in &batches {
+        let values: Vec<_> = batch.columns().iter().map(|column| cast(column, &DataType::Utf8).unwrap()).collect();
         for place in 0..batch.num_rows() {
-            let values = columns.iter().enumerate().map(|(column, name)| {
-                let text = batch.column(column).as_string_view().value(place).trim();
+            let values = columns.iter().zip(&values).map(|(name, column)| {
+                let text = column.as_string::<i32>().value(place).trim();
                 let text = if text.starts_with("1900-01-01") { "" } else { text };
                 ((*name).to_owned(), text.to_owned())
             });

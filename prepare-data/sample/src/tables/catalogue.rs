@@ -267,5 +267,6 @@ fn retail_channel_table() -> Shape<(Channel, i64)> {
     .long("channeltype", |row| row.0.kind)
     .long("omoperatingunitid", |row| row.1)
     .text("currency", |row| Cow::from(row.0.currency))
+    .text("inventlocationdataareaid", |row| Cow::from(&row.0.company_code))
     .text("inventlocation", |row| Cow::from(format!("W{:03}", row.0.number)))
 }

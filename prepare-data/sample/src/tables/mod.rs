@@ -2,6 +2,7 @@
 
 mod addresses;
 mod attributes;
+mod carts;
 mod catalogue;
 mod loyalty;
 mod orders;
@@ -10,6 +11,7 @@ mod people;
 mod programs;
 mod store;
 mod variants;
+mod wish_lists;
 
 use crate::{shape::Table, shop::Shop};
 
@@ -23,10 +25,12 @@ pub(crate) fn all() -> Vec<Box<dyn Table>> {
     let mut tables = orders::tables();
     tables.extend(store::tables());
     tables.extend(payments::tables());
+    tables.extend(carts::tables());
     tables.extend(loyalty::tables());
     tables.extend(programs::tables());
     tables.extend(addresses::tables());
     tables.extend(people::tables());
+    tables.extend(wish_lists::tables());
     tables.extend(catalogue::tables());
     tables.extend(variants::tables());
     tables.extend(attributes::tables());

@@ -14,6 +14,9 @@ use crate::{
 
 use super::{RECEIPTS, amount, loyalty::card_number, orders::LINES_PER_SALE, sales, whole};
 
+/// First of the numbers of transactions that were put on hold and recalled: above those of all sales.
+const ON_HOLD_FROM: u64 = 4_000_000_000;
+
 pub(super) fn tables() -> Vec<Box<dyn Table>> {
     vec![Box::new(retail_transaction_sales_trans()), Box::new(retail_transaction_table())]
 }
@@ -26,6 +29,8 @@ pub(super) struct Receipt {
     pub(super) store: String,
     pub(super) terminal: String,
     order_id: String,
+    /// Number of the transaction when it was put on hold, if it was.
+    on_hold_id: Option<String>,
 }
 
 impl RowData for Receipt {
@@ -50,9 +55,22 @@ pub(super) fn receipt_of(shop: &Shop, number: u64) -> Option<Record<Receipt>> {
         terminal: format!("{store}-{}", 1 + number / 16 % 3),
         store,
         order_id: sale.order_id(companies),
+        on_hold_id: shop.was_on_hold(&sale).then(|| sale.id_on_hold(companies)),
         sale: Arc::new(sale),
     };
     Some(Record { metadata, data })
+}
+
+/// The receipt, after the transaction that was put on hold before it.
+fn transactions_of(shop: &Shop, number: u64) -> Vec<Record<Receipt>> {
+    let Some(receipt) = receipt_of(shop, number) else { return Vec::new() };
+    let on_hold = receipt.data.on_hold_id.clone().map(|id| {
+        let sale = &receipt.data.sale;
+        let metadata = RowMetadata::new(number + ON_HOLD_FROM, sale.company, sale.made).of_family(number);
+        let data = Receipt { id, sale: Arc::new(sale.on_hold()), on_hold_id: None, ..receipt.data.clone() };
+        Record { metadata, data }
+    });
+    on_hold.into_iter().chain([receipt]).collect()
 }
 
 impl Receipt {
@@ -123,7 +141,7 @@ fn booked(amount: i64) -> i64 {
 }
 
 fn retail_transaction_table() -> Shape<Receipt> {
-    Shape::new("retailtransactiontable", 10_804, sales, |shop, number, rows| rows.extend(receipt_of(shop, number)))
+    Shape::new("retailtransactiontable", 10_804, sales, |shop, number, rows| rows.extend(transactions_of(shop, number)))
         .per_company()
         .sharing_lifecycle(RECEIPTS)
         .changing(Shop::sale_changed)
@@ -153,7 +171,7 @@ fn retail_transaction_table() -> Shape<Receipt> {
         .text("channelreferenceid", |row| Cow::from(format!("CR{}", row.sale.number)))
         .text("staff", |row| Cow::from(format!("{:06}", row.sale.number % 97)))
         .text("receiptemail", |_| Cow::from(""))
-        .text("suspendedtransactionid", |_| Cow::from(""))
+        .text("suspendedtransactionid", |row| Cow::from(row.on_hold_id.as_deref().unwrap_or_default()))
 }
 
 #[derive(Clone)]
@@ -178,18 +196,19 @@ impl ReceiptLine {
 
 fn retail_transaction_sales_trans() -> Shape<ReceiptLine> {
     Shape::new("retailtransactionsalestrans", 10_805, sales, |shop, number, rows| {
-        let Some(receipt) = receipt_of(shop, number) else { return };
-        let metadata = &receipt.metadata;
-        rows.extend(receipt.data.sale.lines.iter().enumerate().map(|(place, line)| Record {
-            metadata:
-                RowMetadata { number: number * LINES_PER_SALE + place as u64, ..metadata.clone() }.of_family(number),
-            data: ReceiptLine {
-                receipt: receipt.data.clone(),
-                place,
-                item: shop.item_id(line.product),
-                variant: shop.variant_number(line.product, number),
-            },
-        }));
+        for receipt in transactions_of(shop, number) {
+            let metadata = &receipt.metadata;
+            let first = metadata.number * LINES_PER_SALE;
+            rows.extend(receipt.data.sale.lines.iter().enumerate().map(|(place, line)| Record {
+                metadata: RowMetadata { number: first + place as u64, ..metadata.clone() }.of_family(number),
+                data: ReceiptLine {
+                    receipt: receipt.data.clone(),
+                    place,
+                    item: shop.item_id(line.product),
+                    variant: shop.variant_number(line.product, number),
+                },
+            }));
+        }
     })
     .per_company()
     .sharing_lifecycle(RECEIPTS)
