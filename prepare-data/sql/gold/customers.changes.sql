@@ -1,4 +1,4 @@
--- Customers whose row may differ from last time: their own record changed, or the party's, or a name, an address, an e-mail
+-- Customers whose row may differ from last time: their own record changed, or that of Commerce, or the party's, or a name, an address, an e-mail
 -- address or a phone of the party; or a name or an address began or ended to be valid since the last run.
 
 -- step: touched_persons
@@ -45,6 +45,9 @@ where persons.party is not null
 select coalesce(dataareaid, '') as dataareaid, coalesce(lower(accountnum), '') as account_key
 from changed_custtable
 union
+select coalesce(dataareaid, '') as dataareaid, coalesce(lower(accountnum), '') as account_key
+from changed_retailcusttable
+union
 select coalesce(customers.dataareaid, '') as dataareaid, coalesce(lower(customers.accountnum), '') as account_key
 from custtable customers
 left semi join touched_parties on touched_parties.party = customers.party
@@ -62,6 +65,13 @@ from custtable
 union
 select coalesce(dataareaid, '') || '-' || coalesce(accountnum, '') as key
 from changed_custtable
+
+-- step: narrow retailcusttable
+select choices.*
+from retailcusttable choices
+left semi join custtable
+    on custtable.dataareaid = choices.dataareaid
+    and lower(custtable.accountnum) = lower(choices.accountnum)
 
 -- step: narrow dirpartytable
 select parties.*

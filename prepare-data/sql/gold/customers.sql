@@ -1,10 +1,11 @@
 -- One row for each person who is a customer of a company: a person who buys from two companies has two rows.
--- Names and the postal address are those valid at the time of the run. Left out: organisations, and customers that have no
--- number, no company or no party.
+-- Names and the postal address are those valid at the time of the run. Addresses that are marked as private are NULL, unless the
+-- parameter include_private_addresses asks for them. Consents are NULL where they are not exported: then nobody knows of any.
+-- Left out: organisations, and customers that have no number, no company or no party.
 -- category: profile
 -- key: customer_id
 -- driver: custtable
--- reads: custtable, dirpartytable, dirpersonname, logisticselectronicaddress, logisticspostaladdress, person_types
+-- reads: custtable, retailcusttable, dirpartytable, dirpersonname, logisticselectronicaddress, logisticspostaladdress, person_types, parameters
 -- uses: superseded_customers
 with persons as (
     select
@@ -83,16 +84,41 @@ addresses as (
         addresses.longitude
     from logisticspostaladdress addresses
     inner join chosen_addresses on chosen_addresses.recid = addresses.recid
+    cross join parameters
+    where coalesce(addresses.isprivate, 0) = 0 or parameters.include_private_addresses
+),
+contacts as ( -- a mark that is not known counts as private
+    select
+        contacts.recid,
+        contacts.type,
+        contacts.locator,
+        contacts.locatorextension,
+        contacts.ismobilephone,
+        contacts.retailmarketingoptin = 1 as is_opted_in
+    from logisticselectronicaddress contacts
+    cross join parameters
+    where coalesce(contacts.isprivate, 0) = 0 or parameters.include_private_addresses
 ),
 emails as ( -- where the export does not tell the type, the sign that every e-mail address has decides
-    select recid, locator
-    from logisticselectronicaddress
+    select recid, locator, is_opted_in
+    from contacts
     where coalesce(type, 2) = 2 and locator like '%_@_%'
 ),
 phones as (
-    select recid, locator, locatorextension, ismobilephone = 1 as is_mobile
-    from logisticselectronicaddress
+    select recid, locator, locatorextension, ismobilephone = 1 as is_mobile, is_opted_in
+    from contacts
     where coalesce(type, 1) = 1 and locator not like '%@%'
+),
+-- Columns as in RetailCustTable and LogisticsElectronicAddress of github.com/microsoft/CDM and of published exports. That 1 means
+-- yes is how NoYes counts; UNCONFIRMED for values of other origin, which count as opted out and as not opted in.
+choices as ( -- of several records of a customer, the one that allows less
+    select
+        dataareaid,
+        lower(accountnum) as account_key,
+        max(case when optoutpersonalization <> 0 then 1 else optoutpersonalization end) = 1 as personalization,
+        max(case when optoutwebactivitytracking <> 0 then 1 else optoutwebactivitytracking end) = 1 as web_tracking
+    from retailcusttable
+    group by dataareaid, lower(accountnum)
 )
 select
     persons.dataareaid || '-' || persons.accountnum as customer_id, -- Company and customer number, as usmf-004021
@@ -111,6 +137,10 @@ select
     phones.locator as phone, -- Primary phone number; only what is recorded as phone
     phones.locatorextension as phone_extension, -- Extension of the phone number
     phones.is_mobile as phone_is_mobile, -- Whether the phone is a mobile phone
+    emails.is_opted_in as email_marketing_opt_in, -- Whether the customer agreed to marketing to this e-mail address
+    phones.is_opted_in as phone_marketing_opt_in, -- Whether the customer agreed to marketing to this phone number
+    choices.personalization as personalization_opt_out, -- Whether the customer refused personalization
+    choices.web_tracking as web_tracking_opt_out, -- Whether the customer refused that activities on the web are tracked
     addresses.address as postal_address, -- Primary address in one text, as it is printed
     addresses.street as street, -- Street
     addresses.streetnumber as street_number, -- Number in the street
@@ -130,3 +160,6 @@ left join names on names.person = persons.party
 left join addresses on addresses.location = persons.primaryaddresslocation
 left join emails on emails.recid = persons.primarycontactemail
 left join phones on phones.recid = persons.primarycontactphone
+left join choices
+    on choices.dataareaid = persons.dataareaid
+    and choices.account_key = lower(persons.accountnum)

@@ -6,6 +6,8 @@ select
     nullif(trim(locatorextension), '') as locatorextension,
     type,
     ismobilephone,
+    isprivate,
+    retailmarketingoptin,
     versionnumber,
     sinkmodifiedon
 from current_logisticselectronicaddress

@@ -15,6 +15,7 @@ select
     nullif(trim(postbox), '') as postbox,
     case when latitude <> 0 or longitude <> 0 then latitude end as latitude,
     case when latitude <> 0 or longitude <> 0 then longitude end as longitude,
+    isprivate,
     case when validfrom > timestamp '1900-01-01 00:00:00' then validfrom end as validfrom,
     case when validto > timestamp '1900-01-01 00:00:00' then validto end as validto,
     versionnumber,

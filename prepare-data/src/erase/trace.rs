@@ -78,7 +78,9 @@ impl Trace {
         ] {
             all.push((format!("silver/{table}"), Condition::in_list(column, values)));
         }
-        all.push(("silver/custtable".to_owned(), self.customer.clone()));
+        for table in ["retailcusttable", "custtable"] {
+            all.push((format!("silver/{table}"), self.customer.clone()));
+        }
         Ok(all)
     }
 }

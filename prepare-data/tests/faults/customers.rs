@@ -1,6 +1,6 @@
 //! Customers: each person once, with what is hers, and only persons.
 
-use prepare_data::run::Layer;
+use prepare_data::run::{How, Layer};
 use serde_json::json;
 
 use crate::lake::{Lake, PERSON};
@@ -195,4 +195,83 @@ async fn keys_have_every_part_and_write_the_company_in_one_way() {
     );
     let lost = report.gaps.iter().find(|gap| gap.check == "orders_without_customer").unwrap();
     assert_eq!((lost.gaps, lost.of), (0, 1));
+}
+
+/// Neither pipeline of Microsoft looks at the mark: an address that the customer wants to keep private is published.
+#[tokio::test]
+async fn private_addresses_are_left_out_unless_they_are_asked_for() {
+    let mut lake = Lake::new();
+    let party = |location: i64, email: i64, phone: i64| json!({"primaryaddresslocation": location, "primarycontactemail": email, "primarycontactphone": phone});
+    lake.add_person(1, "C1", "Ada", "Lovelace", party(10, 11, 12))
+        .add_person(2, "C2", "Bob", "Stone", party(20, 21, 22))
+        .add(
+            "logisticspostaladdress",
+            json!([{"location": 10, "city": "London", "isprivate": 1}, {"location": 20, "city": "Oslo", "isprivate": 0}]),
+        )
+        .add(
+            "logisticselectronicaddress",
+            json!([
+                {"recid": 11, "type": 2, "locator": "ada@example.com", "isprivate": 1, "retailmarketingoptin": 1},
+                {"recid": 12, "type": 1, "locator": "+44 20 7946 0001", "isprivate": 0, "retailmarketingoptin": 1},
+                {"recid": 21, "type": 2, "locator": "bob@example.com"},
+                {"recid": 22, "type": 1, "locator": "+44 20 7946 0002", "isprivate": -1},
+            ]),
+        );
+    lake.prepare().await;
+    let columns = "customer_id, email, phone, city";
+    assert_eq!(
+        lake.published("customers", columns).await,
+        ["usmf-C1 | - | +44 20 7946 0001 | -", "usmf-C2 | bob@example.com | - | Oslo"]
+    );
+    let consents =
+        "customer_id, email_marketing_opt_in, phone_marketing_opt_in, personalization_opt_out, web_tracking_opt_out";
+    assert_eq!(lake.published("customers", consents).await, ["usmf-C1 | - | true | - | -", "usmf-C2 | - | - | - | -"]);
+
+    let parameters = ("include_private_addresses".to_owned(), "true".to_owned());
+    let report = lake.run(|settings| settings.parameters.extend([parameters])).await;
+    assert!(report.published_all(), "{report}");
+    assert_eq!(
+        lake.published("customers", columns).await,
+        [
+            "usmf-C1 | ada@example.com | +44 20 7946 0001 | London",
+            "usmf-C2 | bob@example.com | +44 20 7946 0002 | Oslo"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn customers_have_what_they_consented_to() {
+    let mut lake = Lake::new();
+    let choice = |recid: i64, account: &str, personal: i64, web: i64| json!({"recid": recid, "accountnum": account, "optoutpersonalization": personal, "optoutwebactivitytracking": web});
+    lake.add_person(1, "C1", "Ada", "Lovelace", json!({"primarycontactemail": 11}))
+        .add_person(2, "C2", "Bob", "Stone", json!({}))
+        .add_person(3, "C3", "Carol", "Reed", json!({}))
+        .add(
+            "logisticselectronicaddress",
+            json!([{"recid": 11, "type": 2, "locator": "ada@example.com", "retailmarketingoptin": 0}]),
+        )
+        .add("retailcusttable", json!([choice(1, "c1", 0, 1), choice(2, "C2", 0, 0), choice(3, "C2", -1, 0)]))
+        .add(
+            "retailcusttable",
+            json!([{"recid": 4, "dataareaid": "demf", "accountnum": "C3", "optoutpersonalization": 1}]),
+        );
+    lake.prepare().await;
+    let columns = "customer_id, email_marketing_opt_in, personalization_opt_out, web_tracking_opt_out";
+    assert_eq!(
+        lake.published("customers", columns).await,
+        ["usmf-C1 | false | false | true", "usmf-C2 | - | true | false", "usmf-C3 | - | - | -"]
+    );
+
+    // She agrees, and refuses something else; a record goes.
+    lake.add(
+        "logisticselectronicaddress",
+        json!([{"recid": 11, "type": 2, "locator": "ada@example.com", "retailmarketingoptin": 1}]),
+    )
+    .add("retailcusttable", json!([choice(1, "C1", 1, 0), {"recid": 3, "isdelete": true}]));
+    let report = lake.prepare().await;
+    assert_eq!(report.table(Layer::Gold, "customers").map(|table| table.how), Some(How::Changes), "{report}");
+    assert_eq!(
+        lake.published("customers", columns).await,
+        ["usmf-C1 | true | true | false", "usmf-C2 | - | false | false", "usmf-C3 | - | - | -"]
+    );
 }

@@ -17,6 +17,8 @@ use super::customers;
 
 /// Locations of one customer, by what is there.
 const LOCATIONS: u64 = 8;
+/// Of so many addresses one is private.
+const PRIVATE: i64 = 31;
 const HOME: u64 = 0;
 const SECOND_HOME: u64 = 1;
 const PHONE: u64 = 2;
@@ -68,6 +70,11 @@ fn places(shop: &Shop, customer: &Customer) -> Vec<u64> {
         .into_iter()
         .chain(seconds.into_iter().filter(|(has, _)| *has).map(|(_, place)| place))
         .collect()
+}
+
+/// One of many addresses is private.
+fn is_private(location: i64) -> i64 {
+    i64::from(location % PRIVATE == 0)
 }
 
 /// A customer's place, for the tables that only name it.
@@ -168,7 +175,7 @@ fn logistics_postal_address() -> Shape<PostalAddress> {
     .decimal("latitude", |row| 47_620_000 + row.city as i64 * 1234)
     .decimal("longitude", |row| -122_349_000 + row.city as i64 * 4321)
     .long("timezone", |_| 0)
-    .long("isprivate", |_| 0)
+    .long("isprivate", |row| is_private(row.location))
     .long("privateforparty", |_| 0)
     .time("validfrom", |row| row.from)
     .time("validto", |row| row.to)
@@ -277,6 +284,9 @@ fn logistics_electronic_address() -> Shape<ElectronicAddress> {
     .long("isprimary", |row| i64::from(row.place != SECOND_EMAIL))
     .long("ismobilephone", |row| i64::from(row.is_phone()))
     .long("isinstantmessage", |_| 0)
+    .long("isprivate", |row| is_private(row.location))
+    .long("privateforparty", |_| 0)
+    .long("retailmarketingoptin", |row| i64::from(row.location % 3 == 0))
     .text("electronicaddressroles", |_| Cow::from(""))
     .long("location", |row| row.location)
 }

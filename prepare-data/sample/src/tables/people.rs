@@ -21,7 +21,13 @@ const NAMES_PER_PERSON: u64 = 16;
 const FIRST_CHANGED_NAME: u64 = 4;
 
 pub(super) fn tables() -> Vec<Box<dyn Table>> {
-    vec![Box::new(dir_person_name()), Box::new(dir_party_table()), Box::new(cust_table()), Box::new(sql_dictionary())]
+    vec![
+        Box::new(dir_person_name()),
+        Box::new(dir_party_table()),
+        Box::new(cust_table()),
+        Box::new(retail_cust_table()),
+        Box::new(sql_dictionary()),
+    ]
 }
 
 impl Shop {
@@ -54,15 +60,20 @@ impl RowData for CustomerRow {
     }
 }
 
+fn customer_metadata(customer: &Customer) -> RowMetadata {
+    let mut metadata = RowMetadata::new(customer.number, customer.company, customer.since);
+    metadata.settled = customer.walk_in;
+    for change in customer.changes.iter().filter(|change| matches!(change.what, What::Group | What::Deleted)) {
+        metadata = metadata.changed(change.round, change.when);
+        metadata.deleted |= change.what == What::Deleted;
+    }
+    metadata
+}
+
 fn cust_table() -> Shape<CustomerRow> {
     Shape::new("custtable", 10_347, customers, |shop, number, rows| {
         let customer = Arc::new(shop.customer(number));
-        let mut metadata = RowMetadata::new(number, customer.company, customer.since);
-        metadata.settled = customer.walk_in;
-        for change in customer.changes.iter().filter(|change| matches!(change.what, What::Group | What::Deleted)) {
-            metadata = metadata.changed(change.round, change.when);
-            metadata.deleted |= change.what == What::Deleted;
-        }
+        let metadata = customer_metadata(&customer);
         let party = customer.party().map_or(0, |party| shop.party_recid(party));
         let currency = shop.companies[customer.company].currency;
         rows.push(Record { metadata, data: CustomerRow { customer, party, currency } });
@@ -76,6 +87,36 @@ fn cust_table() -> Shape<CustomerRow> {
     .long("blocked", |_| 0)
     .long("defaultdimension", |row| recid(row.customer.number % 7))
     .long("party", |row| row.party)
+}
+
+/// What a customer chose. Whose group changes may choose anew.
+#[derive(Clone)]
+struct Choices {
+    account: String,
+    personalization: bool,
+    web_tracking: bool,
+}
+
+impl RowData for Choices {
+    fn outdate(&mut self) {
+        self.personalization = !self.personalization;
+    }
+}
+
+fn retail_cust_table() -> Shape<Choices> {
+    Shape::new("retailcusttable", 10_733, customers, |shop, number, rows| {
+        let customer = shop.customer(number);
+        let metadata = customer_metadata(&customer);
+        let (personalization, web_tracking) = (number % 11 == 3, number % 7 == 3);
+        rows.push(Record { metadata, data: Choices { account: customer.account, personalization, web_tracking } });
+    })
+    .per_company()
+    .changing(Shop::customer_changed)
+    .text("accountnum", |row| Cow::from(&row.account))
+    .text("receiptemail", |_| Cow::from(""))
+    .long("receiptoption", |_| 0)
+    .long("optoutpersonalization", |row| i64::from(row.personalization))
+    .long("optoutwebactivitytracking", |row| i64::from(row.web_tracking))
 }
 
 /// A party: a customer's, or one of the enterprise's own.
