@@ -162,6 +162,9 @@ type Lake = {
   @description('Language of names, such as those of products. Default: en-us.')
   language: string?
 
+  @description('Codes of the companies (legal entities) to publish. Default: all.')
+  companies: string[]?
+
   @description('Whether the standardised tables between export and prepared ones are kept (three) or computed each time (two). Default: three.')
   layers: ('three' | 'two')?
 

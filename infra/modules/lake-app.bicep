@@ -120,6 +120,7 @@ var handlerSettings = {
   PreparedLocation: preparedLocation
   Language: lake.?language ?? 'en-us'
   Layers: lake.?layers ?? 'three'
+  Companies: join(lake.?companies ?? [], ',')
 }
 
 resource settings 'Microsoft.Web/sites/config@2025-03-01' = {

@@ -25,6 +25,8 @@ class Source:
     required_columns: frozenset[str]
     labels: dict[str, dict[str, int]]
     """Numbers of enums by label, by column."""
+    companies_by: tuple[str, ...] = ()
+    """Columns that name the company of a row, of which the first that is not NULL counts."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,7 @@ def _source(table: dict) -> Source:
         columns={**SYSTEM_COLUMNS, **company, **declared, **TRAILING_COLUMNS},
         required_columns=frozenset({"id", *company, *required}),
         labels={column["name"]: column["labels"] for column in table["columns"] if column.get("labels")},
+        companies_by=("dataareaid",) if table["company"] else tuple(table.get("companies_by", ())),
     )
 
 

@@ -37,6 +37,8 @@ pub struct Settings {
     pub as_of: Option<DateTime<Utc>>,
     /// Values for the table `parameters`, by name.
     pub parameters: BTreeMap<String, String>,
+    /// The companies to publish, in lower case and sorted; none for all.
+    pub companies: Vec<String>,
     /// Names of party types, by number, as `12506 = Person`.
     pub party_types: BTreeMap<i64, String>,
     /// Whether all rows are compared, even those that did not change since the last run.
@@ -64,6 +66,7 @@ impl Settings {
             sql: None,
             as_of: None,
             parameters: BTreeMap::new(),
+            companies: Vec::new(),
             party_types: BTreeMap::new(),
             full: false,
             rebuild: None,

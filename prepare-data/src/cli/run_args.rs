@@ -1,6 +1,6 @@
 //! The options of `run` and `serve`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -35,6 +35,9 @@ pub struct RunArgs {
     /// Values for the table `parameters`, as category_hierarchy=Web
     #[arg(long = "parameter", env = "Parameters", value_delimiter = ',', value_name = "NAME=VALUE")]
     pub parameters: Vec<String>,
+    /// Companies to publish, as usmf,demf; without it, all
+    #[arg(long, env = "Companies", value_delimiter = ',', value_name = "COMPANY")]
+    pub companies: Vec<String>,
     /// Names of party types, needed if sqldictionary is not exported, as 12506=Person
     #[arg(long = "party-type", env = "PartyTypes", value_delimiter = ',', value_name = "NUMBER=NAME")]
     pub party_types: Vec<String>,
@@ -91,6 +94,7 @@ impl RunArgs {
         settings.sql.clone_from(&self.sql);
         settings.as_of = self.as_of;
         settings.parameters = parameters.unwrap_or_default();
+        settings.companies = self.companies();
         settings.party_types = party_types.unwrap_or_default();
         settings.full = self.full;
         settings.reconcile_after = TimeDelta::days(self.reconcile_after_days.into());
@@ -108,6 +112,12 @@ impl RunArgs {
             catalog.sources.check_parameters(&parameters)?;
         }
         Ok(parameters)
+    }
+
+    /// The codes in one spelling and order. An empty setting chooses nothing.
+    fn companies(&self) -> Vec<String> {
+        let codes = self.companies.iter().map(|code| code.trim().to_lowercase()).filter(|code| !code.is_empty());
+        codes.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     fn party_types(&self) -> Result<BTreeMap<i64, String>> {
@@ -201,6 +211,12 @@ mod tests {
         assert!(settings(&["--vanishing-share", "nan"]).is_err());
         assert!(settings(&["--vanishing-share=-0.1"]).is_err());
         assert!(settings(&["--vanishing-share", "1", "--party-type", "12506=person"]).is_ok());
+    }
+
+    #[test]
+    fn companies_are_written_in_any_case_and_an_empty_setting_chooses_none() {
+        assert_eq!(settings(&["--companies", "USMF, demf,usmf"]).unwrap().companies, ["demf", "usmf"]);
+        assert!(settings(&["--companies", ""]).unwrap().companies.is_empty());
     }
 
     #[test]

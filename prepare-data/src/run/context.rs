@@ -85,6 +85,12 @@ impl Run<'_> {
         Ok(done.into_iter().map(|(_, result)| result).collect())
     }
 
+    /// Hash of everything besides rows that published rows depend on. Silver tables have the rows of all companies.
+    pub(super) fn published_hash(&self, scripts: &[Option<&Script>]) -> String {
+        let all = self.definition_hash(scripts);
+        if self.settings.companies.is_empty() { all } else { format!("{all}/{}", self.settings.companies.join(",")) }
+    }
+
     /// Hash of everything besides rows that a result depends on: statements, parameters and party types.
     pub(super) fn definition_hash(&self, scripts: &[Option<&Script>]) -> String {
         let mut hasher = DefaultHasher::new();

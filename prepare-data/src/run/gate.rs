@@ -27,8 +27,37 @@ pub(super) fn keys(pending: &PendingCommit) -> Option<GateError> {
     })
 }
 
+/// The companies that the last run published, and those that this one is to publish; none for all.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Choice<'a> {
+    pub(super) before: &'a [String],
+    pub(super) now: &'a [String],
+}
+
+impl Choice<'_> {
+    /// Whether companies are no longer published.
+    fn is_narrower(self) -> bool {
+        !self.now.is_empty() && (self.before.is_empty() || self.before.iter().any(|code| !self.now.contains(code)))
+    }
+
+    fn advice(self) -> String {
+        let list = |codes: &[String]| if codes.is_empty() { "all".to_owned() } else { codes.join(", ") };
+        format!(
+            "The companies to publish (--companies, Companies) were {} in the last run and are {} now, which removes the rows \
+             of the others. If that is intended, run once with --vanishing-share 1 (VanishingShare); otherwise correct \
+             the choice",
+            list(self.before),
+            list(self.now)
+        )
+    }
+}
+
+const ADVICE: &str = "Find out first whether these rows are deleted in the source: a table that was exported again, change folders \
+                      that were deleted, or a wrong folder look the same. `prepare-data inspect` shows what the export \
+                      contains; docs/lake, \"When a run stops\", has the steps";
+
 /// A table does not lose a large share of its rows from one run to the next.
-pub(super) fn row_loss(run: &Run<'_>, pending: &PendingCommit) -> Option<GateError> {
+pub(super) fn row_loss(run: &Run<'_>, pending: &PendingCommit, choice: Option<Choice<'_>>) -> Option<GateError> {
     let counts = &pending.counts;
     let lost = if pending.columns_change { counts.before.saturating_sub(counts.after) } else { counts.deleted };
     #[allow(clippy::cast_precision_loss)] // a share, not a count
@@ -36,14 +65,12 @@ pub(super) fn row_loss(run: &Run<'_>, pending: &PendingCommit) -> Option<GateErr
     if lost <= MIN_LOST_ROWS || share <= run.settings.vanishing_share {
         return None;
     }
+    let advice = choice.filter(|choice| choice.is_narrower()).map_or_else(|| ADVICE.to_owned(), Choice::advice);
     Some(GateError {
         rule: "row_loss",
         table: pending.name().to_owned(),
         message: format!(
-            "{lost} of {} rows would be lost ({:.0} %, more than {:.0} %). Nothing was removed. Find out first whether these \
-             rows are deleted in the source: a table that was exported again, change folders that were deleted, or a wrong \
-             folder look the same. `prepare-data inspect` shows what the export contains; docs/lake, \"When a run stops\", \
-             has the steps",
+            "{lost} of {} rows would be lost ({:.0} %, more than {:.0} %). Nothing was removed. {advice}",
             counts.before,
             share * 100.0,
             run.settings.vanishing_share * 100.0

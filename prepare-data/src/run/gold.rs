@@ -70,12 +70,14 @@ pub(super) async fn gate_errors(
     run: &Run<'_>,
     inputs: &Inputs,
     prepared: &[PreparedTable<'_>],
+    state: &State,
 ) -> Result<Vec<GateError>> {
     let mut errors = Vec::new();
+    let choice = gate::Choice { before: &state.companies, now: &run.settings.companies };
     for PreparedTable { table, pending, .. } in prepared {
         let Some(pending) = pending else { continue };
         errors.extend(gate::keys(pending));
-        errors.extend(gate::row_loss(run, pending));
+        errors.extend(gate::row_loss(run, pending, Some(choice)));
         errors.extend(gate::empty_profile(run, inputs, table, pending).await?);
     }
     Ok(errors)
@@ -91,7 +93,7 @@ pub(super) fn state_of(run: &Run<'_>, inputs: &Inputs, table: &GoldTable, versio
 }
 
 fn definition_hash(run: &Run<'_>, table: &GoldTable) -> String {
-    run.definition_hash(&[Some(&table.rows), table.changes.as_ref()])
+    run.published_hash(&[Some(&table.rows), table.changes.as_ref()])
 }
 
 struct Gold<'a> {
@@ -141,7 +143,7 @@ impl Gold<'_> {
     async fn changes(&self, current: &DeltaTable, changes: &Script, known: &GoldState) -> Result<Outcome> {
         let engine = self.run.engine;
         let session = self.inputs.session(self.run, engine, Some(known.as_of))?;
-        if !self.inputs.register_changes(&session, &self.table.reads)? {
+        if !self.inputs.register_changes(self.run, &session, &self.table.reads)? {
             return self.whole().await;
         }
         let _shared = self.run.memory.read().await;

@@ -14,6 +14,7 @@ use deltalake::datafusion::common::ScalarValue;
 use deltalake::datafusion::datasource::MemTable;
 use deltalake::datafusion::prelude::SessionContext;
 
+use super::companies::chosen;
 use super::context::Run;
 use crate::engine::{Engine, empty, in_memory, register, run_script, timestamp_literal};
 use crate::error::{Context, Error, Result};
@@ -79,7 +80,7 @@ impl Inputs {
     ) -> Result<SessionContext> {
         let session = engine.session();
         for (name, input) in &self.silver {
-            register(&session, name, Arc::clone(&input.rows))?;
+            register(&session, name, chosen(run, &session, name, Arc::clone(&input.rows))?)?;
         }
         for (name, (table, _)) in &self.shared {
             register(&session, name, Arc::clone(table) as _)?;
@@ -90,7 +91,7 @@ impl Inputs {
     }
 
     /// Registers `changed_<table>` for each of the tables; `false` if the changes of one are not known.
-    pub(super) fn register_changes(&self, session: &SessionContext, tables: &[String]) -> Result<bool> {
+    pub(super) fn register_changes(&self, run: &Run<'_>, session: &SessionContext, tables: &[String]) -> Result<bool> {
         for name in tables {
             let Some(input) = self.silver.get(name) else { continue };
             let changed: Arc<dyn TableProvider> = match &input.changes {
@@ -98,7 +99,7 @@ impl Inputs {
                 Changes::Rows(rows) => Arc::clone(rows) as _,
                 Changes::None => empty(input.rows.schema())?,
             };
-            register(session, &format!("changed_{name}"), changed)?;
+            register(session, &format!("changed_{name}"), chosen(run, session, name, changed)?)?;
         }
         Ok(true)
     }

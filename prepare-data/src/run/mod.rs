@@ -1,10 +1,11 @@
 //! One preparation, from the export to the published tables.
 //!
 //! Modules import only modules of lower layers:
-//! `mod → {silver, gold, rejected, checks, maintenance} → {gate, known_rows, rejections} → inputs → context → {report, state} →
+//! `mod → {silver, gold, rejected, checks, maintenance} → {gate, known_rows, rejections} → inputs → companies → context → {report, state} →
 //! {gate_error, layer}`.
 
 mod checks;
+mod companies;
 mod context;
 mod gate;
 mod gate_error;
@@ -19,6 +20,7 @@ mod report;
 mod silver;
 mod state;
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use chrono::Utc;
@@ -85,13 +87,15 @@ async fn prepare_once(run: &Run<'_>, state: &mut State) -> Result<Report> {
     }
     state.write(&run.settings.prepared).await?;
     checks::require_names(run, &inputs).await?;
+    companies::require(run, |table| inputs.silver.get(table).map(|input| Arc::clone(&input.rows))).await?;
     inputs.compute_shared(run).await?;
 
     let prepared = gold::prepare(run, state, &inputs, &mut report).await?;
-    report.problems.extend(gold::gate_errors(run, &inputs, &prepared).await?);
+    report.problems.extend(gold::gate_errors(run, &inputs, &prepared, state).await?);
     if report.problems.is_empty() {
         let rejections = publish(run, prepared, state, &inputs, &mut report).await?;
         rejected::update(run, state, &inputs, rejections, &mut report).await?;
+        state.companies.clone_from(&run.settings.companies);
         report.gaps = checks::gaps(run).await?;
         if run.reconcile {
             state.reconciled_at = Some(run.as_of);

@@ -42,7 +42,7 @@ pub(super) async fn update(
     if parts.is_empty() {
         return Ok(());
     }
-    let definition_hash = run.definition_hash(&parts.iter().map(|(_, script, _)| Some(*script)).collect::<Vec<_>>());
+    let definition_hash = run.published_hash(&parts.iter().map(|(_, script, _)| Some(*script)).collect::<Vec<_>>());
     let reads: Vec<String> = parts.iter().flat_map(|(table, ..)| table.reads.clone()).collect();
     let current = run.location(Layer::Quality, TABLE).open().await?;
     let is_known = state.rejected.as_ref().is_some_and(|known| {

@@ -142,7 +142,7 @@ impl Silver<'_> {
             None => base,
             Some(mut pending) => {
                 entry.counts = pending.counts;
-                let problem = gate::row_loss(self.run, &pending).or_else(|| gate::keys(&pending));
+                let problem = gate::row_loss(self.run, &pending, None).or_else(|| gate::keys(&pending));
                 if problem.is_some() {
                     return Ok(Outcome { input: None, entry: Some(entry), state: None, problem });
                 }

@@ -22,6 +22,9 @@ pub(super) struct State {
     pub(super) rejected: Option<GoldState>,
     pub(super) reconciled_at: Option<DateTime<Utc>>,
     pub(super) maintained_at: Option<DateTime<Utc>>,
+    /// The companies that were published; none for all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) companies: Vec<String>,
 }
 
 /// The last update of a silver table.

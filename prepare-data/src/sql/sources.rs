@@ -43,6 +43,9 @@ pub struct SourceTable {
     /// Whether its rows belong to a company.
     #[serde(default)]
     pub company: bool,
+    /// Columns that name the company of a row where there is no `dataareaid`: the first that is not NULL.
+    #[serde(default)]
+    pub companies_by: Vec<String>,
     /// The columns that are read.
     pub columns: Vec<Column>,
 }
@@ -135,6 +138,15 @@ impl SourceTable {
             column("sinkmodifiedon", "timestamp", false),
         ]);
         Ok(columns)
+    }
+
+    /// The expression for the company of a row; `None` if rows belong to no company.
+    pub fn company_expression(&self) -> Option<String> {
+        match (self.company, &self.companies_by[..]) {
+            (true, _) => Some("dataareaid".to_owned()),
+            (false, []) => None,
+            (false, columns) => Some(format!("coalesce({})", columns.join(", "))),
+        }
     }
 
     /// Schema of `bronze_<table>`.

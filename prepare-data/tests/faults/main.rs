@@ -5,6 +5,7 @@
 mod carts;
 mod change_folders;
 mod change_lake;
+mod companies;
 mod customers;
 mod erasure;
 mod hard_deletes;
