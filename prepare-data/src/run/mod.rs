@@ -1,8 +1,8 @@
 //! One preparation, from the export to the published tables.
 //!
 //! Modules import only modules of lower layers:
-//! `mod → {silver, gold, rejected, checks, maintenance} → {gate, known_rows, rejections} → inputs → companies → context → {report, state} →
-//! {gate_error, layer}`.
+//! `mod → {silver, gold, rejected, checks, maintenance} → {gate, known_rows, rejections} → inputs → companies → context →
+//! {report, state} → {gate_error, layer}`.
 
 mod checks;
 mod companies;
