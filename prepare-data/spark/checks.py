@@ -28,13 +28,24 @@ def gaps(run: Run) -> list[dict]:
     ]
 
 
-def require_hierarchy(run: Run) -> None:
-    """Refuses a category hierarchy that the export does not have: products would have no category, and nobody would see why."""
-    wanted = run.views.settings.get("category_hierarchy")
-    if not wanted or not run.inputs.has("ecorescategoryhierarchy"):
-        return
-    rows = run.spark.sql("select name, cast(recid as string) as number from ecorescategoryhierarchy order by name nulls last")
+NAMES = (
+    ("category_hierarchy", "ecorescategoryhierarchy", "category hierarchy"),
+    ("brand_attribute", "ecoresattribute", "product attribute"),
+)
+"""Parameters that name a record of a table of the export, and what the record is."""
+
+
+def require_names(run: Run) -> None:
+    """Refuses names that the export does not have: columns would be empty, and nobody would see why."""
+    for parameter, table, what in NAMES:
+        wanted = run.views.settings.get(parameter)
+        if wanted and run.inputs.has(table):
+            _require_name(run, parameter, table, what, wanted)
+
+
+def _require_name(run: Run, parameter: str, table: str, what: str, wanted: object) -> None:
+    rows = run.spark.sql(f"select name, cast(recid as string) as number from {table} order by name nulls last")
     names = [(row.name, row.number) for row in rows.collect()]
     if not any((name or "").lower() == str(wanted).lower() or number == str(wanted) for name, number in names):
         known = ", ".join(name or number for name, number in names) or "none"
-        raise LakeError(f"there is no category hierarchy `{wanted}` (setting category_hierarchy); the export has {known}")
+        raise LakeError(f"there is no {what} `{wanted}` (setting {parameter}); the export has {known}")

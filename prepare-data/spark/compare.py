@@ -27,20 +27,28 @@ def main() -> int:
     settings = settings_of(chosen.set)
     if chosen.as_of:
         settings["as_of"] = chosen.as_of
-    preparation = Preparation(local_session(chosen.small), chosen.lake, settings=settings, person_types=chosen.person_type)
+    preparation = Preparation(
+        local_session(chosen.small),
+        chosen.lake,
+        settings=settings,
+        person_types=chosen.person_type,
+        companies=chosen.companies.split(","),
+    )
     prepared = Path(chosen.prepared)
 
-    keys = {}
+    keys, rows = {}, {}
     for name in preparation.silver():
-        preparation.spark.table(name).cache()  # the gold tables read it again and again
+        # The gold tables read it again and again. They see the chosen companies only, and silver has them all.
+        rows[f"silver/{name}"] = preparation.spark.table(name).cache()
         if (prepared / "silver" / name).exists():  # with two layers, silver is not written
             keys[f"silver/{name}"] = "id"
     for table in preparation.gold():
+        rows[f"gold/{table.name}"] = preparation.spark.table(table.name)
         keys[f"gold/{table.name}"] = table.key
 
     differing = 0
     for name, key in keys.items():
-        differences = _compare(preparation.spark.table(name.split("/")[1]), prepared / name, key)
+        differences = _compare(rows[name], prepared / name, key)
         differing += bool(differences)
         for difference in differences[:SHOWN]:
             print(f"  {name}: {difference}")
@@ -58,6 +66,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--as-of", help="time of the run that is compared; now, if not given")
     parser.add_argument("--person-type", type=int, action="append", default=[], help="instancerelationtype of persons")
     parser.add_argument("--small", action="store_true", help="the lake is small: start quickly")
+    parser.add_argument("--companies", default="", metavar="COMPANY,...", help="companies that were published; without it, all")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a parameter of sources.json")
     return parser.parse_args()
 

@@ -45,7 +45,8 @@ def row_loss(pending: Pending, vanishing_share: float) -> list[Problem]:
     message = (
         f"{lost} of {counts.before} rows would be lost ({share:.0%}, more than {vanishing_share:.0%}). Nothing was removed. "
         "Find out first whether these rows are deleted in the source: a table that was exported again, change folders that "
-        'were deleted, or a wrong folder look the same. docs/lake, "When a run stops", has the steps'
+        'were deleted, or a wrong folder look the same. docs/lake, "When a run stops", has the steps. If a '
+        "narrower choice of companies is meant to remove them, run once with vanishing_share=1"
     )
     return [Problem("row_loss", _table(pending), message)]
 

@@ -103,4 +103,4 @@ def _changes(run: Run, table: Gold, previous: datetime) -> tuple[str, Pending | 
 
 def _definition(run: Run, table: Gold) -> str:
     paths = [table.path, *([table.changes] if table.changes else [])]
-    return run.views.definition(*map(contract.statements, paths))
+    return run.views.published_definition(*map(contract.statements, paths))

@@ -35,6 +35,8 @@ out = ""
 settings = "{}"
 # Party types that are persons, with commas: "12506"; empty: they are found in the data
 person_types = ""
+# Companies to publish, with commas: "usmf,demf"; empty: all
+companies = ""
 # three, or two: silver is not written, and every run computes everything
 layers = "three"
 # Compute only what may have changed since the last run, except once a week
@@ -68,6 +70,7 @@ rows = Preparation(
     out=out,
     settings=json.loads(settings),
     person_types=[int(type) for type in person_types.split(",") if type.strip()],
+    companies=companies.split(","),
     vanishing_share=vanishing_share,
     reconcile_after_days=reconcile_after_days,
 ).run(layers, incremental)

@@ -22,6 +22,7 @@ import contract
 import gold
 import rejected
 import silver
+from companies import choose, codes_of
 from contract import Gold
 from inputs import Input, Inputs
 from lake import Lake, LakeError
@@ -46,6 +47,7 @@ class Preparation:
         person_types: list[int] = (),
         vanishing_share: float = 0.2,
         reconcile_after_days: int = 7,
+        companies: list[str] = (),
     ):
         self.spark = spark
         self.sql = Path(sql)
@@ -60,7 +62,7 @@ class Preparation:
         spark.conf.set("spark.sql.session.timeZone", "UTC")
         settings = {"as_of": datetime.now(timezone.utc), **(settings or {})}
         self.as_of = settings["as_of"] = value_of(settings["as_of"], "timestamp")
-        self.views = Views(spark, self.sql, settings, list(person_types))
+        self.views = Views(spark, self.sql, settings, list(person_types), codes_of(companies))
         self.lake = Lake(spark, lake)
 
     def run(self, layers: str = "three", incremental: bool = False) -> dict[str, int]:
@@ -100,9 +102,10 @@ class Preparation:
             return
         # If the gate stops gold, the next run finds that these tables are ahead of what gold was made of.
         run.state.write(run.files)
+        choose(self.views.companies, run.inputs, contract.sources(self.sql))
         run.inputs.register(self.views)
         run.report.newest_source_row = silver.newest_row(run)
-        checks.require_hierarchy(run)
+        checks.require_names(run)
         run.inputs.compute_shared(self.views)
         prepared = gold.prepare(run)
         run.inputs.register(self.views)
@@ -127,6 +130,9 @@ class Preparation:
 
     def gold(self) -> list[Gold]:
         """Registers the gold tables that the lake has the rows for, computed as a whole; silver must be registered."""
+        if self.views.companies:
+            choose(self.views.companies, self._inputs, contract.sources(self.sql))
+            self._inputs.register(self.views)
         self._inputs.compute_shared(self.views)
         tables = [table for table in contract.gold_tables(self.sql) if self._inputs.has(table.driver)]
         for table in tables:
@@ -160,11 +166,17 @@ def main() -> None:
     parser.add_argument("--out", required=True, help="folder for silver/, gold/ and quality/")
     parser.add_argument("--layers", choices=("three", "two"), default="three", help="two: silver is not written")
     parser.add_argument("--person-type", type=int, action="append", default=[], help="instancerelationtype of persons")
+    parser.add_argument("--companies", default="", metavar="COMPANY,...", help="companies to publish; without it, all")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a parameter of sources.json")
     parser.add_argument("--incremental", action="store_true", help="compute only what may have changed since the last run")
     chosen = parser.parse_args()
     preparation = Preparation(
-        local_session(), chosen.lake, chosen.out, settings=settings_of(chosen.set), person_types=chosen.person_type
+        local_session(),
+        chosen.lake,
+        chosen.out,
+        settings=settings_of(chosen.set),
+        person_types=chosen.person_type,
+        companies=chosen.companies.split(","),
     )
     preparation.run(chosen.layers, chosen.incremental)
 

@@ -25,7 +25,7 @@ def update(run: Run, prepared: list[Prepared]) -> None:
     """Updates the table after all others are published."""
     started = time.monotonic()
     parts = [(one.table, one.rejections) for one in prepared if one.table.rejected]
-    definition = run.views.definition(*(contract.statements(table.rejected) for table, _ in parts))
+    definition = run.views.published_definition(*(contract.statements(table.rejected) for table, _ in parts))
     reads = [name for table, _ in parts for name in table.reads]
     version = run.tables.version(PATH)
     known = run.state.rejected

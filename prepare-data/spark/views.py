@@ -19,10 +19,11 @@ from change_folders import LakeError
 class Views:
     """The temporary views of a run."""
 
-    def __init__(self, spark: SparkSession, sql: Path, settings: dict[str, object], person_types: list[int]):
+    def __init__(self, spark: SparkSession, sql: Path, settings: dict[str, object], person_types: list[int], companies: list[str] = ()):
         self.spark = spark
         self.sql = sql
         self.settings = settings
+        self.companies = companies
         self.person_types = [(type, "Person") for type in person_types]
         self._kept: list[DataFrame] = []
 
@@ -67,6 +68,10 @@ class Views:
         """Hash of everything besides rows that a result depends on: statements, parameters and party types."""
         settings = sorted((name, str(value)) for name, value in self.settings.items() if name != "as_of")
         return hashlib.sha256(repr((texts, settings, self.person_types)).encode()).hexdigest()[:16]
+
+    def published_definition(self, *texts: str) -> str:
+        """The same for published tables. Silver tables have the rows of all companies."""
+        return self.definition(*texts, *self.companies)
 
 
 def computed(rows: DataFrame) -> DataFrame:
