@@ -91,10 +91,11 @@ impl Silver<'_> {
                 self.run.silver(&self.table.name)
             )));
         }
+        // Without the plan that finds the present rows: each statement that reads the table would plan it again.
         let session = self.run.engine.session();
-        register(&session, &self.bronze(), empty(Arc::new(self.table.bronze_schema()?))?)?;
-        let rows = self.rows(&session).await?;
-        let rows = rows.into_view();
+        register(&session, &format!("current_{}", self.table.name), empty(Arc::new(self.table.current_schema()?))?)?;
+        let rows = run_script(&session, self.script).await?;
+        let rows = empty(Arc::clone(rows.schema().inner()))?;
         Ok(Input { rows, changes: Changes::None, before: None, now: None, exported: false, since: None })
     }
 

@@ -1,6 +1,7 @@
 //! `sources.json`: the tables of the export that are read, and the parameters of a run.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use deltalake::arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use serde::Deserialize;
@@ -161,5 +162,15 @@ impl SourceTable {
             .collect::<Result<Vec<_>>>()?;
         fields.push(Field::new("lakefolder", DataType::Utf8, true));
         Ok(Schema::new(fields))
+    }
+
+    /// Schema of `current_<table>`: that of `bronze_<table>` and the columns that `silver/current_rows.sql` adds.
+    ///
+    /// # Errors
+    /// As [`Self::bronze_schema`].
+    pub fn current_schema(&self) -> Result<Schema> {
+        let bronze = self.bronze_schema()?;
+        let added = ["version_position", "place"].map(|name| Arc::new(Field::new(name, DataType::Int64, true)));
+        Ok(Schema::new(bronze.fields().iter().cloned().chain(added).collect::<Vec<_>>()))
     }
 }

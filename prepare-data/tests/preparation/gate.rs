@@ -4,7 +4,7 @@ use prepare_data::run::{How, Layer, prepare};
 use prepare_data::settings::Layers;
 use sample_lake::{Format, Options};
 
-use crate::lake::{Lake, open, small};
+use crate::lake::{Lake, copy, open, small};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_person_among_the_parties_stops_the_run() {
@@ -21,8 +21,7 @@ async fn no_person_among_the_parties_stops_the_run() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn half_of_the_customers_gone_stops_the_run_until_it_is_meant() {
-    let lake = Lake::new(Format::Delta).await;
-    lake.prepare("out").await;
+    let lake = Lake::prepared(Format::Delta, "out").await;
     let before = lake.tables("out", "gold").await;
     let half = Lake::with(Options { customers: 150, ..small() }).await;
     let mut settings = half.settings("elsewhere");
@@ -37,8 +36,7 @@ async fn half_of_the_customers_gone_stops_the_run_until_it_is_meant() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_weekly_comparison_that_is_stopped_leaves_what_had_changed_published() {
-    let mut lake = Lake::new(Format::Delta).await;
-    lake.prepare("out").await;
+    let mut lake = Lake::prepared(Format::Delta, "out").await;
     lake.goes_on().await;
     let customers = open(&lake.export().join("deltalake/custtable")).await;
     let (customers, _) = customers.delete().with_predicate("accountnum < '000060'").await.unwrap();
@@ -115,17 +113,4 @@ async fn a_table_that_is_not_needed_leaves_its_results_out() {
     let lake = Lake::with(Options { without: vec!["retailloyaltycardrewardpointtrans".to_owned()], ..small() }).await;
     let report = lake.prepare("out").await;
     assert_eq!(report.left_out, ["loyalty_points"]);
-}
-
-fn copy(from: &std::path::Path, to: &std::path::Path) {
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            std::fs::create_dir_all(&target).unwrap();
-            copy(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
-    }
 }

@@ -19,8 +19,7 @@ async fn what_changed_in_change_folders_is_what_a_whole_run_would_publish() {
 }
 
 async fn publishes_what_a_whole_run_would(format: Format) {
-    let mut lake = Lake::new(format).await;
-    lake.prepare("kept").await;
+    let mut lake = Lake::prepared(format, "kept").await;
     for _ in 0..2 {
         lake.goes_on().await;
         let report = lake.prepare("kept").await;
@@ -49,17 +48,15 @@ async fn a_value_that_cannot_be_read_is_told_of_in_the_run_that_reads_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn both_forms_of_an_export_publish_the_same() {
-    let (delta, csv) = (Lake::new(Format::Delta).await, Lake::new(Format::Csv).await);
-    delta.prepare("out").await;
-    csv.prepare("out").await;
+    let delta = Lake::prepared(Format::Delta, "out").await;
+    let csv = Lake::prepared(Format::Csv, "out").await;
     let (one, other) = (delta.tables("out", "gold").await, csv.tables("out", "gold").await);
     assert_eq!(one, other);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_unchanged_export_makes_no_version() {
-    let lake = Lake::new(Format::Delta).await;
-    lake.prepare("out").await;
+    let lake = Lake::prepared(Format::Delta, "out").await;
     let before = lake.versions("out").await;
     lake.prepare("out").await;
     assert_eq!(lake.versions("out").await, before);
@@ -85,8 +82,7 @@ async fn two_layers_publish_what_three_do() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rows_that_were_purged_before_a_run_saw_their_delete_go_too() {
-    let mut lake = Lake::new(Format::Delta).await;
-    lake.prepare("kept").await;
+    let mut lake = Lake::prepared(Format::Delta, "kept").await;
     for _ in 0..3 {
         lake.goes_on().await;
     }
@@ -104,8 +100,7 @@ async fn rows_that_were_purged_before_a_run_saw_their_delete_go_too() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_changed_before_the_weekly_comparison_is_published_once_and_reported() {
-    let mut lake = Lake::new(Format::Delta).await;
-    lake.prepare("kept").await;
+    let mut lake = Lake::prepared(Format::Delta, "kept").await;
     lake.goes_on().await;
     let mut settings = lake.settings("kept");
     settings.reconcile_after = chrono::TimeDelta::days(1);
@@ -124,8 +119,7 @@ async fn what_changed_before_the_weekly_comparison_is_published_once_and_reporte
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn time_alone_changes_what_is_valid() {
-    let lake = Lake::new(Format::Delta).await;
-    lake.prepare("kept").await;
+    let lake = Lake::prepared(Format::Delta, "kept").await;
     let mut settings = lake.settings("kept");
     // Less than the time after which everything is compared, so that only the validity dates can tell.
     settings.as_of = Some(lake.now() + chrono::TimeDelta::days(700));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use deltalake::DeltaTable;
@@ -13,12 +13,18 @@ use prepare_data::run::{Report, prepare};
 use prepare_data::settings::Settings;
 use sample_lake::{Format, Options};
 use tempfile::TempDir;
+use tokio::sync::Mutex;
 
 /// A sample lake whose shop goes on as told.
 pub(crate) struct Lake {
     folder: TempDir,
     day: i64,
+    /// What it is a copy of, kept for the other tests that run now.
+    _original: Option<Arc<Lake>>,
 }
+
+/// Prepared lakes that tests which run now hold copies of, by form. Preparing one takes most of the time of a test.
+static PREPARED: [Mutex<Weak<Lake>>; 2] = [const { Mutex::const_new(Weak::new()) }; 2];
 
 impl Lake {
     pub(crate) async fn new(format: Format) -> Self {
@@ -26,9 +32,27 @@ impl Lake {
     }
 
     pub(crate) async fn with(options: Options) -> Self {
-        let lake = Self { folder: TempDir::new().unwrap(), day: 0 };
+        let lake = Self { folder: TempDir::new().unwrap(), day: 0, _original: None };
         sample_lake::generate(&lake.export(), options).await.unwrap();
         lake
+    }
+
+    /// A small lake, prepared once.
+    pub(crate) async fn prepared(format: Format, results: &str) -> Self {
+        let mut known = PREPARED[usize::from(format == Format::Csv)].lock().await;
+        let original = match known.upgrade() {
+            Some(original) => original,
+            None => {
+                let lake = Self::new(format).await;
+                lake.prepare("out").await;
+                Arc::new(lake)
+            }
+        };
+        *known = Arc::downgrade(&original);
+        let copied = Self { folder: TempDir::new().unwrap(), day: 0, _original: Some(Arc::clone(&original)) };
+        copy(&original.export(), &copied.export());
+        copy(&original.results("out"), &copied.results(results));
+        copied
     }
 
     /// A day passes.
@@ -185,4 +209,18 @@ fn folders(path: &Path) -> Vec<String> {
     let mut names: Vec<String> = folders.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     names
+}
+
+/// Copies a folder with all that is in it.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
 }

@@ -14,8 +14,7 @@ use crate::lake::{Lake, location, open, rows};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_happens_to_young_rows_leaves_the_files_of_old_ones_alone() {
-    let mut lake = Lake::new(Format::Delta).await;
-    lake.prepare("out").await;
+    let mut lake = Lake::prepared(Format::Delta, "out").await;
     // Orders and receipts change for four weeks.
     let old = lake.now() - TimeDelta::days(31);
     lake.goes_on().await;
