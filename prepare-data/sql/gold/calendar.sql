@@ -35,19 +35,32 @@ digits as (
     union all select 8 as digit
     union all select 9 as digit
 ),
-numbers as (
-    select ones.digit + 10 * tens.digit + 100 * hundreds.digit + 1000 * thousands.digit + 10000 * upper.digit as number
+numbers as ( -- up to 99
+    select ones.digit + 10 * tens.digit as number
     from digits ones
     cross join digits tens
-    cross join digits hundreds
-    cross join digits thousands
-    cross join digits upper
-    where upper.digit < 4
+),
+calendar_years as (
+    select year_start
+    from (
+        select years.first_year + cast(cast(numbers.number as string) || ' years' as interval) as year_start, years.last_year
+        from numbers
+        cross join years
+    ) started
+    where year_start <= last_year
 ),
 days as (
-    select years.first_year + cast(cast(numbers.number as string) || ' days' as interval) as day, years.last_year
-    from numbers
-    cross join years
+    select day
+    from (
+        select
+            calendar_years.year_start,
+            calendar_years.year_start + cast(cast(numbers.number + 100 * hundreds.digit as string) || ' days' as interval) as day
+        from calendar_years
+        cross join numbers
+        cross join digits hundreds
+        where numbers.number + 100 * hundreds.digit < 366
+    ) counted
+    where date_trunc('year', day) = year_start
 ),
 parts as (
     select
@@ -60,7 +73,6 @@ parts as (
         cast(extract(doy from day) as int) as day_of_year,
         cast(extract(week from day) as int) as iso_week
     from days
-    where date_trunc('year', day) <= last_year
 ),
 weekdays as (
     select

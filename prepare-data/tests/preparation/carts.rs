@@ -33,8 +33,7 @@ struct Totals {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn totals_of_carts_and_wish_lists_are_those_of_the_export() {
-    let mut lake = Lake::new(Format::Delta).await;
-    lake.prepare("out").await;
+    let mut lake = Lake::prepared_complete(Format::Delta, "out").await;
     lake.goes_on().await;
     lake.prepare("out").await;
 

@@ -19,7 +19,7 @@ async fn what_changed_in_change_folders_is_what_a_whole_run_would_publish() {
 }
 
 async fn publishes_what_a_whole_run_would(format: Format) {
-    let mut lake = Lake::prepared(format, "kept").await;
+    let mut lake = Lake::prepared_complete(format, "kept").await;
     for _ in 0..2 {
         lake.goes_on().await;
         let report = lake.prepare("kept").await;
@@ -48,8 +48,8 @@ async fn a_value_that_cannot_be_read_is_told_of_in_the_run_that_reads_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn both_forms_of_an_export_publish_the_same() {
-    let delta = Lake::prepared(Format::Delta, "out").await;
-    let csv = Lake::prepared(Format::Csv, "out").await;
+    let delta = Lake::prepared_complete(Format::Delta, "out").await;
+    let csv = Lake::prepared_complete(Format::Csv, "out").await;
     let (one, other) = (delta.tables("out", "gold").await, csv.tables("out", "gold").await);
     assert_eq!(one, other);
 }

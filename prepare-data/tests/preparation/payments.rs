@@ -7,13 +7,13 @@ use std::sync::Arc;
 use deltalake::datafusion::prelude::SessionContext;
 use sample_lake::{Format, Options};
 
-use crate::lake::{Lake, open, query, small};
+use crate::lake::{Lake, complete, open, query};
 
 type Totals = BTreeMap<[String; 5], (usize, i128)>;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn payments_are_those_of_the_export() {
-    let lake = Lake::with(Options { format: Format::Delta, dirt: 0.0, ..small() }).await;
+    let lake = Lake::with(Options { format: Format::Delta, dirt: 0.0, ..complete() }).await;
     lake.prepare("out").await;
     let columns =
         ["payment_id", "company", "payment_method_number", "method_kind", "payment_kind", "currency", "amount"];

@@ -10,7 +10,7 @@ use crate::lake::{Lake, open, query};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn products_are_what_the_export_says_of_them() {
-    let lake = Lake::prepared(Format::Delta, "out").await;
+    let lake = Lake::prepared_complete(Format::Delta, "out").await;
     let (products, variants) = expected(&lake).await;
     let columns = "product_id, category_path, brand, cast(variant_count as varchar), color";
     assert_eq!(published(&lake, "products", columns).await, products);

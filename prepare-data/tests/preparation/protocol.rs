@@ -9,7 +9,7 @@ use crate::lake::{Lake, open};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn published_tables_stay_at_what_the_connector_reads_and_keep_their_past() {
-    let mut lake = Lake::prepared(Format::Delta, "out").await;
+    let mut lake = Lake::prepared_complete(Format::Delta, "out").await;
     lake.goes_on().await;
     lake.prepare("out").await;
     let gold = lake.results("out").join("gold");

@@ -11,8 +11,7 @@ use crate::metrics;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn totals_are_those_of_the_export() {
-    let mut lake = Lake::new(Format::Delta).await;
-    lake.prepare("out").await;
+    let mut lake = Lake::prepared_complete(Format::Delta, "out").await;
     lake.goes_on().await;
     lake.prepare("out").await;
     loyalty_cards(&lake).await;
