@@ -7,7 +7,7 @@ use tree_sitter::Node;
 use crate::bicep::{Bicep, Kind, unquoted};
 
 /// The functions that the files use; others are likely to be slips of the pen.
-const FUNCTIONS: [&str; 36] = [
+const FUNCTIONS: [&str; 37] = [
     "concat",
     "contains",
     "description",
@@ -18,6 +18,7 @@ const FUNCTIONS: [&str; 36] = [
     "fail",
     "filter",
     "guid",
+    "join",
     "length",
     "loadTextContent",
     "map",
