@@ -105,7 +105,7 @@ select
     cast(coalesce(card_tiers.program_count, 0) as int) as tier_count, -- Tiers valid at the time of the run: more than one if the card is in several programs
     balances.first_entered_at as first_activity_at, -- First entry of points
     balances.last_entered_at as last_activity_at, -- Last entry of points
-    coalesce(balances.entry_count, 0) as entry_count, -- Number of entries in loyalty_points
+    cast(coalesce(balances.entry_count, 0) as int) as entry_count, -- Number of entries in loyalty_points
     case when balances.first_kind = balances.last_kind then coalesce(kinds.rewardpointid, cast(nullif(balances.first_kind, 0) as string)) end as reward_point, -- Kind of the points; empty if the card has several
     coalesce(balances.first_kind <> balances.last_kind, false) as has_mixed_points, -- Whether the card has points of several kinds; then it has no sums: loyalty_points.points_balance has the balance of each
     case when balances.first_kind = balances.last_kind then cast(coalesce(balances.earned, 0) as decimal(32, 6)) end as points_earned, -- Points earned, less those taken back
