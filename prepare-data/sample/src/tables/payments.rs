@@ -157,7 +157,7 @@ impl OrderPayment {
     /// As `MCRCustPaymStatus` counts.
     fn status(&self) -> i64 {
         match self.order.sale.state {
-            OrderState::Open if self.order.sale.number % 5 == 0 => 0,
+            OrderState::Open if self.order.sale.number.is_multiple_of(5) => 0,
             OrderState::Open => 1,
             OrderState::Canceled => 2,
             OrderState::Delivered => 3,
@@ -166,7 +166,7 @@ impl OrderPayment {
     }
 
     fn method(&self) -> Method {
-        if self.order.sale.number % 9 == 0 { GIFT_CARD } else { CARD }
+        if self.order.sale.number.is_multiple_of(9) { GIFT_CARD } else { CARD }
     }
 }
 

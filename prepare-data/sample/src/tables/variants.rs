@@ -31,7 +31,7 @@ impl Shop {
 }
 
 fn variant_count(product: u64) -> u64 {
-    if product % PLAIN_PRODUCTS == 0 { 0 } else { 1 + product % MOST_VARIANTS }
+    if product.is_multiple_of(PLAIN_PRODUCTS) { 0 } else { 1 + product % MOST_VARIANTS }
 }
 
 /// A color and a size. One of a product's first variants differs from the next in its size.
