@@ -2,7 +2,8 @@
 //! lakehouse, runs the SQL files, and writes Delta tables for its connectors.
 //!
 //! Modules import only modules of lower layers:
-//! `cli → {host, dictionary, inspect, erase} → {run, contacts} → settings → {delta, lake} → {location, engine} → sql → error`.
+//! `cli → {host, dictionary, inspect, erase} → {run, contacts} → overlay → settings → {delta, lake} → {location, engine} → sql →
+//! error`.
 
 pub mod cli;
 pub mod contacts;
@@ -15,8 +16,9 @@ pub mod host;
 pub mod inspect;
 pub mod lake;
 pub mod location;
+pub mod overlay;
 pub mod run;
 pub mod settings;
 pub mod sql;
 
-pub use error::{Error, Result};
+pub use error::{Error, OverlayError, Result};

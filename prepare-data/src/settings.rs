@@ -6,8 +6,10 @@ use std::thread::available_parallelism;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::error::Result;
 use crate::lake::DEFAULT_PATTERNS;
 use crate::location::Location;
+use crate::sql::Catalog;
 
 /// Which layers are stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
@@ -33,6 +35,8 @@ pub struct Settings {
     pub layers: Layers,
     /// Folder of SQL files to use instead of the built-in ones.
     pub sql: Option<PathBuf>,
+    /// Folder of own columns and own tables over these files.
+    pub sql_overlay: Option<PathBuf>,
     /// The time whose names and addresses are published; the default is now.
     pub as_of: Option<DateTime<Utc>>,
     /// Values for the table `parameters`, by name.
@@ -64,6 +68,7 @@ impl Settings {
             patterns: DEFAULT_PATTERNS.map(str::to_owned).to_vec(),
             layers: Layers::default(),
             sql: None,
+            sql_overlay: None,
             as_of: None,
             parameters: BTreeMap::new(),
             companies: Vec::new(),
@@ -75,5 +80,12 @@ impl Settings {
             memory: 1200 * 1024 * 1024,
             threads: available_parallelism().map_or(2, usize::from),
         }
+    }
+    /// The SQL files.
+    ///
+    /// # Errors
+    /// As [`Catalog::load_with`].
+    pub fn catalog(&self) -> Result<Catalog> {
+        Catalog::load_with(self.sql.as_deref(), self.sql_overlay.as_deref())
     }
 }

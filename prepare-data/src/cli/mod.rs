@@ -19,6 +19,7 @@ use crate::erase::erase;
 use crate::error::{Error, Result};
 use crate::inspect::inspect;
 use crate::location::Location;
+use crate::overlay;
 use crate::run::prepare;
 use crate::settings::Settings;
 use crate::sql::Catalog;
@@ -72,6 +73,9 @@ enum Command {
         /// Folder of SQL files to use instead of the built-in ones
         #[arg(long)]
         sql: Option<PathBuf>,
+        /// Folder of own columns and own tables over these files
+        #[arg(long, value_name = "FOLDER")]
+        sql_overlay: Option<PathBuf>,
     },
 }
 
@@ -105,8 +109,9 @@ pub async fn main(cli: Cli) -> Result<ExitCode> {
         #[cfg(feature = "sample")]
         Command::Try(args) => sample::try_preparation(args).await,
         Command::SyncContacts(args) => sync_contacts(args).await,
-        Command::Dictionary { sql } => {
-            print_line(&dictionary::markdown(&Catalog::load(sql.as_deref())?).await?.trim_end());
+        Command::Dictionary { sql, sql_overlay } => {
+            let catalog = Catalog::load_with(sql.as_deref(), sql_overlay.as_deref())?;
+            print_line(&dictionary::markdown(&catalog).await?.trim_end());
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -115,7 +120,8 @@ pub async fn main(cli: Cli) -> Result<ExitCode> {
 /// The exit status is 1 if a run would fail.
 async fn inspect_export(args: &RunArgs) -> Result<ExitCode> {
     let settings = args.settings()?;
-    let catalog = Catalog::load(settings.sql.as_deref())?;
+    let catalog = settings.catalog()?;
+    overlay::check(&catalog).await?;
     let inspection = inspect(&settings.lake, &settings.patterns, &catalog).await?;
     print_report(&inspection, args.json);
     Ok(if inspection.is_complete() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

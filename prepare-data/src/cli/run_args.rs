@@ -1,6 +1,7 @@
 //! The options of `run` and `serve`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -29,6 +30,9 @@ pub struct RunArgs {
     /// Folder of SQL files to use instead of the built-in ones
     #[arg(long, env = "SqlFolder")]
     pub sql: Option<PathBuf>,
+    /// Folder of own columns and own tables over these files: docs/lake/own-sql.md
+    #[arg(long, env = "SqlOverlay", value_name = "FOLDER")]
+    pub sql_overlay: Option<OsString>,
     /// Language of product names, as en-us
     #[arg(long, env = "Language")]
     pub language: Option<String>,
@@ -70,7 +74,8 @@ impl RunArgs {
         let mut errors = Errors::default();
         let lake = errors.collect(Location::parse(&self.lake));
         let prepared = errors.collect(Location::parse(&self.out));
-        let catalog = errors.collect(Catalog::load(self.sql.as_deref()));
+        let overlay = self.sql_overlay();
+        let catalog = errors.collect(Catalog::load_with(self.sql.as_deref(), overlay.as_deref()));
         let parameters = errors.collect(self.parameters(catalog.as_ref()));
         let party_types = errors.collect(self.party_types());
         if lake.as_ref().zip(prepared.as_ref()).is_some_and(|(lake, prepared)| lake.url() == prepared.url()) {
@@ -92,6 +97,7 @@ impl RunArgs {
         }
         settings.layers = self.layers;
         settings.sql.clone_from(&self.sql);
+        settings.sql_overlay = overlay;
         settings.as_of = self.as_of;
         settings.parameters = parameters.unwrap_or_default();
         settings.companies = self.companies();
@@ -112,6 +118,11 @@ impl RunArgs {
             catalog.sources.check_parameters(&parameters)?;
         }
         Ok(parameters)
+    }
+
+    /// An empty setting is no overlay.
+    fn sql_overlay(&self) -> Option<PathBuf> {
+        self.sql_overlay.as_ref().filter(|folder| !folder.is_empty()).map(PathBuf::from)
     }
 
     /// The codes in one spelling and order. An empty setting chooses nothing.

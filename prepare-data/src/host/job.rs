@@ -84,6 +84,7 @@ fn safe_text(error: &Error) -> String {
         | Error::Unreadable { .. }
         | Error::Incomplete { .. }
         | Error::Store { .. } => error.to_string(),
+        Error::Overlay(error) => error.without_rows(),
         Error::Delta { what, source } => format!("cannot {what}: {}", delta_text(source)),
         Error::Statement { what, source } => format!("cannot {what}: {}", statement_text(source)),
         Error::OutOfMemory(error) => format!("{}. {MORE_MEMORY}", safe_text(error)),

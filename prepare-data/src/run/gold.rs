@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use deltalake::DeltaTable;
+use deltalake::datafusion::prelude::SessionContext;
 use futures::FutureExt;
 
 use super::context::Run;
@@ -10,12 +11,14 @@ use super::gate;
 use super::gate_error::GateError;
 use super::inputs::Inputs;
 use super::layer::{How, Layer};
+use super::own_columns::{self, ShippedChanges};
 use super::rejections::Rejections;
 use super::report::{Report, TableReport};
 use super::state::{GoldState, State};
 use crate::delta::{Partition, PendingCommit, row_count};
-use crate::engine::{Engine, materialize, run_script, sql, with_dynamic_filters};
+use crate::engine::{Engine, in_memory, materialize, run_script, sql, with_dynamic_filters};
 use crate::error::Result;
+use crate::overlay::join_own_columns;
 use crate::sql::{GoldTable, Script};
 
 /// A gold table before it is published.
@@ -93,7 +96,8 @@ pub(super) fn state_of(run: &Run<'_>, inputs: &Inputs, table: &GoldTable, versio
 }
 
 fn definition_hash(run: &Run<'_>, table: &GoldTable) -> String {
-    run.published_hash(&[Some(&table.rows), table.changes.as_ref()])
+    let own = table.columns.as_ref().map(|columns| &columns.script);
+    run.published_hash(&[Some(&table.rows), table.changes.as_ref(), own])
 }
 
 struct Gold<'a> {
@@ -115,7 +119,7 @@ impl Gold<'_> {
                 && !self.run.reconcile
         });
         let (Some(known), Some(current)) = (known, self.current) else { return self.whole().await };
-        if self.inputs.unchanged(&self.table.reads) && !depends_on_time(&self.table.rows) {
+        if self.inputs.unchanged(&self.table.reads) && !depends_on_time(self.table) {
             return Ok((How::Unchanged, None, Rejections::Unchanged));
         }
         match &self.table.changes {
@@ -125,7 +129,8 @@ impl Gold<'_> {
     }
 
     async fn whole(&self) -> Result<Outcome> {
-        let _exclusive = if self.table.is_small() { None } else { Some(self.run.memory.write().await) };
+        let is_small = self.table.is_small() && self.table.columns.is_none();
+        let _exclusive = if is_small { None } else { Some(self.run.memory.write().await) };
         let compute = |engine| self.difference(engine).boxed();
         let pending = self.run.engine.within_memory(self.table.name(), compute).await?;
         Ok((How::Whole, pending, Rejections::Whole))
@@ -134,6 +139,7 @@ impl Gold<'_> {
     async fn difference(&self, engine: Engine) -> Result<Option<PendingCommit>> {
         let session = self.inputs.session(self.run, &engine, None)?;
         let rows = run_script(&session, &self.table.rows).await?;
+        let rows = join_own_columns(&session, self.table, rows).await?;
         self.run
             .table_writer(&engine, Layer::Gold, self.table.name())?
             .difference(self.current.cloned(), Partition::all(rows))
@@ -146,17 +152,20 @@ impl Gold<'_> {
         if !self.inputs.register_changes(self.run, &session, &self.table.reads)? {
             return self.whole().await;
         }
-        let _shared = self.run.memory.read().await;
-        for step in &changes.steps {
-            let rows = sql(&session, &changes.name, &step.sql).await?;
-            let name = step.name.strip_prefix("narrow ").unwrap_or(&step.name);
-            if materialize(&session, name, with_dynamic_filters(rows)).await? == 0 && name == "affected" {
-                return Ok((How::Unchanged, None, Rejections::Unchanged));
-            }
+        let shared = self.run.memory.read().await;
+        if !narrowed(&session, changes).await? {
+            drop(shared);
+            return self.own_changes(current, None, Rejections::Unchanged).await;
         }
         let rejections = Rejections::changes(self.table, &session).await?;
         let rows = run_script(&session, &self.table.rows).await?;
         let affected = sql(&session, self.table.name(), "select distinct key from affected").await?;
+        if self.table.columns.is_some() {
+            let (affected, _) = in_memory("affected", affected).await?;
+            let (rows, _) = in_memory(self.table.name(), rows).await?;
+            drop(shared);
+            return self.own_changes(current, Some(ShippedChanges { affected, rows }), rejections).await;
+        }
         let pending = self
             .run
             .table_writer(engine, Layer::Gold, self.table.name())?
@@ -164,9 +173,35 @@ impl Gold<'_> {
             .await?;
         Ok((How::Changes, pending, rejections))
     }
+
+    /// The changes of own columns, with those of the shipped ones.
+    async fn own_changes(
+        &self,
+        current: &DeltaTable,
+        shipped: Option<ShippedChanges>,
+        rejections: Rejections,
+    ) -> Result<Outcome> {
+        let is_affected = shipped.is_some();
+        let pending = own_columns::changes(self.run, self.inputs, self.table, current, shipped).await?;
+        let how = if is_affected || pending.is_some() { How::Changes } else { How::Unchanged };
+        Ok((how, pending, rejections))
+    }
+}
+
+/// Runs the statements that limit the tables to what changed; `false` if no row is affected.
+async fn narrowed(session: &SessionContext, changes: &Script) -> Result<bool> {
+    for step in &changes.steps {
+        let rows = sql(session, &changes.name, &step.sql).await?;
+        let name = step.name.strip_prefix("narrow ").unwrap_or(&step.name);
+        if materialize(session, name, with_dynamic_filters(rows)).await? == 0 && name == "affected" {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Whether rows change with the time of the run.
-fn depends_on_time(rows: &Script) -> bool {
-    rows.statements().contains("as_of")
+fn depends_on_time(table: &GoldTable) -> bool {
+    let own = table.columns.as_ref().map(|columns| &columns.script);
+    own.into_iter().chain([&table.rows]).any(|script| script.statements().contains("as_of"))
 }

@@ -1,8 +1,8 @@
 //! One preparation, from the export to the published tables.
 //!
 //! Modules import only modules of lower layers:
-//! `mod → {silver, gold, rejected, checks, maintenance} → {gate, known_rows, rejections} → inputs → companies → context →
-//! {report, state} → {gate_error, layer}`.
+//! `mod → {silver, gold, rejected, maintenance} → {checks, gate, known_rows, own_columns, rejections} → inputs → companies →
+//! context → {report, state} → {gate_error, layer}`.
 
 mod checks;
 mod companies;
@@ -14,6 +14,7 @@ mod inputs;
 mod known_rows;
 mod layer;
 mod maintenance;
+mod own_columns;
 mod rejected;
 mod rejections;
 mod report;
@@ -38,17 +39,20 @@ use self::state::State;
 use crate::engine::Engine;
 use crate::error::{Context, Error, Result};
 use crate::lake::Export;
+use crate::overlay;
 use crate::settings::Settings;
-use crate::sql::{Catalog, GoldTable};
+use crate::sql::GoldTable;
 
 /// Prepares the export once. After an interrupted run, the result is the same as without the interruption.
 ///
 /// # Errors
-/// The export cannot be read, or the results cannot be written. A run that the gate stops is not an error: its report has
-/// problems, and nothing was published, except what a weekly run publishes before it compares all rows.
+/// The export cannot be read, the results cannot be written, or an SQL file or an overlay is wrong. A run that the gate stops
+/// is not an error: its report has problems, and nothing was published, except what a weekly run publishes before it compares
+/// all rows.
 pub async fn prepare(settings: &Settings) -> Result<Report> {
     let started = Instant::now();
-    let catalog = Catalog::load(settings.sql.as_deref())?;
+    let catalog = settings.catalog()?;
+    let additions = overlay::check(&catalog).await?;
     let engine = Engine::new(settings.memory, settings.threads)?;
     let as_of = settings.as_of.unwrap_or_else(Utc::now);
     let mut state = State::read(&settings.prepared).await?;
@@ -73,6 +77,7 @@ pub async fn prepare(settings: &Settings) -> Result<Report> {
         report = prepare_once(&run(true), &mut state).await?.after(report);
     }
     report.skipped_folders = export.skipped().await;
+    report.overlay = additions;
     report.milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let text = serde_json::to_string_pretty(&report).context("write the report")?;
     settings.prepared.write("quality/report.json", text).await?;

@@ -13,6 +13,7 @@ use super::layer::{How, Layer};
 use crate::delta::{Counts, Maintenance, row_count};
 use crate::error::Result;
 use crate::lake::{Position, SkippedFolder};
+use crate::overlay::Additions;
 
 /// What was done to a table.
 #[derive(Clone, Debug, Serialize)]
@@ -65,6 +66,9 @@ pub struct Report {
     pub left_out: Vec<String>,
     /// Change folders that were not read, because the export did not finish them.
     pub skipped_folders: Vec<SkippedFolder>,
+    /// What an overlay adds to the published tables.
+    #[serde(skip_serializing_if = "Additions::is_empty")]
+    pub overlay: Additions,
     /// Rejected rows, by reason.
     pub rejected: BTreeMap<String, u64>,
     /// Results of the checks.
@@ -126,6 +130,7 @@ impl Report {
             tables: Vec::new(),
             left_out: Vec::new(),
             skipped_folders: Vec::new(),
+            overlay: Additions::default(),
             rejected: BTreeMap::new(),
             gaps: Vec::new(),
             newest_source_row: None,
@@ -192,6 +197,7 @@ impl std::fmt::Display for Report {
             ]);
         }
         columns(f, &lines)?;
+        write!(f, "{}", self.overlay)?;
         for (reason, rows) in &self.rejected {
             writeln!(f, "rejected: {reason}: {rows}")?;
         }

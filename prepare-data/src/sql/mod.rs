@@ -1,18 +1,21 @@
 //! The SQL files, their headers, and the tables that they need.
 
 mod checks;
+mod overlay;
 mod script;
 mod sources;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use include_dir::{Dir, include_dir};
 
+pub use overlay::OwnColumns;
 pub use script::{Script, Step};
 pub(crate) use sources::data_type;
 pub use sources::{Column, Parameter, SourceTable, Sources, utc_timestamp};
 
+use self::overlay::Overlay;
 use crate::error::{Error, Result};
 
 static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/sql");
@@ -32,6 +35,8 @@ pub struct Catalog {
     pub gold: Vec<GoldTable>,
     /// Checks of the published tables.
     pub checks: Vec<Script>,
+    /// The overlay's columns of shipped sources, by table.
+    pub source_columns: BTreeMap<String, Vec<String>>,
 }
 
 /// A published table.
@@ -47,8 +52,12 @@ pub struct GoldTable {
     pub key: String,
     /// The silver table that has a row for each row of this one.
     pub driver: String,
-    /// Silver and shared tables that it reads.
+    /// Silver and shared tables that it and its own columns read.
     pub reads: Vec<String>,
+    /// Own columns, of an overlay.
+    pub columns: Option<OwnColumns>,
+    /// The overlay's file that makes the table, as errors name it; `None` if the table is shipped.
+    pub own_file: Option<String>,
 }
 
 impl GoldTable {
@@ -57,9 +66,9 @@ impl GoldTable {
         &self.rows.name
     }
 
-    /// Whether the table fits in memory. A table without an incremental run is small.
+    /// Whether the table fits in memory. A shipped table without an incremental run is small.
     pub fn is_small(&self) -> bool {
-        self.changes.is_none()
+        self.changes.is_none() && self.own_file.is_none()
     }
 }
 
@@ -69,11 +78,25 @@ impl Catalog {
     /// # Errors
     /// [`Error::Catalog`] names the file and what is wrong with it.
     pub fn load(folder: Option<&Path>) -> Result<Self> {
+        Self::load_with(folder, None)
+    }
+
+    /// Loads the built-in files, or those of a folder, with an overlay of own columns and tables.
+    ///
+    /// # Errors
+    /// As [`Self::load`]; [`Error::Overlay`] names the file of the overlay and what to do.
+    pub fn load_with(folder: Option<&Path>, overlay: Option<&Path>) -> Result<Self> {
+        let wrong = |(path, error): (PathBuf, std::io::Error)| {
+            Error::Catalog(format!("cannot read {}: {error}", path.display()))
+        };
         let files = match folder {
-            Some(folder) => files_of(folder)?,
+            Some(folder) => files_of(folder, |_| true).map_err(wrong)?,
             None => embedded(&EMBEDDED),
         };
-        Self::of(&files)
+        match overlay {
+            Some(overlay) => Overlay::read(overlay)?.catalog(files),
+            None => Self::of(&files),
+        }
     }
 
     fn of(files: &BTreeMap<String, String>) -> Result<Self> {
@@ -97,6 +120,8 @@ impl Catalog {
                 reads: rows.list("reads")?,
                 changes: all.get(&format!("{name}.changes")).cloned(),
                 rejected: rejected.get(name).cloned(),
+                columns: None,
+                own_file: None,
                 rows: rows.clone(),
             });
         }
@@ -108,12 +133,19 @@ impl Catalog {
             shared: scripts(files, "shared/")?,
             gold,
             checks: checks(files)?,
+            source_columns: BTreeMap::new(),
         })
     }
 
     /// Whether a layer has a table of this name.
     pub fn has_table(&self, name: &str) -> bool {
         name == "rejected" || self.silver.contains_key(name) || self.gold.iter().any(|table| table.name() == name)
+    }
+
+    /// Whether an overlay adds something to the shipped tables.
+    pub fn has_overlay(&self) -> bool {
+        let is_extended = |table: &GoldTable| table.columns.is_some() || table.own_file.is_some();
+        !self.source_columns.is_empty() || self.gold.iter().any(is_extended)
     }
 
     /// The steps that find the current rows of a source.
@@ -167,17 +199,21 @@ fn embedded(folder: &Dir<'_>) -> BTreeMap<String, String> {
     files
 }
 
-fn files_of(folder: &Path) -> Result<BTreeMap<String, String>> {
-    let wrong = |path: &Path, error: std::io::Error| Error::Catalog(format!("cannot read {}: {error}", path.display()));
+/// The wanted files of a folder, by path inside it; or the path that cannot be read.
+fn files_of(
+    folder: &Path,
+    is_wanted: impl Fn(&Path) -> bool,
+) -> Result<BTreeMap<String, String>, (PathBuf, std::io::Error)> {
     let mut files = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(inner) = folders.pop() {
-        for entry in std::fs::read_dir(&inner).map_err(|error| wrong(&inner, error))? {
-            let path = entry.map_err(|error| wrong(&inner, error))?.path();
+        let wrong = |error| (inner.clone(), error);
+        for entry in std::fs::read_dir(&inner).map_err(wrong)? {
+            let path = entry.map_err(wrong)?.path();
             if path.is_dir() {
                 folders.push(path);
-            } else if let Ok(relative) = path.strip_prefix(folder) {
-                let text = std::fs::read_to_string(&path).map_err(|error| wrong(&path, error))?;
+            } else if let (true, Ok(relative)) = (is_wanted(&path), path.strip_prefix(folder)) {
+                let text = std::fs::read_to_string(&path).map_err(|error| (path.clone(), error))?;
                 files.insert(slashed(relative), text);
             }
         }

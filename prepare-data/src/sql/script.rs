@@ -78,6 +78,17 @@ impl Script {
         Ok(self)
     }
 
+    /// The same with one more statement, which finds the present result under a name.
+    pub(super) fn followed_by(mut self, result: &str, statement: &str) -> Self {
+        if let Some(last) = self.steps.last_mut() {
+            result.clone_into(&mut last.name);
+            last.is_view = true;
+        }
+        self.steps.push(Step { name: self.name.clone(), sql: statement.to_owned(), is_view: false });
+        self.statements.push_str(statement);
+        self
+    }
+
     pub(super) fn required(&self, word: &str) -> Result<&str> {
         self.directive(word).ok_or_else(|| Error::Catalog(format!("{}.sql has no line `-- {word}: ...`", self.name)))
     }

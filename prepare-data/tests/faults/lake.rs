@@ -42,7 +42,12 @@ pub(crate) struct Lake {
 impl Lake {
     /// A lake with the required tables, all empty.
     pub(crate) fn new() -> Self {
-        let tables = Catalog::load(None).unwrap().sources.tables;
+        Self::with(Catalog::load(None).unwrap())
+    }
+
+    /// The same for other SQL files.
+    pub(crate) fn with(catalog: Catalog) -> Self {
+        let tables = catalog.sources.tables;
         let required = tables.iter().filter(|table| table.required);
         Self {
             folder: TempDir::new().unwrap(),
@@ -122,10 +127,15 @@ impl Lake {
 
     /// Exports what was added, and prepares with settings of one's own.
     pub(crate) async fn run(&mut self, change: impl FnOnce(&mut Settings)) -> Report {
+        self.try_run(change).await.unwrap()
+    }
+
+    /// The same where the preparation may fail.
+    pub(crate) async fn try_run(&mut self, change: impl FnOnce(&mut Settings)) -> Result<Report, prepare_data::Error> {
         self.export().await;
         let mut settings = self.settings();
         change(&mut settings);
-        prepare(&settings).await.unwrap()
+        prepare(&settings).await
     }
 
     /// Settings of a run.

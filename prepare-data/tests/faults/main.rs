@@ -13,6 +13,7 @@ mod lake;
 mod loyalty;
 mod metrics;
 mod orders;
+mod overlay;
 mod payments;
 mod products;
 mod publishing;

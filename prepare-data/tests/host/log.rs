@@ -8,6 +8,7 @@ use prepare_data::delta::{Counts, Maintenance};
 use prepare_data::host::log_events::LOG_EVENTS;
 use prepare_data::host::{JobError, Summary, log_report};
 use prepare_data::lake::SkippedFolder;
+use prepare_data::overlay::Additions;
 use prepare_data::run::{self, Gap, GateError, How, Layer, TableReport};
 use serde_json::Value;
 use tracing::field::{Field, Visit};
@@ -202,6 +203,7 @@ fn report() -> run::Report {
             folder: "2026-03-01T00.00.00Z".to_owned(),
             reason: "it has no model.json".to_owned(),
         }],
+        overlay: Additions::default(),
         rejected: [("no_party".to_owned(), 2), ("no_name".to_owned(), 1)].into(),
         gaps: vec![
             Gap { check: "orders_customers".to_owned(), about: about.clone(), gaps: 3, of: 10 },

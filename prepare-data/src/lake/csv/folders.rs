@@ -77,7 +77,7 @@ impl ChangeFolders {
         let wanted = self.complete.after(after).filter(|(key, _)| !loaded.folders.contains_key(key)).cloned();
         let wanted: Vec<_> = wanted.collect();
         let mut contents = futures::stream::iter(wanted)
-            .map(|(key, name)| async move { Ok((key, self.content(&name).await?, name)) })
+            .map(|(key, name)| async move { Ok::<_, Error>((key, self.content(&name).await?, name)) })
             .buffer_unordered(CONCURRENCY);
         while let Some((key, (files, model), name)) = contents.try_next().await? {
             let folder = loaded.folder(&self.lake, name, files, model)?;

@@ -1,9 +1,13 @@
 //! The errors of this crate. Their texts say what to do.
 
+mod overlay;
+
 use std::fmt::Display;
 
 use deltalake::DeltaTableError;
 use deltalake::datafusion::error::DataFusionError;
+
+pub use overlay::OverlayError;
 
 /// The remedy when memory is not sufficient.
 pub(crate) const MORE_MEMORY: &str = "Allow more memory (--memory-mib, MemoryMiB: a million customers with ten million lines \
@@ -45,6 +49,9 @@ pub enum Error {
     /// One of the SQL files is wrong.
     #[error("{0}")]
     Catalog(String),
+    /// The overlay of own columns and tables is wrong.
+    #[error(transparent)]
+    Overlay(#[from] OverlayError),
     /// Customer Insights - Data could not read the table.
     #[error("{table} cannot be read by Customer Insights - Data: {why}")]
     Unreadable {

@@ -1,0 +1,150 @@
+//! An overlay: own columns and own tables, as a few files beside the shipped ones. It adds and replaces nothing, so a new
+//! version of the shipped files needs no merge.
+
+mod names;
+mod sources;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::{Catalog, Script, files_of, scripts};
+use crate::error::{OverlayError, Result};
+
+/// The end of the name of a file with own columns of a published table.
+const COLUMNS: &str = ".columns.sql";
+
+/// Own columns of a published table.
+#[derive(Clone, Debug)]
+pub struct OwnColumns {
+    /// The key of the table, and the columns.
+    pub script: Script,
+    /// The file, as errors name it.
+    pub file: String,
+    /// Silver and shared tables that it reads.
+    pub reads: Vec<String>,
+}
+
+/// The files of an overlay, by path inside its folder.
+pub(super) struct Overlay {
+    folder: PathBuf,
+    files: BTreeMap<String, String>,
+}
+
+impl Overlay {
+    /// Reads the SQL files and `sources.json` of a folder. Other files are for people.
+    pub(super) fn read(folder: &Path) -> Result<Self, OverlayError> {
+        let is_read = |path: &Path| {
+            path.extension().is_some_and(|extension| extension == "sql") || path.ends_with("sources.json")
+        };
+        let files = files_of(folder, is_read).map_err(|(path, source)| OverlayError::Unreadable { path, source })?;
+        if files.is_empty() {
+            return Err(OverlayError::Empty { folder: folder.to_owned() });
+        }
+        Ok(Self { folder: folder.to_owned(), files })
+    }
+
+    /// The shipped files with what the overlay adds.
+    pub(super) fn catalog(&self, mut files: BTreeMap<String, String>) -> Result<Catalog> {
+        self.check_names(&files)?;
+        let added = self.files.iter().filter(|(path, _)| *path != sources::FILE && !path.ends_with(COLUMNS));
+        files.extend(added.map(|(path, text)| (path.clone(), text.clone())));
+        let mut catalog = Catalog::of(&files)?;
+        let extended = self.extend_sources(&mut catalog.sources)?;
+        for (table, columns) in extended {
+            if let Some(shipped) = catalog.silver.remove(&table) {
+                let names = columns.iter().map(|column| column.name.clone()).collect();
+                catalog.silver.insert(table.clone(), sources::with_own_columns(shipped, &columns));
+                catalog.source_columns.insert(table, names);
+            }
+        }
+        let steps = scripts(&files, "steps/")?;
+        for table in &mut catalog.gold {
+            let path = format!("gold/{}.sql", table.name());
+            table.own_file = self.files.contains_key(&path).then(|| self.named(&path));
+            let path = format!("gold/{}{COLUMNS}", table.name());
+            let Some(text) = self.files.get(&path) else { continue };
+            let script = Script::parse(&format!("{}.columns", table.name()), text)?.with_used(&steps)?;
+            let reads = script.list("reads")?;
+            table.reads.extend(reads.iter().filter(|name| !table.reads.contains(name)).cloned().collect::<Vec<_>>());
+            table.columns = Some(OwnColumns { script, file: self.named(&path), reads });
+        }
+        Ok(catalog)
+    }
+
+    /// A file, as errors name it.
+    fn named(&self, path: &str) -> String {
+        self.folder.join(path).display().to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is said of an overlay with these files over a small set of shipped ones.
+    fn outcome(own: &[(&str, &str)]) -> Result<Catalog, String> {
+        let sources = r#"{"parameters": [], "tables": [
+            {"name": "things", "about": "Things", "columns": [{"name": "color", "type": "string"}]}]}"#;
+        let gold =
+            "-- Things.\n-- key: thing_id\n-- driver: things\n-- reads: things\nselect id as thing_id from things";
+        let shipped = [
+            ("sources.json", sources),
+            ("silver/current_rows.sql", "select 1"),
+            ("silver/things.sql", "-- Things.\nselect id, color from current_things"),
+            ("steps/parts.sql", "select 1 as part"),
+            ("gold/thing_list.sql", gold),
+        ];
+        let texts = |files: &[(&str, &str)]| {
+            files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect::<BTreeMap<_, _>>()
+        };
+        let overlay = Overlay { folder: PathBuf::from("mine"), files: texts(own) };
+        overlay.catalog(texts(&shipped)).map_err(|error| error.to_string())
+    }
+
+    fn refusal(path: &str, text: &str) -> String {
+        outcome(&[(path, text)]).unwrap_err()
+    }
+
+    #[test]
+    fn columns_belong_to_the_table_and_what_they_read_as_well() {
+        let own = r#"{"tables": [{"name": "things", "columns": [{"name": "size", "type": "string"}]},
+            {"name": "places", "about": "Places", "columns": []}]}"#;
+        let columns = "-- reads: places\nselect id as thing_id, size from things";
+        let catalog = outcome(&[
+            ("sources.json", own),
+            ("silver/places.sql", "select id from current_places"),
+            ("gold/thing_list.columns.sql", columns),
+        ])
+        .unwrap();
+        let table = &catalog.gold[0];
+        assert_eq!(table.reads, ["things", "places"]);
+        assert_eq!(table.columns.as_ref().unwrap().script.name, "thing_list.columns");
+        let silver = catalog.silver["things"].steps.last().unwrap();
+        assert!(silver.sql.contains("nullif(trim(own.size), '') as size"), "{}", silver.sql);
+        assert_eq!(catalog.sources.tables[0].columns.len(), 2);
+    }
+
+    #[test]
+    fn an_overlay_adds_and_does_not_replace() {
+        assert!(refusal("gold/thing_list.sql", "select 1").contains("the name of a shipped file"));
+        assert!(refusal("silver/parts.sql", "select 1").contains("taken by steps/parts.sql"));
+        assert!(refusal("golden/a.sql", "select 1").contains("would not be read"));
+        let error = refusal("gold/thing_lits.columns.sql", "select 1");
+        assert!(error.contains("thing_lits") && error.contains("is thing_list meant?"), "{error}");
+        assert!(refusal("rejected/thing_list.sql", "select 1").contains("gold/thing_list.sql of the overlay"));
+        assert!(refusal("silver/places.sql", "select 1").contains("sources.json"));
+    }
+
+    #[test]
+    fn source_columns_are_new_and_complete() {
+        let column = |table: &str| format!(r#"{{"tables": [{table}]}}"#);
+        let taken = column(r#"{"name": "things", "columns": [{"name": "color", "type": "string"}]}"#);
+        assert!(refusal("sources.json", &taken).contains("color already"));
+        let changed = column(r#"{"name": "things", "required": true, "columns": []}"#);
+        assert!(refusal("sources.json", &changed).contains("stay as shipped"));
+        let unknown = column(r#"{"name": "things", "columns": [{"name": "size", "type": "text"}]}"#);
+        assert!(refusal("sources.json", &unknown).contains("unknown type text"));
+        let unread = column(r#"{"name": "places", "about": "Places", "columns": []}"#);
+        assert!(refusal("sources.json", &unread).contains("silver/places.sql"));
+    }
+}
