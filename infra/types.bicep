@@ -165,6 +165,9 @@ type Lake = {
   @description('Codes of the companies (legal entities) to publish. Default: all.')
   companies: string[]?
 
+  @description('Folder in the package with own columns and tables over the shipped SQL: sql-overlay. Default: none.')
+  sqlOverlay: string?
+
   @description('Whether the standardised tables between export and prepared ones are kept (three) or computed each time (two). Default: three.')
   layers: ('three' | 'two')?
 

@@ -121,6 +121,7 @@ var handlerSettings = {
   Language: lake.?language ?? 'en-us'
   Layers: lake.?layers ?? 'three'
   Companies: join(lake.?companies ?? [], ',')
+  SqlOverlay: lake.?sqlOverlay ?? ''
 }
 
 resource settings 'Microsoft.Web/sites/config@2025-03-01' = {

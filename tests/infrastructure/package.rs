@@ -214,6 +214,19 @@ fn each_app_has_a_package_of_its_own() {
     }
 }
 
+#[test]
+fn own_sql_of_the_lake_side_is_in_its_package() {
+    let repository = repository_with("own-sql", "host.json", "", "");
+    let file = "sql-overlay/gold/customers.columns.sql";
+    let path = FunctionApp::PrepareData.root(&repository).join(file);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, "select 1").unwrap();
+    let package =
+        pack(&repository, FunctionApp::PrepareData, Path::new(SMALL), &folder("own-sql-package"), &THIS_MACHINE)
+            .unwrap();
+    assert!(package.files.iter().any(|(name, size)| name == file && *size == 8), "{:?}", package.files);
+}
+
 /// The platform's scale controller divides by the number in this file.
 #[test]
 fn the_package_has_the_deployments_number_of_messages() {

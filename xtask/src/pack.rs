@@ -125,12 +125,36 @@ pub fn pack(
     Ok(Package { folder, archive, files, glibc })
 }
 
-/// The files with the changes of environments. All are in the package, so one package is for all environments; a setting of
-/// each environment names its file.
+/// The folder with own columns and tables of the lake side; a setting names it.
+const SQL_OVERLAY: &str = "sql-overlay";
+
+/// The files that a setting of each environment names. All are in the package, so one package is for all environments.
 fn overlays(app: App, root: &Path) -> Result<Vec<String>, PackError> {
-    if app != App::CommerceJourneys {
-        return Ok(Vec::new());
+    match app {
+        App::CommerceJourneys => journeys_overlays(root),
+        App::PrepareData if root.join(SQL_OVERLAY).is_dir() => files_below(root, SQL_OVERLAY),
+        App::PrepareData => Ok(Vec::new()),
     }
+}
+
+/// All files of a folder, as paths relative to the root.
+fn files_below(root: &Path, inside: &str) -> Result<Vec<String>, PackError> {
+    let folder = root.join(inside);
+    let mut names = Vec::new();
+    for entry in fs::read_dir(&folder).map_err(file_error(&folder))? {
+        let entry = entry.map_err(file_error(&folder))?;
+        let name = format!("{inside}/{}", entry.file_name().display());
+        if entry.path().is_dir() {
+            names.extend(files_below(root, &name)?);
+        } else {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn journeys_overlays(root: &Path) -> Result<Vec<String>, PackError> {
     let mut names = Vec::new();
     for entry in fs::read_dir(root).map_err(file_error(root))? {
         let name = entry.map_err(file_error(root))?.file_name();
