@@ -3,7 +3,7 @@
 //!
 //! Modules import only modules of lower layers:
 //! `cli → {host, dictionary, inspect, erase} → {run, contacts} → overlay → settings → {delta, lake} → {location, engine} → sql →
-//! error`.
+//! {error, names}`.
 
 pub mod cli;
 pub mod contacts;
@@ -16,6 +16,7 @@ pub mod host;
 pub mod inspect;
 pub mod lake;
 pub mod location;
+mod names;
 pub mod overlay;
 pub mod run;
 pub mod settings;

@@ -95,18 +95,14 @@ pub enum OverlayError {
         column: String,
     },
     /// The statement does not select what is needed.
-    #[error(
-        "{file} selects {found}: it needs the key `{key}` of the table, as the shipped file makes it ({kind}), and new columns"
-    )]
+    #[error("{file} selects {found}: it has to select {wanted}")]
     Columns {
         /// The file.
         file: String,
         /// The columns that it selects.
         found: String,
-        /// The key of the table.
-        key: String,
-        /// The type of the key.
-        kind: String,
+        /// What is needed, in words.
+        wanted: String,
     },
     /// Rows of the table would be repeated.
     #[error(

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use include_dir::{Dir, include_dir};
 
-pub use overlay::OwnColumns;
+pub use overlay::{OwnColumns, OwnFiles};
 pub use script::{Script, Step};
 pub(crate) use sources::data_type;
 pub use sources::{Column, Parameter, SourceTable, Sources, utc_timestamp};
@@ -35,8 +35,8 @@ pub struct Catalog {
     pub gold: Vec<GoldTable>,
     /// Checks of the published tables.
     pub checks: Vec<Script>,
-    /// The overlay's columns of shipped sources, by table.
-    pub source_columns: BTreeMap<String, Vec<String>>,
+    /// What an overlay adds besides published tables and their columns; `None` without an overlay.
+    pub overlay: Option<OwnFiles>,
 }
 
 /// A published table.
@@ -133,19 +133,13 @@ impl Catalog {
             shared: scripts(files, "shared/")?,
             gold,
             checks: checks(files)?,
-            source_columns: BTreeMap::new(),
+            overlay: None,
         })
     }
 
     /// Whether a layer has a table of this name.
     pub fn has_table(&self, name: &str) -> bool {
         name == "rejected" || self.silver.contains_key(name) || self.gold.iter().any(|table| table.name() == name)
-    }
-
-    /// Whether an overlay adds something to the shipped tables.
-    pub fn has_overlay(&self) -> bool {
-        let is_extended = |table: &GoldTable| table.columns.is_some() || table.own_file.is_some();
-        !self.source_columns.is_empty() || self.gold.iter().any(is_extended)
     }
 
     /// The steps that find the current rows of a source.

@@ -89,6 +89,11 @@ impl Script {
         self
     }
 
+    /// Adds something that the rows depend on, besides statements.
+    pub(super) fn depends_on(&mut self, text: &str) {
+        self.statements.push_str(text);
+    }
+
     pub(super) fn required(&self, word: &str) -> Result<&str> {
         self.directive(word).ok_or_else(|| Error::Catalog(format!("{}.sql has no line `-- {word}: ...`", self.name)))
     }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use prepare_data::dictionary;
 use prepare_data::overlay::check;
 use prepare_data::run::{How, Layer};
 use prepare_data::settings::Settings;
@@ -149,7 +150,7 @@ async fn a_wrong_overlay_is_refused_before_rows_are_read() {
     let cases = [
         ("taken", (columns, "as classification,", "as city,"), "customers has a column city already"),
         ("undeclared", (columns, "-- reads: custtable, salestable", "-- reads: custtable"), "reads salestable"),
-        ("keyless", (columns, "as customer_id,", "as id,"), "it needs the key `customer_id`"),
+        ("keyless", (columns, "as customer_id,", "as id,"), "has to select the key `customer_id` (Utf8)"),
         ("source", ("sources.json", "custclassificationid", "accountnum"), "custtable has a column accountnum already"),
         (
             "unreadable",
@@ -163,6 +164,11 @@ async fn a_wrong_overlay_is_refused_before_rows_are_read() {
         let error = refused.await.unwrap_err().to_string();
         assert!(error.contains(message), "{name}: {error}");
     }
+    let check_file = folder.path().join("check/checks/empty_groups.sql");
+    std::fs::create_dir_all(check_file.parent().unwrap()).unwrap();
+    std::fs::write(check_file, "-- Groups.\n-- reads: customers\nselect count(*) as gaps from customers").unwrap();
+    let error = check(&Catalog::load_with(None, Some(&folder.path().join("check"))).unwrap()).await.unwrap_err();
+    assert!(error.to_string().contains("two columns of type bigint"), "{error}");
     let nowhere = Catalog::load_with(None, Some(&folder.path().join("nowhere"))).unwrap_err().to_string();
     assert!(nowhere.contains("cannot read") && nowhere.contains("--sql-overlay"), "{nowhere}");
 
@@ -185,4 +191,18 @@ fn the_page_shows_the_files_of_the_example() {
             "docs/lake/own-sql.md shows another {file}"
         );
     }
+}
+
+#[tokio::test]
+async fn the_dictionary_lists_what_an_overlay_adds() {
+    let page = dictionary::markdown(&Catalog::load_with(None, Some(&example())).unwrap()).await.unwrap();
+    for part in [
+        "| `classification` | string | Classification group of the customer |",
+        "The last columns are of the overlay: The classification of each customer",
+        "## customer_groups",
+        "A table of the overlay.",
+    ] {
+        assert!(page.contains(part), "{part} is missing");
+    }
+    assert_eq!(page.matches("| `customer_group_id` |").count(), 1);
 }

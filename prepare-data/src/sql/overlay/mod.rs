@@ -7,7 +7,7 @@ mod sources;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::{Catalog, Script, files_of, scripts};
+use super::{Catalog, GoldTable, Script, files_of, scripts};
 use crate::error::{OverlayError, Result};
 
 /// The end of the name of a file with own columns of a published table.
@@ -22,6 +22,17 @@ pub struct OwnColumns {
     pub file: String,
     /// Silver and shared tables that it reads.
     pub reads: Vec<String>,
+}
+
+/// What else an overlay adds, by name.
+#[derive(Clone, Debug, Default)]
+pub struct OwnFiles {
+    /// Own source tables.
+    pub sources: Vec<String>,
+    /// Own columns of shipped source tables.
+    pub source_columns: BTreeMap<String, Vec<String>>,
+    /// Own checks.
+    pub checks: Vec<String>,
 }
 
 /// The files of an overlay, by path inside its folder.
@@ -49,26 +60,56 @@ impl Overlay {
         let added = self.files.iter().filter(|(path, _)| *path != sources::FILE && !path.ends_with(COLUMNS));
         files.extend(added.map(|(path, text)| (path.clone(), text.clone())));
         let mut catalog = Catalog::of(&files)?;
+        let shipped_parameters = catalog.sources.parameters.len();
         let extended = self.extend_sources(&mut catalog.sources)?;
+        let mut own = OwnFiles { checks: self.names("checks/"), sources: self.names("silver/"), ..OwnFiles::default() };
         for (table, columns) in extended {
             if let Some(shipped) = catalog.silver.remove(&table) {
                 let names = columns.iter().map(|column| column.name.clone()).collect();
                 catalog.silver.insert(table.clone(), sources::with_own_columns(shipped, &columns));
-                catalog.source_columns.insert(table, names);
+                own.source_columns.insert(table, names);
             }
         }
+        for table in catalog.sources.tables.iter().filter(|table| own.sources.contains(&table.name)) {
+            if let Some(silver) = catalog.silver.get_mut(&table.name) {
+                silver.depends_on(&sources::types(table));
+            }
+        }
+        let parameters = sources::defaults(catalog.sources.parameters.get(shipped_parameters..).unwrap_or_default());
         let steps = scripts(&files, "steps/")?;
         for table in &mut catalog.gold {
-            let path = format!("gold/{}.sql", table.name());
-            table.own_file = self.files.contains_key(&path).then(|| self.named(&path));
-            let path = format!("gold/{}{COLUMNS}", table.name());
-            let Some(text) = self.files.get(&path) else { continue };
-            let script = Script::parse(&format!("{}.columns", table.name()), text)?.with_used(&steps)?;
-            let reads = script.list("reads")?;
-            table.reads.extend(reads.iter().filter(|name| !table.reads.contains(name)).cloned().collect::<Vec<_>>());
-            table.columns = Some(OwnColumns { script, file: self.named(&path), reads });
+            self.add_to(table, &steps, &parameters)?;
         }
+        catalog.overlay = Some(own);
         Ok(catalog)
+    }
+
+    /// Adds own columns to a table, if there are some.
+    fn add_to(&self, table: &mut GoldTable, steps: &BTreeMap<String, Script>, parameters: &str) -> Result<()> {
+        let path = format!("gold/{}.sql", table.name());
+        if self.files.contains_key(&path) {
+            table.own_file = Some(self.named(&path));
+            table.rows.depends_on(parameters);
+            table.rejected.iter_mut().for_each(|rejected| rejected.depends_on(parameters));
+        }
+        let path = format!("gold/{}{COLUMNS}", table.name());
+        let Some(text) = self.files.get(&path) else { return Ok(()) };
+        let mut script = Script::parse(&format!("{}.columns", table.name()), text)?.with_used(steps)?;
+        script.depends_on(parameters);
+        let reads = script.list("reads")?;
+        for name in &reads {
+            if !table.reads.contains(name) {
+                table.reads.push(name.clone());
+            }
+        }
+        table.columns = Some(OwnColumns { script, file: self.named(&path), reads });
+        Ok(())
+    }
+
+    /// The names of the files in a folder.
+    fn names(&self, folder: &str) -> Vec<String> {
+        let names = self.files.keys().filter_map(|path| path.strip_prefix(folder)?.strip_suffix(".sql"));
+        names.map(str::to_owned).collect()
     }
 
     /// A file, as errors name it.

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use commerce_journeys::text::similar;
-
 use super::{COLUMNS, Overlay, sources};
 use crate::error::OverlayError;
+use crate::names::meant;
 
 /// The folders whose files are read.
 const FOLDERS: [&str; 6] = ["gold", "silver", "steps", "rejected", "checks", "shared"];
@@ -13,8 +12,9 @@ const FOLDERS: [&str; 6] = ["gold", "silver", "steps", "rejected", "checks", "sh
 /// Of these, the folders whose files become tables of one session.
 const TABLES: [&str; 3] = ["silver", "shared", "steps"];
 
-/// Tables that every session has.
-const RESERVED: [&str; 2] = ["parameters", "party_type_names"];
+/// Tables that the program adds to sessions.
+const RESERVED: [&str; 7] =
+    ["parameters", "party_type_names", "affected", "existing", "own_columns", "rejections", "shipped_rows"];
 
 impl Overlay {
     /// Refuses files that would replace shipped ones, and files that would not be used.
@@ -88,20 +88,12 @@ impl Overlay {
         name: &str,
         shipped: &BTreeMap<String, String>,
     ) -> Result<(), OverlayError> {
-        let others = TABLES.iter().filter(|other| **other != folder).map(|other| format!("{other}/{name}.sql"));
-        let taken = others.into_iter().find(|other| shipped.contains_key(other) || self.files.contains_key(other));
+        let mut others = TABLES.iter().filter(|other| **other != folder).map(|other| format!("{other}/{name}.sql"));
+        let taken = others.find(|other| shipped.contains_key(other) || self.files.contains_key(other));
         let reserved = RESERVED.iter().find(|reserved| **reserved == name).map(|_| "the program".to_owned());
         match taken.or(reserved) {
             None => Ok(()),
             Some(by) => Err(OverlayError::NameTaken { file: self.named(path), name: name.to_owned(), by }),
         }
-    }
-}
-
-/// The known name that is probably meant, or all of them, as the end of a sentence.
-fn meant(name: &str, known: &[&str]) -> String {
-    match similar(name, known.iter().copied()) {
-        Some(similar) => format!("; is {similar} meant?"),
-        None => format!("; there are {}", known.join(", ")),
     }
 }

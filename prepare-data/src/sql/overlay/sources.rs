@@ -35,7 +35,7 @@ struct OwnTable {
 }
 
 impl Overlay {
-    /// Adds the overlay's tables and columns to the shipped ones; returns the columns that shipped tables get.
+    /// Adds the overlay's tables, columns and parameters to the shipped ones; returns the columns that shipped tables get.
     pub(super) fn extend_sources(&self, sources: &mut Sources) -> Result<BTreeMap<String, Vec<Column>>, OverlayError> {
         let wrong = |problem: String| OverlayError::Sources { file: self.named(FILE), problem };
         let own = match self.files.get(FILE) {
@@ -69,7 +69,8 @@ impl Overlay {
         let wrong = |problem| OverlayError::Sources { file: self.named(FILE), problem };
         if own.about.is_some() || own.required.is_some() || own.company.is_some() || own.companies_by.is_some() {
             return Err(wrong(format!(
-                "{} is a shipped table: its about, required, company and companies_by stay as shipped. Give only name and columns",
+                "{} is a shipped table: its about, required, company and companies_by stay as shipped. Give only name and \
+                 columns",
                 own.name
             )));
         }
@@ -120,8 +121,8 @@ impl Overlay {
 
 /// Names in lower case, known types, nothing twice.
 fn check_table(table: &OwnTable) -> Result<(), String> {
-    let names = std::iter::once(&table.name).chain(table.columns.iter().map(|column| &column.name));
-    if let Some(name) = names.into_iter().find(|name| **name != name.to_lowercase()) {
+    let mut names = std::iter::once(&table.name).chain(table.columns.iter().map(|column| &column.name));
+    if let Some(name) = names.find(|name| **name != name.to_lowercase()) {
         return Err(format!("write {name} in lower case: names are found in any case"));
     }
     let mut listed = BTreeSet::new();
@@ -148,6 +149,17 @@ pub(super) fn with_own_columns(shipped: Script, columns: &[Column]) -> Script {
         "select\n    shipped.*{own}\nfrom shipped_{table} shipped\nleft join current_{table} own on own.id = shipped.id\n"
     );
     shipped.followed_by(&format!("shipped_{table}"), &statement)
+}
+
+/// What rows depend on besides statements: the types of an own table.
+pub(super) fn types(table: &SourceTable) -> String {
+    table.columns.iter().map(|Column { name, kind, .. }| format!("/* {name} {kind} */")).collect()
+}
+
+/// What rows depend on besides statements: the defaults of own parameters.
+pub(super) fn defaults(parameters: &[Parameter]) -> String {
+    let text = |parameter: &Parameter| format!("/* {} {:?} */", parameter.name, parameter.default);
+    parameters.iter().map(text).collect()
 }
 
 /// The expression for a column, and its type: another type is another statement.
