@@ -2,7 +2,7 @@
 //! lakehouse, runs the SQL files, and writes Delta tables for its connectors.
 //!
 //! Modules import only modules of lower layers:
-//! `cli → {host, dictionary, inspect, erase} → {run, contacts} → overlay → settings → {delta, lake} → {location, engine} → sql →
+//! `cli → {host, dictionary, inspect, erase, test_sql} → {run, contacts} → overlay → settings → {delta, lake} → {location, engine} → sql →
 //! {error, names}`.
 
 pub mod cli;
@@ -21,5 +21,6 @@ pub mod overlay;
 pub mod run;
 pub mod settings;
 pub mod sql;
+pub mod test_sql;
 
 pub use error::{Error, OverlayError, Result};

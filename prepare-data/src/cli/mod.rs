@@ -23,6 +23,7 @@ use crate::overlay;
 use crate::run::prepare;
 use crate::settings::Settings;
 use crate::sql::Catalog;
+use crate::test_sql::test_sql;
 use crate::{contacts, dictionary, host};
 use output::{print_line, print_report, print_run};
 
@@ -68,6 +69,20 @@ enum Command {
     Try(sample::TryArgs),
     /// Create and update contacts in Dataverse for the customers of gold, where Dual-write does not
     SyncContacts(SyncContactsArgs),
+    /// Run test cases of the SQL files: a few rows for each, and what has to be published of them
+    TestSql {
+        /// Folder with a sub-folder for each case: input/TABLE.csv, expected/TABLE.csv
+        folder: PathBuf,
+        /// Folder of SQL files to use instead of the built-in ones
+        #[arg(long)]
+        sql: Option<PathBuf>,
+        /// Folder of own columns and own tables over these files
+        #[arg(long, value_name = "FOLDER")]
+        sql_overlay: Option<PathBuf>,
+        /// Print the report as JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Print the data dictionary
     Dictionary {
         /// Folder of SQL files to use instead of the built-in ones
@@ -109,6 +124,11 @@ pub async fn main(cli: Cli) -> Result<ExitCode> {
         #[cfg(feature = "sample")]
         Command::Try(args) => sample::try_preparation(args).await,
         Command::SyncContacts(args) => sync_contacts(args).await,
+        Command::TestSql { folder, sql, sql_overlay, json } => {
+            let report = test_sql(&folder, sql.as_deref(), sql_overlay.as_deref()).await?;
+            print_report(&report, json);
+            Ok(if report.passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
         Command::Dictionary { sql, sql_overlay } => {
             let catalog = Catalog::load_with(sql.as_deref(), sql_overlay.as_deref())?;
             print_line(&dictionary::markdown(&catalog).await?.trim_end());

@@ -41,7 +41,7 @@ use crate::error::{Context, Error, Result};
 use crate::lake::Export;
 use crate::overlay;
 use crate::settings::Settings;
-use crate::sql::GoldTable;
+use crate::sql::{Catalog, GoldTable};
 
 /// Prepares the export once. After an interrupted run, the result is the same as without the interruption.
 ///
@@ -50,9 +50,16 @@ use crate::sql::GoldTable;
 /// is not an error: its report has problems, and nothing was published, except what a weekly run publishes before it compares
 /// all rows.
 pub async fn prepare(settings: &Settings) -> Result<Report> {
+    prepare_tables(settings, &settings.catalog()?).await
+}
+
+/// The same with SQL files that are loaded already.
+///
+/// # Errors
+/// As [`prepare`].
+pub async fn prepare_tables(settings: &Settings, catalog: &Catalog) -> Result<Report> {
     let started = Instant::now();
-    let catalog = settings.catalog()?;
-    let additions = overlay::check(&catalog).await?;
+    let additions = overlay::check(catalog).await?;
     let engine = Engine::new(settings.memory, settings.threads)?;
     let as_of = settings.as_of.unwrap_or_else(Utc::now);
     let mut state = State::read(&settings.prepared).await?;
@@ -67,7 +74,7 @@ pub async fn prepare(settings: &Settings) -> Result<Report> {
     let export = Export::discover(&settings.lake, &settings.patterns, &catalog.sources, &state.positions()).await?;
     let run = |reconcile| {
         let memory = RwLock::new(());
-        Run { settings, catalog: &catalog, engine: &engine, export: &export, as_of, reconcile, memory }
+        Run { settings, catalog, engine: &engine, export: &export, as_of, reconcile, memory }
     };
     let is_due = settings.full || state.reconciled_at.is_none_or(|last| as_of - last >= settings.reconcile_after);
     // A comparison computes every difference twice. After known changes are published, few differences are left.

@@ -19,4 +19,5 @@ mod products;
 mod publishing;
 mod repeating;
 mod stores;
+mod test_sql;
 mod values;

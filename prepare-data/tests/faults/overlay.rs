@@ -184,8 +184,12 @@ async fn a_wrong_overlay_is_refused_before_rows_are_read() {
 #[test]
 fn the_page_shows_the_files_of_the_example() {
     let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/lake/own-sql.md")).unwrap();
-    for file in ["sources.json", "silver/custgroup.sql", "gold/customers.columns.sql", "gold/customer_groups.sql"] {
-        let text = std::fs::read_to_string(example().join(file)).unwrap();
+    let overlay = ["sources.json", "silver/custgroup.sql", "gold/customers.columns.sql", "gold/customer_groups.sql"];
+    let case = ["input/custtable.csv", "input/salestable.csv", "expected/customers.csv", "change/input/salestable.csv"];
+    let cases = example().with_file_name("overlay-tests").join("open-orders");
+    let files = overlay.map(|file| (example(), file)).into_iter().chain(case.map(|file| (cases.clone(), file)));
+    for (folder, file) in files {
+        let text = std::fs::read_to_string(folder.join(file)).unwrap();
         assert!(
             page.contains(&format!("{file}`")) && page.contains(&text),
             "docs/lake/own-sql.md shows another {file}"
