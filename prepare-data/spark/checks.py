@@ -31,6 +31,7 @@ def gaps(run: Run) -> list[dict]:
 NAMES = (
     ("category_hierarchy", "ecorescategoryhierarchy", "category hierarchy"),
     ("brand_attribute", "ecoresattribute", "product attribute"),
+    ("exchange_rate_type", "exchangeratetype", "exchange rate type"),
 )
 """Parameters that name a record of a table of the export, and what the record is."""
 

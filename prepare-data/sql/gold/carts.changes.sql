@@ -1,5 +1,7 @@
 -- Carts whose row may differ from last time: a record of theirs changed, or a line, or a transaction that names them, or their channel,
--- or the customer appeared or disappeared; or the time has come since the last run at which they count as abandoned.
+-- or the customer appeared or disappeared; or the time has come since the last run at which they count as abandoned; or an exchange
+-- rate of the day changed on which they were last changed.
+-- uses: exchange_rate_months, touched_exchange_rates
 
 -- step: touched_accounts
 select dataareaid, lower(accountnum) as account_key
@@ -20,19 +22,18 @@ group by recid
 
 -- step: on_hold
 select
-    entries.id,
-    coalesce(entries.dataareaid, '') as dataareaid,
-    coalesce(entries.channel, 0) as channel,
-    coalesce(entries.transactionid, '') as transactionid,
-    coalesce(entries.suspendedtransactionid, entries.transactionid, '') as cart_number,
-    lower(coalesce(entries.custaccount, entries.custaccountasync)) as account_key,
+    id,
+    coalesce(dataareaid, '') as dataareaid,
+    coalesce(channel, 0) as channel,
+    coalesce(transactionid, '') as transactionid,
+    coalesce(suspendedtransactionid, transactionid, '') as cart_number,
+    lower(coalesce(custaccount, custaccountasync)) as account_key,
     coalesce(
-        entries.begindatetime,
-        entries.transdate + cast(cast(coalesce(entries.transtime, 0) as string) || ' seconds' as interval)
-    ) + cast(cast(parameters.cart_abandoned_after_hours as string) || ' hours' as interval) as due_at
-from retailtransactiontable entries
-cross join parameters
-where entries.entrystatus = 5
+        begindatetime,
+        transdate + cast(cast(coalesce(transtime, 0) as string) || ' seconds' as interval)
+    ) as began_at
+from retailtransactiontable
+where entrystatus = 5
 
 -- step: touched_numbers
 select coalesce(channel, 0) as channel, coalesce(transactionid, '') as number
@@ -55,7 +56,27 @@ left join touched_accounts
     and touched_accounts.dataareaid = on_hold.dataareaid
 cross join parameters
 where touched_accounts.account_key is not null
-    or (on_hold.due_at > parameters.previous_as_of and on_hold.due_at <= parameters.as_of)
+    or (
+        on_hold.began_at
+            > parameters.previous_as_of - cast(cast(parameters.cart_abandoned_after_hours as string) || ' hours' as interval)
+        and on_hold.began_at
+            <= parameters.as_of - cast(cast(parameters.cart_abandoned_after_hours as string) || ' hours' as interval)
+    )
+union
+select on_hold.channel, on_hold.cart_number as number
+from on_hold
+left semi join touched_exchange_rates
+    on touched_exchange_rates.rate_month = extract(year from on_hold.began_at) * 12 + extract(month from on_hold.began_at)
+    and cast(on_hold.began_at as date) between touched_exchange_rates.rate_from and touched_exchange_rates.rate_to
+union
+select coalesce(carts.channel, 0) as channel, coalesce(carts.transactionid, '') as number
+from (
+    select channelid as channel, transactionid, coalesce(modifieddatetime, createddatetime) as changed_at
+    from salestransaction
+) carts
+left semi join touched_exchange_rates
+    on touched_exchange_rates.rate_month = extract(year from carts.changed_at) * 12 + extract(month from carts.changed_at)
+    and cast(carts.changed_at as date) between touched_exchange_rates.rate_from and touched_exchange_rates.rate_to
 union
 select coalesce(carts.channelid, 0) as channel, coalesce(carts.transactionid, '') as number
 from salestransaction carts

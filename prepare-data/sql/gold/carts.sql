@@ -5,8 +5,8 @@
 -- key: cart_id
 -- time: last_changed_at
 -- driver: retailtransactiontable
--- reads: retailtransactiontable, retailtransactionsalestrans, salestransaction, retailchanneltable, custtable, parameters
--- uses: cart_records
+-- reads: retailtransactiontable, retailtransactionsalestrans, salestransaction, retailchanneltable, custtable, exchangerate, exchangeratecurrencypair, exchangeratetype, parameters
+-- uses: cart_records, exchange_rate_months, exchange_rate_ranges, exchange_rates
 with ranked as (
     select
         cart_records.*,
@@ -151,5 +151,12 @@ select
     store_transaction_id, -- The first transaction that came of it: store_transactions.store_transaction_id, which names the sales order
     line_count, -- Number of lines that are not voided; empty where only the channel database has the cart, whose lines nobody can read
     cast(amount as decimal(32, 6)) as total_amount, -- What is in the cart, with tax, after discounts
-    currency -- Currency of the amount; of a cart of the channel database, that of its channel
+    currency, -- Currency of the amount; of a cart of the channel database, that of its channel
+    cast(try_cast(amount as decimal(18, 6)) * rate as decimal(32, 6)) as reporting_amount, -- total_amount in the reporting currency, by the rate of the day (UTC) of the last change; empty without such a rate
+    upper(reporting_currency) as reporting_currency -- Currency of reporting_amount: that of the parameter of this name; empty without it
 from judged
+cross join parameters
+left join exchange_rates
+    on exchange_rates.rate_currency = upper(currency)
+    and exchange_rates.rate_month = extract(year from last_changed_at) * 12 + extract(month from last_changed_at)
+    and cast(last_changed_at as date) between exchange_rates.rate_from and exchange_rates.rate_to

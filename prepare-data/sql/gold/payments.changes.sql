@@ -1,6 +1,8 @@
 -- Payments whose row may differ from last time: those of transactions and orders of which the record or a payment changed, or of
 -- which the customer appeared or disappeared, and those of a payment method that changed. An order's transactions are looked at
--- together with its payments in headquarters, because the former decide whether the latter count.
+-- together with its payments in headquarters, because the former decide whether the latter count. Also those of days of which an
+-- exchange rate changed; a payment in headquarters without a time has that of its order.
+-- uses: exchange_rate_months, touched_exchange_rates
 
 -- step: touched_accounts
 select dataareaid, lower(accountnum) as account_key
@@ -45,6 +47,12 @@ from mcrcustpaymtable payments
 left semi join touched_methods
     on touched_methods.method_key = lower(payments.tendertypeid)
     and touched_methods.dataareaid = payments.dataareaid
+union
+select payments.refrecid, payments.dataareaid
+from mcrcustpaymtable payments
+left semi join touched_exchange_rates
+    on touched_exchange_rates.rate_month = extract(year from payments.createddatetime) * 12 + extract(month from payments.createddatetime)
+    and cast(payments.createddatetime as date) between touched_exchange_rates.rate_from and touched_exchange_rates.rate_to
 
 -- step: touched_orders
 select dataareaid, lower(salesid) as order_key
@@ -75,6 +83,12 @@ from salestable orders
 left semi join touched_order_payments
     on touched_order_payments.refrecid = orders.recid
     and touched_order_payments.dataareaid = orders.dataareaid
+union
+select orders.dataareaid, lower(orders.salesid) as order_key
+from salestable orders
+left semi join touched_exchange_rates
+    on touched_exchange_rates.rate_month = extract(year from orders.createddatetime) * 12 + extract(month from orders.createddatetime)
+    and cast(orders.createddatetime as date) between touched_exchange_rates.rate_from and touched_exchange_rates.rate_to
 
 -- step: touched_transactions
 select dataareaid, channel, store, terminal, transactionid
@@ -109,6 +123,29 @@ from retailtransactiontable entries
 left semi join touched_orders
     on touched_orders.order_key = lower(entries.salesorderid)
     and touched_orders.dataareaid = entries.dataareaid
+union
+select
+    coalesce(entries.dataareaid, '') as dataareaid,
+    coalesce(cast(entries.channel as string), '') as channel,
+    coalesce(entries.store, '') as store,
+    coalesce(entries.terminal, '') as terminal,
+    coalesce(entries.transactionid, '') as transactionid
+from (
+    select
+        dataareaid,
+        channel,
+        store,
+        terminal,
+        transactionid,
+        coalesce(
+            begindatetime,
+            transdate + cast(cast(coalesce(transtime, 0) as string) || ' seconds' as interval)
+        ) as transacted_at
+    from retailtransactiontable
+) entries
+left semi join touched_exchange_rates
+    on touched_exchange_rates.rate_month = extract(year from entries.transacted_at) * 12 + extract(month from entries.transacted_at)
+    and cast(entries.transacted_at as date) between touched_exchange_rates.rate_from and touched_exchange_rates.rate_to
 
 -- step: narrow retailtransactiontable
 select transactions.*

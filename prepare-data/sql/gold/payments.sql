@@ -6,8 +6,8 @@
 -- key: payment_id
 -- time: paid_at
 -- driver: retailtransactionpaymenttrans
--- reads: retailtransactionpaymenttrans, retailtransactiontable, mcrcustpaymtable, salestable, custtable, retailtendertypetable, retailstoretendertypetable, parameters
--- uses: respelled_receipt_accounts, respelled_orders, store_entries, superseded_orders, posted_receipts, respelled_accounts, orders, orders_paid_at_transactions
+-- reads: retailtransactionpaymenttrans, retailtransactiontable, mcrcustpaymtable, salestable, custtable, retailtendertypetable, retailstoretendertypetable, exchangerate, exchangeratecurrencypair, exchangeratetype, parameters
+-- uses: respelled_receipt_accounts, respelled_orders, store_entries, superseded_orders, posted_receipts, respelled_accounts, orders, orders_paid_at_transactions, exchange_rate_months, exchange_rate_ranges, exchange_rates
 with changes_unmarked as ( -- sales in an export without changeline: what is negative there is change (with it, there are none)
     select
         dataareaid,
@@ -158,5 +158,12 @@ select
     cast(amount as decimal(32, 6)) as amount, -- What was paid with tax, in the transaction's currency; negative when money is paid back
     currency, -- Currency of amount
     cast(case when payment_currency = currency then amount when amount < 0 then -abs(nullif(amountcur, 0)) else abs(nullif(amountcur, 0)) end as decimal(32, 6)) as payment_amount, -- The same in the currency of the payment; negative when money is paid back
-    payment_currency -- Currency of payment_amount: what the customer paid in
+    payment_currency, -- Currency of payment_amount: what the customer paid in
+    cast(try_cast(amount as decimal(18, 6)) * rate as decimal(32, 6)) as reporting_amount, -- amount in the reporting currency, by the rate of the day (UTC); empty without such a rate
+    upper(reporting_currency) as reporting_currency -- Currency of reporting_amount: that of the parameter of this name; empty without it
 from payments
+cross join parameters
+left join exchange_rates
+    on exchange_rates.rate_currency = upper(currency)
+    and exchange_rates.rate_month = extract(year from paid_at) * 12 + extract(month from paid_at)
+    and cast(paid_at as date) between exchange_rates.rate_from and exchange_rates.rate_to

@@ -1,5 +1,7 @@
 -- Lines whose row may differ from last time: their own record changed, or the order's, or a receipt that the order was made of,
--- or the customer or the item appeared or disappeared, whose records decide how their numbers are written.
+-- or the customer or the item appeared or disappeared, whose records decide how their numbers are written; or an exchange rate of
+-- their day, which is that of the order, or else of the line.
+-- uses: exchange_rate_months, touched_exchange_rates
 
 -- step: touched_accounts
 select dataareaid, lower(accountnum) as account_key
@@ -28,6 +30,12 @@ from salestable orders
 left semi join touched_accounts
     on touched_accounts.account_key = lower(orders.custaccount)
     and touched_accounts.dataareaid = orders.dataareaid
+union
+select orders.dataareaid, lower(orders.salesid) as order_key
+from salestable orders
+left semi join touched_exchange_rates
+    on touched_exchange_rates.rate_month = extract(year from orders.createddatetime) * 12 + extract(month from orders.createddatetime)
+    and cast(orders.createddatetime as date) between touched_exchange_rates.rate_from and touched_exchange_rates.rate_to
 
 -- step: touched_lines
 select dataareaid, recid
@@ -44,6 +52,12 @@ from salesline lines
 left semi join touched_items
     on touched_items.dataareaid = lines.dataareaid
     and touched_items.item_key = lower(lines.itemid)
+union
+select lines.dataareaid, lines.recid
+from salesline lines
+left semi join touched_exchange_rates
+    on touched_exchange_rates.rate_month = extract(year from lines.createddatetime) * 12 + extract(month from lines.createddatetime)
+    and cast(lines.createddatetime as date) between touched_exchange_rates.rate_from and touched_exchange_rates.rate_to
 
 -- step: affected
 select coalesce(dataareaid, '') || '-' || coalesce(cast(recid as string), '') as key

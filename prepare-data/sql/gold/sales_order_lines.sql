@@ -3,8 +3,8 @@
 -- key: sales_order_line_id
 -- time: ordered_at
 -- driver: salesline
--- reads: salesline, salestable, retailtransactiontable, custtable, inventtable
--- uses: superseded_orders, posted_receipts, respelled_accounts, respelled_items, orders, order_lines
+-- reads: salesline, salestable, retailtransactiontable, custtable, inventtable, exchangerate, exchangeratecurrencypair, exchangeratetype, parameters
+-- uses: superseded_orders, posted_receipts, respelled_accounts, respelled_items, orders, order_lines, exchange_rate_months, exchange_rate_ranges, exchange_rates
 with lines as (
     select
         order_lines.dataareaid,
@@ -61,5 +61,12 @@ select
     -- unit). Products of numbers with few digits have the same type in all engines.
     costprice as unit_cost, -- Cost of one unit, in the company's currency; empty where no cost is recorded
     cast(try_cast(costprice as decimal(18, 6)) * try_cast(salesqty as decimal(18, 6)) as decimal(32, 6)) as cost_amount, -- Cost of the whole quantity, in the company's currency; negative when it comes back
-    currency -- Currency of the prices and amounts, except costs
+    currency, -- Currency of the prices and amounts, except costs
+    cast(try_cast(lineamount as decimal(18, 6)) * rate as decimal(32, 6)) as reporting_amount, -- line_amount in the reporting currency, by the rate of the day (UTC); empty without such a rate
+    upper(reporting_currency) as reporting_currency -- Currency of reporting_amount: that of the parameter of this name; empty without it
 from lines
+cross join parameters
+left join exchange_rates
+    on exchange_rates.rate_currency = upper(currency)
+    and exchange_rates.rate_month = extract(year from ordered_at) * 12 + extract(month from ordered_at)
+    and cast(ordered_at as date) between exchange_rates.rate_from and exchange_rates.rate_to

@@ -1,5 +1,7 @@
 -- Orders whose row may differ from last time: their own record changed, or one of their lines, or a receipt that they were
--- made of, or the customer appeared or disappeared, whose record decides how the number is written.
+-- made of, or the customer appeared or disappeared, whose record decides how the number is written; or an exchange rate of their day,
+-- which is that of the first line where the order has no time.
+-- uses: exchange_rate_months, touched_exchange_rates
 
 -- step: touched_accounts
 select dataareaid, lower(accountnum) as account_key
@@ -24,6 +26,18 @@ from salestable orders
 left semi join touched_accounts
     on touched_accounts.account_key = lower(orders.custaccount)
     and touched_accounts.dataareaid = orders.dataareaid
+union
+select coalesce(orders.dataareaid, '') as dataareaid, coalesce(lower(orders.salesid), '') as order_key
+from salestable orders
+left semi join touched_exchange_rates
+    on touched_exchange_rates.rate_month = extract(year from orders.createddatetime) * 12 + extract(month from orders.createddatetime)
+    and cast(orders.createddatetime as date) between touched_exchange_rates.rate_from and touched_exchange_rates.rate_to
+union
+select coalesce(lines.dataareaid, '') as dataareaid, coalesce(lower(lines.salesid), '') as order_key
+from salesline lines
+left semi join touched_exchange_rates
+    on touched_exchange_rates.rate_month = extract(year from lines.createddatetime) * 12 + extract(month from lines.createddatetime)
+    and cast(lines.createddatetime as date) between touched_exchange_rates.rate_from and touched_exchange_rates.rate_to
 
 -- step: narrow salestable
 select orders.*

@@ -4,8 +4,8 @@
 -- key: sales_order_id
 -- time: ordered_at
 -- driver: salestable
--- reads: salestable, salesline, retailtransactiontable, custtable
--- uses: superseded_orders, posted_receipts, respelled_accounts, orders
+-- reads: salestable, salesline, retailtransactiontable, custtable, exchangerate, exchangeratecurrencypair, exchangeratetype, parameters
+-- uses: superseded_orders, posted_receipts, respelled_accounts, orders, exchange_rate_months, exchange_rate_ranges, exchange_rates
 with lines as (
     select
         dataareaid,
@@ -51,6 +51,12 @@ judged as (
         cast(case when totals.canceled_line_count = totals.line_count then 0 else totals.amount end as decimal(32, 6)) as amount
     from orders
     left join totals on totals.dataareaid = orders.dataareaid and totals.order_key = lower(orders.salesid)
+),
+priced as (
+    select
+        judged.*,
+        case when has_mixed_currencies then cast(null as decimal(32, 6)) when status = 4 then cast(0 as decimal(32, 6)) else amount end as total_amount
+    from judged
 )
 select
     dataareaid || '-' || salesid as sales_order_id, -- Company and order number
@@ -64,7 +70,14 @@ select
     ordered_at, -- When it was ordered (UTC)
     case when has_mixed_currencies then cast(null as string) else currency end as currency, -- Currency of total_amount
     has_mixed_currencies, -- Whether lines differ in currency; then there is no total
-    case when has_mixed_currencies then cast(null as decimal(32, 6)) when status = 4 then cast(0 as decimal(32, 6)) else amount end as total_amount, -- Sum of the lines that are not canceled, after line discounts, without charges and tax; 0 for an order that is canceled, or all lines of which are; negative for a return
+    total_amount, -- Sum of the lines that are not canceled, after line discounts, without charges and tax; 0 for an order that is canceled, or all lines of which are; negative for a return
     line_count, -- Number of lines
-    canceled_line_count -- Number of canceled lines
-from judged
+    canceled_line_count, -- Number of canceled lines
+    cast(try_cast(total_amount as decimal(18, 6)) * rate as decimal(32, 6)) as reporting_amount, -- total_amount in the reporting currency, by the rate of the day (UTC); empty without such a rate
+    upper(reporting_currency) as reporting_currency -- Currency of reporting_amount: that of the parameter of this name; empty without it
+from priced
+cross join parameters
+left join exchange_rates
+    on exchange_rates.rate_currency = upper(currency)
+    and exchange_rates.rate_month = extract(year from ordered_at) * 12 + extract(month from ordered_at)
+    and cast(ordered_at as date) between exchange_rates.rate_from and exchange_rates.rate_to

@@ -1,5 +1,6 @@
 -- Lines whose row may differ from last time: those of transactions of which the record or a line changed, or of which the
--- customer, the order or an item appeared or disappeared.
+-- customer, the order or an item appeared or disappeared, or of whose day an exchange rate changed.
+-- uses: exchange_rate_months, touched_exchange_rates
 
 -- step: touched_accounts
 select dataareaid, lower(accountnum) as account_key
@@ -71,6 +72,29 @@ from retailtransactionsalestrans lines
 left semi join touched_items
     on touched_items.item_key = lower(lines.itemid)
     and touched_items.dataareaid = lines.dataareaid
+union
+select
+    coalesce(entries.dataareaid, '') as dataareaid,
+    coalesce(cast(entries.channel as string), '') as channel,
+    coalesce(entries.store, '') as store,
+    coalesce(entries.terminal, '') as terminal,
+    coalesce(entries.transactionid, '') as transactionid
+from (
+    select
+        dataareaid,
+        channel,
+        store,
+        terminal,
+        transactionid,
+        coalesce(
+            begindatetime,
+            transdate + cast(cast(coalesce(transtime, 0) as string) || ' seconds' as interval)
+        ) as transacted_at
+    from retailtransactiontable
+) entries
+left semi join touched_exchange_rates
+    on touched_exchange_rates.rate_month = extract(year from entries.transacted_at) * 12 + extract(month from entries.transacted_at)
+    and cast(entries.transacted_at as date) between touched_exchange_rates.rate_from and touched_exchange_rates.rate_to
 
 -- step: narrow retailtransactiontable
 select transactions.*

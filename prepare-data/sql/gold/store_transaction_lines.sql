@@ -5,8 +5,8 @@
 -- key: store_transaction_line_id
 -- time: transacted_at
 -- driver: retailtransactionsalestrans
--- reads: retailtransactionsalestrans, retailtransactiontable, salestable, custtable, inventtable, parameters
--- uses: respelled_receipt_accounts, respelled_orders, respelled_receipt_items, store_entries, receipt_lines
+-- reads: retailtransactionsalestrans, retailtransactiontable, salestable, custtable, inventtable, exchangerate, exchangeratecurrencypair, exchangeratetype, parameters
+-- uses: respelled_receipt_accounts, respelled_orders, respelled_receipt_items, store_entries, receipt_lines, exchange_rate_months, exchange_rate_ranges, exchange_rates
 with lines as (
     select
         receipt_lines.dataareaid,
@@ -59,5 +59,12 @@ select
     cast(gross_amount as decimal(32, 6)) as gross_amount, -- Paid with tax; negative when money is paid back
     cast(tax_amount as decimal(32, 6)) as tax_amount, -- Tax; negative when money is paid back
     cast(case when quantity < 0 or (quantity is null and net_amount < 0) then -cost_amount else cost_amount end as decimal(32, 6)) as cost_amount, -- Cost of the whole quantity, in the company's currency; negative when it comes back; empty where no cost is recorded
-    currency -- Currency of the prices and amounts, except costs
+    currency, -- Currency of the prices and amounts, except costs
+    cast(try_cast(net_amount as decimal(18, 6)) * rate as decimal(32, 6)) as reporting_amount, -- net_amount in the reporting currency, by the rate of the day (UTC); empty without such a rate
+    upper(reporting_currency) as reporting_currency -- Currency of reporting_amount: that of the parameter of this name; empty without it
 from lines
+cross join parameters
+left join exchange_rates
+    on exchange_rates.rate_currency = upper(currency)
+    and exchange_rates.rate_month = extract(year from transacted_at) * 12 + extract(month from transacted_at)
+    and cast(transacted_at as date) between exchange_rates.rate_from and exchange_rates.rate_to

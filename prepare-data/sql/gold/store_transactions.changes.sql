@@ -1,5 +1,6 @@
 -- Transactions whose row may differ from last time: their own record changed, or one of their lines, or the customer or the order
--- appeared or disappeared, whose records decide how their numbers are written.
+-- appeared or disappeared, whose records decide how their numbers are written; or an exchange rate of their day.
+-- uses: exchange_rate_months, touched_exchange_rates
 
 -- step: touched_accounts
 select dataareaid, lower(accountnum) as account_key
@@ -53,6 +54,29 @@ from retailtransactiontable entries
 left semi join touched_numbers
     on touched_numbers.order_key = lower(entries.salesorderid)
     and touched_numbers.dataareaid = entries.dataareaid
+union
+select
+    coalesce(entries.dataareaid, '') as dataareaid,
+    coalesce(cast(entries.channel as string), '') as channel,
+    coalesce(entries.store, '') as store,
+    coalesce(entries.terminal, '') as terminal,
+    coalesce(entries.transactionid, '') as transactionid
+from (
+    select
+        dataareaid,
+        channel,
+        store,
+        terminal,
+        transactionid,
+        coalesce(
+            begindatetime,
+            transdate + cast(cast(coalesce(transtime, 0) as string) || ' seconds' as interval)
+        ) as transacted_at
+    from retailtransactiontable
+) entries
+left semi join touched_exchange_rates
+    on touched_exchange_rates.rate_month = extract(year from entries.transacted_at) * 12 + extract(month from entries.transacted_at)
+    and cast(entries.transacted_at as date) between touched_exchange_rates.rate_from and touched_exchange_rates.rate_to
 
 -- step: affected
 select concat_ws('|', dataareaid, channel, store, terminal, transactionid) as key

@@ -5,8 +5,8 @@
 -- key: store_transaction_id
 -- time: transacted_at
 -- driver: retailtransactiontable
--- reads: retailtransactiontable, retailtransactionsalestrans, salestable, custtable, parameters
--- uses: respelled_receipt_accounts, respelled_orders, store_entries
+-- reads: retailtransactiontable, retailtransactionsalestrans, salestable, custtable, exchangerate, exchangeratecurrencypair, exchangeratetype, parameters
+-- uses: respelled_receipt_accounts, respelled_orders, store_entries, exchange_rate_months, exchange_rate_ranges, exchange_rates
 with lines as (
     select
         dataareaid,
@@ -127,5 +127,12 @@ select
     cast(tax_amount as decimal(32, 6)) as tax_amount, -- Tax; negative when money is paid back
     cast(discount_amount as decimal(32, 6)) as discount_amount, -- Discounts of all lines; never negative
     cast(quantity as decimal(32, 6)) as quantity, -- Sold quantities less returned ones, of all lines
-    line_count -- Number of lines that are neither voided nor gift cards; empty for customer orders
+    line_count, -- Number of lines that are neither voided nor gift cards; empty for customer orders
+    cast(try_cast(net_amount as decimal(18, 6)) * rate as decimal(32, 6)) as reporting_amount, -- net_amount in the reporting currency, by the rate of the day (UTC); empty without such a rate
+    upper(reporting_currency) as reporting_currency -- Currency of reporting_amount: that of the parameter of this name; empty without it
 from booked
+cross join parameters
+left join exchange_rates
+    on exchange_rates.rate_currency = upper(currency)
+    and exchange_rates.rate_month = extract(year from transacted_at) * 12 + extract(month from transacted_at)
+    and cast(transacted_at as date) between exchange_rates.rate_from and exchange_rates.rate_to

@@ -37,9 +37,10 @@ pub(super) async fn gaps(run: &Run<'_>) -> Result<Vec<Gap>> {
 }
 
 /// Parameters that name a record of a table of the export, and what the record is.
-const NAMES: [(&str, &str, &str); 2] = [
+const NAMES: [(&str, &str, &str); 3] = [
     ("category_hierarchy", "ecorescategoryhierarchy", "category hierarchy"),
     ("brand_attribute", "ecoresattribute", "product attribute"),
+    ("exchange_rate_type", "exchangeratetype", "exchange rate type"),
 ];
 
 /// Refuses names that the export does not have: columns would be empty, and nobody would see why.

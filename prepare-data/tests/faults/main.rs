@@ -8,6 +8,7 @@ mod change_lake;
 mod companies;
 mod customers;
 mod erasure;
+mod exchange_rates;
 mod hard_deletes;
 mod lake;
 mod loyalty;

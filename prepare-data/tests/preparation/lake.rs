@@ -119,6 +119,8 @@ impl Lake {
     pub(crate) fn settings(&self, results: &str) -> Settings {
         let mut settings = Settings::new(location(&self.export()), location(&self.results(results)));
         settings.as_of = Some(self.now());
+        // In every lake, so that what is compared has converted amounts, too.
+        settings.parameters.insert("reporting_currency".to_owned(), "EUR".to_owned());
         settings
     }
 
@@ -192,6 +194,9 @@ pub(crate) fn small() -> Options {
         "ecoresattributevalue",
         "ecoresattribute",
         "ecorestextvalue",
+        "exchangerate",
+        "exchangeratecurrencypair",
+        "exchangeratetype",
     ];
     Options { without: without.map(str::to_owned).to_vec(), ..complete() }
 }

@@ -4,6 +4,7 @@ mod addresses;
 mod attributes;
 mod carts;
 mod catalogue;
+mod exchange_rates;
 mod loyalty;
 mod orders;
 mod payments;
@@ -34,6 +35,7 @@ pub(crate) fn all() -> Vec<Box<dyn Table>> {
     tables.extend(catalogue::tables());
     tables.extend(variants::tables());
     tables.extend(attributes::tables());
+    tables.extend(exchange_rates::tables());
     tables
 }
 

@@ -1,0 +1,7 @@
+-- Order lines with an amount for which there is no exchange rate into the reporting currency on their day.
+-- reads: sales_order_lines
+select
+    cast(count(case when reporting_amount is null then 1 end) as bigint) as gaps,
+    cast(count(*) as bigint) as of_rows
+from sales_order_lines
+where reporting_currency is not null and line_amount is not null

@@ -1,0 +1,7 @@
+-- Lines of store transactions with an amount for which there is no exchange rate into the reporting currency on their day.
+-- reads: store_transaction_lines
+select
+    cast(count(case when reporting_amount is null then 1 end) as bigint) as gaps,
+    cast(count(*) as bigint) as of_rows
+from store_transaction_lines
+where reporting_currency is not null and net_amount is not null
