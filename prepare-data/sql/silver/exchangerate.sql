@@ -3,7 +3,7 @@ select
     id,
     recid,
     nullif(exchangeratecurrencypair, 0) as exchangeratecurrencypair,
-    nullif(exchangerate, 0) as exchangerate,
+    case when exchangerate <> 0 then exchangerate end as exchangerate,
     case when validfrom > timestamp '1900-01-01 00:00:00' then validfrom end as validfrom,
     case when validto > timestamp '1900-01-01 00:00:00' then validto end as validto,
     versionnumber,

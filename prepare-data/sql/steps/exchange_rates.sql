@@ -1,5 +1,6 @@
 -- The one rate of each currency and day, by month: what one unit is in the reporting currency, from a day to another, both included.
--- Where both pairs of two currencies have a rate on a day, the direct one counts.
+-- Where both pairs of two currencies have a rate on a day, the direct one counts. Finance and operations apps allow a pair no two
+-- rates on a day; if there are, the one that began last counts.
 with monthly as (
     select currency, is_direct, valid_from, valid_to, first_month as month
     from exchange_rate_ranges

@@ -19,10 +19,13 @@ fn rate(number: i64, pair: i64, rate: f64, from: &str, to: &str) -> Value {
     json!({"recid": number, "exchangeratecurrencypair": pair, "exchangerate": rate, "validfrom": from, "validto": to})
 }
 
+fn pair(number: i64, kind: i64, from: &str, to: &str) -> Value {
+    json!({"recid": number, "exchangeratetype": kind, "fromcurrencycode": from, "tocurrencycode": to})
+}
+
 /// An export with rates of euros: of dollars to them, of them to pounds, and of francs both ways.
 fn with_rates() -> Lake {
     let mut lake = Lake::new();
-    let pair = |number: i64, kind: i64, from: &str, to: &str| json!({"recid": number, "exchangeratetype": kind, "fromcurrencycode": from, "tocurrencycode": to});
     let new_year = "2026-01-01T00:00:00Z";
     lake.add("exchangeratetype", json!([{"recid": 1, "name": "default"}, {"recid": 2, "name": "Budget"}]))
         .add(
@@ -157,10 +160,9 @@ async fn a_changed_rate_reaches_each_table_of_amounts() {
     let tables = ["sales_orders", "store_transactions", "store_transaction_lines", "payments", "carts"];
     assert_eq!(amounts(&lake, &tables).await, [["125"].as_slice(), &["92"], &["92"], &["92", "92"], &["92"]]);
 
-    let pair = |number: i64, kind: i64| json!({"recid": number, "exchangeratetype": kind, "fromcurrencycode": "USD", "tocurrencycode": "EUR"});
-    let mut former = pair(DOLLARS_TO_EUROS, 1);
+    let mut former = pair(DOLLARS_TO_EUROS, 1, "USD", "EUR");
     former["isdelete"] = json!(true);
-    lake.add("exchangeratecurrencypair", json!([former, pair(BUDGETED, 1)]));
+    lake.add("exchangeratecurrencypair", json!([former, pair(BUDGETED, 1, "USD", "EUR")]));
     lake.now += TimeDelta::hours(6);
     let report = lake.run(in_euros).await;
     assert_eq!(
