@@ -35,11 +35,11 @@ const fn pair(exchange_rate_type: u64, from: &'static str, to: &'static str, rat
 
 /// Into euros: dollars directly, pounds by the opposite pair only and with gaps, francs by both.
 const PAIRS: &[Pair] = &[
-    pair(0, "USD", "EUR", 92_00, 0),
-    pair(0, "EUR", "GBP", 86_00, 10),
-    pair(0, "CHF", "EUR", 104_00, 2),
-    pair(0, "eur", "chf", 95_00, 0),
-    pair(1, "USD", "EUR", 50_00, 0),
+    pair(0, "USD", "EUR", 9_200, 0),
+    pair(0, "EUR", "GBP", 8_600, 10),
+    pair(0, "CHF", "EUR", 10_400, 2),
+    pair(0, "eur", "chf", 9_500, 0),
+    pair(1, "USD", "EUR", 5_000, 0),
 ];
 
 /// The rate of a pair in a week.
