@@ -38,8 +38,7 @@ def main() -> int:
 
     keys, rows = {}, {}
     for name in preparation.silver():
-        # The gold tables read it again and again. They see the chosen companies only, and silver has them all.
-        rows[f"silver/{name}"] = preparation.spark.table(name).cache()
+        rows[f"silver/{name}"] = preparation.spark.table(name)  # of all companies; the gold tables see the chosen ones
         if (prepared / "silver" / name).exists():  # with two layers, silver is not written
             keys[f"silver/{name}"] = "id"
     for table in preparation.gold():

@@ -31,7 +31,7 @@ from run import Run
 from silver import Silver
 from state import State
 from tables import open_tables
-from views import Views, value_of
+from views import Views, computed, value_of
 
 
 class Preparation:
@@ -124,7 +124,9 @@ class Preparation:
         tables = contract.sources(self.sql)
         self._inputs = Inputs()
         for source in tables:
-            rows = silver.view_of(self.views, source, self.lake.bronze(source))
+            # Computed once: with all that makes silver in the plans of gold, planning these takes minutes.
+            rows = computed(silver.view_of(self.views, source, self.lake.bronze(source)))
+            rows.createOrReplaceTempView(source.name)
             self._inputs.silver[source.name] = Input(rows, self.lake.has(source.name))
         return [source.name for source in tables if self.lake.has(source.name)]
 
