@@ -1,14 +1,7 @@
 -- Carts whose row may differ from last time: a record of theirs changed, or a line, or a transaction that names them, or their channel,
 -- or the customer appeared or disappeared; or the time has come since the last run at which they count as abandoned; or an exchange
 -- rate of the day changed on which they were last changed.
--- uses: exchange_rate_months, touched_exchange_rates
-
--- step: touched_accounts
-select dataareaid, lower(accountnum) as account_key
-from changed_custtable
-where accountnum is not null
-group by dataareaid, accountnum
-having count(*) = 1
+-- uses: touched_accounts, exchange_rate_months, touched_exchange_rates
 
 -- step: touched_channels
 select recid

@@ -2,14 +2,7 @@
 -- which the customer appeared or disappeared, and those of a payment method that changed. An order's transactions are looked at
 -- together with its payments in headquarters, because the former decide whether the latter count. Also those of days of which an
 -- exchange rate changed; a payment in headquarters without a time has that of its order.
--- uses: exchange_rate_months, touched_exchange_rates
-
--- step: touched_accounts
-select dataareaid, lower(accountnum) as account_key
-from changed_custtable
-where accountnum is not null
-group by dataareaid, accountnum
-having count(*) = 1
+-- uses: touched_accounts, exchange_rate_months, touched_exchange_rates, repriced_transactions
 
 -- step: touched_methods
 select dataareaid, lower(tendertypeid) as method_key
@@ -124,28 +117,8 @@ left semi join touched_orders
     on touched_orders.order_key = lower(entries.salesorderid)
     and touched_orders.dataareaid = entries.dataareaid
 union
-select
-    coalesce(entries.dataareaid, '') as dataareaid,
-    coalesce(cast(entries.channel as string), '') as channel,
-    coalesce(entries.store, '') as store,
-    coalesce(entries.terminal, '') as terminal,
-    coalesce(entries.transactionid, '') as transactionid
-from (
-    select
-        dataareaid,
-        channel,
-        store,
-        terminal,
-        transactionid,
-        coalesce(
-            begindatetime,
-            transdate + cast(cast(coalesce(transtime, 0) as string) || ' seconds' as interval)
-        ) as transacted_at
-    from retailtransactiontable
-) entries
-left semi join touched_exchange_rates
-    on touched_exchange_rates.rate_month = extract(year from entries.transacted_at) * 12 + extract(month from entries.transacted_at)
-    and cast(entries.transacted_at as date) between touched_exchange_rates.rate_from and touched_exchange_rates.rate_to
+select dataareaid, channel, store, terminal, transactionid
+from repriced_transactions
 
 -- step: narrow retailtransactiontable
 select transactions.*

@@ -1,21 +1,7 @@
 -- Lines whose row may differ from last time: their own record changed, or the order's, or a receipt that the order was made of,
 -- or the customer or the item appeared or disappeared, whose records decide how their numbers are written; or an exchange rate of
 -- their day, which is that of the order, or else of the line.
--- uses: exchange_rate_months, touched_exchange_rates
-
--- step: touched_accounts
-select dataareaid, lower(accountnum) as account_key
-from changed_custtable
-where accountnum is not null
-group by dataareaid, accountnum
-having count(*) = 1
-
--- step: touched_items
-select dataareaid, lower(itemid) as item_key
-from changed_inventtable
-where itemid is not null
-group by dataareaid, itemid
-having count(*) = 1
+-- uses: touched_accounts, exchange_rate_months, touched_exchange_rates, touched_items
 
 -- step: touched_orders
 select dataareaid, lower(salesid) as order_key

@@ -1,14 +1,7 @@
 -- Orders whose row may differ from last time: their own record changed, or one of their lines, or a receipt that they were
 -- made of, or the customer appeared or disappeared, whose record decides how the number is written; or an exchange rate of their day,
 -- which is that of the first line where the order has no time.
--- uses: exchange_rate_months, touched_exchange_rates
-
--- step: touched_accounts
-select dataareaid, lower(accountnum) as account_key
-from changed_custtable
-where accountnum is not null
-group by dataareaid, accountnum
-having count(*) = 1
+-- uses: touched_accounts, exchange_rate_months, touched_exchange_rates
 
 -- step: touched_orders
 select coalesce(dataareaid, '') as dataareaid, coalesce(lower(salesid), '') as order_key

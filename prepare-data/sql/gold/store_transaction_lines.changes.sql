@@ -1,27 +1,6 @@
 -- Lines whose row may differ from last time: those of transactions of which the record or a line changed, or of which the
 -- customer, the order or an item appeared or disappeared, or of whose day an exchange rate changed.
--- uses: exchange_rate_months, touched_exchange_rates
-
--- step: touched_accounts
-select dataareaid, lower(accountnum) as account_key
-from changed_custtable
-where accountnum is not null
-group by dataareaid, accountnum
-having count(*) = 1
-
--- step: touched_numbers
-select dataareaid, lower(salesid) as order_key
-from changed_salestable
-where salesid is not null
-group by dataareaid, salesid
-having count(*) = 1
-
--- step: touched_items
-select dataareaid, lower(itemid) as item_key
-from changed_inventtable
-where itemid is not null
-group by dataareaid, itemid
-having count(*) = 1
+-- uses: touched_accounts, exchange_rate_months, touched_exchange_rates, repriced_transactions, touched_numbers, touched_items
 
 -- step: touched_transactions
 select
@@ -73,28 +52,8 @@ left semi join touched_items
     on touched_items.item_key = lower(lines.itemid)
     and touched_items.dataareaid = lines.dataareaid
 union
-select
-    coalesce(entries.dataareaid, '') as dataareaid,
-    coalesce(cast(entries.channel as string), '') as channel,
-    coalesce(entries.store, '') as store,
-    coalesce(entries.terminal, '') as terminal,
-    coalesce(entries.transactionid, '') as transactionid
-from (
-    select
-        dataareaid,
-        channel,
-        store,
-        terminal,
-        transactionid,
-        coalesce(
-            begindatetime,
-            transdate + cast(cast(coalesce(transtime, 0) as string) || ' seconds' as interval)
-        ) as transacted_at
-    from retailtransactiontable
-) entries
-left semi join touched_exchange_rates
-    on touched_exchange_rates.rate_month = extract(year from entries.transacted_at) * 12 + extract(month from entries.transacted_at)
-    and cast(entries.transacted_at as date) between touched_exchange_rates.rate_from and touched_exchange_rates.rate_to
+select dataareaid, channel, store, terminal, transactionid
+from repriced_transactions
 
 -- step: narrow retailtransactiontable
 select transactions.*

@@ -1,16 +1,6 @@
 -- Lines whose row may differ from last time: their own record changed, or the list's, or a customer with the number of the line or of
 -- the list, or an item of the product appeared or disappeared.
-
--- step: touched_accounts
-select account_key
-from (
-    select dataareaid, accountnum, lower(accountnum) as account_key
-    from changed_custtable
-    where accountnum is not null
-    group by dataareaid, accountnum
-    having count(*) = 1
-) appeared
-group by account_key
+-- uses: touched_accounts
 
 -- step: touched_products
 select product
