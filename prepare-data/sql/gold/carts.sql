@@ -154,9 +154,10 @@ select
     currency, -- Currency of the amount; of a cart of the channel database, that of its channel
     cast(try_cast(amount as decimal(18, 6)) * rate as decimal(32, 6)) as reporting_amount, -- total_amount in the reporting currency, by the rate of the day (UTC) of the last change; empty without such a rate
     upper(reporting_currency) as reporting_currency -- Currency of reporting_amount: that of the parameter of this name; empty without it
-from judged
-cross join parameters
-left join exchange_rates
+-- the few rates first: an engine that does not know how many rows follow keeps the first table in memory
+from exchange_rates
+right join judged
     on exchange_rates.rate_currency = upper(currency)
     and exchange_rates.rate_month = extract(year from last_changed_at) * 12 + extract(month from last_changed_at)
     and cast(last_changed_at as date) between exchange_rates.rate_from and exchange_rates.rate_to
+cross join parameters

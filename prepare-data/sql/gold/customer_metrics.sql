@@ -9,128 +9,163 @@
 -- driver: custtable
 -- reads: custtable, dirpartytable, person_types, salestable, salesline, retailtransactiontable, retailtransactionsalestrans, retailloyaltycard, retailloyaltycardrewardpointtrans, parameters
 -- uses: superseded_customers, superseded_orders, posted_receipts, respelled_accounts, orders, order_lines, respelled_receipt_accounts, respelled_orders, store_entries, receipt_lines, respelled_loyalty_accounts, present_cards, holder_customers, point_entries
-with persons as (
+
+-- step: persons
+select
+    customers.dataareaid,
+    lower(customers.accountnum) as account_key,
+    customers.dataareaid || '-' || customers.accountnum as customer_id
+from custtable customers
+inner join dirpartytable parties on parties.recid = customers.party
+left semi join person_types on person_types.type = parties.instancerelationtype
+left anti join superseded_customers superseded on superseded.id = customers.id
+where customers.dataareaid is not null and customers.accountnum is not null
+
+-- step: order_sales
+select
+    persons.customer_id,
+    upper(coalesce(lines.currency, '')) as currency,
+    true as is_order,
+    lower(lines.salesid) as sale_key,
+    lines.is_purchase,
+    lines.ordered_at as happened_at,
+    lines.retailchanneltable as channel,
+    lower(lines.itemid) as item_key,
+    lines.lineamount as amount,
+    -- all discounts, whatever they are called: what the list price has more than the line
+    case
+        when coalesce(lines.priceunit, 1) in (0, 1) then lines.list_amount
+        else cast(cast(floor(cast(lines.list_amount as double) / cast(lines.priceunit as double) * 100 + 0.5) as bigint) as decimal(20, 0)) * cast(0.01 as decimal(3, 2))
+    end - lines.lineamount as discount,
+    -- UNCONFIRMED: costprice is the cost of one unit, whatever priceunit is
+    cast(try_cast(lines.costprice as decimal(18, 6)) * try_cast(lines.salesqty as decimal(18, 6)) as decimal(32, 6)) as cost
+from (
     select
-        customers.dataareaid,
-        lower(customers.accountnum) as account_key,
-        customers.dataareaid || '-' || customers.accountnum as customer_id
-    from custtable customers
-    inner join dirpartytable parties on parties.recid = customers.party
-    left semi join person_types on person_types.type = parties.instancerelationtype
-    left anti join superseded_customers superseded on superseded.id = customers.id
-    where customers.dataareaid is not null and customers.accountnum is not null
-),
-lines as (
-    select
-        dataareaid,
-        lower(custaccount) as account_key,
-        upper(coalesce(currency, '')) as currency,
-        'order-' || lower(salesid) as sale_key,
-        true as is_order,
-        case when is_purchase then true when not is_purchase then false end as is_purchase,
-        ordered_at as happened_at,
-        retailchanneltable as channel,
-        lower(itemid) as item_key,
-        lineamount as amount,
-        -- all discounts, whatever they are called: what the list price has more than the line
-        case
-            when coalesce(priceunit, 1) in (0, 1) then list_amount
-            else cast(cast(floor(cast(list_amount as double) / cast(priceunit as double) * 100 + 0.5) as bigint) as decimal(20, 0)) * cast(0.01 as decimal(3, 2))
-        end - lineamount as discount,
-        -- UNCONFIRMED: costprice is the cost of one unit, whatever priceunit is
-        cast(try_cast(costprice as decimal(18, 6)) * try_cast(salesqty as decimal(18, 6)) as decimal(32, 6)) as cost
-    from (
-        select
-            order_lines.*,
-            cast(try_cast(salesprice as decimal(18, 6)) * try_cast(salesqty as decimal(18, 6)) as decimal(32, 6)) as list_amount
-        from order_lines
-    ) priced
-    where is_purchase or (line_kind = 'return' and coalesce(status, 0) in (1, 2, 3))
+        order_lines.*,
+        cast(try_cast(salesprice as decimal(18, 6)) * try_cast(salesqty as decimal(18, 6)) as decimal(32, 6)) as list_amount
+    from order_lines
+) lines
+inner join persons on persons.dataareaid = lines.dataareaid and persons.account_key = lower(lines.custaccount)
+where lines.is_purchase or (lines.line_kind = 'return' and coalesce(lines.status, 0) in (1, 2, 3))
+
+-- step: store_sales
+select
+    persons.customer_id,
+    upper(coalesce(lines.currency, '')) as currency,
+    false as is_order,
+    concat_ws('|', cast(lines.channel as string), lines.store, lines.terminal, lines.transactionid) as sale_key,
+    lines.is_purchase,
+    lines.transacted_at as happened_at,
+    lines.channel,
+    lower(lines.itemid) as item_key,
+    lines.net_amount as amount,
+    lines.discount_amount as discount,
+    case when lines.line_kind = 'return' then -lines.cost_amount else lines.cost_amount end as cost
+from receipt_lines lines
+inner join persons on persons.dataareaid = lines.dataareaid and persons.account_key = lower(lines.custaccount)
+where lines.line_kind in ('sale', 'return')
+
+-- step: sales
+select
+    customer_id,
+    currency,
+    is_order,
+    sale_key,
+    max(case when is_purchase then 1 else 0 end) as has_purchase,
+    max(case when is_purchase then 0 else 1 end) as has_return,
+    min(happened_at) as happened_at,
+    min(channel) as channel
+from (
+    select customer_id, currency, is_order, sale_key, is_purchase, happened_at, channel
+    from order_sales
     union all
-    select
-        receipt_lines.dataareaid,
-        lower(receipt_lines.custaccount) as account_key,
-        upper(coalesce(receipt_lines.currency, '')) as currency,
-        concat_ws('|', 'receipt', cast(receipt_lines.channel as string), receipt_lines.store, receipt_lines.terminal, receipt_lines.transactionid) as sale_key,
-        false as is_order,
-        case when receipt_lines.is_purchase then true when not receipt_lines.is_purchase then false end as is_purchase,
-        receipt_lines.transacted_at as happened_at,
-        receipt_lines.channel,
-        lower(receipt_lines.itemid) as item_key,
-        receipt_lines.net_amount as amount,
-        receipt_lines.discount_amount as discount,
-        case when receipt_lines.line_kind = 'return' then -receipt_lines.cost_amount else receipt_lines.cost_amount end as cost
-    from receipt_lines
-    where receipt_lines.line_kind in ('sale', 'return')
+    select customer_id, currency, is_order, sale_key, is_purchase, happened_at, channel
+    from store_sales
+) lines
+group by customer_id, currency, is_order, sale_key
+
+-- step: metrics
+with lines as (
+    select customer_id, currency, is_purchase, item_key, amount, discount, cost
+    from order_sales
+    union all
+    select customer_id, currency, is_purchase, item_key, amount, discount, cost
+    from store_sales
 ),
-items as ( -- the first line of each item that the customer bought counts it
+amounts as (
     select
-        lines.*,
-        case
-            when is_purchase and item_key is not null then cast(row_number() over (
-                partition by dataareaid, account_key, currency, is_purchase, item_key
-                order by happened_at nulls first, sale_key
-            ) as bigint)
-        end as item_place
-    from lines
-    where account_key is not null
-),
-sales as (
-    select
-        dataareaid,
-        account_key,
+        customer_id,
         currency,
-        sale_key,
-        is_order,
-        max(case when is_purchase then 1 else 0 end) as has_purchase,
-        max(case when is_purchase then 0 else 1 end) as has_return,
-        min(happened_at) as happened_at,
-        min(channel) as channel,
         sum(case when is_purchase then amount end) as revenue,
         sum(case when not is_purchase then -amount end) as returned,
         sum(case when is_purchase and discount > 0 then discount end) as discount,
         sum(cost) as cost,
         sum(case when cost is not null then amount - cost end) as margin,
-        count(case when cost is null then 1 end) as without_cost,
-        count(case when item_place = 1 then 1 end) as new_items
-    from items
-    group by dataareaid, account_key, currency, sale_key, is_order
+        count(case when cost is null then 1 end) as without_cost
+    from lines
+    group by customer_id, currency
 ),
-placed as (
-    select
-        sales.*,
-        row_number() over (
-            partition by dataareaid, account_key, currency, has_purchase, channel
-            order by happened_at nulls first, sale_key
-        ) as channel_place,
-        row_number() over (
-            partition by dataareaid, account_key, currency, has_purchase, date_trunc('day', happened_at)
-            order by sale_key
-        ) as day_place
-    from sales
+-- Counts of different items, days and channels are those of groups: an engine can group more rows than its memory holds.
+products as (
+    select customer_id, currency, count(*) as product_count
+    from (
+        select customer_id, currency, item_key
+        from lines
+        where is_purchase and item_key is not null
+        group by customer_id, currency, item_key
+    ) one
+    group by customer_id, currency
 ),
-totals as (
+days as (
+    select customer_id, currency, count(*) as active_days
+    from (
+        select customer_id, currency, date_trunc('day', happened_at) as day
+        from sales
+        where has_purchase = 1 and happened_at is not null
+        group by customer_id, currency, date_trunc('day', happened_at)
+    ) one
+    group by customer_id, currency
+),
+channels as (
+    select customer_id, currency, count(*) as channel_count
+    from (
+        select customer_id, currency, channel
+        from sales
+        where has_purchase = 1 and channel is not null
+        group by customer_id, currency, channel
+    ) one
+    group by customer_id, currency
+),
+counts as (
     select
-        dataareaid,
-        account_key,
+        customer_id,
         currency,
         count(case when is_order and has_purchase = 1 then 1 end) as order_count,
         count(case when has_purchase = 1 then 1 end) as purchase_count,
         count(case when has_return = 1 then 1 end) as return_count,
-        coalesce(sum(revenue), 0) as revenue,
-        coalesce(sum(returned), 0) as returned,
-        coalesce(sum(discount), 0) as discount,
-        sum(cost) as cost,
-        sum(margin) as margin,
-        sum(without_cost) as without_cost,
         min(case when has_purchase = 1 then happened_at end) as first_purchase_at,
         max(case when has_purchase = 1 then happened_at end) as last_purchase_at,
-        max(happened_at) as last_sale_at,
-        count(case when has_purchase = 1 and happened_at is not null and day_place = 1 then 1 end) as active_days,
-        count(case when has_purchase = 1 and channel is not null and channel_place = 1 then 1 end) as channel_count,
-        sum(new_items) as product_count
-    from placed
-    group by dataareaid, account_key, currency
+        max(happened_at) as last_sale_at
+    from sales
+    group by customer_id, currency
+),
+totals as (
+    select
+        counts.*,
+        amounts.revenue,
+        amounts.returned,
+        amounts.discount,
+        amounts.cost,
+        amounts.margin,
+        amounts.without_cost,
+        products.product_count,
+        days.active_days,
+        channels.channel_count
+    from counts
+    inner join amounts on amounts.customer_id = counts.customer_id and amounts.currency = counts.currency
+    left join products on products.customer_id = counts.customer_id and products.currency = counts.currency
+    left join days on days.customer_id = counts.customer_id and days.currency = counts.currency
+    left join channels on channels.customer_id = counts.customer_id and channels.currency = counts.currency
 ),
 points as (
     select
@@ -172,9 +207,9 @@ ranked as ( -- a customer who only has points has one row, without a currency
             order by totals.purchase_count desc nulls last, totals.last_sale_at desc nulls last, totals.currency nulls last
         ) as place
     from persons
-    left join totals on totals.dataareaid = persons.dataareaid and totals.account_key = persons.account_key
+    left join totals on totals.customer_id = persons.customer_id
     left join points on points.customer_key = lower(persons.customer_id)
-    where totals.account_key is not null or points.customer_key is not null
+    where totals.customer_id is not null or points.customer_key is not null
 ),
 metrics as (
     select

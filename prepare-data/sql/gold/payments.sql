@@ -8,85 +8,94 @@
 -- driver: retailtransactionpaymenttrans
 -- reads: retailtransactionpaymenttrans, retailtransactiontable, mcrcustpaymtable, salestable, custtable, retailtendertypetable, retailstoretendertypetable, exchangerate, exchangeratecurrencypair, exchangeratetype, parameters
 -- uses: respelled_receipt_accounts, respelled_orders, store_entries, superseded_orders, posted_receipts, respelled_accounts, orders, orders_paid_at_transactions, exchange_rate_months, exchange_rate_ranges, exchange_rates
-with changes_unmarked as ( -- sales in an export without changeline: what is negative there is change (with it, there are none)
-    select
-        dataareaid,
-        channel,
-        coalesce(store, '') as store,
-        coalesce(terminal, '') as terminal,
-        transactionid
-    from retailtransactionpaymenttrans
-    where changeline is null and coalesce(transactionstatus, 0) in (0, 2, 3, 7, 8)
-    group by dataareaid, channel, coalesce(store, ''), coalesce(terminal, ''), transactionid
-    having sum(amounttendered) > 0 and min(amounttendered) < 0
-),
-tendered as (
-    select
-        'transaction' as source,
-        entries.dataareaid,
-        concat_ws('|', entries.dataareaid, cast(entries.channel as string), entries.store, entries.terminal, entries.transactionid) as store_transaction_id,
-        case when not entries.owns_sale then entries.salesorderid end as salesid,
-        entries.custaccount,
-        entries.channel,
-        lines.recid,
-        lines.linenum,
-        lines.tendertype,
-        lines.changeline = 1 or (lines.changeline is null and lines.amounttendered < 0 and changes_unmarked.transactionid is not null) as is_change,
-        cast(null as int) as status,
-        entries.transacted_at as paid_at,
-        -- CDM, RetailTransactionPaymentTrans: amounttendered is in the transaction's currency, amountcur in that of the column
-        -- currency. UNCONFIRMED: the sign of change; whatever it is, change is money that goes back.
-        case when lines.changeline = 1 then -abs(lines.amounttendered) else lines.amounttendered end as amount,
-        coalesce(entries.currency, lines.currency) as currency,
-        lines.amountcur,
-        coalesce(lines.currency, entries.currency) as payment_currency
-    from retailtransactionpaymenttrans lines
-    inner join store_entries entries
-        on entries.dataareaid = lines.dataareaid
-        and entries.channel = lines.channel
-        and entries.store = coalesce(lines.store, '')
-        and entries.terminal = coalesce(lines.terminal, '')
-        and entries.transactionid = lines.transactionid
-    left join changes_unmarked
-        on changes_unmarked.dataareaid = lines.dataareaid
-        and changes_unmarked.channel = lines.channel
-        and changes_unmarked.store = coalesce(lines.store, '')
-        and changes_unmarked.terminal = coalesce(lines.terminal, '')
-        and changes_unmarked.transactionid = lines.transactionid
-    where lines.recid is not null
-        and coalesce(lines.transactionstatus, 0) in (0, 2, 3, 7, 8) -- not voided, nor unknown
+
+-- step: changes_unmarked
+-- sales in an export without changeline: what is negative there is change (with it, there are none)
+select
+    dataareaid,
+    channel,
+    coalesce(store, '') as store,
+    coalesce(terminal, '') as terminal,
+    transactionid
+from retailtransactionpaymenttrans
+where changeline is null and coalesce(transactionstatus, 0) in (0, 2, 3, 7, 8)
+group by dataareaid, channel, coalesce(store, ''), coalesce(terminal, ''), transactionid
+having sum(amounttendered) > 0 and min(amounttendered) < 0
+
+-- step: store_payments
+select
+    'transaction' as source,
+    entries.dataareaid,
+    concat_ws('|', entries.dataareaid, cast(entries.channel as string), entries.store, entries.terminal, entries.transactionid) as store_transaction_id,
+    case when not entries.owns_sale then entries.salesorderid end as salesid,
+    entries.custaccount,
+    entries.channel,
+    lines.recid,
+    lines.linenum,
+    lines.tendertype,
+    lines.changeline = 1 or (lines.changeline is null and lines.amounttendered < 0 and changes_unmarked.transactionid is not null) as is_change,
+    cast(null as int) as status,
+    entries.transacted_at as paid_at,
+    -- CDM, RetailTransactionPaymentTrans: amounttendered is in the transaction's currency, amountcur in that of the column
+    -- currency. UNCONFIRMED: the sign of change; whatever it is, change is money that goes back.
+    case when lines.changeline = 1 then -abs(lines.amounttendered) else lines.amounttendered end as amount,
+    coalesce(entries.currency, lines.currency) as currency,
+    lines.amountcur,
+    coalesce(lines.currency, entries.currency) as payment_currency
+from retailtransactionpaymenttrans lines
+inner join store_entries entries
+    on entries.dataareaid = lines.dataareaid
+    and entries.channel = lines.channel
+    and entries.store = coalesce(lines.store, '')
+    and entries.terminal = coalesce(lines.terminal, '')
+    and entries.transactionid = lines.transactionid
+left join changes_unmarked
+    on changes_unmarked.dataareaid = lines.dataareaid
+    and changes_unmarked.channel = lines.channel
+    and changes_unmarked.store = coalesce(lines.store, '')
+    and changes_unmarked.terminal = coalesce(lines.terminal, '')
+    and changes_unmarked.transactionid = lines.transactionid
+where lines.recid is not null
+    and coalesce(lines.transactionstatus, 0) in (0, 2, 3, 7, 8) -- not voided, nor unknown
+
+-- step: order_payments
+select
+    'order' as source,
+    orders.dataareaid,
+    cast(null as string) as store_transaction_id,
+    orders.salesid,
+    orders.custaccount,
+    coalesce(payments.channel, orders.retailchanneltable) as channel,
+    payments.recid,
+    cast(null as decimal(32, 6)) as linenum,
+    payments.tendertypeid as tendertype,
+    false as is_change,
+    payments.status,
+    coalesce(payments.createddatetime, orders.createddatetime) as paid_at,
+    payments.amount,
+    coalesce(payments.currencycode, orders.currencycode) as currency,
+    payments.amount as amountcur,
+    coalesce(payments.currencycode, orders.currencycode) as payment_currency
+from mcrcustpaymtable payments
+inner join salestable headers
+    on headers.dataareaid = payments.dataareaid
+    and headers.recid = payments.refrecid
+inner join orders
+    on orders.dataareaid = headers.dataareaid
+    and lower(orders.salesid) = lower(headers.salesid)
+left anti join orders_paid_at_transactions
+    on orders_paid_at_transactions.dataareaid = headers.dataareaid
+    and orders_paid_at_transactions.order_key = lower(headers.salesid)
+where payments.recid is not null
+    and payments.status in (1, 3, 4) -- authorized, posted, paid
+    -- record ids are unique in a table only, and a payment can refer to other tables
+    and (payments.custaccount is null or lower(payments.custaccount) = lower(headers.custaccount))
+
+-- step: payments
+with tendered as (
+    select * from store_payments
     union all
-    select
-        'order' as source,
-        orders.dataareaid,
-        cast(null as string) as store_transaction_id,
-        orders.salesid,
-        orders.custaccount,
-        coalesce(payments.channel, orders.retailchanneltable) as channel,
-        payments.recid,
-        cast(null as decimal(32, 6)) as linenum,
-        payments.tendertypeid as tendertype,
-        false as is_change,
-        payments.status,
-        coalesce(payments.createddatetime, orders.createddatetime) as paid_at,
-        payments.amount,
-        coalesce(payments.currencycode, orders.currencycode) as currency,
-        payments.amount as amountcur,
-        coalesce(payments.currencycode, orders.currencycode) as payment_currency
-    from mcrcustpaymtable payments
-    inner join salestable headers
-        on headers.dataareaid = payments.dataareaid
-        and headers.recid = payments.refrecid
-    inner join orders
-        on orders.dataareaid = headers.dataareaid
-        and lower(orders.salesid) = lower(headers.salesid)
-    left anti join orders_paid_at_transactions
-        on orders_paid_at_transactions.dataareaid = headers.dataareaid
-        and orders_paid_at_transactions.order_key = lower(headers.salesid)
-    where payments.recid is not null
-        and payments.status in (1, 3, 4) -- authorized, posted, paid
-        -- record ids are unique in a table only, and a payment can refer to other tables
-        and (payments.custaccount is null or lower(payments.custaccount) = lower(headers.custaccount))
+    select * from order_payments
 ),
 company_methods as (
     select dataareaid, lower(tendertypeid) as method_key, max(name) as name, max(defaultfunction) as function
@@ -161,9 +170,10 @@ select
     payment_currency, -- Currency of payment_amount: what the customer paid in
     cast(try_cast(amount as decimal(18, 6)) * rate as decimal(32, 6)) as reporting_amount, -- amount in the reporting currency, by the rate of the day (UTC); empty without such a rate
     upper(reporting_currency) as reporting_currency -- Currency of reporting_amount: that of the parameter of this name; empty without it
-from payments
-cross join parameters
-left join exchange_rates
+-- the few rates first: an engine that does not know how many rows follow keeps the first table in memory
+from exchange_rates
+right join payments
     on exchange_rates.rate_currency = upper(currency)
     and exchange_rates.rate_month = extract(year from paid_at) * 12 + extract(month from paid_at)
     and cast(paid_at as date) between exchange_rates.rate_from and exchange_rates.rate_to
+cross join parameters

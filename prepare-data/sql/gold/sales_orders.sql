@@ -75,9 +75,10 @@ select
     canceled_line_count, -- Number of canceled lines
     cast(try_cast(total_amount as decimal(18, 6)) * rate as decimal(32, 6)) as reporting_amount, -- total_amount in the reporting currency, by the rate of the day (UTC); empty without such a rate
     upper(reporting_currency) as reporting_currency -- Currency of reporting_amount: that of the parameter of this name; empty without it
-from priced
-cross join parameters
-left join exchange_rates
+-- the few rates first: an engine that does not know how many rows follow keeps the first table in memory
+from exchange_rates
+right join priced
     on exchange_rates.rate_currency = upper(currency)
     and exchange_rates.rate_month = extract(year from ordered_at) * 12 + extract(month from ordered_at)
     and cast(ordered_at as date) between exchange_rates.rate_from and exchange_rates.rate_to
+cross join parameters

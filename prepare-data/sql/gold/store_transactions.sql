@@ -7,6 +7,8 @@
 -- driver: retailtransactiontable
 -- reads: retailtransactiontable, retailtransactionsalestrans, salestable, custtable, exchangerate, exchangeratecurrencypair, exchangeratetype, parameters
 -- uses: respelled_receipt_accounts, respelled_orders, store_entries, exchange_rate_months, exchange_rate_ranges, exchange_rates
+
+-- step: totals
 with lines as (
     select
         dataareaid,
@@ -40,26 +42,30 @@ sums as (
         sum(case when counts then discamount end) as discount_amount
     from lines
     group by dataareaid, channel, store, terminal, transactionid
-),
-totals as (
-    select
-        sums.dataareaid,
-        sums.channel,
-        sums.store,
-        sums.terminal,
-        sums.transactionid,
-        sums.line_count,
-        sums.gift_card_count,
-        sums.discount_amount,
-        case when parameters.store_sales_are_negative then -sums.gift_card_amount else sums.gift_card_amount end as gift_card_amount,
-        case when parameters.store_sales_are_negative then -sums.quantity else sums.quantity end as quantity,
-        case when parameters.store_sales_are_negative then -sums.net_amount else sums.net_amount end as net_amount,
-        case when parameters.store_sales_are_negative then -sums.gross_amount else sums.gross_amount end as gross_amount,
-        case when parameters.store_sales_are_negative then -sums.tax_amount else sums.tax_amount end as tax_amount
-    from sums
-    cross join parameters
-),
-booked as (
+)
+select
+    sums.dataareaid,
+    sums.channel,
+    sums.store,
+    sums.terminal,
+    sums.transactionid,
+    sums.line_count,
+    sums.gift_card_count,
+    sums.discount_amount,
+    case when parameters.store_sales_are_negative then -sums.gift_card_amount else sums.gift_card_amount end as gift_card_amount,
+    case when parameters.store_sales_are_negative then -sums.quantity else sums.quantity end as quantity,
+    case when parameters.store_sales_are_negative then -sums.net_amount else sums.net_amount end as net_amount,
+    case when parameters.store_sales_are_negative then -sums.gross_amount else sums.gross_amount end as gross_amount,
+    case when parameters.store_sales_are_negative then -sums.tax_amount else sums.tax_amount end as tax_amount
+from sums
+cross join parameters
+
+-- step: entries
+select *
+from store_entries
+
+-- step: store_transactions
+with booked as (
     select
         transactions.dataareaid,
         transactions.channel,
@@ -94,7 +100,7 @@ booked as (
         totals.tax_amount,
         totals.discount_amount,
         totals.gift_card_amount
-    from store_entries transactions
+    from entries transactions
     left join totals
         on totals.dataareaid = transactions.dataareaid
         and totals.channel = transactions.channel
@@ -130,9 +136,10 @@ select
     line_count, -- Number of lines that are neither voided nor gift cards; empty for customer orders
     cast(try_cast(net_amount as decimal(18, 6)) * rate as decimal(32, 6)) as reporting_amount, -- net_amount in the reporting currency, by the rate of the day (UTC); empty without such a rate
     upper(reporting_currency) as reporting_currency -- Currency of reporting_amount: that of the parameter of this name; empty without it
-from booked
-cross join parameters
-left join exchange_rates
+-- the few rates first: an engine that does not know how many rows follow keeps the first table in memory
+from exchange_rates
+right join booked
     on exchange_rates.rate_currency = upper(currency)
     and exchange_rates.rate_month = extract(year from transacted_at) * 12 + extract(month from transacted_at)
     and cast(transacted_at as date) between exchange_rates.rate_from and exchange_rates.rate_to
+cross join parameters

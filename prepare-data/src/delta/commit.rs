@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use deltalake::arrow::datatypes::SchemaRef;
-use deltalake::datafusion::datasource::MemTable;
+use deltalake::datafusion::catalog::TableProvider;
 use deltalake::kernel::engine::arrow_conversion::TryIntoKernel;
 use deltalake::kernel::transaction::{CommitBuilder, CommitProperties};
 use deltalake::kernel::{Action, MetadataExt, StructType};
@@ -44,7 +44,7 @@ pub struct PendingCommit {
     /// Whether the columns change, which makes Customer Insights - Data read the whole table again.
     pub columns_change: bool,
     /// The changed rows, as they were and as they will be; `None` if all rows change.
-    pub images: Option<Arc<MemTable>>,
+    pub images: Option<Arc<dyn TableProvider>>,
     writer: TableWriter,
     base: Option<DeltaTable>,
     schema: SchemaRef,
@@ -57,7 +57,7 @@ pub(super) struct Content {
     pub(super) actions: Vec<Action>,
     pub(super) counts: Counts,
     pub(super) keys: KeyErrors,
-    pub(super) images: Option<Arc<MemTable>>,
+    pub(super) images: Option<Arc<dyn TableProvider>>,
 }
 
 /// Customer Insights - Data needs every version since its last refresh, and the files of each. Fifteen days are recommended.

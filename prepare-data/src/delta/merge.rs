@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use deltalake::arrow::compute::cast;
 use deltalake::arrow::datatypes::{DataType, Schema};
+use deltalake::datafusion::catalog::TableProvider;
 use deltalake::datafusion::common::cast::as_string_array;
-use deltalake::datafusion::datasource::MemTable;
 use deltalake::datafusion::error::DataFusionError;
 use deltalake::datafusion::prelude::{DataFrame, SessionContext};
 
@@ -84,7 +84,7 @@ impl<'a> MergePlan<'a> {
     }
 
     /// The changed rows, as they were and as they will be, with their number.
-    pub(super) async fn images(&self) -> Result<(Arc<MemTable>, u64)> {
+    pub(super) async fn images(&self) -> Result<(Arc<dyn TableProvider>, u64)> {
         let (key, columns) = (self.key, &self.columns);
         let statement = format!(
             "select {columns} from current left semi join replaced on replaced.key = current.{key} \

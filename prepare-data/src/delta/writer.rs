@@ -6,7 +6,6 @@ use std::sync::Arc;
 use deltalake::DeltaTable;
 use deltalake::arrow::datatypes::{Schema, SchemaRef};
 use deltalake::datafusion::catalog::TableProvider;
-use deltalake::datafusion::datasource::MemTable;
 use deltalake::datafusion::prelude::{DataFrame, SessionContext};
 use deltalake::kernel::Action;
 
@@ -175,7 +174,7 @@ impl TableWriter {
         schema: &SchemaRef,
         plan: &MergePlan<'_>,
         Difference { affected_files, counts }: Difference,
-    ) -> Result<(Vec<Action>, Arc<MemTable>)> {
+    ) -> Result<(Vec<Action>, Arc<dyn TableProvider>)> {
         let removed = removed_files(base, &self.name, &affected_files, true)?;
         register(plan.session(), "affected_rows", self.rows(base, Some(affected_files)).await?)?;
         let destination = self.destination(Arc::clone(schema), None);

@@ -1,7 +1,9 @@
 //! The query engine: sessions that are all configured alike, and what statements are run with.
 
 mod batches;
+mod constants;
 mod dynamic_filters;
+mod kept;
 mod query;
 
 use std::num::NonZeroUsize;
@@ -15,15 +17,18 @@ use deltalake::delta_datafusion::DeltaSessionContext;
 use futures::future::BoxFuture;
 
 pub(crate) use batches::{conform, plain_type};
+pub use constants::Constants;
 pub use dynamic_filters::with_dynamic_filters;
 pub use query::{empty, in_memory, materialize, register, run_script, sql, timestamp_literal};
 
+use self::kept::Scratch;
 use crate::error::{Context, Error, Result};
 
 /// Makes sessions. They share memory, disk and object stores, and nothing else.
 #[derive(Clone, Debug)]
 pub struct Engine {
     runtime: Arc<RuntimeEnv>,
+    memory: usize,
     threads: usize,
     joins: Joins,
 }
@@ -41,6 +46,9 @@ enum Joins {
 /// then keep their partitions and their order.
 const SMALL_TABLE: (usize, usize) = (64 * 1024 * 1024, 1024 * 1024);
 
+/// A table that a statement makes for later ones is kept in files if it would take a larger part of the memory than this one.
+const KEPT_IN_MEMORY: usize = 16;
+
 /// Memory consumers that the error names when memory runs out.
 const REPORTED_CONSUMERS: NonZeroUsize = NonZeroUsize::new(5).unwrap();
 
@@ -57,7 +65,7 @@ impl Engine {
         let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::OsTmpDirectory);
         let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool)).with_disk_manager_builder(disk);
         let runtime = runtime.build_arc().context("set up the query engine")?;
-        Ok(Self { runtime, threads, joins: Joins::Hash })
+        Ok(Self { runtime, memory, threads, joins: Joins::Hash })
     }
 
     /// Runs some work. If memory is not sufficient, runs it again with joins that need little memory.
@@ -97,7 +105,8 @@ impl Engine {
         let mut config = SessionConfig::new()
             .with_target_partitions(self.threads)
             .with_information_schema(false)
-            .set_str("datafusion.execution.time_zone", "UTC");
+            .set_str("datafusion.execution.time_zone", "UTC")
+            .with_extension(Arc::new(Scratch::new(self.memory / KEPT_IN_MEMORY)));
         let options = config.options_mut();
         // Most conditions here keep one row in a hundred: the other rows are not decoded.
         options.execution.parquet.pushdown_filters = true;

@@ -2,20 +2,17 @@
 
 use std::sync::Arc;
 
-use deltalake::arrow::array::RecordBatch;
-use deltalake::arrow::datatypes::{Field, Schema, SchemaRef};
+use deltalake::arrow::datatypes::SchemaRef;
 use deltalake::datafusion::catalog::TableProvider;
 use deltalake::datafusion::common::ScalarValue;
-use deltalake::datafusion::datasource::MemTable;
-use deltalake::datafusion::error::DataFusionError;
 use deltalake::datafusion::prelude::{DataFrame, SessionContext};
 
-use super::batches::{conform, plain_type};
+use super::kept::{Scratch, keep, no_rows};
 use crate::error::{Context, Error, Result};
 use crate::sql::Script;
 
 /// Runs the steps of a file, each under its name, and returns the last one's rows, not yet computed. The other steps are
-/// kept in memory, except views: they are small by design, and the plans of later steps need their exact sizes.
+/// computed, except views: the plans of later steps need their exact sizes.
 ///
 /// # Errors
 /// A statement fails.
@@ -43,34 +40,23 @@ pub async fn sql(session: &SessionContext, name: &str, statement: &str) -> Resul
     session.sql(statement).await.context(format!("plan {name}"))
 }
 
-/// Computes rows and registers them under a name; returns how many there are.
+/// Computes rows and registers them under a name; returns how many there are. Many rows are kept in temporary files.
 ///
 /// # Errors
-/// They cannot be computed.
+/// They cannot be computed or kept.
 pub async fn materialize(session: &SessionContext, name: &str, rows: DataFrame) -> Result<usize> {
-    let (table, count) = in_memory(name, rows).await?;
+    let scratch = session.copied_config().get_extension::<Scratch>();
+    let (table, count) = keep(rows, scratch).await.context(format!("compute {name}"))?;
     register(session, name, table)?;
     Ok(count)
 }
 
-/// Computes rows; returns them with their number.
+/// Computes rows and keeps them in memory; returns them with their number.
 ///
 /// # Errors
 /// They cannot be computed.
-pub async fn in_memory(name: &str, rows: DataFrame) -> Result<(Arc<MemTable>, usize)> {
-    // The parts of a union differ in what may be NULL, and scans use other types for text than plans declare. A table has
-    // one schema.
-    let fields =
-        rows.schema().fields().iter().map(|field| Field::new(field.name(), plain_type(field.data_type()), true));
-    let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-    let mut partitions: Vec<Vec<RecordBatch>> = rows.collect_partitioned().await.context(format!("compute {name}"))?;
-    let mut count = 0;
-    for batch in partitions.iter_mut().flatten() {
-        count += batch.num_rows();
-        *batch = conform(batch, &schema).map_err(DataFusionError::from).context(format!("keep {name}"))?;
-    }
-    let table = MemTable::try_new(schema, partitions).context(format!("keep {name}"))?;
-    Ok((Arc::new(table), count))
+pub async fn in_memory(name: &str, rows: DataFrame) -> Result<(Arc<dyn TableProvider>, usize)> {
+    keep(rows, None).await.context(format!("compute {name}"))
 }
 
 /// Registers a table under a name, and replaces an earlier one.
@@ -87,8 +73,7 @@ pub fn register(session: &SessionContext, name: &str, table: Arc<dyn TableProvid
 /// # Errors
 /// The schema is not valid.
 pub fn empty(schema: SchemaRef) -> Result<Arc<dyn TableProvider>> {
-    let batch = RecordBatch::new_empty(Arc::clone(&schema));
-    Ok(Arc::new(MemTable::try_new(schema, vec![vec![batch]]).context("make an empty table")?))
+    no_rows(&schema).context("make an empty table")
 }
 
 /// A time as a literal.

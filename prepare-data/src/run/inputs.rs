@@ -16,10 +16,13 @@ use deltalake::datafusion::prelude::SessionContext;
 
 use super::companies::chosen;
 use super::context::Run;
-use crate::engine::{Engine, empty, in_memory, register, run_script, timestamp_literal};
+use crate::engine::{Constants, Engine, empty, in_memory, register, run_script, timestamp_literal};
 use crate::error::{Context, Error, Result};
 use crate::lake::Position;
 use crate::sql::{Parameter, data_type};
+
+/// The table of the run's parameters.
+const PARAMETERS: &str = "parameters";
 
 /// What changed in a table since the last run.
 #[derive(Clone, Debug)]
@@ -27,7 +30,7 @@ pub(super) enum Changes {
     /// No rows.
     None,
     /// These rows, as they were and as they are.
-    Rows(Arc<MemTable>),
+    Rows(Arc<dyn TableProvider>),
     /// Not known.
     Unknown,
 }
@@ -50,7 +53,7 @@ pub(super) struct Input {
 #[derive(Debug, Default)]
 pub(super) struct Inputs {
     pub(super) silver: BTreeMap<String, Input>,
-    shared: BTreeMap<String, (Arc<MemTable>, String)>,
+    shared: BTreeMap<String, (Arc<dyn TableProvider>, String)>,
 }
 
 impl Inputs {
@@ -85,7 +88,9 @@ impl Inputs {
         for (name, (table, _)) in &self.shared {
             register(&session, name, Arc::clone(table) as _)?;
         }
-        register(&session, "parameters", parameters(run, previous)?)?;
+        let parameters = parameters(run, previous)?;
+        register(&session, PARAMETERS, table_of(&parameters)?)?;
+        session.add_analyzer_rule(Arc::new(Constants::new(PARAMETERS, parameters)));
         register(&session, "party_type_names", party_types(run)?)?;
         Ok(session)
     }
@@ -140,20 +145,22 @@ pub(super) async fn rows_of(run: &Run<'_>, table: &DeltaTable) -> Result<Arc<dyn
     table.table_provider().with_session(Arc::new(session.state())).await.context("read a table")
 }
 
-fn parameters(run: &Run<'_>, previous: Option<DateTime<Utc>>) -> Result<Arc<dyn TableProvider>> {
-    let declared = &run.catalog.sources.parameters;
+fn parameters(run: &Run<'_>, previous: Option<DateTime<Utc>>) -> Result<Vec<(String, ScalarValue)>> {
     run.catalog.sources.check_parameters(&run.settings.parameters)?;
-    let (mut fields, mut columns) = (Vec::new(), Vec::<ArrayRef>::new());
-    for parameter in declared {
-        let value = match parameter.name.as_str() {
-            "as_of" => timestamp_literal(run.as_of.timestamp_micros()),
-            "previous_as_of" => timestamp_literal(previous.unwrap_or(run.as_of).timestamp_micros()),
-            _ => parameter_value(run, parameter)?,
-        };
-        fields.push(Field::new(&parameter.name, value.data_type(), true));
-        columns.push(value.to_array_of_size(1).context("make the parameters")?);
-    }
-    one_batch(Schema::new(fields), columns)
+    let value = |parameter: &Parameter| match parameter.name.as_str() {
+        "as_of" => Ok(timestamp_literal(run.as_of.timestamp_micros())),
+        "previous_as_of" => Ok(timestamp_literal(previous.unwrap_or(run.as_of).timestamp_micros())),
+        _ => parameter_value(run, parameter),
+    };
+    let declared = run.catalog.sources.parameters.iter();
+    declared.map(|parameter| Ok((parameter.name.clone(), value(parameter)?))).collect()
+}
+
+/// The table of one row.
+fn table_of(values: &[(String, ScalarValue)]) -> Result<Arc<dyn TableProvider>> {
+    let fields = values.iter().map(|(name, value)| Field::new(name, value.data_type(), true));
+    let columns = values.iter().map(|(_, value)| value.to_array_of_size(1).context("make the parameters"));
+    one_batch(Schema::new(fields.collect::<Vec<_>>()), columns.collect::<Result<_>>()?)
 }
 
 fn parameter_value(run: &Run<'_>, parameter: &Parameter) -> Result<ScalarValue> {

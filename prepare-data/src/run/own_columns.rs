@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use deltalake::DeltaTable;
 use deltalake::arrow::datatypes::{Field, Schema};
-use deltalake::datafusion::datasource::MemTable;
+use deltalake::datafusion::catalog::TableProvider;
 use deltalake::datafusion::prelude::SessionContext;
 use futures::FutureExt;
 
@@ -21,9 +21,9 @@ use crate::sql::{GoldTable, OwnColumns};
 /// The rows that the shipped columns need, without the own ones.
 pub(super) struct ShippedChanges {
     /// The keys that may have changed.
-    pub(super) affected: Arc<MemTable>,
+    pub(super) affected: Arc<dyn TableProvider>,
     /// All rows of these keys.
-    pub(super) rows: Arc<MemTable>,
+    pub(super) rows: Arc<dyn TableProvider>,
 }
 
 /// Prepares the changes of all columns; `None` if nothing changes.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use deltalake::datafusion::datasource::MemTable;
+use deltalake::datafusion::catalog::TableProvider;
 use deltalake::datafusion::prelude::{DataFrame, SessionContext};
 
 use super::context::Run;
@@ -16,7 +16,7 @@ pub(super) enum Rejections {
     /// They stay as they are.
     Unchanged,
     /// Rows with these keys are replaced by these rows.
-    Changes { keys: Arc<MemTable>, rows: Arc<MemTable> },
+    Changes { keys: Arc<dyn TableProvider>, rows: Arc<dyn TableProvider> },
     /// All rows are computed.
     Whole,
 }
