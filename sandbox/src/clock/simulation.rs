@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::{Notify, oneshot};
 
 use super::TimeHold;
+
+/// How long nothing happens, in real time, until a hold counts as waiting for a sleep. A request takes a few milliseconds.
+const QUIET: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
 pub(super) struct Simulation {
@@ -23,6 +27,11 @@ pub(super) struct State {
     suspended: usize,
     /// The number of sleeps whose suspended hold was dropped meanwhile.
     orphaned: usize,
+    /// Sleeps inside an operation, by order of beginning, and whether each suspends a hold. Of two parts of one operation that
+    /// sleep at the same time, only the first does.
+    inside: BTreeMap<u64, bool>,
+    /// Changes so far.
+    changes: u64,
     /// Sleepers by wake-up time, then by order of registration.
     pub(super) sleepers: BTreeMap<SleeperKey, oneshot::Sender<TimeHold>>,
     registrations: u64,
@@ -36,6 +45,11 @@ impl State {
         self.holds > self.suspended
     }
 
+    fn add_hold(&mut self) {
+        self.holds += 1;
+        self.changes += 1;
+    }
+
     fn drop_hold(&mut self) {
         self.holds -= 1;
         if self.suspended > self.holds {
@@ -44,10 +58,36 @@ impl State {
         }
     }
 
+    /// Begins a sleep that suspends a hold, if there is any; returns its number.
+    fn begin_sleep(&mut self) -> u64 {
+        let suspends = self.is_held();
+        self.suspended += usize::from(suspends);
+        self.registrations += 1;
+        self.inside.insert(self.registrations, suspends);
+        self.registrations
+    }
+
     /// Restores a suspended hold, unless it was dropped meanwhile.
-    fn restore_hold(&mut self) {
-        let count = if self.orphaned > 0 { &mut self.orphaned } else { &mut self.suspended };
-        *count -= 1;
+    fn end_sleep(&mut self, number: u64) {
+        if self.inside.remove(&number) == Some(true) {
+            let count = if self.orphaned > 0 { &mut self.orphaned } else { &mut self.suspended };
+            *count -= 1;
+        }
+    }
+
+    /// Whether a hold may belong to an operation that only waits for a sleep which suspends none.
+    fn may_wait(&self) -> bool {
+        self.is_held() && self.inside.values().any(|suspends| !suspends)
+    }
+
+    /// Suspends a hold for such a sleep.
+    fn suspend_late(&mut self) {
+        if self.is_held()
+            && let Some(suspends) = self.inside.values_mut().find(|suspends| !**suspends)
+        {
+            *suspends = true;
+            self.suspended += 1;
+        }
     }
 }
 
@@ -59,6 +99,8 @@ impl Simulation {
                 holds: 0,
                 suspended: 0,
                 orphaned: 0,
+                inside: BTreeMap::new(),
+                changes: 0,
                 sleepers: BTreeMap::new(),
                 registrations: 0,
             }),
@@ -77,7 +119,7 @@ impl Simulation {
     }
 
     pub(super) fn hold(this: &Arc<Self>) -> TimeHold {
-        this.lock().holds += 1;
+        this.lock().add_hold();
         TimeHold(Some(this.clone()))
     }
 
@@ -93,7 +135,7 @@ impl Simulation {
         let (wakeup, sleep) = oneshot::channel();
         // Registered before the hold is suspended: otherwise time could advance beyond `wake` in between.
         let _sleeper = Self::register(this, wake, wakeup);
-        let suspended = SuspendedHold::new(this);
+        let suspended = InsideSleep::new(this);
         let wakeup = sleep.await.unwrap_or(TimeHold(None));
         // The hold of the wake-up is dropped after the suspended one is restored, so that time does not continue in between.
         drop(suspended);
@@ -104,6 +146,7 @@ impl Simulation {
         let mut state = this.lock();
         let key = (wake, state.registrations);
         state.registrations += 1;
+        state.changes += 1;
         state.sleepers.insert(key, wakeup);
         drop(state);
         this.changed.notify_one();
@@ -111,9 +154,24 @@ impl Simulation {
     }
 
     /// Changes the state, which may let time advance.
-    fn change(&self, change: impl FnOnce(&mut State)) {
-        change(&mut self.lock());
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.lock();
+        let changed = change(&mut state);
+        state.changes += 1;
+        drop(state);
         self.changed.notify_one();
+        changed
+    }
+
+    /// Waits while nothing happens, and then suspends a hold for a sleep. Of an operation whose parts sleep at the same time, the
+    /// first to sleep suspends the hold. When it has finished, the operation waits for the other, and time has to continue for it.
+    async fn suspend_when_quiet(&self) {
+        let before = self.lock().changes;
+        tokio::time::sleep(QUIET).await;
+        let mut state = self.lock();
+        if state.changes == before {
+            state.suspend_late();
+        }
     }
 }
 
@@ -136,25 +194,18 @@ impl Drop for TimeHold {
     }
 }
 
-/// A hold that is suspended during a sleep. It is restored when the sleep ends or is cancelled.
-struct SuspendedHold<'a>(Option<&'a Simulation>);
+/// A sleep that suspends a hold, if there is any, until it ends or is cancelled.
+struct InsideSleep<'a>(&'a Simulation, u64);
 
-impl<'a> SuspendedHold<'a> {
-    /// Suspends one hold, if there is any.
+impl<'a> InsideSleep<'a> {
     fn new(simulation: &'a Simulation) -> Self {
-        let is_held = simulation.lock().is_held();
-        if is_held {
-            simulation.change(|state| state.suspended += 1);
-        }
-        Self(is_held.then_some(simulation))
+        Self(simulation, simulation.change(State::begin_sleep))
     }
 }
 
-impl Drop for SuspendedHold<'_> {
+impl Drop for InsideSleep<'_> {
     fn drop(&mut self) {
-        if let Some(simulation) = self.0 {
-            simulation.change(State::restore_hold);
-        }
+        self.0.change(|state| state.end_sleep(self.1));
     }
 }
 
@@ -171,7 +222,7 @@ async fn advance(simulation: Arc<Simulation>) {
             match state.sleepers.first_key_value() {
                 Some((&(wake, _), _)) if !state.is_held() => {
                     state.now = state.now.max(wake);
-                    state.holds += 1;
+                    state.add_hold();
                     state.sleepers.pop_first().map(|(_, sleeper)| sleeper)
                 }
                 _ => None,
@@ -180,6 +231,10 @@ async fn advance(simulation: Arc<Simulation>) {
         match next {
             // If the sleeper is gone, the hold is returned and dropped here.
             Some(sleeper) => drop(sleeper.send(TimeHold(Some(simulation.clone())))),
+            None if simulation.lock().may_wait() => tokio::select! {
+                () = changed => {}
+                () = simulation.suspend_when_quiet() => {}
+            },
             // Only a new sleeper or a released hold can make time advance.
             None => changed.await,
         }

@@ -91,3 +91,24 @@ async fn an_invocation_that_ends_during_its_sleep_leaves_no_hold() {
     assert_eq!(clock.now(), now);
     drop(hold);
 }
+
+/// A poll that repeats two requests waits for the later one when the earlier one is done.
+#[tokio::test]
+async fn an_invocation_whose_parts_sleep_at_the_same_time_continues_when_the_first_is_done() {
+    let clock = Clock::simulated(midnight());
+    let hold = clock.hold();
+    let parts = async {
+        tokio::join!(clock.sleep_inside(Duration::from_secs(30)), clock.sleep_inside(Duration::from_secs(60)));
+    };
+    tokio::time::timeout(Duration::from_secs(60), parts).await.expect("time does not continue");
+    assert_eq!(clock.now(), midnight() + TimeDelta::seconds(60));
+    // The hold is there again.
+    let mut sleep = Box::pin(clock.sleep(Duration::from_secs(60)));
+    for _ in 0..1000 {
+        assert!(futures::poll!(&mut sleep).is_pending());
+        tokio::task::yield_now().await;
+    }
+    drop(hold);
+    drop(sleep.await);
+    assert_eq!(clock.now(), midnight() + TimeDelta::seconds(120));
+}
