@@ -25,7 +25,6 @@ where customers.dataareaid is not null and customers.accountnum is not null
 select
     persons.customer_id,
     upper(coalesce(lines.currency, '')) as currency,
-    true as is_order,
     lower(lines.salesid) as sale_key,
     lines.is_purchase,
     lines.ordered_at as happened_at,
@@ -39,20 +38,19 @@ select
     end - lines.lineamount as discount,
     -- UNCONFIRMED: costprice is the cost of one unit, whatever priceunit is
     cast(try_cast(lines.costprice as decimal(18, 6)) * try_cast(lines.salesqty as decimal(18, 6)) as decimal(32, 6)) as cost
-from (
+from persons
+inner join (
     select
         order_lines.*,
         cast(try_cast(salesprice as decimal(18, 6)) * try_cast(salesqty as decimal(18, 6)) as decimal(32, 6)) as list_amount
     from order_lines
-) lines
-inner join persons on persons.dataareaid = lines.dataareaid and persons.account_key = lower(lines.custaccount)
+) lines on lines.dataareaid = persons.dataareaid and lower(lines.custaccount) = persons.account_key
 where lines.is_purchase or (lines.line_kind = 'return' and coalesce(lines.status, 0) in (1, 2, 3))
 
 -- step: store_sales
 select
     persons.customer_id,
     upper(coalesce(lines.currency, '')) as currency,
-    false as is_order,
     concat_ws('|', cast(lines.channel as string), lines.store, lines.terminal, lines.transactionid) as sale_key,
     lines.is_purchase,
     lines.transacted_at as happened_at,
@@ -61,60 +59,77 @@ select
     lines.net_amount as amount,
     lines.discount_amount as discount,
     case when lines.line_kind = 'return' then -lines.cost_amount else lines.cost_amount end as cost
-from receipt_lines lines
-inner join persons on persons.dataareaid = lines.dataareaid and persons.account_key = lower(lines.custaccount)
+from persons
+inner join receipt_lines lines on lines.dataareaid = persons.dataareaid and lower(lines.custaccount) = persons.account_key
 where lines.line_kind in ('sale', 'return')
 
--- step: sales
+-- step: ordered
 select
     customer_id,
     currency,
-    is_order,
+    true as is_order,
     sale_key,
     max(case when is_purchase then 1 else 0 end) as has_purchase,
     max(case when is_purchase then 0 else 1 end) as has_return,
     min(happened_at) as happened_at,
     min(channel) as channel
+from order_sales
+group by customer_id, currency, sale_key
+
+-- step: sold_in_stores
+select
+    customer_id,
+    currency,
+    false as is_order,
+    sale_key,
+    max(case when is_purchase then 1 else 0 end) as has_purchase,
+    max(case when is_purchase then 0 else 1 end) as has_return,
+    min(happened_at) as happened_at,
+    min(channel) as channel
+from store_sales
+group by customer_id, currency, sale_key
+
+-- step: amounts
+select
+    customer_id,
+    currency,
+    sum(case when is_purchase then amount end) as revenue,
+    sum(case when not is_purchase then -amount end) as returned,
+    sum(case when is_purchase and discount > 0 then discount end) as discount,
+    sum(cost) as cost,
+    sum(case when cost is not null then amount - cost end) as margin,
+    count(case when cost is null then 1 end) as without_cost
 from (
-    select customer_id, currency, is_order, sale_key, is_purchase, happened_at, channel
+    select customer_id, currency, is_purchase, amount, discount, cost
     from order_sales
     union all
-    select customer_id, currency, is_order, sale_key, is_purchase, happened_at, channel
+    select customer_id, currency, is_purchase, amount, discount, cost
     from store_sales
 ) lines
-group by customer_id, currency, is_order, sale_key
+group by customer_id, currency
+
+-- step: products
+-- Counts of different items, days and channels are those of groups: an engine can group more rows than its memory holds.
+select customer_id, currency, count(*) as product_count
+from (
+    select customer_id, currency, item_key
+    from (
+        select customer_id, currency, is_purchase, item_key
+        from order_sales
+        union all
+        select customer_id, currency, is_purchase, item_key
+        from store_sales
+    ) lines
+    where is_purchase and item_key is not null
+    group by customer_id, currency, item_key
+) one
+group by customer_id, currency
 
 -- step: metrics
-with lines as (
-    select customer_id, currency, is_purchase, item_key, amount, discount, cost
-    from order_sales
+with sales as (
+    select * from ordered
     union all
-    select customer_id, currency, is_purchase, item_key, amount, discount, cost
-    from store_sales
-),
-amounts as (
-    select
-        customer_id,
-        currency,
-        sum(case when is_purchase then amount end) as revenue,
-        sum(case when not is_purchase then -amount end) as returned,
-        sum(case when is_purchase and discount > 0 then discount end) as discount,
-        sum(cost) as cost,
-        sum(case when cost is not null then amount - cost end) as margin,
-        count(case when cost is null then 1 end) as without_cost
-    from lines
-    group by customer_id, currency
-),
--- Counts of different items, days and channels are those of groups: an engine can group more rows than its memory holds.
-products as (
-    select customer_id, currency, count(*) as product_count
-    from (
-        select customer_id, currency, item_key
-        from lines
-        where is_purchase and item_key is not null
-        group by customer_id, currency, item_key
-    ) one
-    group by customer_id, currency
+    select * from sold_in_stores
 ),
 days as (
     select customer_id, currency, count(*) as active_days

@@ -157,7 +157,10 @@ impl Silver<'_> {
         let now = table.version();
         entry.finished(&table, started)?;
         let since = known.map(|known| known.position.clone()).filter(|_| how != How::Whole);
-        let input = Input { rows: rows_of(self.run, &table).await?, changes, before, now, exported: true, since };
+        let rows = rows_of(self.run, &table).await?;
+        // Plans are shorter where they can tell that there are no rows.
+        let rows = if entry.counts.after == 0 { empty(rows.schema())? } else { rows };
+        let input = Input { rows, changes, before, now, exported: true, since };
         let none = BTreeMap::new();
         let deletes = source.deletes(known.filter(|_| how != How::Whole).map_or(&none, |known| &known.deletes));
         let first_folder = match known.filter(|_| how != How::Whole) {
