@@ -71,6 +71,7 @@ def _prepare_one(run: Run, table: Gold) -> Prepared:
         False,
     )
     how, pending, rejections = _computed(run, table, known if is_known else None)
+    run.views.release()
     entry = run.report.add("gold", table.name, how)
     if pending:
         entry.take(pending)

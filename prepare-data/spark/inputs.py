@@ -10,7 +10,7 @@ from typing import Callable, Iterable
 from pyspark.sql import DataFrame
 
 from change_folders import LakeError
-from views import Views
+from views import Views, computed
 
 
 @dataclass
@@ -41,7 +41,7 @@ class Inputs:
 
     def compute_shared(self, views: Views) -> None:
         for path in sorted((views.sql / "shared").glob("*.sql")):
-            rows = views.keep(views.view(path.stem, path))
+            rows = computed(views.view(path.stem, path))
             text = "\n".join(sorted(map(str, rows.collect())))
             self.shared[path.stem] = (rows, hashlib.sha256(text.encode()).hexdigest()[:16])
         if self.shared["person_types"][0].isEmpty():

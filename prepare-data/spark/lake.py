@@ -106,8 +106,10 @@ class Lake:
         return path
 
     def _empty(self, source: Source) -> DataFrame:
-        columns = ", ".join(f"{name} {type}" for name, type in source.columns.items())
-        return self.spark.createDataFrame([], f"{columns}, lakefolder string, {UNREADABLE} string")
+        columns = {**source.columns, "lakefolder": "string", UNREADABLE: "string"}
+        values = ", ".join(f"cast(null as {type}) as {name}" for name, type in columns.items())
+        # Not `createDataFrame([])`: only of this does Spark know while planning that it has no rows, and leaves out what reads it.
+        return self.spark.sql(f"select {values} where false")
 
     def has_files(self, table: str, after: str) -> bool:
         """Whether change folders after one have rows of a table."""

@@ -152,6 +152,7 @@ def local_session(is_small: bool = False) -> SparkSession:
     session = session.config("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS")  # the default is deprecated, without a zone
     if is_small:
         session = session.config("spark.sql.adaptive.enabled", "false").config("spark.sql.codegen.wholeStage", "false")
+        session = session.config("spark.sql.codegen.factoryMode", "NO_CODEGEN")
         options = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=512m -XX:+UseSerialGC"
         session = session.config("spark.driver.memory", "2g").config("spark.sql.ui.retainedExecutions", 1)
         session = session.config("spark.driver.extraJavaOptions", options).config("spark.default.parallelism", 1)

@@ -81,6 +81,8 @@ class Silver:
                 run.report.problems += problems
                 return Input(run.spark.createDataFrame([], "id string"), exported=True)
             pending.publish()
+        # Spark compares each part of a plan with all rows that it keeps.
+        run.views.release()
         now = run.tables.version(self.path)
         entry.finish(now, started, 0 if pending else run.tables.count(self.path))
         first = known.first_folder if known and how != "whole" else run.lake.first_folder()
