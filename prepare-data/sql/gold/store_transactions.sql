@@ -61,6 +61,7 @@ from sums
 cross join parameters
 
 -- step: entries
+-- computed, so that the join with the totals knows the sizes of both, and keeps the smaller one in memory
 select *
 from store_entries
 

@@ -44,9 +44,11 @@ impl Scratch {
 
     /// A new folder for one table.
     fn table(&self) -> std::io::Result<PathBuf> {
-        let made = TempDir::with_prefix("prepare-data-")?;
-        // Another table may have made the folder meanwhile: then this one is dropped, and deleted.
-        let folder = self.folder.get_or_init(|| made);
+        if self.folder.get().is_none() {
+            // Of two tables that come here together, one makes a folder for nothing.
+            let _ = self.folder.set(TempDir::with_prefix("prepare-data-")?);
+        }
+        let folder = self.folder.get().ok_or(std::io::ErrorKind::NotFound)?;
         let table = folder.path().join(self.tables.fetch_add(1, Ordering::Relaxed).to_string());
         std::fs::create_dir(&table)?;
         Ok(table)
