@@ -8,6 +8,8 @@ use deltalake::arrow::datatypes::{Schema, SchemaRef};
 use deltalake::datafusion::catalog::TableProvider;
 use deltalake::datafusion::prelude::{DataFrame, SessionContext};
 use deltalake::kernel::Action;
+use futures::FutureExt;
+use futures::future::{BoxFuture, ready};
 
 use super::age_buckets::AgeBuckets;
 use super::commit::{Content, Counts, PendingCommit};
@@ -33,19 +35,11 @@ pub struct TableWriter {
 }
 
 /// Rows of a table that one statement computes.
-#[derive(Clone, Debug)]
-pub struct Partition {
-    /// The rows.
-    pub rows: DataFrame,
+pub struct Partition<'a> {
+    /// Plans the statement when it is its turn, in a session that keeps what the rows are computed from.
+    pub rows: BoxFuture<'a, Result<(SessionContext, DataFrame)>>,
     /// A condition that is true for these rows of the table and for no others.
     pub predicate: String,
-}
-
-impl Partition {
-    /// All rows of a table.
-    pub fn all(rows: DataFrame) -> Vec<Self> {
-        vec![Self { rows, predicate: "true".to_owned() }]
-    }
 }
 
 impl TableWriter {
@@ -77,21 +71,30 @@ impl TableWriter {
         self.engine.session()
     }
 
-    /// Prepares the difference between the table, if it exists, and the rows; `None` if they are equal. Partitions are
-    /// compared one after the other.
+    /// Prepares the difference between the table, if it exists, and the rows; `None` if they are equal.
     ///
     /// # Errors
     /// The rows cannot be computed or written, or Customer Insights - Data could not read them.
-    pub async fn difference(
+    pub async fn difference(&self, base: Option<DeltaTable>, rows: DataFrame) -> Result<Option<PendingCommit>> {
+        let schema = written_schema(rows.schema().as_arrow());
+        let all = Partition { rows: ready(Ok((self.session(), rows))).boxed(), predicate: "true".to_owned() };
+        self.partitions_difference(base, schema, vec![all]).await
+    }
+
+    /// The same for rows of several statements, which are computed and compared one after the other.
+    ///
+    /// # Errors
+    /// As [`Self::difference`].
+    pub async fn partitions_difference(
         &self,
         base: Option<DeltaTable>,
-        partitions: Vec<Partition>,
+        schema: SchemaRef,
+        partitions: Vec<Partition<'_>>,
     ) -> Result<Option<PendingCommit>> {
-        let Some(base) = base else { return self.replace(None, partitions).await.map(Some) };
-        let schema = table_schema(&base)?;
-        if partitions.iter().any(|partition| *written_schema(partition.rows.schema().as_arrow()) != *schema) {
-            return self.replace(Some(base), partitions).await.map(Some);
-        }
+        let base = match base {
+            Some(base) if *table_schema(&base)? == *schema => base,
+            base => return self.replace(base, schema, partitions).await.map(Some),
+        };
         let session = self.session();
         session.register_udf(row_hash());
         register(&session, "existing", self.rows(&base, None).await?)?;
@@ -115,9 +118,10 @@ impl TableWriter {
         session: &SessionContext,
         schema: &Schema,
         number: usize,
-        Partition { rows, predicate }: Partition,
+        Partition { rows, predicate }: Partition<'_>,
     ) -> Result<Option<(DataFrame, DataFrame)>> {
         let (key, columns, hashed) = (&self.key, column_list(schema), cast_list(schema));
+        let (_keeps, rows) = rows.await?;
         register(session, "partition_rows", rows.into_view())?;
         let different = format!(
             "select coalesce(computed.{key}, stored.{key}) as key \
@@ -191,11 +195,12 @@ impl TableWriter {
 
     /// Writes all rows: the table is new, or its columns change. Partitions are written one after the other, so that only
     /// one at a time needs memory.
-    async fn replace(&self, base: Option<DeltaTable>, partitions: Vec<Partition>) -> Result<PendingCommit> {
-        let Some(first) = partitions.first() else {
-            return Err(Error::Catalog(format!("{} has no statement", self.name)));
-        };
-        let schema = written_schema(first.rows.schema().as_arrow());
+    async fn replace(
+        &self,
+        base: Option<DeltaTable>,
+        schema: SchemaRef,
+        partitions: Vec<Partition<'_>>,
+    ) -> Result<PendingCommit> {
         check_schema(&self.name, &schema)?;
         self.location.create()?;
         let keys = Arc::new(KeyCheck::default());
@@ -203,7 +208,8 @@ impl TableWriter {
         let mut actions = base.as_ref().map_or(Ok(Vec::new()), remove_all_files)?;
         let mut count = 0;
         for partition in partitions {
-            let (files, rows) = destination.write(partition.rows, WriterParallelism::PerPartition).await?;
+            let (_keeps, rows) = partition.rows.await?;
+            let (files, rows) = destination.write(rows, WriterParallelism::PerPartition).await?;
             actions.extend(files.into_iter().map(Action::Add));
             count += rows;
         }

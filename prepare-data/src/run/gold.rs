@@ -15,7 +15,7 @@ use super::own_columns::{self, ShippedChanges};
 use super::rejections::Rejections;
 use super::report::{Report, TableReport};
 use super::state::{GoldState, State};
-use crate::delta::{Partition, PendingCommit, row_count};
+use crate::delta::{PendingCommit, row_count};
 use crate::engine::{Engine, in_memory, materialize, run_script, sql, with_dynamic_filters};
 use crate::error::Result;
 use crate::overlay::join_own_columns;
@@ -140,10 +140,7 @@ impl Gold<'_> {
         let session = self.inputs.session(self.run, &engine, None)?;
         let rows = run_script(&session, &self.table.rows).await?;
         let rows = join_own_columns(&session, self.table, rows).await?;
-        self.run
-            .table_writer(&engine, Layer::Gold, self.table.name())?
-            .difference(self.current.cloned(), Partition::all(rows))
-            .await
+        self.run.table_writer(&engine, Layer::Gold, self.table.name())?.difference(self.current.cloned(), rows).await
     }
 
     async fn changes(&self, current: &DeltaTable, changes: &Script, known: &GoldState) -> Result<Outcome> {

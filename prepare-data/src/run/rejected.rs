@@ -10,6 +10,7 @@ use deltalake::arrow::datatypes::{DataType, Int64Type};
 use deltalake::datafusion::error::DataFusionError;
 use deltalake::datafusion::prelude::DataFrame;
 use futures::FutureExt;
+use futures::future::ready;
 
 use super::context::Run;
 use super::inputs::{Inputs, rows_of};
@@ -17,7 +18,7 @@ use super::layer::{How, Layer};
 use super::rejections::{Rejections, rejected_rows, unreadable_values};
 use super::report::{Report, TableReport};
 use super::state::{GoldState, State};
-use crate::delta::{Partition, PendingCommit};
+use crate::delta::{Partition, PendingCommit, written_schema};
 use crate::engine::{Engine, materialize, register, sql, with_dynamic_filters};
 use crate::error::{Context, Result};
 use crate::sql::{GoldTable, Script};
@@ -93,14 +94,22 @@ impl Rejected<'_> {
         for (table, script, _) in parts {
             let session = self.inputs.session(self.run, &engine, None)?;
             let predicate = format!("published_table = '{}'", table.name());
-            all.push(Partition { rows: rejected_rows(table, script, &session).await?, predicate });
+            let rows = async move {
+                // Computed once: a comparison reads them twice.
+                materialize(&session, TABLE, rejected_rows(table, script, &session).await?).await?;
+                let rows = session.table(TABLE).await.context("collect rejected rows")?;
+                Ok((session, rows))
+            };
+            all.push(Partition { rows: rows.boxed(), predicate });
             names.push(table.name().to_owned());
         }
         let rows = unreadable_values(self.run, self.inputs, &engine.session(), true).await?;
         let rows = rows.distinct().context("collect unreadable values")?;
+        let schema = written_schema(rows.schema().as_arrow());
         let predicate = format!("published_table is null or published_table not in ('{}')", names.join("', '"));
-        all.push(Partition { rows, predicate });
-        self.run.table_writer(&engine, Layer::Quality, TABLE)?.difference(self.current.cloned(), all).await
+        all.push(Partition { rows: ready(Ok((engine.session(), rows))).boxed(), predicate });
+        let writer = self.run.table_writer(&engine, Layer::Quality, TABLE)?;
+        writer.partitions_difference(self.current.cloned(), schema, all).await
     }
 
     async fn changes(&self, current: &DeltaTable, parts: Vec<Part<'_>>) -> Result<Option<PendingCommit>> {

@@ -16,7 +16,7 @@ use super::known_rows::{add_known, keep_new};
 use super::layer::{How, Layer};
 use super::report::{Report, TableReport};
 use super::state::{SilverState, State};
-use crate::delta::{Partition, PendingCommit};
+use crate::delta::PendingCommit;
 use crate::engine::{Engine, empty, materialize, register, run_script, sql};
 use crate::error::{Error, Result};
 use crate::lake::Source;
@@ -187,7 +187,7 @@ impl Silver<'_> {
         let bronze = source.all(&session).await?;
         register(&session, &self.bronze(), bronze.into_view())?;
         let rows = self.rows(&session).await?;
-        self.run.table_writer(&engine, Layer::Silver, &self.table.name)?.difference(base, Partition::all(rows)).await
+        self.run.table_writer(&engine, Layer::Silver, &self.table.name)?.difference(base, rows).await
     }
 
     async fn new_rows(

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use prepare_data::Error;
-use prepare_data::delta::{AgeBuckets, Partition, TableWriter, check_table};
+use prepare_data::delta::{AgeBuckets, TableWriter, check_table};
 use prepare_data::engine::{Engine, sql};
 use sample_lake::Format;
 use serde_json::Value;
@@ -45,7 +45,7 @@ async fn a_file_that_lacks_rows_is_not_replaced() {
     let table_writer = TableWriter::new(&engine, location(folder.path()), "sales", "sale_id", "Sales");
     let ask = async |statement: &str| sql(&engine.session(), "sales", statement).await.unwrap();
     let three = ask("select cast(value as string) as sale_id, 1 as quantity from generate_series(1, 3)").await;
-    table_writer.difference(None, Partition::all(three)).await.unwrap().unwrap().commit().await.unwrap();
+    table_writer.difference(None, three).await.unwrap().unwrap().commit().await.unwrap();
     let log = folder.path().join("_delta_log/00000000000000000000.json");
     let text = std::fs::read_to_string(&log).unwrap();
     std::fs::write(&log, text.replace(r#"\"numRecords\":3"#, r#"\"numRecords\":4"#)).unwrap();
@@ -72,7 +72,7 @@ async fn small_files_become_few_that_still_keep_young_and_old_apart() {
     };
     let key =
         async |number: usize| sql(&engine.session(), "key", &format!("select 'sale-{number}' as key")).await.unwrap();
-    let first = table_writer.difference(None, Partition::all(sale(0).await)).await.unwrap();
+    let first = table_writer.difference(None, sale(0).await).await.unwrap();
     let mut table = first.unwrap().commit().await.unwrap();
     for number in 1..30 {
         let change = table_writer.changes(table, sale(number).await, key(number).await).await.unwrap();
