@@ -79,16 +79,25 @@ def gold_tables(sql: Path = SQL) -> list[Gold]:
 
 def steps(path: Path, **names: str) -> list[tuple[str, str]]:
     """The statements of a file with the names of their steps, those that it uses first; the last may have no name."""
+    return [*used_steps(path), *own_steps(path, **names)]
+
+
+def used_steps(path: Path) -> list[tuple[str, str]]:
+    """The steps of the other files that a file uses."""
+    used = re.search(r"^-- uses: (.+)$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    files = [path.parents[1] / "steps" / f"{name.strip()}.sql" for name in used[1].split(",")] if used else []
+    return [(name or file.stem, text) for file in files for name, text in own_steps(file)]
+
+
+def own_steps(path: Path, **names: str) -> list[tuple[str, str]]:
+    """The steps of the file itself."""
     text = path.read_text(encoding="utf-8")
-    used = re.search(r"^-- uses: (.+)$", text, flags=re.MULTILINE)
-    names_used = [name.strip() for name in used[1].split(",")] if used else []
-    earlier = [(name, (path.parents[1] / "steps" / f"{name}.sql").read_text(encoding="utf-8")) for name in names_used]
     for name, value in names.items():
         text = text.replace("{" + name + "}", value)
     parts = re.split(r"^-- step: (.+)$", text, flags=re.MULTILINE)
     if len(parts) == 1:
-        return [*earlier, ("", text)]
-    return earlier + list(zip((name.strip() for name in parts[1::2]), parts[2::2]))
+        return [("", text)]
+    return list(zip((name.strip() for name in parts[1::2]), parts[2::2]))
 
 
 def statements(path: Path) -> str:

@@ -92,7 +92,7 @@ def _computed(run: Run, table: Gold, known: GoldState | None) -> tuple[str, Pend
 
 def _changes(run: Run, table: Gold, previous: datetime) -> tuple[str, Pending | None, Rejections]:
     run.inputs.register(run.views, previous)
-    run.views.narrow(table.changes)
+    run.views.narrow(table.changes, run.shared_steps.setdefault(previous, {}))
     affected = run.spark.table("affected").select("key").distinct()
     if affected.isEmpty():
         return "unchanged", None, Rejections("unchanged")

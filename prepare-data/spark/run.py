@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from files import Files
 from inputs import Inputs
@@ -30,6 +30,8 @@ class Run:
     reconcile: bool
     """Whether all rows are compared, even those that did not change since the last run."""
     inputs: Inputs = field(default_factory=Inputs)
+    shared_steps: dict[datetime, dict[str, DataFrame]] = field(default_factory=dict)
+    """Steps that incremental runs of several tables begin with: by the time of the last run, and their statements."""
 
     @property
     def files(self) -> Files:

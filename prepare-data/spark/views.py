@@ -49,9 +49,16 @@ class Views:
         rows.createOrReplaceTempView(name)
         return rows
 
-    def narrow(self, file: Path) -> None:
-        """Runs the steps of a *.changes.sql: `narrow X` takes the place of X."""
-        for step, text in contract.steps(file):
+    def narrow(self, file: Path, shared: dict[str, DataFrame]) -> None:
+        """Runs the steps of a *.changes.sql: `narrow X` takes the place of X. Of the steps that it uses, those that another table
+        began with, too, are taken from `shared`. A step may read what those before it made."""
+        statements = ""
+        for step, text in contract.used_steps(file):
+            statements += text
+            if statements not in shared:
+                shared[statements] = computed(self.spark.sql(text))
+            shared[statements].createOrReplaceTempView(step.removeprefix("narrow "))
+        for step, text in contract.own_steps(file):
             computed(self.spark.sql(text)).createOrReplaceTempView(step.removeprefix("narrow "))
 
     def keep(self, rows: DataFrame) -> DataFrame:

@@ -8,7 +8,7 @@
 -- key: customer_metrics_id
 -- driver: custtable
 -- reads: custtable, dirpartytable, person_types, salestable, salesline, retailtransactiontable, retailtransactionsalestrans, retailloyaltycard, retailloyaltycardrewardpointtrans, parameters
--- uses: superseded_customers, superseded_orders, posted_receipts, respelled_accounts, orders, order_lines, respelled_receipt_accounts, respelled_orders, store_entries, receipt_lines, respelled_loyalty_accounts, present_cards, holder_customers, point_entries
+-- uses: superseded_customers, superseded_orders, posted_receipts, respelled_accounts, orders, order_lines, respelled_receipt_accounts, respelled_orders, sale_transactions, superseded_transactions, store_entries, receipt_lines, respelled_loyalty_accounts, present_cards, holder_customers, point_entries
 
 -- step: persons
 select

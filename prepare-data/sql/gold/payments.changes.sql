@@ -2,7 +2,7 @@
 -- which the customer appeared or disappeared, and those of a payment method that changed. An order's transactions are looked at
 -- together with its payments in headquarters, because the former decide whether the latter count. Also those of days of which an
 -- exchange rate changed; a payment in headquarters without a time has that of its order.
--- uses: touched_accounts, exchange_rate_months, touched_exchange_rates, repriced_transactions
+-- uses: touched_accounts, exchange_rate_months, touched_exchange_rates, touched_items, repriced_transactions, touched_numbers, touched_transactions
 
 -- step: touched_methods
 select dataareaid, lower(tendertypeid) as method_key
@@ -83,28 +83,12 @@ left semi join touched_exchange_rates
     on touched_exchange_rates.rate_month = extract(year from orders.createddatetime) * 12 + extract(month from orders.createddatetime)
     and cast(orders.createddatetime as date) between touched_exchange_rates.rate_from and touched_exchange_rates.rate_to
 
--- step: touched_transactions
+-- step: needed_transactions
+select dataareaid, channel, store, terminal, transactionid
+from touched_transactions
+union
 select dataareaid, channel, store, terminal, transactionid
 from touched_lines
-union
-select
-    coalesce(dataareaid, '') as dataareaid,
-    coalesce(cast(channel as string), '') as channel,
-    coalesce(store, '') as store,
-    coalesce(terminal, '') as terminal,
-    coalesce(transactionid, '') as transactionid
-from changed_retailtransactiontable
-union
-select
-    coalesce(entries.dataareaid, '') as dataareaid,
-    coalesce(cast(entries.channel as string), '') as channel,
-    coalesce(entries.store, '') as store,
-    coalesce(entries.terminal, '') as terminal,
-    coalesce(entries.transactionid, '') as transactionid
-from retailtransactiontable entries
-left semi join touched_accounts
-    on touched_accounts.account_key = lower(coalesce(entries.custaccount, entries.custaccountasync))
-    and touched_accounts.dataareaid = entries.dataareaid
 union
 select
     coalesce(entries.dataareaid, '') as dataareaid,
@@ -116,29 +100,26 @@ from retailtransactiontable entries
 left semi join touched_orders
     on touched_orders.order_key = lower(entries.salesorderid)
     and touched_orders.dataareaid = entries.dataareaid
-union
-select dataareaid, channel, store, terminal, transactionid
-from repriced_transactions
 
 -- step: narrow retailtransactiontable
 select transactions.*
 from retailtransactiontable transactions
-left semi join touched_transactions
-    on touched_transactions.transactionid = coalesce(transactions.transactionid, '')
-    and touched_transactions.terminal = coalesce(transactions.terminal, '')
-    and touched_transactions.store = coalesce(transactions.store, '')
-    and touched_transactions.channel = coalesce(cast(transactions.channel as string), '')
-    and touched_transactions.dataareaid = coalesce(transactions.dataareaid, '')
+left semi join needed_transactions
+    on needed_transactions.transactionid = coalesce(transactions.transactionid, '')
+    and needed_transactions.terminal = coalesce(transactions.terminal, '')
+    and needed_transactions.store = coalesce(transactions.store, '')
+    and needed_transactions.channel = coalesce(cast(transactions.channel as string), '')
+    and needed_transactions.dataareaid = coalesce(transactions.dataareaid, '')
 
 -- step: narrow retailtransactionpaymenttrans
 select lines.*
 from retailtransactionpaymenttrans lines
-left semi join touched_transactions
-    on touched_transactions.transactionid = coalesce(lines.transactionid, '')
-    and touched_transactions.terminal = coalesce(lines.terminal, '')
-    and touched_transactions.store = coalesce(lines.store, '')
-    and touched_transactions.channel = coalesce(cast(lines.channel as string), '')
-    and touched_transactions.dataareaid = coalesce(lines.dataareaid, '')
+left semi join needed_transactions
+    on needed_transactions.transactionid = coalesce(lines.transactionid, '')
+    and needed_transactions.terminal = coalesce(lines.terminal, '')
+    and needed_transactions.store = coalesce(lines.store, '')
+    and needed_transactions.channel = coalesce(cast(lines.channel as string), '')
+    and needed_transactions.dataareaid = coalesce(lines.dataareaid, '')
 
 -- step: named_orders
 select dataareaid, order_key

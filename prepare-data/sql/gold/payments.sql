@@ -6,8 +6,8 @@
 -- key: payment_id
 -- time: paid_at
 -- driver: retailtransactionpaymenttrans
--- reads: retailtransactionpaymenttrans, retailtransactiontable, mcrcustpaymtable, salestable, custtable, retailtendertypetable, retailstoretendertypetable, exchangerate, exchangeratecurrencypair, exchangeratetype, parameters
--- uses: respelled_receipt_accounts, respelled_orders, store_entries, superseded_orders, posted_receipts, respelled_accounts, orders, orders_paid_at_transactions, exchange_rate_months, exchange_rate_ranges, exchange_rates
+-- reads: retailtransactionpaymenttrans, retailtransactiontable, retailtransactionsalestrans, mcrcustpaymtable, salestable, custtable, inventtable, retailtendertypetable, retailstoretendertypetable, exchangerate, exchangeratecurrencypair, exchangeratetype, parameters
+-- uses: respelled_receipt_accounts, respelled_orders, sale_transactions, superseded_transactions, store_entries, superseded_orders, posted_receipts, respelled_accounts, orders, orders_paid_at_transactions, exchange_rate_months, exchange_rate_ranges, exchange_rates
 
 -- step: changes_unmarked
 -- sales in an export without changeline: what is negative there is change (with it, there are none)

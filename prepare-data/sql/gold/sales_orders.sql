@@ -4,7 +4,7 @@
 -- key: sales_order_id
 -- time: ordered_at
 -- driver: salestable
--- reads: salestable, salesline, retailtransactiontable, custtable, exchangerate, exchangeratecurrencypair, exchangeratetype, parameters
+-- reads: salestable, salesline, retailtransactiontable, custtable, inventtable, exchangerate, exchangeratecurrencypair, exchangeratetype, parameters
 -- uses: superseded_orders, posted_receipts, respelled_accounts, orders, exchange_rate_months, exchange_rate_ranges, exchange_rates
 with lines as (
     select

@@ -6,7 +6,7 @@
 -- time: transacted_at
 -- driver: retailtransactionsalestrans
 -- reads: retailtransactionsalestrans, retailtransactiontable, salestable, custtable, inventtable, exchangerate, exchangeratecurrencypair, exchangeratetype, parameters
--- uses: respelled_receipt_accounts, respelled_orders, respelled_receipt_items, store_entries, receipt_lines, exchange_rate_months, exchange_rate_ranges, exchange_rates
+-- uses: respelled_receipt_accounts, respelled_orders, respelled_receipt_items, sale_transactions, superseded_transactions, store_entries, receipt_lines, exchange_rate_months, exchange_rate_ranges, exchange_rates
 with lines as (
     select
         receipt_lines.dataareaid,

@@ -5,8 +5,8 @@
 -- key: store_transaction_id
 -- time: transacted_at
 -- driver: retailtransactiontable
--- reads: retailtransactiontable, retailtransactionsalestrans, salestable, custtable, exchangerate, exchangeratecurrencypair, exchangeratetype, parameters
--- uses: respelled_receipt_accounts, respelled_orders, store_entries, exchange_rate_months, exchange_rate_ranges, exchange_rates
+-- reads: retailtransactiontable, retailtransactionsalestrans, salestable, custtable, inventtable, exchangerate, exchangeratecurrencypair, exchangeratetype, parameters
+-- uses: respelled_receipt_accounts, respelled_orders, sale_transactions, superseded_transactions, store_entries, exchange_rate_months, exchange_rate_ranges, exchange_rates
 
 -- step: totals
 with lines as (
@@ -60,11 +60,6 @@ select
 from sums
 cross join parameters
 
--- step: entries
--- computed, so that the join with the totals knows the sizes of both, and keeps the smaller one in memory
-select *
-from store_entries
-
 -- step: store_transactions
 with booked as (
     select
@@ -101,7 +96,7 @@ with booked as (
         totals.tax_amount,
         totals.discount_amount,
         totals.gift_card_amount
-    from entries transactions
+    from store_entries transactions
     left join totals
         on totals.dataareaid = transactions.dataareaid
         and totals.channel = transactions.channel

@@ -3,7 +3,7 @@
 -- exported). Of mcrcustpaymtable: company_missing, record_missing, declined, not_submitted, unknown_status, order_missing (of no
 -- exported sales order), order_left_out (the order is rejected itself), in_transaction (the order's transaction has its payments).
 -- reads: retailtransactionpaymenttrans, retailtransactiontable, mcrcustpaymtable, salestable, custtable, parameters
--- uses: respelled_receipt_accounts, respelled_orders, store_entries, superseded_orders, posted_receipts, respelled_accounts, orders, orders_paid_at_transactions
+-- uses: respelled_receipt_accounts, respelled_orders, sale_transactions, superseded_transactions, store_entries, superseded_orders, posted_receipts, respelled_accounts, orders, orders_paid_at_transactions
 with judged as (
     select
         'retailtransactionpaymenttrans' as source_table,

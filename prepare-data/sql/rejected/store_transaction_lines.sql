@@ -2,7 +2,7 @@
 -- company_missing, record_missing (no record id), voided, unknown_status, customer_order (sales_order_lines has it),
 -- transaction_left_out (its transaction is rejected itself, or not exported).
 -- reads: retailtransactionsalestrans, retailtransactiontable, salestable, custtable, parameters
--- uses: respelled_receipt_accounts, respelled_orders, store_entries
+-- uses: respelled_receipt_accounts, respelled_orders, sale_transactions, superseded_transactions, store_entries
 with judged as (
     select
         lines.id,

@@ -28,9 +28,9 @@ use super::batches::{conform, plain_type};
 /// Rows of a row group. Limits the memory of a file that is being written.
 const ROW_GROUP: usize = 128 * 1024;
 
-/// Where a session keeps rows that do not fit in memory. The files are deleted with the session and its plans.
+/// Where rows are kept that do not fit in memory. The files are deleted with it: a session's with the session and its plans.
 #[derive(Debug)]
-pub(super) struct Scratch {
+pub struct Scratch {
     /// Size of a table in bytes from which it is kept in files.
     limit: usize,
     folder: OnceLock<TempDir>,

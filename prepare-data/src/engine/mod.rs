@@ -19,9 +19,9 @@ use futures::future::BoxFuture;
 pub(crate) use batches::{conform, plain_type};
 pub use constants::Constants;
 pub use dynamic_filters::with_dynamic_filters;
-pub use query::{empty, in_memory, materialize, register, run_script, sql, timestamp_literal};
+pub use query::{compute, empty, in_memory, materialize, register, run_script, sql, timestamp_literal};
 
-use self::kept::Scratch;
+pub use self::kept::Scratch;
 use crate::error::{Context, Error, Result};
 
 /// Makes sessions. They share memory, disk and object stores, and nothing else.
@@ -101,12 +101,17 @@ impl Engine {
         DeltaSessionContext::with_runtime_env(Arc::clone(&self.runtime)).into()
     }
 
+    /// A place for rows that are kept. Many are kept in files, which are deleted with it.
+    pub fn scratch(&self) -> Arc<Scratch> {
+        Arc::new(Scratch::new(self.memory / KEPT_IN_MEMORY))
+    }
+
     fn config(&self) -> SessionConfig {
         let mut config = SessionConfig::new()
             .with_target_partitions(self.threads)
             .with_information_schema(false)
             .set_str("datafusion.execution.time_zone", "UTC")
-            .with_extension(Arc::new(Scratch::new(self.memory / KEPT_IN_MEMORY)));
+            .with_extension(self.scratch());
         let options = config.options_mut();
         // Most conditions here keep one row in a hundred: the other rows are not decoded.
         options.execution.parquet.pushdown_filters = true;

@@ -51,6 +51,14 @@ pub async fn materialize(session: &SessionContext, name: &str, rows: DataFrame) 
     Ok(count)
 }
 
+/// Computes rows for several sessions and keeps them as long as the scratch; returns them with their number.
+///
+/// # Errors
+/// They cannot be computed or kept.
+pub async fn compute(name: &str, rows: DataFrame, scratch: &Arc<Scratch>) -> Result<(Arc<dyn TableProvider>, usize)> {
+    keep(rows, Some(Arc::clone(scratch))).await.context(format!("compute {name}"))
+}
+
 /// Computes rows and keeps them in memory; returns them with their number.
 ///
 /// # Errors

@@ -8,6 +8,7 @@ use futures::{StreamExt, TryFutureExt, TryStreamExt, stream};
 use tokio::sync::RwLock;
 
 use super::layer::Layer;
+use super::shared_steps::SharedSteps;
 use crate::delta::{AgeBuckets, TableWriter};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -30,6 +31,7 @@ pub(super) struct Run<'a> {
     pub(super) reconcile: bool,
     /// Held to compute a large table as a whole, which needs all the memory; shared by incremental work.
     pub(super) memory: RwLock<()>,
+    pub(super) shared_steps: SharedSteps,
 }
 
 impl Run<'_> {

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use chrono::{DateTime, Utc};
 use deltalake::DeltaTable;
 use deltalake::datafusion::prelude::SessionContext;
 use futures::FutureExt;
@@ -150,7 +151,7 @@ impl Gold<'_> {
             return self.whole().await;
         }
         let shared = self.run.memory.read().await;
-        if !narrowed(&session, changes).await? {
+        if !self.narrowed(&session, changes, known.as_of).await? {
             drop(shared);
             return self.own_changes(current, None, Rejections::Unchanged).await;
         }
@@ -171,6 +172,22 @@ impl Gold<'_> {
         Ok((How::Changes, pending, rejections))
     }
 
+    /// Runs the statements that limit the tables to what changed; `false` if no row is affected.
+    async fn narrowed(&self, session: &SessionContext, changes: &Script, previous: DateTime<Utc>) -> Result<bool> {
+        let mut shared = self.run.shared_steps.since(previous);
+        let (used, own) = changes.steps.split_at(changes.used);
+        for step in used {
+            shared.register(session, step).await?;
+        }
+        for step in own {
+            let rows = with_dynamic_filters(sql(session, &changes.name, &step.sql).await?);
+            if materialize(session, step.table(), rows).await? == 0 && step.name == "affected" {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// The changes of own columns, with those of the shipped ones.
     async fn own_changes(
         &self,
@@ -183,18 +200,6 @@ impl Gold<'_> {
         let how = if is_affected || pending.is_some() { How::Changes } else { How::Unchanged };
         Ok((how, pending, rejections))
     }
-}
-
-/// Runs the statements that limit the tables to what changed; `false` if no row is affected.
-async fn narrowed(session: &SessionContext, changes: &Script) -> Result<bool> {
-    for step in &changes.steps {
-        let rows = sql(session, &changes.name, &step.sql).await?;
-        let name = step.name.strip_prefix("narrow ").unwrap_or(&step.name);
-        if materialize(session, name, with_dynamic_filters(rows)).await? == 0 && name == "affected" {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }
 
 /// Whether rows change with the time of the run.

@@ -2,7 +2,7 @@
 //!
 //! Modules import only modules of lower layers:
 //! `mod → {silver, gold, rejected, maintenance} → {checks, gate, known_rows, own_columns, rejections} → inputs → companies →
-//! context → {report, state} → {gate_error, layer}`.
+//! context → {report, shared_steps, state} → {gate_error, layer}`.
 
 mod checks;
 mod companies;
@@ -18,6 +18,7 @@ mod own_columns;
 mod rejected;
 mod rejections;
 mod report;
+mod shared_steps;
 mod silver;
 mod state;
 
@@ -35,6 +36,7 @@ use self::context::Run;
 use self::gold::PreparedTable;
 use self::inputs::Inputs;
 use self::rejections::Rejections;
+use self::shared_steps::SharedSteps;
 use self::state::State;
 use crate::engine::Engine;
 use crate::error::{Context, Error, Result};
@@ -73,8 +75,8 @@ pub async fn prepare_tables(settings: &Settings, catalog: &Catalog) -> Result<Re
     }
     let export = Export::discover(&settings.lake, &settings.patterns, &catalog.sources, &state.positions()).await?;
     let run = |reconcile| {
-        let memory = RwLock::new(());
-        Run { settings, catalog, engine: &engine, export: &export, as_of, reconcile, memory }
+        let (memory, shared_steps) = (RwLock::new(()), SharedSteps::new(engine.scratch()));
+        Run { settings, catalog, engine: &engine, export: &export, as_of, reconcile, memory, shared_steps }
     };
     let is_due = settings.full || state.reconciled_at.is_none_or(|last| as_of - last >= settings.reconcile_after);
     // A comparison computes every difference twice. After known changes are published, few differences are left.

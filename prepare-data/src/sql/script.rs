@@ -13,6 +13,8 @@ pub struct Script {
     pub about: String,
     /// Its statements, in order; the last is the result.
     pub steps: Vec<Step>,
+    /// How many of them, at the beginning, are those of other files (`-- uses:`).
+    pub used: usize,
     directives: BTreeMap<String, String>,
     text: String,
     statements: String,
@@ -27,6 +29,13 @@ pub struct Step {
     pub sql: String,
     /// Whether the rows are not kept in memory, because there may be many (`-- view: yes`).
     pub is_view: bool,
+}
+
+impl Step {
+    /// The table that later statements find: `narrow X` takes the place of X.
+    pub fn table(&self) -> &str {
+        self.name.strip_prefix("narrow ").unwrap_or(&self.name)
+    }
 }
 
 const DIRECTIVES: [&str; 7] = ["category", "key", "time", "driver", "reads", "uses", "view"];
@@ -54,7 +63,7 @@ impl Script {
             return Err(Error::Catalog(format!("{name}.sql contains no statement")));
         }
         let (text, statements) = (text.to_owned(), text.to_owned());
-        Ok(Self { name: name.to_owned(), about: about.join(" "), steps, directives, text, statements })
+        Ok(Self { name: name.to_owned(), about: about.join(" "), steps, used: 0, directives, text, statements })
     }
 
     /// Value of a directive, as `-- key: customer_id`.
@@ -73,6 +82,7 @@ impl Script {
             steps.extend(used.steps.iter().cloned());
             self.statements.push_str(&used.statements);
         }
+        self.used = steps.len();
         steps.append(&mut self.steps);
         self.steps = steps;
         Ok(self)
