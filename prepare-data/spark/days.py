@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from deltalake import DeltaTable
+from deltalake import DeltaTable, write_deltalake
 from pyspark.sql import SparkSession
 
 import contract
@@ -29,6 +29,8 @@ from tables import CHANGE, create_statement, merge_statement
 FIRST, SECOND, BAD = (f"2026-11-{day}T00:00:00Z" for day in (15, 16, 17))
 LOST = 100
 """Customers that the bad day deletes: more than a fifth of them."""
+NO_ID = {"salesid": "SO-X", "dataareaid": "usrt", "recid": 1, "versionnumber": 10**15}
+"""The order without an id."""
 
 
 class Days:
@@ -56,7 +58,8 @@ class Days:
         self._require_equal(self.afresh, "the second day")
 
     def refuse(self) -> None:
-        """A day that deletes many customers, and has an order without an id. Only for change folders."""
+        """A day that deletes many customers, and has an order without an id."""
+        write_bad_day = {"csv": write_bad_folder, "delta": write_bad_commits}[self.format]
         write_bad_day(self.lake)
         before = published(self.spark)
         status = self._run("run", "--lake", self.lake, "--out", self.rust, "--as-of", BAD, "--sql", contract.SQL, may_fail=True)
@@ -119,7 +122,17 @@ def processor_seconds(session: SparkSession) -> float:
     return session._jvm.java.lang.ProcessHandle.current().info().totalCpuDuration().get().toMillis() / 1000
 
 
-def write_bad_day(lake: Path) -> None:
+def write_bad_commits(lake: Path) -> None:
+    customers, orders = (DeltaTable(str(next(lake.glob(f"**/{name}/_delta_log")).parent)) for name in ("custtable", "salestable"))
+    id = next(name for name in customers.schema().to_arrow().names if name.lower() == "id")
+    ids = customers.to_pyarrow_table(columns=[id])[id].to_pylist()
+    customers.delete(f""""{id}" in ('{"', '".join(some_of(ids))}')""")
+    schema = pa.schema(orders.schema().to_arrow())
+    row = {name: NO_ID.get(name.lower()) for name in schema.names}
+    write_deltalake(orders, pa.Table.from_pylist([row], schema), mode="append")
+
+
+def write_bad_folder(lake: Path) -> None:
     newest = sorted(path for path in lake.glob("20*") if (path / "model.json").exists())[-1]
     folder = lake / "2026-11-15T12.00.00Z"
     model = json.loads((newest / "model.json").read_text())
@@ -127,13 +140,19 @@ def write_bad_day(lake: Path) -> None:
     ids = sorted(row[0] for file in lake.glob("20*/custtable/*.csv") for row in csv.reader(file.open(encoding="utf-8", newline="")))
     deleted = {"sinkmodifiedon": "11/15/2026 11:00:00 AM", "isdelete": "true"}
     for table, rows in {
-        "custtable": [{"id": id, **deleted} for id in sorted(set(ids))[:: max(1, len(set(ids)) // LOST)]],
-        "salestable": [{"salesid": "SO-X", "dataareaid": "usrt", "recid": 1, "versionnumber": 10**15}],
+        "custtable": [{"id": id, **deleted} for id in some_of(ids)],
+        "salestable": [NO_ID],
     }.items():
         (folder / table).mkdir(parents=True)
         with (folder / table / "2026.csv").open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([str(row.get(name, "")) for name in columns[table]] for row in rows)
     (folder / "model.json").write_text(json.dumps(model))
+
+
+def some_of(ids: list[str]) -> list[str]:
+    """About `LOST` of the ids."""
+    every = sorted(set(ids))
+    return every[:: max(1, len(every) // LOST)]
 
 
 def published(out: Path) -> set[str]:
@@ -172,8 +191,7 @@ def main() -> None:
     for format in chosen.format or ["delta", "csv"]:
         days = Days(session, chosen.program, folder, format)
         days.pass_by()
-        if format == "csv":
-            days.refuse()
+        days.refuse()
 
 
 if __name__ == "__main__":

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from pyspark import StorageLevel
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -52,7 +51,6 @@ class Pending:
     """The changed rows with CHANGE, if there are some."""
     images: DataFrame | None = None
     """The changed rows as they were and as they will be; None if all rows change."""
-    kept: list[DataFrame] = field(default_factory=list)
 
     def publish(self) -> None:
         if self.rows is not None:
@@ -60,21 +58,17 @@ class Pending:
         elif self.changes is not None:
             self.tables.change(self.name, self.changes, self.key)
         self.tables.counted(self.name, self.counts.after)
-        for rows in self.kept:
-            rows.unpersist()
-
 
 
 def whole(tables: Tables, name: str, key: str, rows: DataFrame) -> Pending:
-    """The difference of a whole table to its present form."""
-    rows = rows.persist(StorageLevel.MEMORY_AND_DISK)
+    """The difference of a whole table to its present form. The rows are kept, because they are read several times."""
     keys = key_errors(rows, key)
     current = tables.read(name) if tables.version(name) else None
     if current is None or columns(current) != columns(rows):
         before = tables.count(name)
         counts = Counts(before, keys.rows, inserted=keys.rows, deleted=before)
-        return Pending(tables, name, key, counts, keys, current is not None, rows=rows, kept=[rows])
-    return _compared(tables, name, key, current, rows, keys, [rows], tables.count(name))
+        return Pending(tables, name, key, counts, keys, current is not None, rows=rows)
+    return _compared(tables, name, key, current, rows, keys, tables.count(name))
 
 
 def changes(tables: Tables, name: str, key: str, rows: DataFrame, affected: DataFrame) -> Pending:
@@ -87,7 +81,7 @@ def changes(tables: Tables, name: str, key: str, rows: DataFrame, affected: Data
     affected = affected.select(F.col("key")).union(rows.select(F.col(key).cast("string"))).distinct()
     before = tables.count(name)
     affected_rows = current.join(affected.withColumnRenamed("key", "_affected"), F.col(key) == F.col("_affected"), "left_semi")
-    return _compared(tables, name, key, affected_rows, rows, key_errors(rows, key), [], before)
+    return _compared(tables, name, key, affected_rows, rows, key_errors(rows, key), before)
 
 
 def columns(rows: DataFrame) -> list[tuple[str, str]]:
@@ -106,7 +100,7 @@ def key_errors(rows: DataFrame, key: str) -> KeyErrors:
     return KeyErrors(row.rows or 0, row.missing or 0, row.repeated or 0, row.example)
 
 
-def _compared(tables, name, key, current: DataFrame, rows: DataFrame, keys: KeyErrors, kept: list, before: int) -> Pending:
+def _compared(tables, name, key, current: DataFrame, rows: DataFrame, keys: KeyErrors, before: int) -> Pending:
     names = rows.columns
     new = rows.select(F.col(key).alias("_key"), F.struct(*names).alias("_new"))
     old = current.select(F.col(key).alias("_key"), F.struct(*names).alias("_old"))
@@ -116,7 +110,7 @@ def _compared(tables, name, key, current: DataFrame, rows: DataFrame, keys: KeyE
     numbers = {row[CHANGE]: row["count"] for row in differing.groupBy(CHANGE).count().collect()}
     inserted, updated, deleted = (numbers.get(kind, 0) for kind in ("insert", "update", "delete"))
     counts = Counts(before, before + inserted - deleted, inserted, updated, deleted)
-    pending = Pending(tables, name, key, counts, keys, kept=kept)
+    pending = Pending(tables, name, key, counts, keys)
     if counts.changed:
         present = F.coalesce(F.col("_new"), F.col("_old")).alias("_row")
         pending.changes = differing.select(present, CHANGE).select("_row.*", CHANGE)

@@ -17,6 +17,7 @@ from rejections import Rejections, rejections_of
 from report import Entry
 from run import Run
 from state import GoldState
+from views import computed
 
 
 @dataclass
@@ -86,7 +87,7 @@ def _computed(run: Run, table: Gold, known: GoldState | None) -> tuple[str, Pend
     if known and table.changes and run.inputs.register_changes(table.reads):
         return _changes(run, table, datetime.fromisoformat(known.as_of))
     run.inputs.register(run.views)
-    rows = run.views.view(table.name, table.path)
+    rows = computed(run.views.view(table.name, table.path))
     return "whole", difference.whole(run.tables, f"gold/{table.name}", table.key, rows), Rejections("whole")
 
 

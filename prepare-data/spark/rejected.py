@@ -16,6 +16,7 @@ from lake import UNREADABLE
 from rejections import COLUMNS, Rejections, rejected_rows, unreadable_values
 from run import Run
 from state import GoldState
+from views import computed
 
 PATH = "quality/rejected"
 KEY = "rejection_id"
@@ -40,7 +41,7 @@ def update(run: Run, prepared: list[Prepared]) -> None:
     elif is_known:
         how, pending = "changes", _changes(run, parts)
     else:
-        how, pending = "whole", difference.whole(run.tables, PATH, KEY, _whole(run, [table for table, _ in parts]))
+        how, pending = "whole", difference.whole(run.tables, PATH, KEY, computed(_whole(run, [table for table, _ in parts])))
     entry = run.report.add("quality", "rejected", how)
     if pending:
         entry.take(pending)
@@ -65,15 +66,15 @@ def _changes(run: Run, parts: list[tuple[Gold, Rejections]]) -> difference.Pendi
     inputs = run.inputs.silver.items()
     rows = [unreadable_values(name, input.unreadable) for name, input in inputs if input.unreadable is not None]
     keys = run.spark.createDataFrame([], "published_table string, key string")
-    computed = [table for table, part in parts if part.how == "whole"]
+    whole_tables = [table for table, part in parts if part.how == "whole"]
     for table, part in parts:
         if part.how == "changes":
             keys = keys.union(part.keys)
             rows.append(part.rows)
-    rows += [rejected_rows(run.views, table) for table in computed]
+    rows += [rejected_rows(run.views, table) for table in whole_tables]
     existing = run.tables.read(PATH)
     affected = existing.join(keys, ["published_table", "key"], "left_semi").select(F.col(KEY).alias("key"))
-    whole = existing.where(F.col("published_table").isin([table.name for table in computed])).select(KEY)
+    whole = existing.where(F.col("published_table").isin([table.name for table in whole_tables])).select(KEY)
     return difference.changes(run.tables, PATH, KEY, _union(run, rows), affected.union(whole))
 
 

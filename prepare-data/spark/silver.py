@@ -127,7 +127,8 @@ class Silver:
         if self.run.lake.is_text(self.name):
             rows = self.run.views.keep(rows)  # parsing text is what takes longest
             self.deletes = self._note(rows, {})
-        return difference.whole(self.run.tables, self.path, "id", view_of(self.run.views, self.source, rows.drop(UNREADABLE)))
+        rows = self.run.views.keep(view_of(self.run.views, self.source, rows.drop(UNREADABLE)))
+        return difference.whole(self.run.tables, self.path, "id", rows)
 
     def _from_folders(self, known: SilverState) -> tuple[str, Pending | None]:
         """From later change folders, and what is known of the rows in them."""
