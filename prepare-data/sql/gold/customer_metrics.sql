@@ -8,18 +8,7 @@
 -- key: customer_metrics_id
 -- driver: custtable
 -- reads: custtable, dirpartytable, person_types, salestable, salesline, retailtransactiontable, retailtransactionsalestrans, retailloyaltycard, retailloyaltycardrewardpointtrans, parameters
--- uses: superseded_customers, superseded_orders, posted_receipts, respelled_accounts, orders, order_lines, respelled_receipt_accounts, respelled_orders, sale_transactions, superseded_transactions, store_entries, receipt_lines, respelled_loyalty_accounts, present_cards, holder_customers, point_entries
-
--- step: persons
-select
-    customers.dataareaid,
-    lower(customers.accountnum) as account_key,
-    customers.dataareaid || '-' || customers.accountnum as customer_id
-from custtable customers
-inner join dirpartytable parties on parties.recid = customers.party
-left semi join person_types on person_types.type = parties.instancerelationtype
-left anti join superseded_customers superseded on superseded.id = customers.id
-where customers.dataareaid is not null and customers.accountnum is not null
+-- uses: superseded_customers, persons, superseded_orders, posted_receipts, respelled_accounts, orders, order_lines, respelled_receipt_accounts, respelled_orders, sale_transactions, superseded_transactions, store_entries, entries_of_persons, receipt_lines, respelled_loyalty_accounts, present_cards, holder_customers, point_entries
 
 -- step: order_sales
 select
