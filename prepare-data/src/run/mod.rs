@@ -2,7 +2,7 @@
 //!
 //! Modules import only modules of lower layers:
 //! `mod → {silver, gold, rejected, maintenance} → {checks, gate, known_rows, own_columns, rejections} → inputs → companies →
-//! context → {report, shared_steps, state} → {gate_error, layer}`.
+//! context → {report, state} → {gate_error, layer, shared_steps}`.
 
 mod checks;
 mod companies;
