@@ -61,7 +61,7 @@ class Pending:
 
 
 def whole(tables: Tables, name: str, key: str, rows: DataFrame) -> Pending:
-    """The difference of a whole table to its present form. The rows are kept, because they are read several times."""
+    """The difference of a whole table to its present form. Reads `rows` several times, so they have to be kept."""
     keys = key_errors(rows, key)
     current = tables.read(name) if tables.version(name) else None
     if current is None or columns(current) != columns(rows):

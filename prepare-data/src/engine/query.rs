@@ -46,17 +46,21 @@ pub async fn sql(session: &SessionContext, name: &str, statement: &str) -> Resul
 /// They cannot be computed or kept.
 pub async fn materialize(session: &SessionContext, name: &str, rows: DataFrame) -> Result<usize> {
     let scratch = session.copied_config().get_extension::<Scratch>();
-    let (table, count) = keep(rows, scratch).await.context(format!("compute {name}"))?;
+    let (table, count) = compute(name, rows, scratch).await?;
     register(session, name, table)?;
     Ok(count)
 }
 
-/// Computes rows for several sessions and keeps them as long as the scratch; returns them with their number.
+/// Computes rows and keeps them as long as the scratch, or in memory without one; returns them with their number.
 ///
 /// # Errors
 /// They cannot be computed or kept.
-pub async fn compute(name: &str, rows: DataFrame, scratch: &Arc<Scratch>) -> Result<(Arc<dyn TableProvider>, usize)> {
-    keep(rows, Some(Arc::clone(scratch))).await.context(format!("compute {name}"))
+pub async fn compute(
+    name: &str,
+    rows: DataFrame,
+    scratch: Option<Arc<Scratch>>,
+) -> Result<(Arc<dyn TableProvider>, usize)> {
+    keep(rows, scratch).await.context(format!("compute {name}"))
 }
 
 /// Computes rows and keeps them in memory; returns them with their number.
@@ -64,7 +68,7 @@ pub async fn compute(name: &str, rows: DataFrame, scratch: &Arc<Scratch>) -> Res
 /// # Errors
 /// They cannot be computed.
 pub async fn in_memory(name: &str, rows: DataFrame) -> Result<(Arc<dyn TableProvider>, usize)> {
-    keep(rows, None).await.context(format!("compute {name}"))
+    compute(name, rows, None).await
 }
 
 /// Registers a table under a name, and replaces an earlier one.

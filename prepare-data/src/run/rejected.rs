@@ -103,11 +103,12 @@ impl Rejected<'_> {
             all.push(Partition { rows: rows.boxed(), predicate });
             names.push(table.name().to_owned());
         }
-        let rows = unreadable_values(self.run, self.inputs, &engine.session(), true).await?;
+        let session = engine.session();
+        let rows = unreadable_values(self.run, self.inputs, &session, true).await?;
         let rows = rows.distinct().context("collect unreadable values")?;
         let schema = written_schema(rows.schema().as_arrow());
         let predicate = format!("published_table is null or published_table not in ('{}')", names.join("', '"));
-        all.push(Partition { rows: ready(Ok((engine.session(), rows))).boxed(), predicate });
+        all.push(Partition { rows: ready(Ok((session, rows))).boxed(), predicate });
         let writer = self.run.table_writer(&engine, Layer::Quality, TABLE)?;
         writer.partitions_difference(self.current.cloned(), schema, all).await
     }

@@ -50,7 +50,7 @@ impl StepsOfTable<'_> {
         let name = step.table();
         let computed = async || -> Result<_> {
             let rows = with_dynamic_filters(sql(session, name, &step.sql).await?);
-            Ok(compute(name, rows, &self.shared.scratch).await?.0)
+            Ok(compute(name, rows, Some(Arc::clone(&self.shared.scratch))).await?.0)
         };
         let rows = cell.get_or_try_init(computed).await?;
         register(session, name, Arc::clone(rows))
