@@ -1,8 +1,8 @@
 //! The numbers by which an operator finds an event: those that a customer has in hand.
 
-use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::Value;
-use serde_json::value::RawValue;
+use serde::{Deserialize, Serialize};
+
+use crate::json::RawObject;
 
 /// Longest number that is kept, in bytes. Commerce's own have at most 50 characters.
 const LONGEST: usize = 128;
@@ -24,27 +24,21 @@ pub struct Numbers {
     pub customer_number: Option<String>,
 }
 
-/// The fields of `SalesOrder` and `Cart` in the Retail Server API that contain them.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-struct Order {
-    #[serde(deserialize_with = "number")]
-    sales_id: Option<String>,
-    #[serde(deserialize_with = "number")]
-    channel_reference_id: Option<String>,
-    #[serde(deserialize_with = "number")]
-    receipt_id: Option<String>,
-    #[serde(deserialize_with = "number")]
-    customer_id: Option<String>,
-}
-
 impl Numbers {
-    /// The numbers in an order or a cart, and the account number of the event. What is missing or no number is left out.
-    pub fn of(order: Option<&RawValue>, customer_id: &str) -> Self {
-        let Order { sales_id, channel_reference_id, receipt_id, customer_id: of_order } =
-            order.and_then(|order| serde_json::from_str(order.get()).ok()).unwrap_or_default();
-        let customer_number = usable(customer_id.to_owned()).or(of_order);
-        Self { sales_id, channel_reference_id, receipt_id, customer_number }
+    /// The numbers in the fields of `SalesOrder` or `Cart` of the Retail Server API. What is missing or no number is left out.
+    pub(crate) fn of(purchase: &RawObject<'_>) -> Self {
+        let number = |field| purchase.text(field).and_then(usable);
+        Self {
+            sales_id: number("SalesId"),
+            channel_reference_id: number("ChannelReferenceId"),
+            receipt_id: number("ReceiptId"),
+            customer_number: number("CustomerId"),
+        }
+    }
+
+    /// These, with the account number of the event, if it has one.
+    pub fn with_customer(self, number: &str) -> Self {
+        Self { customer_number: usable(number.to_owned()).or(self.customer_number), ..self }
     }
 
     /// These, and from `earlier` what is missing in them.
@@ -62,20 +56,12 @@ fn usable(text: String) -> Option<String> {
     Some(text).filter(|text| !text.trim().is_empty() && text.len() <= LONGEST)
 }
 
-/// A text. Anything else counts as missing, so that one odd field does not hide the others.
-fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    match Value::deserialize(deserializer)? {
-        Value::String(text) => Ok(usable(text)),
-        _ => Ok(None),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn of(order: &str, customer_id: &str) -> Numbers {
-        Numbers::of(Some(&RawValue::from_string(order.to_owned()).unwrap()), customer_id)
+        Numbers::of(&serde_json::from_str(order).unwrap()).with_customer(customer_id)
     }
 
     #[test]
@@ -98,7 +84,7 @@ mod tests {
             }
         );
         assert_eq!(of(r#"{"SalesId":" "}"#, ""), Numbers::default());
-        assert_eq!(of("[]", ""), Numbers::default());
+        assert_eq!(of(r#"{"SalesId":"1","SalesId":"2"}"#, "").sales_id.as_deref(), Some("2"));
         assert_eq!(of(&format!(r#"{{"SalesId":"{}"}}"#, "9".repeat(200)), ""), Numbers::default());
     }
 }

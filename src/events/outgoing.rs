@@ -1,13 +1,12 @@
 //! A message to publish. Its body contains exactly the three parts of Microsoft's sample, so that a Logic App made for the
 //! sample can use the same subscription.
 
-use chrono::{DateTime, Utc};
 use serde::Serialize;
-use serde_json::value::RawValue;
 
 use super::rescheduled::{failure_property, retry_properties};
 use super::truncation::{Truncation, truncate_customer, truncate_order};
 use super::{CommerceEvent, Reason, Record, Status};
+use crate::json::ObjectText;
 
 /// A message to publish.
 #[derive(Clone, Debug)]
@@ -20,18 +19,6 @@ pub struct OutgoingMessage {
     pub properties: Vec<(&'static str, String)>,
     /// What was left out to fit the size limit.
     pub truncation: Option<Truncation>,
-    /// When it becomes available. Absent: at once.
-    pub scheduled_for: Option<DateTime<Utc>>,
-}
-
-#[derive(Serialize)]
-struct Sent<'a> {
-    #[serde(rename = "OrderDetails")]
-    order: Option<&'a RawValue>,
-    #[serde(rename = "CustomerDetails")]
-    customer: Option<&'a RawValue>,
-    #[serde(rename = "EventDetails")]
-    event: EventDetails<'a>,
 }
 
 /// The event, with the fields that the sample adds.
@@ -46,36 +33,36 @@ struct EventDetails<'a> {
 }
 
 impl OutgoingMessage {
-    /// Composes the message of an event. A message that does not fit is truncated further and further. `None` if it does
-    /// not fit at the highest level.
-    pub fn compose(
+    /// Composes the message of an event, and returns what `pack` makes of it. A message that `pack` does not take is truncated
+    /// further and further. `None` if it does not take the shortest one.
+    pub fn compose<T>(
         record: &Record,
-        order: Option<&RawValue>,
-        customer: Option<&RawValue>,
-        mut fits: impl FnMut(&Self) -> bool,
-    ) -> Option<Self> {
-        let whole = Self::build(record, order, customer, None)?;
-        if fits(&whole) {
-            return Some(whole);
+        order: Option<&ObjectText>,
+        customer: Option<&ObjectText>,
+        mut pack: impl FnMut(Self) -> Option<T>,
+    ) -> Option<T> {
+        let whole = Self::build(record, order.map(ObjectText::as_str), customer.map(ObjectText::as_str), None)?;
+        if let Some(packed) = pack(whole) {
+            return Some(packed);
         }
         Truncation::LEVELS.into_iter().find_map(|level| {
             let order = order.map(|order| truncate_order(order, level));
             let customer = customer.map(|customer| truncate_customer(customer, level));
-            Self::build(record, order.as_deref(), customer.as_deref(), Some(level)).filter(&mut fits)
+            pack(Self::build(record, order.as_deref(), customer.as_deref(), Some(level))?)
         })
     }
 
-    /// The same message of an event that has failed permanently.
-    #[must_use]
-    pub fn with_failure(mut self, reason: &Reason) -> Self {
-        self.properties.extend(failure_property(reason));
-        self
+    /// The message of an event that has failed permanently, without order and customer.
+    pub fn of_failure(record: &Record, reason: &Reason) -> Option<Self> {
+        let mut message = Self::build(record, None, None, None)?;
+        message.properties.extend(failure_property(reason));
+        Some(message)
     }
 
     fn build(
         record: &Record,
-        order: Option<&RawValue>,
-        customer: Option<&RawValue>,
+        order: Option<&str>,
+        customer: Option<&str>,
         truncation: Option<Truncation>,
     ) -> Option<Self> {
         let event = EventDetails {
@@ -84,14 +71,14 @@ impl OutgoingMessage {
             status: Status::Processing,
             retry_count: record.retry_count(),
         };
-        // The parts were parsed from JSON, so they can be serialised.
-        let body = serde_json::to_string(&Sent { order, customer, event }).ok()?;
+        // All its keys are texts, so it can be serialised.
+        let event = serde_json::to_string(&event).ok()?;
+        let (order, customer) = (order.unwrap_or("null"), customer.unwrap_or("null"));
         Some(Self {
             id: record.id().message_id(record.publications()),
-            body,
+            body: format!(r#"{{"OrderDetails":{order},"CustomerDetails":{customer},"EventDetails":{event}}}"#),
             properties: properties(record, truncation),
             truncation,
-            scheduled_for: None,
         })
     }
 }
@@ -109,6 +96,8 @@ fn properties(record: &Record, truncation: Option<Truncation>) -> Vec<(&'static 
 
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
+
     use super::super::Message;
     use super::*;
 
@@ -122,14 +111,18 @@ mod tests {
         Record::new(event, uuid::Uuid::nil(), now, now)
     }
 
-    fn raw(text: &str) -> Box<RawValue> {
-        RawValue::from_string(text.to_owned()).unwrap()
+    fn object(text: &str) -> ObjectText {
+        ObjectText::read(text.as_bytes(), |_| ()).unwrap().0
+    }
+
+    fn whole(order: Option<&ObjectText>) -> OutgoingMessage {
+        OutgoingMessage::compose(&record(), order, None, Some).unwrap()
     }
 
     #[test]
     fn the_body_has_exactly_three_parts_and_keeps_all_digits() {
-        let order = raw(r#"{"AmountPaid":184.2200000000000000}"#);
-        let message = OutgoingMessage::compose(&record(), Some(&order), None, |_| true).unwrap();
+        let order = object(r#"{"AmountPaid":184.2200000000000000}"#);
+        let message = whole(Some(&order));
         assert!(message.body.starts_with(
             r#"{"OrderDetails":{"AmountPaid":184.2200000000000000},"CustomerDetails":null,"EventDetails":{"#
         ));
@@ -146,14 +139,16 @@ mod tests {
             "c".repeat(100),
             "x".repeat(1000)
         );
-        let order = raw(&format!(
+        let order = object(&format!(
             r#"{{"Id":"T1","SalesLines":[{}],"TaxLines":["{}"]}}"#,
             vec![line; 10].join(","),
             "t".repeat(500)
         ));
-        let truncated = |limit| {
-            OutgoingMessage::compose(&record(), Some(&order), None, |message| message.body.len() <= limit).unwrap()
+        let compose = |limit| {
+            let fits = |message: OutgoingMessage| Some(message).filter(|message| message.body.len() <= limit);
+            OutgoingMessage::compose(&record(), Some(&order), None, fits)
         };
+        let truncated = |limit| compose(limit).unwrap();
         assert_eq!(truncated(100_000).truncation, None);
         assert_eq!(truncated(5_000).truncation, Some(Truncation::LineDetails));
         assert!(truncated(5_000).body.contains(r#""ChargeLines":[]"#));
@@ -161,16 +156,16 @@ mod tests {
         let smallest = truncated(600);
         assert_eq!(smallest.truncation, Some(Truncation::AllArrays));
         assert!(smallest.properties.contains(&("Slimmed", "allArrays".to_owned())));
-        assert!(OutgoingMessage::compose(&record(), Some(&order), None, |message| message.body.len() <= 100).is_none());
+        assert!(compose(100).is_none());
     }
 
     #[test]
     fn a_composed_message_can_be_decoded() {
-        let order = raw(r#"{"Id":"T1"}"#);
-        let body = OutgoingMessage::compose(&record(), Some(&order), None, |_| true).unwrap().body;
+        let order = object(r#"{"Id":"T1"}"#);
+        let body = whole(Some(&order)).body;
         let message = Message::decode(body.as_bytes()).unwrap();
         assert_eq!(message.event.id(), *record().id());
-        assert_eq!(message.order.as_deref().map(RawValue::get), Some(r#"{"Id":"T1"}"#));
+        assert_eq!(message.order.as_deref().map(serde_json::value::RawValue::get), Some(r#"{"Id":"T1"}"#));
         assert!(message.customer.is_none());
     }
 }

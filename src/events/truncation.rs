@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use crate::json::{RawObject, is_array};
+use crate::json::{ObjectText, RawObject, is_array};
 
 /// How much was left out of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,44 +31,42 @@ impl Truncation {
 }
 
 /// The order at a truncation level.
-pub(super) fn truncate_order(order: &RawValue, level: Truncation) -> Box<RawValue> {
-    match level {
-        Truncation::AllArrays => without_arrays(order),
-        Truncation::Lines => without(order, |name| LINES.contains(&name)),
-        Truncation::LineDetails => truncate_lines(order).unwrap_or_else(|| order.to_owned()),
-    }
+pub(super) fn truncate_order(order: &ObjectText, level: Truncation) -> Cow<'_, str> {
+    let truncated = match level {
+        Truncation::AllArrays => without(order.fields(), |_| true),
+        Truncation::Lines => without(order.fields(), |name| LINES.contains(&name)),
+        Truncation::LineDetails => truncate_lines(order.fields()),
+    };
+    text_or(truncated, order)
 }
 
 /// The customer at a truncation level.
-pub(super) fn truncate_customer(customer: &RawValue, level: Truncation) -> Box<RawValue> {
-    match level {
-        Truncation::AllArrays => without_arrays(customer),
-        Truncation::LineDetails | Truncation::Lines => customer.to_owned(),
-    }
+pub(super) fn truncate_customer(customer: &ObjectText, level: Truncation) -> Cow<'_, str> {
+    let truncated = match level {
+        Truncation::AllArrays => without(customer.fields(), |_| true),
+        Truncation::LineDetails | Truncation::Lines => None,
+    };
+    text_or(truncated, customer)
+}
+
+fn text_or(truncated: Option<Box<RawValue>>, whole: &ObjectText) -> Cow<'_, str> {
+    truncated.map_or(Cow::Borrowed(whole.as_str()), |truncated| Cow::Owned(truncated.get().to_owned()))
 }
 
 /// The fields that contain the lines of orders and carts.
 const LINES: [&str; 2] = ["SalesLines", "CartLines"];
 
-fn without_arrays(object: &RawValue) -> Box<RawValue> {
-    without(object, |_| true)
+fn without(mut fields: RawObject<'_>, which: impl Fn(&str) -> bool) -> Option<Box<RawValue>> {
+    fields.empty_arrays(which);
+    fields.to_raw().ok()
 }
 
-fn without(object: &RawValue, which: impl Fn(&str) -> bool) -> Box<RawValue> {
-    let truncated = RawObject::split(object).and_then(|mut fields| {
-        fields.empty_arrays(which);
-        fields.to_raw().ok()
-    });
-    truncated.unwrap_or_else(|| object.to_owned())
-}
-
-fn truncate_lines(order: &RawValue) -> Option<Box<RawValue>> {
-    let mut fields = RawObject::split(order)?;
+fn truncate_lines(mut fields: RawObject<'_>) -> Option<Box<RawValue>> {
     for (name, value) in &mut fields.0 {
         if LINES.contains(&name.as_ref()) && is_array(value) {
-            let lines: Vec<Box<RawValue>> = serde_json::from_str(value.get()).ok()?;
-            let short: Vec<_> = lines.iter().map(|line| without_arrays(line)).collect();
-            *value = Cow::Owned(serde_json::value::to_raw_value(&short).ok()?);
+            let lines: Vec<RawObject<'_>> = serde_json::from_str(value.get()).ok()?;
+            let short: Option<Vec<_>> = lines.into_iter().map(|line| without(line, |_| true)).collect();
+            *value = Cow::Owned(serde_json::value::to_raw_value(&short?).ok()?);
         }
     }
     fields.to_raw().ok()

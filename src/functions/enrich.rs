@@ -4,22 +4,20 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
-use crate::clients::commerce::{Commerce, CommerceError, OperatingUnit};
+use crate::clients::commerce::{Commerce, CommerceError, OperatingUnit, Purchase};
 use crate::clients::single_flight::SingleFlight;
 use crate::contacts::is_default_customer;
 use crate::events::{CommerceEvent, Reason, ReasonCode};
 use crate::journeys::{Details, EventType, Journeys};
+use crate::json::ObjectText;
 
 /// The data of an event.
 #[derive(Debug)]
 pub(super) struct Enriched {
     /// The order or the cart.
-    pub(super) order: Option<Box<RawValue>>,
+    pub(super) order: Option<Purchase>,
     /// The customer. `None` for guests.
-    pub(super) customer: Option<Arc<RawValue>>,
+    pub(super) customer: Option<Arc<ObjectText>>,
     /// What is missing, although the event can continue.
     pub(super) note: Option<Reason>,
 }
@@ -62,7 +60,7 @@ impl From<CommerceError> for EnrichError {
 }
 
 /// One lookup of a customer, shared by all events that need it. They share its failure too.
-type CacheEntry = Arc<SingleFlight<Option<Arc<RawValue>>, CommerceError>>;
+type CacheEntry = Arc<SingleFlight<Option<Arc<ObjectText>>, CommerceError>>;
 
 /// The customers of one run. It is cleared when it is full.
 #[derive(Debug, Default)]
@@ -87,9 +85,9 @@ impl CustomerCache {
         unit: &str,
         event: &CommerceEvent,
         number: &str,
-    ) -> Result<Option<Arc<RawValue>>, CommerceError> {
+    ) -> Result<Option<Arc<ObjectText>>, CommerceError> {
         let fetch = async || match commerce.customer(unit, number).await {
-            Ok(customer) => Ok(Some(Arc::from(customer))),
+            Ok(customer) => Ok(Some(Arc::new(customer))),
             Err(CommerceError::NotFound(_)) => Ok(None),
             Err(error) => Err(error),
         };
@@ -157,16 +155,16 @@ impl Request<'_> {
         let (order, order_note) = split(order);
         if self.kind.has_customer
             && customer.as_ref().is_none_or(|found| matches!(found, Ok(None)))
-            && let Some(number) = order.as_deref().and_then(customer_of)
+            && let Some(number) = order.as_ref().and_then(|order| order.numbers.customer_number.as_deref())
         {
-            customer = Some(self.customer(&number).await?);
+            customer = Some(self.customer(number.trim()).await?);
         }
         let (customer, customer_note) = split(customer.unwrap_or(Ok(None)));
         Ok(Enriched { order, customer, note: order_note.or(customer_note) })
     }
 
     /// The order or the cart. A cart may be missing: it was checked out or cleared.
-    async fn details(&self, key: Option<Result<String, Reason>>) -> Result<Optional<Box<RawValue>>, EnrichError> {
+    async fn details(&self, key: Option<Result<String, Reason>>) -> Result<Optional<Purchase>, EnrichError> {
         let (Some(details), Some(key)) = (self.kind.details, key) else { return Ok(Ok(None)) };
         let key = match key {
             Ok(key) => key,
@@ -194,7 +192,7 @@ impl Request<'_> {
     }
 
     /// The customer whose number is in the event.
-    async fn customer_of_event(&self) -> Result<Option<Optional<Arc<RawValue>>>, EnrichError> {
+    async fn customer_of_event(&self) -> Result<Option<Optional<Arc<ObjectText>>>, EnrichError> {
         match self.event.customer_id.trim() {
             number if self.kind.has_customer && !number.is_empty() => self.customer(number).await.map(Some),
             _ => Ok(None),
@@ -202,7 +200,7 @@ impl Request<'_> {
     }
 
     /// The customer with this number. A default customer is none.
-    async fn customer(&self, number: &str) -> Result<Optional<Arc<RawValue>>, EnrichError> {
+    async fn customer(&self, number: &str) -> Result<Optional<Arc<ObjectText>>, EnrichError> {
         let Source { commerce, customers, default_customers, .. } = self.source;
         if is_default_customer(number, default_customers) {
             return Ok(Ok(None));
@@ -242,15 +240,4 @@ impl OperatingUnit {
             format!("{error} in the operating unit {}; that of the channel was not read: {cause}", self.number);
         Reason::new(ReasonCode::OperatingUnitNotRead, detail)
     }
-}
-
-/// The account number in the order, for an event without one.
-fn customer_of(order: &RawValue) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Order {
-        #[serde(rename = "CustomerId")]
-        customer_id: Option<String>,
-    }
-    let Order { customer_id } = serde_json::from_str(order.get()).ok()?;
-    customer_id.map(|id| id.trim().to_owned()).filter(|id| !id.is_empty())
 }

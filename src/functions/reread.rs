@@ -24,8 +24,8 @@ pub(super) async fn reread(services: &Services, record: &Record, may_wait: bool)
     let malformed = |detail: String| EnrichError::permanent(ReasonCode::MalformedEvent, detail);
     record.event().validate().map_err(|error| malformed(error.to_string()))?;
     let enriched = enrich(services.source(&CustomerCache::default()), record.event(), may_wait).await?;
-    let composed = OutgoingMessage::compose(record, enriched.order.as_deref(), enriched.customer.as_deref(), |_| true);
-    let body = composed.map(|message| message.body).unwrap_or_default();
+    let (order, customer) = (enriched.order.as_ref().map(|order| &order.text), enriched.customer.as_deref());
+    let body = OutgoingMessage::compose(record, order, customer, |message| Some(message.body)).unwrap_or_default();
     let message = Message::decode(body.as_bytes()).map_err(|error| malformed(error.to_string()))?;
     Ok(Reread { message, note: enriched.note })
 }

@@ -7,7 +7,7 @@ use jsonptr::PointerBuf;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use crate::events::Message;
+use crate::events::{Message, Numbers};
 use crate::json::{RawObject, string, value_at};
 
 /// A pointer that begins with one of the message's three parts.
@@ -52,6 +52,11 @@ impl<'a> View<'a> {
         let part = |whole: &'a RawValue| Part { whole, fields: RawObject::split(whole).unwrap_or_default() };
         let (order, customer) = (message.order.as_deref(), message.customer.as_deref());
         Self { parts: [order.map(part), customer.map(part), Some(part(&message.event_text))] }
+    }
+
+    /// The numbers in the order or the cart.
+    pub fn numbers(&self) -> Numbers {
+        self.parts[0].as_ref().map(|order| Numbers::of(&order.fields)).unwrap_or_default()
     }
 
     /// Leaves out `CustomerDetails`, as if the message had none.

@@ -13,10 +13,11 @@ use serde::Deserialize;
 
 pub(crate) use number::Number;
 pub(crate) use partial::value_at;
+pub use raw::ObjectText;
 pub(crate) use raw::{RawObject, is_array};
 pub use relaxed::relaxed;
 pub(crate) use same::same_value;
-pub(crate) use text::{string, unescaped};
+pub(crate) use text::{string, unescaped, write_string};
 
 /// The place and the kind of an error in JSON. It quotes no value, because values may be personal data.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +61,13 @@ pub fn decode_text(bytes: Vec<u8>) -> Vec<u8> {
 
 /// Reads JSON, with or without a byte order mark. An error contains the path of the mistake, never a value.
 pub fn read_json<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, JsonError> {
-    let mut json = serde_json::Deserializer::from_slice(without_mark(text));
+    let text = without_mark(text);
+    // To know the path at any time costs as much as to read. So it is found in a second reading.
+    serde_json::from_slice(text).or_else(|_| read_with_path(text))
+}
+
+fn read_with_path<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, JsonError> {
+    let mut json = serde_json::Deserializer::from_slice(text);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| JsonError::at(&error))?;
     json.end()
         .map_err(|error| JsonError(format!("more text follows (line {}, column {})", error.line(), error.column())))?;

@@ -10,6 +10,8 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
 
+use super::{JsonError, read_json, without_mark};
+
 /// The fields of an object, in the order in which they were written.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RawObject<'a>(pub(crate) Vec<(Cow<'a, str>, Cow<'a, RawValue>)>);
@@ -25,6 +27,11 @@ impl<'a> RawObject<'a> {
         self.0.iter().rev().find(|(field, _)| field == name).map(|(_, value)| value.as_ref())
     }
 
+    /// The text of a field. `None` if the field is missing or not a text.
+    pub(crate) fn text(&self, name: &str) -> Option<String> {
+        serde_json::from_str(self.get(name)?.get()).ok()
+    }
+
     /// Empties every array in the fields that `which` selects.
     pub(crate) fn empty_arrays(&mut self, which: impl Fn(&str) -> bool) {
         for (name, value) in &mut self.0 {
@@ -36,6 +43,30 @@ impl<'a> RawObject<'a> {
 
     pub(crate) fn to_raw(&self) -> Result<Box<RawValue>, serde_json::Error> {
         serde_json::value::to_raw_value(self)
+    }
+}
+
+/// The text of one JSON object as it was received.
+#[derive(Clone, Debug)]
+pub struct ObjectText(Box<str>);
+
+impl ObjectText {
+    /// Reads an object, with or without a byte order mark. `look` gets its fields, so that the text is read only once.
+    pub(crate) fn read<T>(text: &[u8], look: impl FnOnce(&RawObject<'_>) -> T) -> Result<(Self, T), JsonError> {
+        let found = look(&read_json(text)?);
+        // JSON that has been read is UTF-8.
+        let whole = String::from_utf8_lossy(without_mark(text).trim_ascii());
+        Ok((Self(whole.into()), found))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The fields.
+    pub(crate) fn fields(&self) -> RawObject<'_> {
+        serde_json::from_str(&self.0).unwrap_or_default()
     }
 }
 

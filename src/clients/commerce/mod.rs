@@ -15,7 +15,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use reqwest::{Client, Method, RequestBuilder, StatusCode, Url};
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
@@ -24,7 +23,8 @@ use super::identity::Tokens;
 use super::single_flight::{Cached, SingleFlight};
 use crate::clock::SharedClock;
 use crate::dependency::Dependency;
-use crate::json::read_json;
+use crate::events::Numbers;
+use crate::json::{ObjectText, read_json};
 use crate::settings::CommerceSettings;
 use crate::telemetry::LogEvent;
 pub(crate) use codes::{Meaning, describe, error_name, is_page, known_error, meaning};
@@ -55,6 +55,22 @@ pub struct OperatingUnit {
     pub number: String,
     /// Why it is the configured one instead of the channel's.
     pub substituted: Option<CommerceError>,
+}
+
+/// An order or a cart.
+#[derive(Clone, Debug)]
+pub struct Purchase {
+    /// The text that the Scale Unit returned.
+    pub text: ObjectText,
+    /// The numbers in it.
+    pub numbers: Numbers,
+}
+
+impl Purchase {
+    fn read(reply: Reply, wanted: Wanted<'_>) -> Result<Self, CommerceError> {
+        let (text, numbers) = entity(reply, wanted, Numbers::of)?;
+        Ok(Self { text, numbers })
+    }
 }
 
 /// One page of a search.
@@ -135,18 +151,18 @@ impl Commerce {
         }
     }
 
-    /// The order of a transaction, as text.
-    pub async fn order(&self, unit: &str, transaction_id: &str) -> Result<Box<RawValue>, CommerceError> {
+    /// The order of a transaction.
+    pub async fn order(&self, unit: &str, transaction_id: &str) -> Result<Purchase, CommerceError> {
         let wanted = Wanted { what: "order", key_field: "Id", key: transaction_id };
         if !self.orders_by_post.load(Ordering::Relaxed) {
             let reply = self.call(unit, |http| self.order_by_get(http, transaction_id)).await?;
             if reply.status != StatusCode::METHOD_NOT_ALLOWED {
-                return entity(reply, wanted);
+                return Purchase::read(reply, wanted);
             }
             self.orders_by_post.store(true, Ordering::Relaxed);
         }
         let reply = self.call(unit, |http| self.order_by_post(http, transaction_id)).await?;
-        entity(reply, wanted)
+        Purchase::read(reply, wanted)
     }
 
     fn order_by_post(&self, http: &Client, transaction_id: &str) -> RequestBuilder {
@@ -161,21 +177,22 @@ impl Commerce {
         self.request(http, Method::GET, &path).query(&[("@p1", literal(transaction_id).as_str()), API_VERSION])
     }
 
-    /// A cart, as text.
-    pub async fn cart(&self, unit: &str, id: &str) -> Result<Box<RawValue>, CommerceError> {
-        self.by_key(unit, "Carts", Wanted { what: "cart", key_field: "Id", key: id }).await
+    /// A cart.
+    pub async fn cart(&self, unit: &str, id: &str) -> Result<Purchase, CommerceError> {
+        let wanted = Wanted { what: "cart", key_field: "Id", key: id };
+        Purchase::read(self.by_key(unit, "Carts", id).await?, wanted)
     }
 
     /// A customer, as text.
-    pub async fn customer(&self, unit: &str, account_number: &str) -> Result<Box<RawValue>, CommerceError> {
+    pub async fn customer(&self, unit: &str, account_number: &str) -> Result<ObjectText, CommerceError> {
         let wanted = Wanted { what: CUSTOMER, key_field: "AccountNumber", key: account_number };
-        self.by_key(unit, "Customers", wanted).await
+        let reply = self.by_key(unit, "Customers", account_number).await?;
+        entity(reply, wanted, |_| ()).map(|(text, ())| text)
     }
 
-    async fn by_key(&self, unit: &str, set: &str, wanted: Wanted<'_>) -> Result<Box<RawValue>, CommerceError> {
-        let path = format!("{set}({})", segment(wanted.key));
-        let reply = self.call(unit, |http| self.request(http, Method::GET, &path).query(&[API_VERSION])).await?;
-        entity(reply, wanted)
+    async fn by_key(&self, unit: &str, set: &str, key: &str) -> Result<Reply, CommerceError> {
+        let path = format!("{set}({})", segment(key));
+        self.call(unit, |http| self.request(http, Method::GET, &path).query(&[API_VERSION])).await
     }
 
     /// The operating unit of a channel. If the extension does not know it, or has no such lookup, the configured number

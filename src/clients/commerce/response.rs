@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::codes::is_page;
 use super::{CommerceError, Page};
 use crate::clients::Reply;
-use crate::json::{JsonError, RawObject, read_json};
+use crate::json::{JsonError, ObjectText, RawObject, read_json, without_mark};
 
 /// One page of a search.
 #[derive(Debug, Default)]
@@ -62,24 +62,24 @@ pub(super) struct Wanted<'a> {
     pub(super) key: &'a str,
 }
 
-/// The entity in a response, if it is the one that was asked for.
-pub(super) fn entity(reply: Reply, wanted: Wanted<'_>) -> Result<Box<RawValue>, CommerceError> {
+/// The entity in a response, if it is the one that was asked for. `look` gets its fields.
+pub(super) fn entity<T>(
+    reply: Reply,
+    wanted: Wanted<'_>,
+    look: impl FnOnce(&RawObject<'_>) -> T,
+) -> Result<(ObjectText, T), CommerceError> {
     let what = wanted.what;
     // OData returns 204 for an entity that is null.
     if reply.status == StatusCode::NO_CONTENT {
         return Err(CommerceError::NotFound(what));
     }
     let body = expect(reply, what)?;
-    let value: Box<RawValue> = read_json(&body)?;
-    if value.get() == "null" {
+    if without_mark(&body).trim_ascii() == b"null" {
         return Err(CommerceError::NotFound(what));
     }
-    let Some(fields) = RawObject::split(&value) else {
-        return Err(CommerceError::Unreadable(format!("the {what} is not an object")));
-    };
-    let found: Option<String> = fields.get(wanted.key_field).and_then(|key| serde_json::from_str(key.get()).ok());
-    match found {
-        Some(found) if wanted.is_met_by(&found) => Ok(value),
+    let (text, (key, looked)) = ObjectText::read(&body, |fields| (fields.text(wanted.key_field), look(fields)))?;
+    match key {
+        Some(found) if wanted.is_met_by(&found) => Ok((text, looked)),
         Some(_) => Err(CommerceError::Unreadable(format!("it contains another {what} than the one requested"))),
         None => Err(CommerceError::Unreadable(format!("the {what} has no {}", wanted.key_field))),
     }
@@ -118,12 +118,16 @@ mod tests {
         }
     }
 
-    fn order(status: u16, body: &'static str) -> Result<Box<RawValue>, CommerceError> {
-        entity(reply(status, body), Wanted { what: "order", key_field: "Id", key: "T-1" })
+    fn order(status: u16, body: &'static str) -> Result<ObjectText, CommerceError> {
+        read(reply(status, body), Wanted { what: "order", key_field: "Id", key: "T-1" })
     }
 
-    fn customer(key: &str, body: &'static str) -> Result<Box<RawValue>, CommerceError> {
-        entity(reply(200, body), Wanted { what: CUSTOMER, key_field: "AccountNumber", key })
+    fn customer(key: &str, body: &'static str) -> Result<ObjectText, CommerceError> {
+        read(reply(200, body), Wanted { what: CUSTOMER, key_field: "AccountNumber", key })
+    }
+
+    fn read(reply: Reply, wanted: Wanted<'_>) -> Result<ObjectText, CommerceError> {
+        entity(reply, wanted, |_| ()).map(|(text, ())| text)
     }
 
     #[test]
@@ -145,7 +149,7 @@ mod tests {
 
     #[test]
     fn an_entity_is_the_one_that_was_asked_for() {
-        assert_eq!(order(200, "\u{feff}{\"Id\":\"t-1\",\"A\":1.50}").unwrap().get(), r#"{"Id":"t-1","A":1.50}"#);
+        assert_eq!(order(200, "\u{feff}{\"Id\":\"t-1\",\"A\":1.50}").unwrap().as_str(), r#"{"Id":"t-1","A":1.50}"#);
         assert!(matches!(order(200, r#"{"Id":"T-2"}"#), Err(CommerceError::Unreadable(_))));
         assert!(matches!(order(200, r#"{"error":{"code":""}}"#), Err(CommerceError::Unreadable(_))));
         assert!(matches!(order(200, "<html>closed</html>"), Err(CommerceError::Unavailable { .. })));

@@ -3,22 +3,24 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::publish::outgoing;
+use chrono::{DateTime, Utc};
+
 use super::{FAILURE_THRESHOLD, Run};
+use crate::clients::bus::{Entry, Outgoing};
 use crate::clients::milliseconds;
-use crate::events::{Numbers, OutgoingMessage, Reason, ReasonCode, Record};
+use crate::events::{OutgoingMessage, Reason, ReasonCode, Record};
 use crate::functions::enrich::{EnrichError, Enriched, OPTIONAL_WAIT, enrich};
 use crate::telemetry::LogEvent;
 
 /// An event after its enrichment.
 pub(super) enum Prepared {
     /// It will be published.
-    Publish { record: Record, message: OutgoingMessage, size: usize },
+    Publish { record: Record, entry: Entry, scheduled_for: Option<DateTime<Utc>> },
     /// It has failed temporarily and will be retried. There is nothing to publish.
     Retry { record: Record },
     /// It has failed permanently. Its message has no details: Service Bus moves it to the dead-letter queue, where alerts
     /// and redrives find it.
-    Failed { record: Record, message: Option<OutgoingMessage>, reason: Reason },
+    Failed { record: Record, entry: Option<Entry>, reason: Reason },
 }
 
 impl Prepared {
@@ -34,20 +36,17 @@ impl Prepared {
         }
     }
 
-    pub(super) fn message(&self) -> Option<&OutgoingMessage> {
+    /// Its message.
+    pub(super) fn entry(&self) -> Option<&Entry> {
         match self {
-            Self::Publish { message, .. } => Some(message),
-            Self::Failed { message, .. } => message.as_ref(),
+            Self::Publish { entry, .. } => Some(entry),
+            Self::Failed { entry, .. } => entry.as_ref(),
             Self::Retry { .. } => None,
         }
     }
 
-    /// The size of the message. It is counted once, because that reads the whole message.
     pub(super) fn size(&self) -> usize {
-        match self {
-            Self::Publish { size, .. } => *size,
-            Self::Retry { .. } | Self::Failed { .. } => self.message().map_or(0, |message| outgoing(message).size()),
-        }
+        self.entry().map_or(0, Entry::size)
     }
 }
 
@@ -93,19 +92,19 @@ impl Run<'_> {
     }
 
     fn compose(&self, mut record: Record, enriched: Enriched) -> Prepared {
-        record.set_numbers(Numbers::of(enriched.order.as_deref(), &record.event().customer_id));
+        let Enriched { order, customer, note } = enriched;
+        let (order, numbers) = order.map(|order| (order.text, order.numbers)).unzip();
+        record.set_numbers(numbers.unwrap_or_default().with_customer(&record.event().customer_id));
+        let scheduled_for = self.scheduled_for(&record);
         let limit = self.services.settings.bus.max_message_bytes;
-        let mut size = 0;
-        let fits = |message: &OutgoingMessage| {
-            size = outgoing(message).size();
-            size <= limit
+        let pack = |message: OutgoingMessage| {
+            let entry = entry(&message, scheduled_for);
+            (entry.size() <= limit).then_some((entry, message.truncation))
         };
-        let (order, customer) = (enriched.order.as_deref(), enriched.customer.as_deref());
-        match OutgoingMessage::compose(&record, order, customer, fits) {
-            Some(mut message) => {
-                record.set_enriched(enriched.note, message.truncation);
-                message.scheduled_for = self.scheduled_for(&record);
-                Prepared::Publish { record, message, size }
+        match OutgoingMessage::compose(&record, order.as_ref(), customer.as_deref(), pack) {
+            Some((entry, truncation)) => {
+                record.set_enriched(note, truncation);
+                Prepared::Publish { record, entry, scheduled_for }
             }
             None => {
                 let detail = "even without its arrays the message exceeds ServiceBusMaxMessageBytes";
@@ -139,6 +138,10 @@ impl Run<'_> {
 
 /// Fails an event permanently.
 fn fail(record: Record, reason: Reason) -> Prepared {
-    let message = OutgoingMessage::compose(&record, None, None, |_| true).map(|message| message.with_failure(&reason));
-    Prepared::Failed { record, message, reason }
+    let entry = OutgoingMessage::of_failure(&record, &reason).map(|message| entry(&message, None));
+    Prepared::Failed { record, entry, reason }
+}
+
+fn entry(message: &OutgoingMessage, scheduled: Option<DateTime<Utc>>) -> Entry {
+    Entry::of(&Outgoing { id: &message.id, body: &message.body, properties: &message.properties, scheduled })
 }

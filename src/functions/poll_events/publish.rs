@@ -5,15 +5,10 @@ use std::time::SystemTime;
 
 use super::Run;
 use super::prepare::Prepared;
-use crate::clients::bus::{BusError, Outgoing};
-use crate::events::{OutgoingMessage, Reason, ReasonCode, Record};
+use crate::clients::bus::{BusError, Entry};
+use crate::events::{Reason, ReasonCode, Record};
 use crate::functions::event_log::{log_final, traced};
 use crate::telemetry::{LogEvent, traces};
-
-/// A message as the Service Bus client sends it.
-pub(super) fn outgoing(message: &OutgoingMessage) -> Outgoing<'_> {
-    Outgoing { id: &message.id, body: &message.body, properties: &message.properties, scheduled: message.scheduled_for }
-}
 
 impl Run<'_> {
     /// Publishes a batch of messages in one request. Returns the records to save.
@@ -21,12 +16,12 @@ impl Run<'_> {
         if self.bus_unavailable.load(Ordering::Relaxed) {
             return self.leave_unsent(batch);
         }
-        let messages: Vec<Outgoing<'_>> = batch.iter().filter_map(|item| item.message().map(outgoing)).collect();
+        let messages: Vec<&Entry> = batch.iter().filter_map(Prepared::entry).collect();
         let began = SystemTime::now();
         let sent = if messages.is_empty() { Ok(()) } else { self.send(&messages).await };
         match sent {
             Ok(()) => {
-                batch.iter().filter(|item| item.message().is_some()).for_each(|item| self.trace(item.record(), began));
+                batch.iter().filter(|item| item.entry().is_some()).for_each(|item| self.trace(item.record(), began));
                 batch.into_iter().map(|item| self.after_publication(item)).collect()
             }
             // Only one message may be the reason. Our size is the upper bound, but the topic may have a lower limit.
@@ -54,7 +49,7 @@ impl Run<'_> {
 
     /// Leaves messages that cannot be sent now to the next run. Returns the records that have no message.
     fn leave_unsent(&self, batch: Vec<Prepared>) -> Vec<Record> {
-        let (unsent, others): (Vec<_>, Vec<_>) = batch.into_iter().partition(|item| item.message().is_some());
+        let (unsent, others): (Vec<_>, Vec<_>) = batch.into_iter().partition(|item| item.entry().is_some());
         self.count(|summary| summary.left += unsent.len());
         others.into_iter().map(Prepared::into_record).collect()
     }
@@ -79,7 +74,7 @@ impl Run<'_> {
     }
 
     /// Sends the messages, with one retry. The same message ids make the retry safe.
-    async fn send(&self, messages: &[Outgoing<'_>]) -> Result<(), BusError> {
+    async fn send(&self, messages: &[&Entry]) -> Result<(), BusError> {
         match self.services.bus.send(messages).await {
             Err(BusError::Unavailable { cause, .. }) if !self.bus_unavailable.load(Ordering::Relaxed) => {
                 LogEvent::PublicationRepeated { detail: &cause }.log();
@@ -98,11 +93,11 @@ impl Run<'_> {
                 self.count(|summary| summary.failed += 1);
                 record
             }
-            Prepared::Publish { mut record, message, .. } => {
+            Prepared::Publish { mut record, scheduled_for, .. } => {
                 // If the message is lost (a purged subscription, a wrong filter), the event is published again.
-                let lost = message.scheduled_for.unwrap_or(now) + 2 * settings.retry.horizon;
+                let lost = scheduled_for.unwrap_or(now) + 2 * settings.retry.horizon;
                 record.publish(now, lost);
-                if let Some(until) = message.scheduled_for {
+                if let Some(until) = scheduled_for {
                     self.record_schedule(&mut record, until, lost);
                 }
                 self.count(|summary| summary.published += 1);

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{DELIVERY_BUDGET, Delivery, DeliveryOutcome, abandoned, elapsed, rejected};
-use crate::clients::bus::{BusError, Outgoing};
+use crate::clients::bus::{BusError, Entry, Outgoing};
 use crate::clients::milliseconds;
 use crate::clients::store::StoreError;
 use crate::events::{EventId, JourneyOutcome, Message, Reason, ReasonCode, Record, RetryHistory, Status};
@@ -121,11 +121,11 @@ pub(super) async fn schedule(
     let id = message.event.id();
     let (message_id, body) = (unique_message_id(&id), String::from_utf8_lossy(body));
     let properties = next.history.to_properties(&message.event);
-    let copy = Outgoing { id: &message_id, body: &body, properties: &properties, scheduled: Some(next.at) };
+    let copy = Entry::of(&Outgoing { id: &message_id, body: &body, properties: &properties, scheduled: Some(next.at) });
     // A token and the message: two requests.
     let longest_send = 2 * services.settings.request_timeout;
     let in_time = || elapsed(services, began) + SCHEDULE_PAUSE + longest_send <= DELIVERY_BUDGET;
-    while let Err(error) = services.bus.send(std::slice::from_ref(&copy)).await {
+    while let Err(error) = services.bus.send(&[&copy]).await {
         LogEvent::MessageNotRescheduled { event_id: id.as_str(), detail: &error.to_string() }.log();
         if error.may_pass() && schedule_in_record(services, message, next).await {
             return Ok(Scheduled::InRecord);

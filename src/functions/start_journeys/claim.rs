@@ -10,7 +10,7 @@ use super::invoke::Invoked;
 use super::plan::{Conclusion, JourneyPlan, Selection, StartOptions, mark_interrupted};
 use super::{add_record, check_not_expired};
 use crate::clients::store::{Claim, Claimed, StoreError, shortened};
-use crate::events::{JourneyOutcome, Message, Numbers, Reason, ReasonCode, Record, Status};
+use crate::events::{JourneyOutcome, Message, Reason, ReasonCode, Record, Status};
 use crate::functions::Services;
 use crate::functions::event_log::{log_final, log_undue, record_journeys};
 use crate::functions::start_error::StartError;
@@ -60,7 +60,7 @@ impl<'a> ClaimedEvent<'a> {
         let claimed = match claim().await? {
             Claimed::NoRecord => {
                 check_not_expired(services, message, options)?;
-                add_record(services, message).await?;
+                add_record(services, message, plan).await?;
                 claim().await?
             }
             other => other,
@@ -68,7 +68,7 @@ impl<'a> ClaimedEvent<'a> {
         let new = |claim, record: Box<Record>| {
             let (mut record, to_trigger, started_now) = (*record, Vec::new(), BTreeMap::new());
             // The poller records them after the publication, and this delivery may be faster.
-            record.set_numbers(Numbers::of(message.order.as_deref(), &message.event.customer_id));
+            record.set_numbers(plan.numbers_of(&message.event));
             let (before, by_operator) = (record.journeys().clone(), options.reopens());
             let (retry_after, note, not_repeated) = (None, None, None);
             Self {

@@ -22,7 +22,7 @@ use super::on_heap::on_heap;
 use super::person::view_and_person;
 use super::start_error::StartError;
 use crate::clients::store::Added;
-use crate::events::{Message, Numbers, Reason, ReasonCode, Record, Status};
+use crate::events::{Message, Reason, ReasonCode, Record, Status};
 use crate::telemetry::{LogEvent, invocation, traces};
 use claim::ClaimedEvent;
 pub(super) use claim::Settled;
@@ -179,7 +179,7 @@ async fn skip_all(
     let now = services.clock.now();
     let mut record = match services.store.record(&event.channel_id, &event.id()).await? {
         Some(record) => record,
-        None => add_record(services, message).await?,
+        None => add_record(services, message, plan).await?,
     };
     if record.status().is_final() {
         return Ok(record);
@@ -188,7 +188,7 @@ async fn skip_all(
         return Err(StartError::Permanent { reason: reason.clone(), recorded: false });
     }
     let before = record.journeys().clone();
-    record.set_numbers(Numbers::of(message.order.as_deref(), &event.customer_id));
+    record.set_numbers(plan.numbers_of(event));
     plan.record_undue(&mut record);
     if options.reopens() {
         record.mark_replayed(now);
@@ -219,10 +219,10 @@ fn check_not_expired(services: &Services, message: &Message, options: &StartOpti
 }
 
 /// Adds the record of an event that another system has published, or whose record was deleted or has expired.
-async fn add_record(services: &Services, message: &Message) -> Result<Record, StartError> {
+async fn add_record(services: &Services, message: &Message, plan: &JourneyPlan<'_>) -> Result<Record, StartError> {
     let now = services.clock.now();
     let mut record = Record::new(message.event.clone(), Uuid::new_v4(), now, now + services.settings.lease);
-    record.set_numbers(Numbers::of(message.order.as_deref(), &message.event.customer_id));
+    record.set_numbers(plan.numbers_of(&message.event));
     record.publish(now, now + 2 * services.settings.retry.horizon);
     let Added { created, refused } = services.store.add(vec![record]).await?;
     if let Some((_, error)) = refused.into_iter().next() {

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::prospect::Prospect;
 use crate::contacts::Person;
-use crate::events::{JourneyOutcome, Reason, ReasonCode, Record, SkipCode};
+use crate::events::{CommerceEvent, JourneyOutcome, Numbers, Reason, ReasonCode, Record, SkipCode};
 use crate::journeys::{Journey, OnUncertain, View};
 
 /// How an event's journeys are to be started.
@@ -67,6 +67,8 @@ impl StartOptions {
 /// The journeys of an event, divided by what is to be done with them.
 #[derive(Default)]
 pub(super) struct JourneyPlan<'a> {
+    /// The numbers of the order or the cart.
+    numbers: Numbers,
     pub(super) wanted: Vec<&'a Journey>,
     skipped: BTreeMap<String, JourneyOutcome>,
     /// Journeys that are not due yet, and when they are.
@@ -113,6 +115,7 @@ impl<'a> JourneyPlan<'a> {
         let Prospect { due, scheduled, prevented, .. } = prospect;
         let has_waited = due.iter().any(|journey| !journey.rules.after.is_zero());
         let mut plan = Self {
+            numbers: view.numbers(),
             needs_claim: has_waited || !scheduled.is_empty() || !prevented.is_empty(),
             scheduled: scheduled.clone(),
             skipped: prevented.clone(),
@@ -127,6 +130,11 @@ impl<'a> JourneyPlan<'a> {
             }
         }
         plan
+    }
+
+    /// The numbers by which an operator finds the event.
+    pub(super) fn numbers_of(&self, event: &CommerceEvent) -> Numbers {
+        self.numbers.clone().with_customer(&event.customer_id)
     }
 
     /// Skips a journey that was wanted.
