@@ -58,17 +58,20 @@ pub(crate) async fn measure(args: &Args) -> Result<BacklogFigures, Failure> {
         Environment::start(EnvironmentOptions { clock: clock.clone(), ..options(&ExactLatency::new(Duration::ZERO)) })
             .await?;
     let site = Site::new()?;
+    let mut settings = environment.settings();
+    settings.insert("EventTypes".to_owned(), "Checkout".to_owned());
+    settings.insert("PollTimeBudget".to_owned(), format!("00:00:{}", BUDGET.as_secs()));
+    settings.insert("PollAgainAfter".to_owned(), "00:00:00".to_owned());
+    let handler = Handler::start(&site, &settings).await?;
+    // The sandbox builds the index over a path when the path is queried first, which takes seconds if there are a million
+    // records. On Azure, it is there from the beginning.
+    one_run(&handler).await?;
     let sellers = Sellers::new(&environment, args.customers)?;
     for from in (0..args.backlog).step_by(SALES_PER_STEP) {
         sellers.sell_all(from, args.backlog.min(from + SALES_PER_STEP))?;
         drop(hold);
         hold = clock.sleep(BACKLOG_PERIOD.mul_f64(count(SALES_PER_STEP) / count(args.backlog))).await;
     }
-    let mut settings = environment.settings();
-    settings.insert("EventTypes".to_owned(), "Checkout".to_owned());
-    settings.insert("PollTimeBudget".to_owned(), format!("00:00:{}", BUDGET.as_secs()));
-    settings.insert("PollAgainAfter".to_owned(), "00:00:00".to_owned());
-    let handler = Handler::start(&site, &settings).await?;
     let began = Instant::now();
     let (mut runs, mut samples) = (Vec::new(), Vec::new());
     let mut tick = tokio::time::interval(SAMPLE_INTERVAL);

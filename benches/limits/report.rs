@@ -102,8 +102,8 @@ impl Report {
         }
         // As the tests are compiled, without optimisation. The bare client's part is mostly that of the HTTP library.
         if let Some(ratios) = &self.instructions {
-            at_most("poll side, instructions relative to the bare client", ratios.poll, 14.0);
-            at_most("message side, instructions relative to the bare client", ratios.messages, 7.5);
+            at_most("poll side, instructions relative to the bare client", ratios.poll, 10.0);
+            at_most("message side, instructions relative to the bare client", ratios.messages, 7.0);
         }
         exceeded
     }
