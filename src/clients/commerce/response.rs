@@ -3,6 +3,7 @@
 use axum::body::Bytes;
 use reqwest::StatusCode;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -74,8 +75,12 @@ pub(super) fn entity<T>(
         return Err(CommerceError::NotFound(what));
     }
     let body = expect(reply, what)?;
-    if without_mark(&body).trim_ascii() == b"null" {
+    let value = without_mark(&body).trim_ascii();
+    if value == b"null" {
         return Err(CommerceError::NotFound(what));
+    }
+    if !value.starts_with(b"{") && read_json::<IgnoredAny>(value).is_ok() {
+        return Err(CommerceError::Unreadable(format!("the {what} is not an object")));
     }
     let (text, (key, looked)) = ObjectText::read(&body, |fields| (fields.text(wanted.key_field), look(fields)))?;
     match key {
@@ -144,7 +149,8 @@ mod tests {
         assert!(matches!(order(302, ""), Err(CommerceError::Unavailable { .. })));
         assert!(matches!(order(400, "{}"), Err(CommerceError::Unknown(_))));
         assert!(matches!(order(200, r#"{"Id":"#), Err(CommerceError::Unreadable(_))));
-        assert!(matches!(order(200, "[]"), Err(CommerceError::Unreadable(_))));
+        let list = order(200, "[]").unwrap_err().to_string();
+        assert!(list.contains("the order is not an object"), "{list}");
     }
 
     #[test]
