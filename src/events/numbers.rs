@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     fn of(order: &str, customer_id: &str) -> Numbers {
-        Numbers::of(&serde_json::from_str(order).unwrap()).with_customer(customer_id)
+        Numbers::of(&serde_json::from_str(order).unwrap_or_default()).with_customer(customer_id)
     }
 
     #[test]
@@ -84,6 +84,7 @@ mod tests {
             }
         );
         assert_eq!(of(r#"{"SalesId":" "}"#, ""), Numbers::default());
+        assert_eq!(of("[]", ""), Numbers::default());
         assert_eq!(of(r#"{"SalesId":"1","SalesId":"2"}"#, "").sales_id.as_deref(), Some("2"));
         assert_eq!(of(&format!(r#"{{"SalesId":"{}"}}"#, "9".repeat(200)), ""), Numbers::default());
     }

@@ -160,6 +160,14 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_is_no_object_does_not_keep_others_from_being_truncated() {
+        let order = object(r#"{"SalesLines":[null,{"ItemId":"1","ChargeLines":[1,2,3]}]}"#);
+        let truncated = |message: OutgoingMessage| message.truncation.map(|_| message.body);
+        let body = OutgoingMessage::compose(&record(), Some(&order), None, truncated).unwrap();
+        assert!(body.contains(r#""SalesLines":[null,{"ItemId":"1","ChargeLines":[]}]"#), "{body}");
+    }
+
+    #[test]
     fn a_composed_message_can_be_decoded() {
         let order = object(r#"{"Id":"T1"}"#);
         let body = whole(Some(&order)).body;

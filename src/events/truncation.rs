@@ -64,10 +64,15 @@ fn without(mut fields: RawObject<'_>, which: impl Fn(&str) -> bool) -> Option<Bo
 fn truncate_lines(mut fields: RawObject<'_>) -> Option<Box<RawValue>> {
     for (name, value) in &mut fields.0 {
         if LINES.contains(&name.as_ref()) && is_array(value) {
-            let lines: Vec<RawObject<'_>> = serde_json::from_str(value.get()).ok()?;
-            let short: Option<Vec<_>> = lines.into_iter().map(|line| without(line, |_| true)).collect();
-            *value = Cow::Owned(serde_json::value::to_raw_value(&short?).ok()?);
+            let lines: Vec<&RawValue> = serde_json::from_str(value.get()).ok()?;
+            let short: Vec<_> = lines.into_iter().map(truncate_line).collect();
+            *value = Cow::Owned(serde_json::value::to_raw_value(&short).ok()?);
         }
     }
     fields.to_raw().ok()
+}
+
+/// A line that is no object stays as it is.
+fn truncate_line(line: &RawValue) -> Cow<'_, RawValue> {
+    RawObject::split(line).and_then(|fields| without(fields, |_| true)).map_or(Cow::Borrowed(line), Cow::Owned)
 }
