@@ -45,6 +45,7 @@ impl Prepared {
         }
     }
 
+    /// The size of its message.
     pub(super) fn size(&self) -> usize {
         self.entry().map_or(0, Entry::size)
     }
