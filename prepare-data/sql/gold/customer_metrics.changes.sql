@@ -32,6 +32,20 @@ select lower(cardnumber) as card_key
 from changed_retailloyaltycardrewardpointtrans
 where cardnumber is not null
 
+-- step: sold_transactions
+-- the touched ones, and a few others: all five columns are compared below
+select
+    entries.dataareaid,
+    entries.channel,
+    entries.store,
+    entries.terminal,
+    entries.transactionid,
+    lower(coalesce(entries.custaccount, entries.custaccountasync)) as account_key
+from retailtransactiontable entries
+left semi join touched_transactions
+    on touched_transactions.transactionid = entries.transactionid
+    and touched_transactions.channel = entries.channel
+
 -- step: touched_accounts
 select dataareaid, lower(custaccount) as account_key
 from changed_salestable
@@ -45,8 +59,8 @@ union
 select dataareaid, lower(coalesce(custaccount, custaccountasync)) as account_key
 from changed_retailtransactiontable
 union
-select entries.dataareaid, lower(coalesce(entries.custaccount, entries.custaccountasync)) as account_key
-from retailtransactiontable entries
+select entries.dataareaid, entries.account_key
+from sold_transactions entries
 left semi join touched_transactions
     on touched_transactions.transactionid = entries.transactionid
     and touched_transactions.terminal = coalesce(entries.terminal, '')
@@ -157,10 +171,24 @@ select entries.*
 from retailtransactiontable entries
 left semi join needed_transactions
     on needed_transactions.transactionid = entries.transactionid
+    and needed_transactions.channel = entries.channel
+
+-- step: narrow retailtransactiontable
+select entries.*
+from retailtransactiontable entries
+left semi join needed_transactions
+    on needed_transactions.transactionid = entries.transactionid
     and needed_transactions.terminal = coalesce(entries.terminal, '')
     and needed_transactions.store = coalesce(entries.store, '')
     and needed_transactions.channel = entries.channel
     and needed_transactions.dataareaid = entries.dataareaid
+
+-- step: narrow retailtransactionsalestrans
+select lines.*
+from retailtransactionsalestrans lines
+left semi join counted_transactions
+    on counted_transactions.transactionid = lines.transactionid
+    and counted_transactions.channel = lines.channel
 
 -- step: narrow retailtransactionsalestrans
 select lines.*

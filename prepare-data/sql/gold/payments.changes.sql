@@ -14,7 +14,7 @@ from changed_retailstoretendertypetable
 -- step: touched_lines
 select
     coalesce(dataareaid, '') as dataareaid,
-    coalesce(cast(channel as string), '') as channel,
+    coalesce(channel, 0) as channel,
     coalesce(store, '') as store,
     coalesce(terminal, '') as terminal,
     coalesce(transactionid, '') as transactionid
@@ -22,7 +22,7 @@ from changed_retailtransactionpaymenttrans
 union
 select
     coalesce(lines.dataareaid, '') as dataareaid,
-    coalesce(cast(lines.channel as string), '') as channel,
+    coalesce(lines.channel, 0) as channel,
     coalesce(lines.store, '') as store,
     coalesce(lines.terminal, '') as terminal,
     coalesce(lines.transactionid, '') as transactionid
@@ -47,6 +47,20 @@ left semi join touched_exchange_rates
     on touched_exchange_rates.rate_month = extract(year from payments.createddatetime) * 12 + extract(month from payments.createddatetime)
     and cast(payments.createddatetime as date) between touched_exchange_rates.rate_from and touched_exchange_rates.rate_to
 
+-- step: paid_transactions
+-- those of touched payments, and a few others: all five columns are compared below
+select
+    transactions.dataareaid,
+    transactions.channel,
+    transactions.store,
+    transactions.terminal,
+    transactions.transactionid,
+    transactions.salesorderid
+from retailtransactiontable transactions
+left semi join touched_lines
+    on touched_lines.transactionid = coalesce(transactions.transactionid, '')
+    and touched_lines.channel = coalesce(transactions.channel, 0)
+
 -- step: touched_orders
 select dataareaid, lower(salesid) as order_key
 from changed_salestable
@@ -56,12 +70,12 @@ from changed_retailtransactiontable
 where salesorderid is not null
 union
 select entries.dataareaid, lower(entries.salesorderid) as order_key
-from retailtransactiontable entries
+from paid_transactions entries
 left semi join touched_lines
     on touched_lines.transactionid = coalesce(entries.transactionid, '')
     and touched_lines.terminal = coalesce(entries.terminal, '')
     and touched_lines.store = coalesce(entries.store, '')
-    and touched_lines.channel = coalesce(cast(entries.channel as string), '')
+    and touched_lines.channel = coalesce(entries.channel, 0)
     and touched_lines.dataareaid = coalesce(entries.dataareaid, '')
 where entries.salesorderid is not null
 union
@@ -92,7 +106,7 @@ from touched_lines
 union
 select
     coalesce(entries.dataareaid, '') as dataareaid,
-    coalesce(cast(entries.channel as string), '') as channel,
+    coalesce(entries.channel, 0) as channel,
     coalesce(entries.store, '') as store,
     coalesce(entries.terminal, '') as terminal,
     coalesce(entries.transactionid, '') as transactionid
@@ -106,10 +120,24 @@ select transactions.*
 from retailtransactiontable transactions
 left semi join needed_transactions
     on needed_transactions.transactionid = coalesce(transactions.transactionid, '')
+    and needed_transactions.channel = coalesce(transactions.channel, 0)
+
+-- step: narrow retailtransactiontable
+select transactions.*
+from retailtransactiontable transactions
+left semi join needed_transactions
+    on needed_transactions.transactionid = coalesce(transactions.transactionid, '')
     and needed_transactions.terminal = coalesce(transactions.terminal, '')
     and needed_transactions.store = coalesce(transactions.store, '')
-    and needed_transactions.channel = coalesce(cast(transactions.channel as string), '')
+    and needed_transactions.channel = coalesce(transactions.channel, 0)
     and needed_transactions.dataareaid = coalesce(transactions.dataareaid, '')
+
+-- step: narrow retailtransactionpaymenttrans
+select lines.*
+from retailtransactionpaymenttrans lines
+left semi join needed_transactions
+    on needed_transactions.transactionid = coalesce(lines.transactionid, '')
+    and needed_transactions.channel = coalesce(lines.channel, 0)
 
 -- step: narrow retailtransactionpaymenttrans
 select lines.*
@@ -118,7 +146,7 @@ left semi join needed_transactions
     on needed_transactions.transactionid = coalesce(lines.transactionid, '')
     and needed_transactions.terminal = coalesce(lines.terminal, '')
     and needed_transactions.store = coalesce(lines.store, '')
-    and needed_transactions.channel = coalesce(cast(lines.channel as string), '')
+    and needed_transactions.channel = coalesce(lines.channel, 0)
     and needed_transactions.dataareaid = coalesce(lines.dataareaid, '')
 
 -- step: named_orders

@@ -1,7 +1,7 @@
 -- Transactions of days on which a rate into the reporting currency may differ from last time.
 select
     coalesce(entries.dataareaid, '') as dataareaid,
-    coalesce(cast(entries.channel as string), '') as channel,
+    coalesce(entries.channel, 0) as channel,
     coalesce(entries.store, '') as store,
     coalesce(entries.terminal, '') as terminal,
     coalesce(entries.transactionid, '') as transactionid

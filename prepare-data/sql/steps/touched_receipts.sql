@@ -1,4 +1,12 @@
--- What the rows of the touched transactions are made of.
+-- What the rows of the touched transactions are made of. Of a large table, two columns are compared first, which leave few rows,
+-- and then all five: a transaction number is used once in a terminal.
+
+-- step: narrow retailtransactiontable
+select transactions.*
+from retailtransactiontable transactions
+left semi join touched_transactions
+    on touched_transactions.transactionid = coalesce(transactions.transactionid, '')
+    and touched_transactions.channel = coalesce(transactions.channel, 0)
 
 -- step: narrow retailtransactiontable
 select transactions.*
@@ -7,8 +15,15 @@ left semi join touched_transactions
     on touched_transactions.transactionid = coalesce(transactions.transactionid, '')
     and touched_transactions.terminal = coalesce(transactions.terminal, '')
     and touched_transactions.store = coalesce(transactions.store, '')
-    and touched_transactions.channel = coalesce(cast(transactions.channel as string), '')
+    and touched_transactions.channel = coalesce(transactions.channel, 0)
     and touched_transactions.dataareaid = coalesce(transactions.dataareaid, '')
+
+-- step: narrow retailtransactionsalestrans
+select lines.*
+from retailtransactionsalestrans lines
+left semi join touched_transactions
+    on touched_transactions.transactionid = coalesce(lines.transactionid, '')
+    and touched_transactions.channel = coalesce(lines.channel, 0)
 
 -- step: narrow retailtransactionsalestrans
 select lines.*
@@ -17,7 +32,7 @@ left semi join touched_transactions
     on touched_transactions.transactionid = coalesce(lines.transactionid, '')
     and touched_transactions.terminal = coalesce(lines.terminalid, '')
     and touched_transactions.store = coalesce(lines.store, '')
-    and touched_transactions.channel = coalesce(cast(lines.channel as string), '')
+    and touched_transactions.channel = coalesce(lines.channel, 0)
     and touched_transactions.dataareaid = coalesce(lines.dataareaid, '')
 
 -- step: narrow custtable

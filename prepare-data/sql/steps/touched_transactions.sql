@@ -3,7 +3,7 @@
 -- has no items computes a few rows for nothing; in return, the large tables are searched once for all.
 select
     coalesce(dataareaid, '') as dataareaid,
-    coalesce(cast(channel as string), '') as channel,
+    coalesce(channel, 0) as channel,
     coalesce(store, '') as store,
     coalesce(terminal, '') as terminal,
     coalesce(transactionid, '') as transactionid
@@ -11,7 +11,7 @@ from changed_retailtransactiontable
 union
 select
     coalesce(dataareaid, '') as dataareaid,
-    coalesce(cast(channel as string), '') as channel,
+    coalesce(channel, 0) as channel,
     coalesce(store, '') as store,
     coalesce(terminalid, '') as terminal,
     coalesce(transactionid, '') as transactionid
@@ -19,7 +19,7 @@ from changed_retailtransactionsalestrans
 union
 select
     coalesce(entries.dataareaid, '') as dataareaid,
-    coalesce(cast(entries.channel as string), '') as channel,
+    coalesce(entries.channel, 0) as channel,
     coalesce(entries.store, '') as store,
     coalesce(entries.terminal, '') as terminal,
     coalesce(entries.transactionid, '') as transactionid
@@ -30,7 +30,7 @@ left semi join touched_accounts
 union
 select
     coalesce(entries.dataareaid, '') as dataareaid,
-    coalesce(cast(entries.channel as string), '') as channel,
+    coalesce(entries.channel, 0) as channel,
     coalesce(entries.store, '') as store,
     coalesce(entries.terminal, '') as terminal,
     coalesce(entries.transactionid, '') as transactionid
@@ -41,7 +41,7 @@ left semi join touched_numbers
 union
 select
     coalesce(lines.dataareaid, '') as dataareaid,
-    coalesce(cast(lines.channel as string), '') as channel,
+    coalesce(lines.channel, 0) as channel,
     coalesce(lines.store, '') as store,
     coalesce(lines.terminalid, '') as terminal,
     coalesce(lines.transactionid, '') as transactionid

@@ -1,6 +1,6 @@
 //! Stores: what was sold there is published, at once and one time, with what gives it meaning.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::lake::Lake;
 
@@ -94,4 +94,73 @@ async fn products_channels_and_points_have_tables_of_their_own() {
         lake.published("loyalty_points", "loyalty_entry_id, customer_id, entry_kind, points").await,
         ["71 | usmf-C1 | earned | 30", "72 | usmf-C1 | redeemed | -10"]
     );
+}
+
+/// A number is used once in a terminal, so its receipts in other terminals and companies are others; and a receipt can lack its
+/// channel, its store or its terminal.
+#[tokio::test]
+async fn receipts_that_share_their_number_change_one_by_one() {
+    let places = [
+        json!({"store": "HOUSTON", "terminal": "H1", "channel": 5}),
+        json!({"store": "HOUSTON", "terminal": "H2", "channel": 5}),
+        json!({"store": "HOUSTON", "terminal": "H1", "channel": 5, "dataareaid": "usrt"}),
+        json!({"terminal": "H1", "channel": 5}),
+        json!({"store": "HOUSTON", "channel": 5}),
+        json!({"store": "HOUSTON", "terminal": "H1"}),
+        json!({"store": "HOUSTON", "terminal": "H1", "channel": 0, "dataareaid": "usrt"}),
+    ];
+    let row = |number: usize, what: Value| {
+        let mut row = places[number].clone();
+        row.as_object_mut().unwrap().extend(what.as_object().unwrap().clone());
+        row["transactionid"] = json!("T1");
+        row
+    };
+    let receipt = |number: usize, amount: i64| {
+        let what = json!({"recid": number, "type": 2, "netamount": -amount, "custaccount": "C1", "currency": "USD",
+            "begindatetime": "2026-01-30T15:00:00Z"});
+        row(number, what)
+    };
+    let line = |number: usize, quantity: i64| {
+        let mut line = row(number, json!({"recid": 10 + number, "qty": -quantity, "netamount": -20}));
+        let terminal = line.as_object_mut().unwrap().remove("terminal");
+        line["terminalid"] = json!(terminal);
+        line
+    };
+    let payment = |number: usize, amount: i64| {
+        row(number, json!({"recid": 20 + number, "amounttendered": amount, "tendertype": "1"}))
+    };
+    let mut lake = Lake::new();
+    lake.add_person(1, "C1", "Ada", "Lovelace", json!({}))
+        .add("custtable", json!([{"recid": 2, "accountnum": "C1", "party": 1, "dataareaid": "usrt"}]));
+    let all = 0..places.len();
+    lake.add("retailtransactiontable", all.clone().map(|number| receipt(number, 20)).collect())
+        .add("retailtransactionsalestrans", all.clone().map(|number| line(number, 1)).collect())
+        .add("retailtransactionpaymenttrans", all.map(|number| payment(number, 20)).collect());
+    lake.prepare().await;
+    let receipts = "company, store_number, terminal_number, channel_id, net_amount";
+    assert_eq!(
+        lake.published("store_transactions", receipts).await,
+        [
+            "usmf | - | H1 | 5 | 20",
+            "usmf | HOUSTON | - | 5 | 20",
+            "usmf | HOUSTON | H1 | 5 | 20",
+            "usmf | HOUSTON | H2 | 5 | 20",
+            "usrt | HOUSTON | H1 | 5 | 20",
+        ]
+    );
+    let rejected = lake.rejected().await;
+    assert!(rejected.iter().any(|row| row.starts_with("retailtransactiontable-5 ")), "{rejected:?}");
+
+    let counts = "customer_id, purchase_count";
+    assert_eq!(lake.published("customer_metrics", counts).await, ["usmf-C1 | 4", "usrt-C1 | 1"]);
+    lake.add("retailtransactiontable", json!([receipt(0, 30), receipt(5, 30)]));
+    lake.prepare().await;
+    lake.add("retailtransactionsalestrans", json!([line(1, 2), line(3, 2), line(6, 2)]));
+    lake.prepare().await;
+    lake.add("retailtransactionpaymenttrans", json!([payment(2, 30), payment(4, 30), payment(5, 30)]));
+    lake.prepare().await;
+    let kept = lake.everything().await;
+    let report = lake.run(|settings| settings.full = true).await;
+    assert!(report.reconciled && report.published_all(), "{report}");
+    assert_eq!(lake.everything().await, kept, "a whole run finds more");
 }
