@@ -110,7 +110,7 @@ async fn prepare_once(run: &Run<'_>, state: &mut State) -> Result<Report> {
         let rejections = publish(run, prepared, state, &inputs, &mut report).await?;
         rejected::update(run, state, &inputs, rejections, &mut report).await?;
         state.companies.clone_from(&run.settings.companies);
-        report.gaps = checks::gaps(run).await?;
+        report.gaps = checks::gaps(run, state).await?;
         if run.reconcile {
             state.reconciled_at = Some(run.as_of);
         }

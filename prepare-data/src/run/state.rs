@@ -20,6 +20,8 @@ pub(super) struct State {
     pub(super) silver: BTreeMap<String, SilverState>,
     pub(super) gold: BTreeMap<String, GoldState>,
     pub(super) rejected: Option<GoldState>,
+    /// The last result of each shipped check.
+    pub(super) checks: BTreeMap<String, CheckState>,
     pub(super) reconciled_at: Option<DateTime<Utc>>,
     pub(super) maintained_at: Option<DateTime<Utc>>,
     /// The companies that were published; none for all.
@@ -51,6 +53,24 @@ pub(super) struct GoldState {
     pub(super) as_of: DateTime<Utc>,
     /// Versions of the silver tables, and hashes of the shared ones, by name.
     pub(super) inputs: BTreeMap<String, String>,
+}
+
+/// The last result of a check.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct CheckState {
+    pub(super) definition_hash: String,
+    /// Versions of the published tables that it read.
+    pub(super) versions: BTreeMap<String, u64>,
+    pub(super) gaps: u64,
+    pub(super) of: u64,
+}
+
+impl CheckState {
+    /// Whether it is the same check of the same rows.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.definition_hash == other.definition_hash && self.versions == other.versions
+    }
 }
 
 impl State {
@@ -99,6 +119,11 @@ impl State {
                 if let Some(gold) = self.gold.get_mut(table) {
                     gold.version = version;
                 }
+                for check in self.checks.values_mut() {
+                    if let Some(read) = check.versions.get_mut(table) {
+                        *read = version;
+                    }
+                }
             }
             Layer::Quality => {
                 if let Some(rejected) = &mut self.rejected {
@@ -106,5 +131,21 @@ impl State {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn maintenance_of_a_table_makes_no_check_run_again() {
+        let check = CheckState { versions: BTreeMap::from([("orders".to_owned(), 3)]), ..CheckState::default() };
+        let mut state = State { checks: BTreeMap::from([("check".to_owned(), check)]), ..State::default() };
+        state.moved(Layer::Silver, "orders", 7);
+        state.moved(Layer::Gold, "customers", 8);
+        assert_eq!(state.checks["check"].versions["orders"], 3);
+        state.moved(Layer::Gold, "orders", 4);
+        assert_eq!(state.checks["check"].versions["orders"], 4);
     }
 }
