@@ -1,11 +1,8 @@
 //! Rows that leave a table without a delete of their own: a deletion vector removes them, or a file is replaced by one without
 //! them.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-
-use deltalake::arrow::compute::cast;
-use deltalake::arrow::datatypes::DataType;
-use deltalake::datafusion::common::cast::as_string_array;
+use deltalake::arrow::array::{Array, ArrayRef};
+use deltalake::datafusion::common::hash_utils::{QualityRandomState, create_hashes};
 use deltalake::datafusion::error::DataFusionError;
 use deltalake::datafusion::prelude::{DataFrame, JoinType, SessionContext, col, ident, lit};
 use futures::TryStreamExt;
@@ -70,8 +67,7 @@ impl<'a> HardDeletes<'a> {
         let mut batches = ids.execute_stream().await.context(&what)?;
         let mut sum = IdSum::default();
         while let Some(batch) = batches.try_next().await.context(&what)? {
-            let text = cast(batch.column(0), &DataType::Utf8).map_err(DataFusionError::from).context(&what)?;
-            as_string_array(&text).context(&what)?.iter().flatten().for_each(|id| sum.add(id));
+            sum.add(batch.column(0)).context(&what)?;
         }
         Ok(sum)
     }
@@ -98,10 +94,11 @@ impl<'a> HardDeletes<'a> {
 }
 
 impl IdSum {
-    fn add(&mut self, id: &str) {
-        let mut hasher = DefaultHasher::new();
-        id.hash(&mut hasher);
-        self.count += 1;
-        self.hashes = self.hashes.wrapping_add(hasher.finish());
+    fn add(&mut self, ids: &ArrayRef) -> Result<(), DataFusionError> {
+        let mut hashes = vec![0; ids.len()]; // NULL stays 0
+        create_hashes([ids], &QualityRandomState::with_seed(0), &mut hashes)?;
+        self.count += (ids.len() - ids.null_count()) as u64;
+        self.hashes = hashes.iter().fold(self.hashes, |sum, hash| sum.wrapping_add(*hash));
+        Ok(())
     }
 }
