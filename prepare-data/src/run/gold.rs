@@ -18,7 +18,7 @@ use super::report::{Report, TableReport};
 use super::state::{GoldState, State};
 use crate::delta::{PendingCommit, row_count};
 use crate::engine::{Engine, in_memory, materialize, run_script, sql, with_dynamic_filters};
-use crate::error::Result;
+use crate::error::{Context, Result};
 use crate::overlay::join_own_columns;
 use crate::sql::{GoldTable, Script};
 
@@ -141,6 +141,14 @@ impl Gold<'_> {
         let session = self.inputs.session(self.run, &engine, None)?;
         let rows = run_script(&session, &self.table.rows).await?;
         let rows = join_own_columns(&session, self.table, rows).await?;
+        let rows = match self.current {
+            // A comparison reads the rows twice. Small ones are kept, so that they are computed once.
+            Some(_) if self.table.is_small() => {
+                materialize(&session, self.table.name(), rows).await?;
+                session.table(self.table.name()).await.context("read the rows")?
+            }
+            _ => rows,
+        };
         self.run.table_writer(&engine, Layer::Gold, self.table.name())?.difference(self.current.cloned(), rows).await
     }
 
