@@ -130,6 +130,9 @@ async fn publish<'a>(
 ) -> Result<Vec<(&'a GoldTable, Rejections)>> {
     let mut all = Vec::new();
     for PreparedTable { table, current, pending, rejections } in prepared {
+        if current.is_none() {
+            state.forget_checks(table.name());
+        }
         let now = match pending {
             Some(pending) => Some(pending.commit().await?),
             None => current,

@@ -92,6 +92,11 @@ impl State {
         }
     }
 
+    /// Forgets results of checks. A published table that was deleted and is made anew can have the version that it had.
+    pub(super) fn forget_checks(&mut self, table: &str) {
+        self.checks.retain(|_, check| !check.versions.contains_key(table));
+    }
+
     /// How far each table has been read.
     pub(super) fn positions(&self) -> BTreeMap<String, Position> {
         self.silver.iter().map(|(name, silver)| (name.clone(), silver.position.clone())).collect()

@@ -65,7 +65,13 @@ async fn references_without_a_target_are_told_until_they_have_one() {
     lake.add_person(2, "C2", "Grace", "Hopper", json!({}));
     found.push(gaps(lake.prepare().await));
     found.push(gaps(lake.run(|settings| settings.full = true).await));
-    assert_eq!(found, [(0, 1), (1, 2), (1, 2), (1, 3), (0, 3), (0, 3)]);
+    // Made anew, the table has the version 0 again.
+    std::fs::remove_dir_all(lake.path("out/gold/sales_orders")).unwrap();
+    found.push(gaps(lake.prepare().await));
+    lake.add("salestable", order(8, "C8"));
+    std::fs::remove_dir_all(lake.path("out/gold/sales_orders")).unwrap();
+    found.push(gaps(lake.prepare().await));
+    assert_eq!(found, [(0, 1), (1, 2), (1, 2), (1, 3), (0, 3), (0, 3), (0, 3), (1, 4)]);
 }
 
 /// An own check may depend on more than its tables, as on the time.
