@@ -23,26 +23,27 @@ pub(super) async fn gaps(run: &Run<'_>, state: &mut State) -> Result<Vec<Gap>> {
     let mut published = BTreeMap::new();
     for table in &run.catalog.gold {
         let Some(open) = run.gold(table.name()).open().await? else { continue };
+        let snapshot = open.snapshot().context("read a published table")?;
+        published.insert(table.name(), format!("{}/{}", snapshot.metadata().id(), snapshot.version()));
         register(&session, table.name(), rows_of(run, &open).await?)?;
-        published.insert(table.name().to_owned(), open.version().unwrap_or_default());
     }
-    let known = std::mem::take(&mut state.checks);
+    let mut known = std::mem::take(&mut state.checks);
     let mut gaps = Vec::new();
     for check in &run.catalog.checks {
         let reads = check.directive("reads").unwrap_or_default().split(',').map(str::trim);
-        let versions = reads.map(|table| Some((table.to_owned(), *published.get(table)?)));
-        let Some(versions) = versions.collect() else { continue };
-        let result = CheckState { definition_hash: run.definition_hash(&[Some(check)]), versions, gaps: 0, of: 0 };
+        let inputs = reads.map(|table| Some((table.to_owned(), published.get(table)?.clone())));
+        let Some(inputs) = inputs.collect::<Option<BTreeMap<_, _>>>() else { continue };
+        let definition_hash = run.definition_hash(&[Some(check)]);
         let is_own = run.catalog.overlay.as_ref().is_some_and(|own| own.checks.contains(&check.name));
-        let result = match known.get(&check.name).filter(|known| known.is_same(&result)) {
-            Some(known) if !is_own && !run.reconcile => known.clone(),
-            _ => {
-                let (gaps, of) = count(&session, check).await?;
-                CheckState { gaps, of, ..result }
-            }
+        let known = known.remove(&check.name).filter(|known| {
+            known.definition_hash == definition_hash && known.inputs == inputs && !is_own && !run.reconcile
+        });
+        let (found, of) = match known {
+            Some(known) => (known.gaps, known.of),
+            None => count(&session, check).await?,
         };
-        gaps.push(Gap { check: check.name.clone(), about: check.about.clone(), gaps: result.gaps, of: result.of });
-        state.checks.insert(check.name.clone(), result);
+        gaps.push(Gap { check: check.name.clone(), about: check.about.clone(), gaps: found, of });
+        state.checks.insert(check.name.clone(), CheckState { definition_hash, inputs, gaps: found, of });
     }
     Ok(gaps)
 }

@@ -110,11 +110,12 @@ async fn prepare_once(run: &Run<'_>, state: &mut State) -> Result<Report> {
         let rejections = publish(run, prepared, state, &inputs, &mut report).await?;
         rejected::update(run, state, &inputs, rejections, &mut report).await?;
         state.companies.clone_from(&run.settings.companies);
-        report.gaps = checks::gaps(run, state).await?;
         if run.reconcile {
             state.reconciled_at = Some(run.as_of);
         }
         maintenance::maintain(run, state, &mut report).await?;
+        // After maintenance, so that they are known for the versions that it makes.
+        report.gaps = checks::gaps(run, state).await?;
         state.write(&run.settings.prepared).await?;
     }
     Ok(report)
@@ -130,9 +131,6 @@ async fn publish<'a>(
 ) -> Result<Vec<(&'a GoldTable, Rejections)>> {
     let mut all = Vec::new();
     for PreparedTable { table, current, pending, rejections } in prepared {
-        if current.is_none() {
-            state.forget_checks(table.name());
-        }
         let now = match pending {
             Some(pending) => Some(pending.commit().await?),
             None => current,

@@ -56,21 +56,14 @@ pub(super) struct GoldState {
 }
 
 /// The last result of a check.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct CheckState {
     pub(super) definition_hash: String,
-    /// Versions of the published tables that it read.
-    pub(super) versions: BTreeMap<String, u64>,
+    /// Id and version of the published tables that it read, by name. A table that is made anew has another id.
+    pub(super) inputs: BTreeMap<String, String>,
     pub(super) gaps: u64,
     pub(super) of: u64,
-}
-
-impl CheckState {
-    /// Whether it is the same check of the same rows.
-    pub(super) fn is_same(&self, other: &Self) -> bool {
-        self.definition_hash == other.definition_hash && self.versions == other.versions
-    }
 }
 
 impl State {
@@ -90,11 +83,6 @@ impl State {
         if table == "rejected" {
             self.rejected = None;
         }
-    }
-
-    /// Forgets results of checks. A published table that was deleted and is made anew can have the version that it had.
-    pub(super) fn forget_checks(&mut self, table: &str) {
-        self.checks.retain(|_, check| !check.versions.contains_key(table));
     }
 
     /// How far each table has been read.
@@ -124,11 +112,6 @@ impl State {
                 if let Some(gold) = self.gold.get_mut(table) {
                     gold.version = version;
                 }
-                for check in self.checks.values_mut() {
-                    if let Some(read) = check.versions.get_mut(table) {
-                        *read = version;
-                    }
-                }
             }
             Layer::Quality => {
                 if let Some(rejected) = &mut self.rejected {
@@ -136,21 +119,5 @@ impl State {
                 }
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn maintenance_of_a_table_makes_no_check_run_again() {
-        let check = CheckState { versions: BTreeMap::from([("orders".to_owned(), 3)]), ..CheckState::default() };
-        let mut state = State { checks: BTreeMap::from([("check".to_owned(), check)]), ..State::default() };
-        state.moved(Layer::Silver, "orders", 7);
-        state.moved(Layer::Gold, "customers", 8);
-        assert_eq!(state.checks["check"].versions["orders"], 3);
-        state.moved(Layer::Gold, "orders", 4);
-        assert_eq!(state.checks["check"].versions["orders"], 4);
     }
 }
